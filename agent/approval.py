@@ -1,0 +1,74 @@
+"""Asks a person about calls, in the standard shape of LangGraph's human-in-the-loop requests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langgraph.types import interrupt
+
+from agent.errors import PlanError
+from agent.rules import Ask, Decision, Launch
+from agent.toolbox import Toolbox
+
+_DECISIONS = ("approve", "edit", "reject")
+
+
+def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
+    """Stop the run until a person has decided on all the calls; return the decisions.
+
+    The request is `{action_requests: [{name, args, description}], review_configs: [{action_name,
+    allowed_decisions}]}`; the run is resumed with `{decisions: [...]}` in the same order, each
+    `{type: "approve"}`, `{type: "edit", edited_action: {name, args}}` or
+    `{type: "reject", message}`. Resumed with anything else, it asks again and says what is wrong
+    under `error`.
+    """
+    request: dict[str, Any] = {
+        "action_requests": [
+            {
+                "name": call.tool,
+                "args": dict(call.args),
+                "description": f"Task {call.id}: {tools[call.tool].summary}",
+            }
+            for call in ask.calls
+        ],
+        "review_configs": [
+            {"action_name": name, "allowed_decisions": list(_DECISIONS)}
+            for name in dict.fromkeys(call.tool for call in ask.calls)
+        ],
+    }
+    while True:
+        try:
+            return _decisions(ask, interrupt(request), tools)
+        except PlanError as error:
+            request = {**request, "error": str(error)}
+
+
+def reject_all(ask: Ask, why: str) -> tuple[Decision, ...]:
+    """Reject every call, for a run that nobody can be asked in."""
+    return tuple(Decision(call.id, rejected=why) for call in ask.calls)
+
+
+def _decisions(ask: Ask, answer: Any, tools: Toolbox) -> tuple[Decision, ...]:
+    decisions = answer.get("decisions") if isinstance(answer, Mapping) else None
+    if not isinstance(decisions, Sequence) or len(decisions) != len(ask.calls):
+        count = len(ask.calls)
+        raise PlanError(f"resume with {{'decisions': [...]}}, one for each of the {count} calls")
+    decided = zip(ask.calls, decisions, strict=True)
+    return tuple(_decision(call, decision, tools) for call, decision in decided)
+
+
+def _decision(call: Launch, decision: Any, tools: Toolbox) -> Decision:
+    given = decision if isinstance(decision, Mapping) else {"type": decision}
+    match given.get("type"):
+        case "approve":
+            return Decision(call.id)
+        case "reject":
+            return Decision(call.id, rejected=str(given.get("message") or "a person rejected it"))
+        case "edit":
+            action = given.get("edited_action") or {}
+            if action.get("name", call.tool) != call.tool:
+                raise PlanError(f"an edit keeps the tool {call.tool!r}; reject it instead")
+            args = action.get("args")
+            tools[call.tool].check(args if isinstance(args, Mapping) else {})
+            return Decision(call.id, args=args)
+        case kind:
+            raise PlanError(f"the decision {kind!r} is none of {', '.join(_DECISIONS)}")

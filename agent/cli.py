@@ -1,0 +1,113 @@
+"""The command line: `llm-compiler QUESTION`, `llm-compiler models`.
+
+LangGraph and LangChain take a second to import, so that happens in `command.py`, when the options
+have been checked.
+"""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """The program `llm-compiler`, which is `python -m agent` too."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            # A terminal that cannot show a sign shows "?" instead of ending the program.
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app(prog_name="llm-compiler")
+
+
+@app.command(
+    epilog="`llm-compiler models` says which model each role would get, and why."
+    "  Every setting of the graph is a variable too, as in LLM_COMPILER_DEADLINE=60."
+)
+def ask(
+    ctx: typer.Context,
+    question: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUESTION | models", help="The question; without one, standard input is read."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help='"openai:NAME", "provider:NAME" or "local".', metavar="MODEL"),
+    ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option(
+            help="Search this folder of Markdown, not the web.",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    max_parallel: Annotated[
+        int | None, typer.Option(help="Calls at once.", min=1, max=10_000, metavar="N")
+    ] = None,
+    max_rounds: Annotated[
+        int | None, typer.Option(help="Plans at most.", min=1, max=100, metavar="N")
+    ] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Plan, and run nothing.", metavar="")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the final state as JSON.", metavar="")
+    ] = False,
+    thread: Annotated[
+        str | None, typer.Option(help="Continue the conversation of this name.", metavar="ID")
+    ] = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the turn into this file.", metavar="FILE.svg", dir_okay=False, writable=True
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print the answer only.", metavar="")
+    ] = False,
+) -> None:
+    """Compile a question into a parallel program of tool calls, run it, and answer."""
+    text = " ".join(question or ()).strip()
+    if not text:
+        text = _from_stdin(ctx)
+    if thread is not None and not thread.strip():
+        raise typer.BadParameter("the name is empty", param_hint="'--thread'")
+    if timeline is not None and not timeline.absolute().parent.is_dir():
+        raise typer.BadParameter(
+            f"there is no folder {str(timeline.absolute().parent)!r}", param_hint="'--timeline'"
+        )
+    settings = {
+        "model": model,
+        "documents": documents,
+        "max_parallel": max_parallel,
+        "max_rounds": max_rounds,
+    }
+    from agent import command
+
+    wanted = command.Command(
+        question=text,
+        settings={name: value for name, value in settings.items() if value is not None},
+        thread=thread,
+        timeline=timeline,
+        plan_only=plan_only,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    carry_out = command.models if question == ["models"] else command.answer
+    raise typer.Exit(carry_out(wanted))
+
+
+def _from_stdin(ctx: typer.Context) -> str:
+    """The question on standard input; without one the help is shown, as for any wrong use."""
+    text = "" if sys.stdin.isatty() else sys.stdin.read().strip()
+    if not text:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(2)
+    return text

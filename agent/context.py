@@ -1,0 +1,115 @@
+"""The settings of a run: what is passed beats the environment, which beats the default."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from agent.errors import SetupError
+
+PREFIX = "LLM_COMPILER_"
+DOCUMENTS_ROOT = "LLM_COMPILER_DOCUMENTS_ROOT"
+
+
+def _model(description: str, *nodes: str) -> Any:
+    return Field(None, description=description, json_schema_extra={"langgraph_nodes": [*nodes]})
+
+
+class Context(BaseModel):
+    """The graph's `context_schema`. Frozen; each field may be set as `LLM_COMPILER_` + NAME.
+
+    Raises:
+        SetupError: a variable of the environment has a value that its field refuses.
+        pydantic.ValidationError: what was passed does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = _model(
+        'Model of planner, joiner and reading tools: "openai:NAME", "provider:NAME" or "local".'
+        " None: openai:gpt-4.1-mini if OPENAI_API_KEY is set, else local.",
+        "planner",
+        "scheduler",
+        "joiner",
+    )
+    planner_model: str | None = _model("Model of the planner alone.", "planner")
+    joiner_model: str | None = _model("Model of the joiner alone.", "joiner")
+    max_rounds: int = Field(3, ge=1, le=100, description="Plans per turn.")
+    max_tasks: int = Field(50, ge=1, le=100_000, description="Tasks per plan.")
+    max_parallel: int = Field(16, ge=1, le=10_000, description="Calls at once.")
+    tool_timeout: float = Field(60.0, gt=0, description="Seconds per attempt of a call.")
+    tool_retries: int = Field(2, ge=0, le=20, description="Attempts of a call after the first.")
+    deadline: float | None = Field(None, gt=0, description="Seconds per turn. None: no limit.")
+    approve: tuple[str, ...] = Field((), description="Names of tools whose calls need a person.")
+    allow: tuple[str, ...] | None = Field(
+        None, description="Names of the tools offered. None: all."
+    )
+    documents: Path | None = Field(
+        None, description="Folder that `search` reads instead of the web."
+    )
+    examples: Literal["auto", "always", "never"] = Field(
+        "auto", description='When worked plans are sent to the planner. "auto": only to local.'
+    )
+    max_result_chars: int = Field(
+        4000,
+        ge=50,
+        le=10_000_000,
+        description="Characters of one result shown to a model. References get all of it.",
+    )
+
+    @field_validator("approve", "allow", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """A text is a list with commas, as the environment has it."""
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _over_environment(
+        cls, passed: Any, handler: "ModelWrapValidatorHandler[Context]"
+    ) -> "Context":
+        if not isinstance(passed, dict):
+            return handler(passed)
+        found = {
+            name: os.environ[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if name not in passed and os.environ.get(PREFIX + name.upper())
+        }
+        try:
+            return handler({**found, **passed})
+        except ValidationError as error:
+            for refused in error.errors(include_url=False):
+                name = refused["loc"][0] if refused["loc"] else ""
+                if name in found:
+                    variable, value = PREFIX + str(name).upper(), found[str(name)]
+                    raise SetupError(f"{variable}={value!r}: {refused['msg']}") from None
+            raise
+
+    def folder(self, *, on_server: bool) -> Path | None:
+        """The documents folder, if the run may read it.
+
+        Raises:
+            SetupError: on a server it is not below the folder in LLM_COMPILER_DOCUMENTS_ROOT.
+        """
+        root = os.environ.get(DOCUMENTS_ROOT)
+        if self.documents is None or (root is None and not on_server):
+            return self.documents
+        if root is None:
+            raise SetupError(f"set {DOCUMENTS_ROOT} to the folder below which documents may lie")
+        folder = Path(root, self.documents).resolve()
+        if not folder.is_relative_to(Path(root).resolve()):
+            raise SetupError(
+                f"the documents folder {str(self.documents)!r} is not below {DOCUMENTS_ROOT}"
+            )
+        return folder

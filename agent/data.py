@@ -1,0 +1,59 @@
+"""Reduces what tools return to JSON data, so that every checkpointer and client can hold it."""
+
+import math
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langgraph.types import Command
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from agent.arguments import clean
+from agent.errors import ToolError
+
+
+def as_data(value: Any) -> Any:
+    """`value` as JSON data: tuples become lists, dates text, models objects.
+
+    What JSON cannot say keeps its meaning as far as it goes: whole numbers over 64 bits become
+    floats, "NaN" and "Infinity" texts, lone surrogates the replacement character.
+
+    Raises:
+        ToolError: there is nothing sensible to reduce it to.
+    """
+    if isinstance(value, str):
+        # Exactly text: not an enum, which no checkpointer reads back.
+        return clean(str.__str__(value))
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if -(2**63) <= value < 2**64 else as_data(_as_float(value))
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(value)
+        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+    if isinstance(value, list | tuple):
+        return [as_data(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(str(key)): as_data(item) for key, item in value.items()}
+    if isinstance(value, BaseMessage):
+        return as_data(value.content)
+    if isinstance(value, Command):
+        raise ToolError("it returned a Command, which only a graph's node can; return the data")
+    if isinstance(value, Iterator | AsyncIterator):
+        raise ToolError(f"it returned a {type(value).__name__}; return a list of its items")
+    try:
+        reduced = to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="strings")
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise ToolError(
+            f"it returned a {type(value).__name__}, which no JSON holds;"
+            " return text, numbers, lists or dicts"
+        ) from error
+    return reduced if isinstance(reduced, str) else as_data(reduced)
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -1,0 +1,60 @@
+"""Asks the person at the terminal about calls that need approval (`approval.py` has the shape)."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from agent import wording
+
+_NO_TERMINAL = "nobody could be asked: standard input or standard error is no terminal"
+
+
+def decide(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Show each call and ask; without a terminal every call is rejected.
+
+    Raises:
+        asyncio.CancelledError: the person pressed Ctrl-C.
+    """
+    calls = request["action_requests"]
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return [{"type": "reject", "message": _NO_TERMINAL} for _ in calls]
+    with _ctrl_c_at_once():
+        _forget_typed()
+        return [_decision(call) for call in calls]
+
+
+def _decision(call: Mapping[str, Any]) -> dict[str, Any]:
+    # On stderr, because stdout may be a file; and in full, because a person answers for it.
+    print(f"\n{wording.call(call['name'], call['args'])}", file=sys.stderr)
+    print(wording.one_line(call["description"]), file=sys.stderr)
+    while True:
+        print("Run it? y or n: ", end="", file=sys.stderr, flush=True)
+        said = sys.stdin.readline()
+        if said.strip().lower() in ("y", "yes"):
+            return {"type": "approve"}
+        # The end of the input is no consent.
+        if said.strip().lower() in ("n", "no") or not said:
+            return {"type": "reject", "message": "the person at the terminal said no"}
+
+
+def _forget_typed() -> None:
+    """What was typed before the question was on screen does not answer it."""
+    with suppress(ImportError, OSError):  # no termios on Windows
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
+@contextmanager
+def _ctrl_c_at_once() -> Iterator[None]:
+    """asyncio's own handler would only take effect when the line has been read."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise asyncio.CancelledError from None
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,73 @@
+"""What `stream_mode="custom"` shows: one dict an event, with seconds since the turn began.
+
+`turn.start`, `plan.task`, `task.started`, `task.finished` (each planned task gets exactly one),
+`plan.end`, `round.end`.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent.plan import Outcome, Refused, Task
+from agent.references import as_text
+from agent.rules import Launch
+
+_LONGEST_RESULT = 200
+
+Writer = Callable[[Mapping[str, Any]], None]
+
+
+class Events:
+    """Writes the events of one turn."""
+
+    def __init__(self, write: Writer, round: int, began: float) -> None:
+        self._write = write
+        self._round = round
+        self._began = began
+
+    def _event(self, event: str, **what: Any) -> None:
+        seconds = round(time.perf_counter() - self._began, 6)
+        self._write({"event": event, "round": self._round, "seconds": seconds, **what})
+
+    def turn_start(self, question: str) -> None:
+        self._event("turn.start", question=question)
+
+    def plan_task(self, task: Task | Refused) -> None:
+        data = task.data()
+        maybe = task.maybe if isinstance(task, Task) else ()
+        self._event(
+            "plan.task",
+            id=task.id,
+            tool=task.tool,
+            args=data["args"],
+            needs=[need for need in data["needs"] if need not in maybe],
+            thought=task.thought,
+            status="planned",
+        )
+
+    def task_started(self, launch: Launch) -> None:
+        self._event("task.started", id=launch.id, tool=launch.tool, status="running")
+
+    def task_finished(self, outcome: Outcome) -> None:
+        self._event(
+            "task.finished",
+            id=outcome.id,
+            tool=outcome.tool,
+            status=outcome.status,
+            result=_line(as_text(outcome.value)) if outcome.ok else None,
+            error=outcome.error,
+            reused=outcome.reused,
+            attempts=outcome.attempts,
+            took=(outcome.ended_at or 0) - (outcome.started_at or 0),
+        )
+
+    def plan_end(self, tasks: int) -> None:
+        self._event("plan.end", tasks=tasks, status="planned")
+
+    def round_end(self, verdict: str, feedback: str | None) -> None:
+        self._event("round.end", status=verdict, feedback=feedback)
+
+
+def _line(text: str) -> str:
+    text = " ".join(text[: 2 * _LONGEST_RESULT].split())
+    return text if len(text) <= _LONGEST_RESULT else text[: _LONGEST_RESULT - 1] + "…"

@@ -1,0 +1,184 @@
+"""The joiner: answers from the results, or asks for another plan.
+
+The reply's first line `REPLAN: what is missing` is a replan; anything else is the answer, which
+is shown token by token.
+"""
+
+import re
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.message import push_message
+from langgraph.runtime import Runtime
+
+from agent.context import Context
+from agent.events import Events
+from agent.live import Live
+from agent.models import EmptyReplyError, Meter, Model, retrying
+from agent.parser import ANSWER
+from agent.plan import TaskData
+from agent.prompting import called, joiner_messages, results
+from agent.round import Setup
+from agent.state import State, conversation, question, spent
+
+_MAX_TOKENS = 1024
+_REPLAN = re.compile(r"\W*REPLAN\b[:*\s]*(?P<missing>.*)")
+_LONGEST_FEEDBACK = 1000
+_MOST_REASONS = 20
+_LAST_RESULTS = 5
+
+
+class Joiner:
+    """The node `joiner`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+
+    async def __call__(
+        self, state: State, config: RunnableConfig, runtime: Runtime[Context]
+    ) -> dict[str, Any]:
+        context = runtime.context or Context()
+        live = Live.of(config)
+        events = Events(runtime.stream_writer, state["round"], live.began)
+        late = context.deadline is not None and live.left(context.deadline) <= 0
+        may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
+        reply, meter = _Reply(), Meter()
+        if (direct := _direct_answer(state)) is not None:
+            reply.show(direct)
+        elif may_replan and (reasons := _none_compiled(state)):
+            return self._replan(events, reasons)
+        else:
+            model = await self._setup.model(context, "joiner")
+            # Offered a replan, the small model takes it for the answer's form.
+            may_replan = may_replan and not (model.local and _all_ok(state))
+            await self._ask(model, state, context, reply, meter, may_replan=may_replan)
+        usage = state["usage"]
+        if meter.usage["calls"]:
+            usage = spent(usage, "joiner", meter.usage)
+        if reply.missing is not None:
+            return {**self._replan(events, reply.missing), "usage": usage}
+        events.round_end("answer", None)
+        answer = AIMessage(content=reply.text, id=reply.id)
+        return {"messages": [answer], "feedback": None, "usage": usage}
+
+    async def _ask(
+        self,
+        model: Model,
+        state: State,
+        context: Context,
+        reply: "_Reply",
+        meter: Meter,
+        *,
+        may_replan: bool,
+    ) -> None:
+        """Stream the model's verdict into `reply`."""
+        messages = joiner_messages(
+            question(state),
+            conversation(state),
+            results(state["plan"], state["outcomes"], context.max_result_chars),
+            may_replan=may_replan,
+        )
+
+        async def read() -> None:
+            pieces = model.stream(messages, meter, role="joiner", max_tokens=_MAX_TOKENS)
+            await reply.read(pieces)
+
+        try:
+            # What was shown cannot be taken back, so only a silent failure is tried again.
+            await retrying(allowed=lambda: not reply.text)(read)
+        except EmptyReplyError:
+            reply.show(_as_it_stands(state))
+        if reply.missing is not None and not may_replan:
+            reply.show(f"Not found: {reply.missing}")
+            reply.missing = None
+
+    def _replan(self, events: Events, feedback: str) -> dict[str, Any]:
+        events.round_end("replan", feedback)
+        return {"feedback": feedback}
+
+
+class _Reply:
+    """What the joiner says: held back until it is clear whether it is a replan."""
+
+    def __init__(self) -> None:
+        self.id = str(uuid.uuid4())
+        self.text = ""
+        self.missing: str | None = None
+
+    def show(self, text: str) -> None:
+        """Add to the answer, for everyone to see."""
+        self.text += text
+        push_message(AIMessageChunk(content=text, id=self.id), state_key=None)
+
+    async def read(self, pieces: AsyncGenerator[str]) -> None:
+        """Read a model's reply to its end.
+
+        Raises:
+            EmptyReplyError: it was empty.
+        """
+        held = ""
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if self.text:
+                    self.show(piece)
+                    continue
+                held = (held + piece).lstrip()
+                if _may_replan(held):
+                    if len(held) > _LONGEST_FEEDBACK:
+                        break
+                elif held:
+                    self.show(held)
+        if self.text:
+            return
+        if replan := _REPLAN.match(held):
+            self.missing = replan["missing"].strip() or "the results do not answer the question"
+        elif held:
+            self.show(held)
+        else:
+            raise EmptyReplyError("the joiner's model wrote no answer")
+
+
+def _may_replan(held: str) -> bool:
+    """Whether the reply is a replan, or still may become one."""
+    word = held.lstrip("*_#> ")
+    return "REPLAN".startswith(word[:6]) and (len(word) < 7 or _REPLAN.match(held) is not None)
+
+
+def _direct_answer(state: State) -> str | None:
+    answers = [task["args"].get("text") for task in state["plan"] if task["tool"] == ANSWER]
+    return str(answers[-1]) if answers else None
+
+
+def _all_ok(state: State) -> bool:
+    return all(outcome["status"] == "ok" for outcome in state["outcomes"].values())
+
+
+def _none_compiled(state: State) -> str | None:
+    """Why no task of this round compiled; None if one did."""
+    tasks = _of_this_round(state)
+    if not tasks or not all(task.get("text") for task in tasks):
+        return None
+    reasons = [f"{called(task)}: {_error(state, task)}" for task in tasks[:_MOST_REASONS]]
+    return "\n".join(["No task could be run.", *reasons])
+
+
+def _of_this_round(state: State) -> list[TaskData]:
+    """The tasks behind the round's message, which ends its calls' ids with theirs."""
+    plans = (m for m in reversed(state["messages"]) if isinstance(m, AIMessage) and m.tool_calls)
+    calls = getattr(next(plans, None), "tool_calls", [])
+    ids = {str(call["id"]).rpartition("_")[2] for call in calls}
+    return [task for task in state["plan"] if str(task["id"]) in ids]
+
+
+def _error(state: State, task: TaskData) -> str | None:
+    return state["outcomes"][str(task["id"])]["error"]
+
+
+def _as_it_stands(state: State) -> str:
+    """An answer without a model: the last results, as they are."""
+    lines = results(state["plan"], state["outcomes"], _LONGEST_FEEDBACK)[-_LAST_RESULTS:]
+    return "\n".join(["The model gave no answer. The last results:", *lines])

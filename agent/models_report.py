@@ -1,0 +1,80 @@
+"""`llm-compiler models`: which model each role gets and why, and what the local one has."""
+
+import importlib.metadata
+import importlib.util
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from agent import weights
+from agent.context import Context
+from agent.models import chosen
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: what, which, and why."""
+
+    name: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True)
+class ModelsReport:
+    """What `llm-compiler models` prints."""
+
+    roles: tuple[Row, ...]
+    local: tuple[Row, ...]
+
+    def text(self) -> str:
+        """Two blocks of aligned columns."""
+        rows = [*self.roles, *self.local]
+        widths = [max(len(row.name) for row in rows), max(len(row.value) for row in self.roles)]
+        blocks = []
+        for block in (self.roles, self.local):
+            width = widths[1] if block is self.roles else max(len(row.value) for row in block)
+            blocks.append(
+                "\n".join(
+                    f"{row.name:<{widths[0]}}  {row.value:<{width}}  {row.why}".rstrip()
+                    for row in block
+                )
+            )
+        return "\n\n".join(blocks)
+
+    def data(self) -> dict[str, Any]:
+        """The same as JSON data."""
+        return asdict(self)
+
+
+def models_report(context: Context) -> ModelsReport:
+    """Look, without the network and without opening a model."""
+    planner, joiner = chosen(context, "planner"), chosen(context, "joiner")
+    roles: tuple[Row, ...] = (
+        Row("planner", *planner),
+        Row("joiner", *joiner),
+        Row("tools", joiner[0], "tools that read texts use the joiner's model"),
+    )
+    if base_url := os.environ.get("OPENAI_BASE_URL"):
+        roles += (Row("server", _without_key(base_url), "OPENAI_BASE_URL is set, for openai:…"),)
+    found = weights.find()
+    ready = "ready" if found.ready else "not ready"
+    brought = Row("local weights", ready, f"{found.kind} {found.where}: {found.why}")
+    return ModelsReport(roles, (brought, _library()))
+
+
+def _library() -> Row:
+    if importlib.util.find_spec("xllamacpp") is None:
+        return Row("local xllamacpp", "missing", "pip install 'llm-compiler[local]' brings it")
+    try:
+        version = importlib.metadata.version("xllamacpp")
+    except importlib.metadata.PackageNotFoundError:
+        version = "of an unknown version"
+    return Row("local xllamacpp", "installed", version)
+
+
+def _without_key(url: str) -> str:
+    """A URL may carry a password before its host, and a key behind its path."""
+    scheme, slashes, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"

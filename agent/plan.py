@@ -1,0 +1,119 @@
+"""A plan's tasks and their outcomes, and their form in the state (plain JSON data)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from typing_extensions import TypedDict
+
+Status = Literal["ok", "failed", "skipped", "rejected"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+class TaskData(TypedDict, total=False):
+    """A task in the state. `text` is there when it did not compile, and is what the model wrote."""
+
+    id: int
+    tool: str
+    args: dict[str, Any]
+    needs: list[int]
+    thought: str
+    text: str
+
+
+class OutcomeData(TypedDict):
+    """An outcome in the state. Times are epoch seconds, `None` for a call that never began."""
+
+    id: int
+    tool: str
+    args: dict[str, Any]
+    status: Status
+    value: Any
+    error: str | None
+    started_at: float | None
+    ended_at: float | None
+    attempts: int
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One planned tool call that compiled."""
+
+    id: int
+    tool: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """By parameter name, as written: references are strings."""
+    needs: tuple[int, ...] = ()
+    """The ids it waits for: those it references and those named after `after`."""
+    maybe: frozenset[int] = frozenset()
+    """Those of its needs that are plain text ("a $5 bill") if no task has that id."""
+    thought: str = ""
+    text: str = ""
+    """As the model wrote it."""
+
+    def data(self) -> TaskData:
+        return TaskData(
+            id=self.id,
+            tool=self.tool,
+            args=dict(self.args),
+            needs=list(self.needs),
+            thought=self.thought,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One planned tool call that did not compile."""
+
+    id: int
+    tool: str
+    error: str
+    text: str = ""
+    """As the model wrote it."""
+    thought: str = ""
+
+    def data(self) -> TaskData:
+        return TaskData(
+            id=self.id, tool=self.tool, args={}, needs=[], thought=self.thought, text=self.text
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended."""
+
+    id: int
+    tool: str
+    status: Status
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """With the references filled in, as far as they could be."""
+    value: Any = None
+    error: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    attempts: int = 0
+    reused: bool = False
+    """The value is that of an equal call, which ran once."""
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+    def data(self) -> OutcomeData:
+        return OutcomeData(
+            id=self.id,
+            tool=self.tool,
+            args=dict(self.args),
+            status=self.status,
+            value=self.value,
+            error=self.error,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            attempts=self.attempts,
+            reused=self.reused,
+        )
+
+    @classmethod
+    def of(cls, data: OutcomeData) -> "Outcome":
+        return cls(**data)

@@ -1,0 +1,181 @@
+"""The planner: streams a plan, and hands each task to the task-fetching unit as it is written."""
+
+import asyncio
+import time
+from contextlib import aclosing, suppress
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from agent.compiler import Compiler
+from agent.context import Context
+from agent.grammar import plan_grammar
+from agent.live import Live
+from agent.models import EmptyReplyError, Meter, Model, retrying
+from agent.parser import ANSWER, Call, PlanParser
+from agent.plan import TaskData
+from agent.prompting import planner_messages, replan_message
+from agent.round import Round, Setup, load, open_round
+from agent.rules import DeadlinePassed, PlanBroke, PlanEnded, Planned
+from agent.state import State, begins_turn, conversation, question, spent
+
+_PIECES_AFTER_END = 16
+"""Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
+_MAX_TOKENS = 2048
+
+
+class Planner:
+    """The node `planner`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+
+    async def __call__(
+        self, state: State, config: RunnableConfig, runtime: Runtime[Context]
+    ) -> dict[str, Any]:
+        live = Live.of(config)
+        new_turn = begins_turn(state)
+        if new_turn:
+            live.began = time.perf_counter()
+        number = 1 if new_turn else state["round"] + 1
+        plan = [] if new_turn else state["plan"]
+        outcomes = {} if new_turn else state["outcomes"]
+        round = await open_round(self._setup, runtime, config, number, early_start=live.early_start)
+        if new_turn:
+            round.events.turn_start(question(state))
+        load(round, plan, outcomes, announce=False)
+        model = await self._setup.model(round.context, "planner")
+        writing = _Writing(round, plan)
+        with_examples = round.context.examples == "always" or (
+            round.context.examples == "auto" and model.local
+        )
+        feedback = state.get("feedback")
+        messages = planner_messages(
+            round.tools,
+            conversation(state),
+            question(state),
+            with_examples=with_examples,
+            replan=None
+            if new_turn
+            else replan_message(plan, outcomes, feedback or "", round.context.max_result_chars),
+        )
+        meter = Meter()
+        deadline = round.context.deadline
+        try:
+            async with asyncio.timeout(None if deadline is None else live.left(deadline)):
+                await self._stream(writing, model, messages, meter)
+        except TimeoutError:
+            if deadline is None:
+                raise
+            round.unit.tell(DeadlinePassed(deadline))
+        written = writing.close()
+        return {
+            "plan": [*plan, *written],
+            "outcomes": outcomes,
+            "round": number,
+            "feedback": None,
+            "usage": spent({} if new_turn else state["usage"], "planner", meter.usage),
+        }
+
+    async def _stream(
+        self, writing: "_Writing", model: Model, messages: list[Any], meter: Meter
+    ) -> None:
+        """Read one plan to its end. A stream that breaks off is read anew, whole."""
+        with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
+            await retrying(anew=writing.broke)(self._read, writing, model, messages, meter)
+
+    async def _read(
+        self, writing: "_Writing", model: Model, messages: list[Any], meter: Meter
+    ) -> None:
+        writing.begin()
+        grammar = writing.grammar() if model.dialect else None
+        pieces = model.stream(
+            messages, meter, role="planner", grammar=grammar, max_tokens=_MAX_TOKENS
+        )
+        after_end = 0
+        async with aclosing(pieces):
+            async for piece in pieces:
+                writing.feed(piece)
+                after_end += writing.ended
+                if after_end > _PIECES_AFTER_END or writing.full:
+                    break
+        writing.finish(model.name)
+
+
+class _Writing:
+    """A plan that is being written: parsed, compiled and handed on task by task."""
+
+    def __init__(self, round: Round, plan: list[TaskData]) -> None:
+        self.round = round
+        self._taken = [task["id"] for task in plan]
+        self.first_id = max(self._taken, default=0) + 1
+        self.begin()
+
+    def begin(self) -> None:
+        self._parser = PlanParser()
+        self._compiler = Compiler(
+            self.round.tools, taken=self._taken, max_tasks=self.round.context.max_tasks
+        )
+        self._answer: TaskData | None = None
+        self._ids: list[int] = []
+
+    def grammar(self) -> str:
+        """The language of this plan, for servers that decode under a grammar."""
+        most = self.round.context.max_tasks
+        return plan_grammar(self.round.tools, self.first_id, max_tasks=most)
+
+    @property
+    def ended(self) -> bool:
+        return self._parser.ended
+
+    @property
+    def full(self) -> bool:
+        return self._compiler.full
+
+    def feed(self, text: str) -> None:
+        for call in self._parser.feed(text):
+            self._take(call)
+
+    def broke(self) -> None:
+        """The stream broke off: its calls wait for the plan that is written next."""
+        self.round.unit.tell(PlanBroke())
+        self.begin()
+
+    def finish(self, model: str) -> None:
+        """The stream ended.
+
+        Raises:
+            EmptyReplyError: without a single task.
+        """
+        for call in self._parser.close():
+            self._take(call)
+        if not self._ids and self._answer is None:
+            raise EmptyReplyError(f"the planner's model {model} wrote no task; use another model")
+
+    def close(self) -> list[TaskData]:
+        """End the plan; return its tasks in id order, as the state holds them."""
+        for refused in self._compiler.close():
+            self._plan(refused)
+        self.round.unit.tell(PlanEnded())
+        tasks = self.round.unit.schedule.tasks
+        written = [tasks[id].data() for id in self._ids]
+        if self._answer is not None:
+            written.append(self._answer)
+        self.round.events.plan_end(len(written))
+        return sorted(written, key=lambda task: task["id"])
+
+    def _take(self, call: Call) -> None:
+        if self.full:
+            return
+        for task in self._compiler.compile(call):
+            if task.tool == ANSWER:
+                self._answer = task.data()
+                self.round.events.plan_task(task)
+            else:
+                self._plan(task)
+
+    def _plan(self, task: Any) -> None:
+        self._ids.append(task.id)
+        self.round.events.plan_task(task)
+        self.round.unit.tell(Planned(task))

@@ -1,0 +1,189 @@
+"""Puts the prompts together: what the planner and the joiner are shown, and what it costs."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    trim_messages,
+)
+from langchain_core.messages.utils import count_tokens_approximately
+
+from agent.plan import Outcome, OutcomeData, TaskData
+from agent.references import as_text, references
+from agent.toolbox import Toolbox
+from prompts import examples, prompt
+
+_PLANNER = prompt("planner")
+_REPLAN = prompt("replan")
+_JOINER = prompt("joiner")
+_JOINER_LAST = prompt("joiner_last")
+_JOINER_RESULTS = prompt("joiner_results")
+_EXAMPLES = examples()
+_CALLED = re.compile(r"^\d+\. (?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
+_LONGEST_CONVERSATION = 2000
+"""Tokens of earlier turns."""
+_USED_CHARS = 160
+"""Characters shown of a result to the planner, who may refer to all of it."""
+_SHORT = 60
+"""Characters of a result that is shown in place of a reference to it."""
+_DEEPEST = 3
+_BARE = re.compile(r'(?P<quote>")?\$\{?(?P<id>\d{1,9})\}?(?(quote)"|)')
+
+
+def planner_messages(
+    tools: Toolbox,
+    conversation: Sequence[BaseMessage],
+    question: str,
+    *,
+    with_examples: bool,
+    replan: BaseMessage | None = None,
+) -> list[BaseMessage]:
+    """The planner's prompt. Its beginning is the same for each question, so servers cache it."""
+    described = "\n".join(f"{tool.signature}  {tool.summary}" for tool in tools.values())
+    system = _PLANNER.replace("{tools}", described)
+    if with_examples:
+        system = "\n\n".join([system, *_fitting(tools)])
+    messages: list[BaseMessage] = [SystemMessage(system)]
+    messages += bounded(conversation)
+    messages.append(HumanMessage(question))
+    return [*messages, replan] if replan is not None else messages
+
+
+def replan_message(
+    plan: Sequence[TaskData],
+    outcomes: Mapping[str, OutcomeData],
+    feedback: str,
+    max_chars: int,
+) -> HumanMessage:
+    """What the planner is told in a later round."""
+    text = (
+        _REPLAN.replace("{next}", str(max((task["id"] for task in plan), default=0) + 1))
+        .replace("{feedback}", feedback)
+        .replace("{results}", usable(plan, outcomes, max_chars))
+    )
+    return HumanMessage(text)
+
+
+def joiner_messages(
+    question: str,
+    conversation: Sequence[BaseMessage],
+    results: Sequence[str],
+    *,
+    may_replan: bool,
+) -> list[BaseMessage]:
+    """The joiner's prompt. Without `may_replan` it must answer with what there is."""
+    shown = _JOINER_RESULTS.replace("{question}", question).replace("{results}", fenced(results))
+    system = SystemMessage(_JOINER if may_replan else _JOINER_LAST)
+    return [system, *bounded(conversation), HumanMessage(shown)]
+
+
+def results(
+    plan: Iterable[TaskData], outcomes: Mapping[str, OutcomeData], max_chars: int
+) -> list[str]:
+    """One line a task: its call, and what came of it.
+
+    References show what they stood for: a short result itself, a long one the call that it came
+    from. A long result that only calls that ended ok have read is left out: what mattered of it
+    stands in their results.
+    """
+    tasks = {task["id"]: task for task in plan if str(task["id"]) in outcomes}
+    ended = {id: Outcome.of(outcomes[str(id)]) for id in tasks}
+    readers: dict[int, list[bool]] = {}
+    for id, task in tasks.items():
+        for reference in references(task["args"]):
+            readers.setdefault(reference.id, []).append(ended[id].ok)
+    lines = []
+    for id, task in tasks.items():
+        outcome = ended[id]
+        if outcome.ok and not _is_short(outcome) and all(readers.get(id, [False])):
+            continue
+        call = task.get("text") or f"{id}. {_call(task, tasks, ended)}"
+        lines.append(f"{call} {_came_of_it(outcome, max_chars)}")
+    return lines
+
+
+def usable(plan: Iterable[TaskData], outcomes: Mapping[str, OutcomeData], max_chars: int) -> str:
+    """All tasks of the rounds before, for a replan that may refer to them."""
+    lines = []
+    for task in plan:
+        outcome = Outcome.of(outcomes[str(task["id"])])
+        lines.append(f"{called(task)} {_came_of_it(outcome, min(max_chars, _USED_CHARS))}")
+    return fenced(lines)
+
+
+def called(task: TaskData) -> str:
+    """A task as the model wrote it."""
+    args = ", ".join(json.dumps(value, ensure_ascii=False) for value in task["args"].values())
+    return task.get("text") or f"{task['id']}. {task['tool']}({args})"
+
+
+def _call(
+    task: TaskData, tasks: Mapping[int, TaskData], ended: Mapping[int, Outcome], depth: int = 0
+) -> str:
+    """A call with its references followed: `number("height in m", search("Denali"))`."""
+
+    def shown(value: Any) -> str:
+        if isinstance(value, str):
+            return _BARE.sub(follow, json.dumps(value, ensure_ascii=False))
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
+        return json.dumps(value, ensure_ascii=False)
+
+    def follow(found: re.Match[str]) -> str:
+        id, whole = int(found["id"]), bool(found["quote"])
+        if id not in ended:
+            return found.group()
+        if ended[id].ok and _is_short(ended[id]):
+            value = ended[id].value
+            return json.dumps(value, ensure_ascii=False) if whole else as_text(value)
+        if whole and depth < _DEEPEST:
+            return _call(tasks[id], tasks, ended, depth + 1)
+        return found.group()
+
+    return f"{task['tool']}({', '.join(map(shown, task['args'].values()))})"
+
+
+def fenced(lines: Sequence[str]) -> str:
+    """Lines between marks that no result can guess."""
+    mark = secrets.token_hex(3)
+    return "\n".join([f"<{mark}>", *lines, f"</{mark}>"])
+
+
+def bounded(conversation: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The latest part of the conversation that fits, beginning with a question."""
+    if not conversation:
+        return []
+    kept = trim_messages(
+        list(conversation),
+        max_tokens=_LONGEST_CONVERSATION,
+        token_counter=count_tokens_approximately,
+        start_on="human",
+    )
+    return [
+        HumanMessage(message.text) if isinstance(message, HumanMessage) else AIMessage(message.text)
+        for message in kept
+        if message.text
+    ]
+
+
+def _is_short(outcome: Outcome) -> bool:
+    return len(as_text(outcome.value)) <= _SHORT
+
+
+def _came_of_it(outcome: Outcome, most: int) -> str:
+    if not outcome.ok:
+        return f"{outcome.status}: {outcome.error}"
+    text = as_text(outcome.value)
+    return f"= {text if len(text) <= most else f'{text[:most]}… ({len(text)} characters)'}"
+
+
+def _fitting(tools: Toolbox) -> list[str]:
+    """The worked plans all of whose tools are offered."""
+    return [e for e in _EXAMPLES if set(_CALLED.findall(e)) <= {*tools, "join", "answer"}]

@@ -1,0 +1,123 @@
+"""References: `$3`, `${3}`, `$3.name`, `$3[0].url`, and `$$` for a dollar sign.
+
+A reference that is the whole of a string stands for the value itself, type kept. Inside a longer
+string it stands for the value's text (JSON for objects). Substitution is one pass: text that came
+out of a result is never scanned for references again.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.errors import PlanError
+
+_PATH = r"(?:\.[A-Za-z_]\w*|\[(?:-?\d+|\"[^\"\]]*\"|'[^'\]]*')\])*"
+PATTERN = re.compile(
+    rf"\$(?:(?P<dollar>\$)|(?P<id>\d+)|\{{(?P<braced>\d+)(?P<inner>{_PATH})\}})(?P<path>{_PATH})"
+)
+_STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[[\"'](.*?)[\"']\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One use of a result in a task's arguments."""
+
+    id: int
+    certain: bool
+    """False for an unbraced `$5` in a longer string: plain text if no task has that id."""
+
+
+def references(value: Any) -> Iterator[Reference]:
+    """Every reference in a value as written, in reading order."""
+    if isinstance(value, str):
+        for found in PATTERN.finditer(value) if "$" in value else ():
+            if not found["dollar"]:
+                whole = found.end() - found.start() == len(value)
+                yield Reference(_id(found), certain=whole or bool(found["braced"]))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from references(key)
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def substitute(value: Any, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> Any:
+    """Fill every reference in `value` with the result it names.
+
+    Raises:
+        PlanError: a path leads nowhere in the result.
+    """
+    if isinstance(value, str):
+        return _fill(value, result_of, known) if "$" in value else value
+    if isinstance(value, Mapping):
+        return {
+            as_text(substitute(key, result_of, known)): substitute(item, result_of, known)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [substitute(item, result_of, known) for item in value]
+    return value
+
+
+def as_text(value: Any) -> str:
+    """A result as it reads inside a longer string."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _fill(text: str, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> Any:
+    whole = PATTERN.fullmatch(text)
+    if whole and not whole["dollar"]:
+        value = _follow(_id(whole), whole["inner"] or "", result_of(_id(whole)))
+        if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
+            return _follow(_id(whole), whole["path"], value)
+
+    def replacement(found: re.Match[str]) -> str:
+        if found["dollar"]:
+            return "$" + found["path"]
+        if not found["braced"] and not known(_id(found)):
+            return found.group()
+        value = _follow(_id(found), found["inner"] or "", result_of(_id(found)))
+        if found["path"] and not isinstance(value, dict | list):
+            # "It is $3.Then …", "${3}.txt": a scalar has no parts, so these are text.
+            return as_text(value) + found["path"]
+        value = _follow(_id(found), found["path"], value)
+        negative = isinstance(value, int | float) and value < 0
+        # -2 ** 2 is -4; what was meant is (-2) ** 2.
+        if negative and text[found.end() :].lstrip().startswith("**"):
+            return f"({as_text(value)})"
+        return as_text(value)
+
+    return PATTERN.sub(replacement, text)
+
+
+def _id(found: re.Match[str]) -> int:
+    digits = found["id"] or found["braced"]
+    return int(digits) if len(digits) <= 9 else 0
+
+
+def _follow(id: int, path: str, value: Any) -> Any:
+    for step in _STEP.finditer(path):
+        key = step[1] if step[1] is not None else step[3]
+        if key is not None and isinstance(value, dict) and key in value:
+            value = value[key]
+        elif (
+            step[2] is not None
+            and isinstance(value, list)
+            and -len(value) <= int(step[2]) < len(value)
+        ):
+            value = value[int(step[2])]
+        else:
+            raise PlanError(f"${id}{path} leads nowhere: {_what(value)} has no {step.group()}")
+    return value
+
+
+def _what(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"an object with {', '.join(list(value)[:8]) or 'no keys'}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return {str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")

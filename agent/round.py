@@ -1,0 +1,113 @@
+"""Opens a round: the tools offered, the unit that runs its calls, and what the tools need."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from agent.compiler import compile_data
+from agent.context import Context
+from agent.events import Events
+from agent.executor import Executor
+from agent.live import Live, without_live
+from agent.models import Meter, Model, Reader, Role, chosen, open_model
+from agent.parser import ANSWER
+from agent.plan import Outcome, OutcomeData, Refused, TaskData
+from agent.rules import Planned, Schedule
+from agent.task_fetching_unit import TaskFetchingUnit
+from agent.toolbox import Toolbox
+from tools import Resources
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What `build_graph` was given."""
+
+    toolbox: Toolbox
+    models: Mapping[Role, BaseChatModel | str]
+
+    async def model(self, context: Context, role: Role) -> Model:
+        """Open the model of a role; tools read with the joiner's."""
+        given = self.models.get("joiner" if role == "tools" else role)
+        name, _ = chosen(context, "joiner" if role == "tools" else role)
+        return await open_model(given if given is not None else name)
+
+    def tools(self, context: Context) -> Toolbox:
+        return self.toolbox.offered(context.allow, context.approve)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round being run."""
+
+    number: int
+    context: Context
+    tools: Toolbox
+    events: Events
+    unit: TaskFetchingUnit
+    meter: Meter
+    """Of the models inside tools."""
+
+
+async def open_round(
+    setup: Setup,
+    runtime: Runtime[Context],
+    config: RunnableConfig,
+    number: int,
+    *,
+    early_start: bool,
+) -> Round:
+    """Make the round's unit the run's own. Its schedule is empty."""
+    live = Live.of(config)
+    context = runtime.context or Context()
+    tools = setup.tools(context)
+    events = Events(runtime.stream_writer, number, live.began)
+    meter = Meter()
+    resources = Resources(
+        reader=Reader(await setup.model(context, "tools"), meter),
+        documents=context.folder(on_server="langgraph_api" in sys.modules),
+    )
+    unit = TaskFetchingUnit(
+        Schedule(tools, max_parallel=context.max_parallel, early_start=early_start),
+        Executor(tools, live.threads, context.tool_timeout, context.tool_retries),
+        events,
+        call_config(config, resources),
+    )
+    round = Round(number, context, tools, events, unit, meter)
+    await live.begin(round)
+    if context.deadline is not None:
+        unit.expire_in(live.left(context.deadline), context.deadline)
+    return round
+
+
+def call_config(config: RunnableConfig, resources: Resources) -> RunnableConfig:
+    """The config that a round's calls get. Models inside tools stay hidden (`nostream`)."""
+    configurable = without_live(config.get("configurable", {}))
+    return {
+        **config,
+        "tags": [*(config.get("tags") or ()), "nostream"],
+        "configurable": {**configurable, **resources.configurable},
+    }
+
+
+def load(
+    round: Round, plan: list[TaskData], outcomes: Mapping[str, OutcomeData], *, announce: bool
+) -> None:
+    """Plan the tasks of the state again: those with an outcome settle at once if not edited."""
+    for data in plan:
+        if data["tool"] == ANSWER:
+            continue
+        before = outcomes.get(str(data["id"]))
+        prior = Outcome.of(before) if before else None
+        if prior is not None and data.get("text") and not data.get("args"):
+            error, thought = prior.error or "", data.get("thought", "")
+            task = Refused(data["id"], data["tool"], error, data["text"], thought)
+            round.unit.tell(Planned(task, prior))
+            continue
+        compiled = compile_data(round.tools, data)
+        if prior is None and announce:
+            round.events.plan_task(compiled)
+        round.unit.tell(Planned(compiled, prior))

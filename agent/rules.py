@@ -1,0 +1,599 @@
+"""Every rule of scheduling, without I/O: facts go in, orders come out.
+
+    planned ─needs met→ ready ─slot free→ running ─→ ok | failed
+       │                  ├─ equal call known ────→ its outcome, reused
+       │                  └─ needs a person → asked ─→ running | rejected
+       ├─ need not ok, or deadline ───────────────→ skipped
+       └─ unknown reference, cycle, bad arguments ─→ failed
+
+`Schedule` tracks one turn. The task-fetching unit feeds it and carries its orders out. In the
+manner of dask/distributed's worker state machine; the life of a task is drawn above and ruled
+here only.
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from itertools import count, islice
+from typing import Any, Protocol
+
+from agent.errors import PlanError
+from agent.plan import Outcome, Refused, Task
+from agent.references import substitute
+
+# ── facts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A task was planned. `prior` is its outcome from an earlier run or round, if it has one."""
+
+    task: Task | Refused
+    prior: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBroke:
+    """The plan's stream broke off; a new plan of the same round follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEnded:
+    """No more tasks come in this round."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """The plan is in the checkpoint and the scheduler has it: tasks without early start may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A launched call ended."""
+
+    call: int
+    value: Any = None
+    error: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said of a task that was asked about: `args` edit it, `rejected` says why."""
+
+    id: int
+    args: Mapping[str, Any] | None = None
+    rejected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A person decided on all the calls of one `Ask`."""
+
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The turn's time is up."""
+
+    seconds: float
+
+
+Fact = Planned | PlanBroke | PlanEnded | TakenOver | Returned | Decided | DeadlinePassed
+
+# ── orders ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start a call. `id` is the task it is for, `call` the name under which it returns."""
+
+    call: int
+    id: int
+    tool: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop a launched call; nobody waits for it any more."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A task has ended."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person must decide on these calls; everything else has run."""
+
+    calls: tuple[Launch, ...]
+
+
+Order = Launch | Cancel | Settle | Ask
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRules:
+    """What the rules need to know of a tool."""
+
+    early_start: bool = True
+    shared: bool = True
+    """Equal calls run once."""
+    asks: bool = False
+    """A person must approve each call."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Calls at once, by the name of what is limited."""
+
+
+class Tools(Protocol):
+    """The tools as the rules see them; both methods are pure."""
+
+    def rules(self, tool: str) -> ToolRules: ...
+
+    def check(self, tool: str, args: Mapping[str, Any]) -> str:
+        """A text that is equal for equal calls, defaults included; PlanError if refused."""
+        ...
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that is known, and the tasks that it is for."""
+
+    tool: str
+    args: Mapping[str, Any]
+    key: str
+    owners: list[int]
+    returned: Returned | None = None
+    rejected: str | None = None
+    earlier: bool = False
+    """It ran in an earlier round."""
+
+
+class Schedule:
+    """Tracks the tasks of a turn through one round, from planned to settled.
+
+    The tasks of earlier rounds are planned again with their outcomes as `prior`; those that were
+    not edited since settle at once.
+    """
+
+    def __init__(self, tools: Tools, *, max_parallel: int, early_start: bool = True) -> None:
+        self.tasks: dict[int, Task | Refused] = {}
+        """In the order of planning. Those that turned out not to compile are `Refused`."""
+        self.outcomes: dict[int, Outcome] = {}
+        self._tools = tools
+        self._free = max_parallel
+        self._early_start = early_start
+        self._taken_over = False
+        self._ended = False
+        self._late: str | None = None
+        """Why nothing starts any more: the deadline has passed."""
+        self._orders: list[Order] = []
+        self._prior: dict[int, Outcome] = {}
+        self._earlier: set[int] = set()
+        self._planned: list[int] = []
+        # Waiting tasks: how many needs each still has, and who waits for whom.
+        self._unmet: dict[int, int] = {}
+        self._dependants: defaultdict[int, list[int]] = defaultdict(list)
+        self._settled: deque[Outcome] = deque()
+        # Calls, under the numbers of their orders.
+        self._numbers = count()
+        self._calls: dict[int, _Call] = {}
+        self._by_key: dict[str, int] = {}
+        self._not_yet: list[int] = []
+        self._asked: dict[int, int] = {}
+        # Calls that wait for a slot, by the task that they are launched for.
+        self._startable: dict[int, int] = {}
+        self._running: set[int] = set()
+        # A heap of (-height, id, number). An entry is stale when its call has started.
+        self._ready: list[tuple[int, int, int]] = []
+        self._height: dict[int, int] = {}
+        self._unranked: dict[int, Task] = {}
+        self._used: defaultdict[str, int] = defaultdict(int)
+        self._parked: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
+
+    @property
+    def finished(self) -> bool:
+        """The plan has ended and every task has its outcome."""
+        return self._ended and len(self.outcomes) == len(self.tasks)
+
+    def handle(self, fact: Fact) -> list[Order]:
+        """Advance by one fact; return what is to be done, in order."""
+        match fact:
+            case Planned(task, prior):
+                self._plan(task, prior)
+            case Returned():
+                self._return(fact)
+            case PlanBroke():
+                self._break()
+            case PlanEnded():
+                self._end()
+            case TakenOver():
+                self._take_over()
+            case Decided(decisions):
+                self._decide(decisions)
+            case DeadlinePassed(seconds):
+                self._expire(seconds)
+        self._propagate()
+        self._launch()
+        self._ask()
+        orders, self._orders = self._orders, []
+        return orders
+
+    # ── planning ──────────────────────────────────────────────────────────────────────────────
+
+    def _plan(self, task: Task | Refused, prior: Outcome | None) -> None:
+        self.tasks[task.id] = task
+        self._planned.append(task.id)
+        if prior is not None:
+            self._prior[task.id] = prior
+            self._earlier.add(task.id)
+        if isinstance(task, Refused):
+            self._settle(Outcome(task.id, task.tool, "failed", error=task.error))
+            return
+        if self._late is not None and prior is None:
+            self._settle(Outcome(task.id, task.tool, "skipped", task.args, error=self._late))
+            return
+        awaited = task.id in self._dependants or task.id in task.needs
+        if awaited and (cycle := self._cycle(task)):
+            drawn = " → ".join(map(str, cycle))
+            for id in cycle[:-1]:
+                self._uncompiled(id, f"tasks wait for each other in a circle: {drawn}")
+            return
+        unmet = 0
+        for need in task.needs:
+            outcome = self.outcomes.get(need)
+            if outcome is None:
+                unmet += 1
+                self._dependants[need].append(task.id)
+            elif not outcome.ok:
+                self._skip(task, outcome)
+                return
+        self._unmet[task.id] = unmet
+        self._unranked[task.id] = task
+        if not unmet:
+            self._ready_to_run(task)
+
+    def _uncompiled(self, id: int, error: str) -> None:
+        """A task that parsed turns out not to compile with the others."""
+        task = self.tasks[id]
+        assert isinstance(task, Task)
+        self.tasks[id] = Refused(id, task.tool, error, task.text, task.thought)
+        self._settle(Outcome(id, task.tool, "failed", error=error))
+
+    def _cycle(self, task: Task) -> list[int] | None:
+        """The ids from `task` along needs back to it, if they lead there."""
+        came_from = dict.fromkeys(task.needs, task.id)
+        stack = list(task.needs)
+        while stack:
+            id = stack.pop()
+            if id == task.id:
+                path = [id]
+                while (id := came_from[id]) != task.id:
+                    path.append(id)
+                return [task.id, *reversed(path)]
+            for need in self._waiting_needs(id):
+                if need not in came_from:
+                    came_from[need] = id
+                    stack.append(need)
+        return None
+
+    def _waiting_needs(self, id: int) -> tuple[int, ...]:
+        task = self.tasks.get(id)
+        return task.needs if isinstance(task, Task) and id not in self.outcomes else ()
+
+    def _end(self) -> None:
+        self._ended = True
+        for id in self._planned:
+            task = self.tasks[id]
+            if id in self.outcomes or not isinstance(task, Task):
+                continue
+            unknown = [need for need in task.needs if need not in self.tasks]
+            if certain := [need for need in unknown if need not in task.maybe]:
+                known = ", ".join(map(str, islice(self.tasks, 20)))
+                self._uncompiled(id, f"no task has the id {certain[0]}; there are {known}")
+            elif unknown:
+                # "a $5 bill", and no task 5: it was plain text after all.
+                needs = tuple(need for need in task.needs if need in self.tasks)
+                self.tasks[id] = task = replace(task, needs=needs)
+                self._unmet[id] -= len(unknown)
+                if not self._unmet[id]:
+                    self._ready_to_run(task)
+        self._planned = []
+        for number in [n for n in self._running if not self._calls[n].owners]:
+            self._stop(number)
+
+    def _break(self) -> None:
+        """Forget the plan of this round, but keep its launched calls for the plan that follows."""
+        forgotten = set(self._planned) - self._earlier
+        for id in forgotten:
+            task = self.tasks.pop(id)
+            self._unmet.pop(id, None)
+            if self.outcomes.pop(id, None) is None:
+                why = "the planner's stream broke off; its plan is written anew"
+                self._orders.append(Settle(Outcome(id, task.tool, "skipped", error=why)))
+        for number, call in list(self._calls.items()):
+            call.owners = [id for id in call.owners if id not in forgotten]
+            launched = number in self._running or call.returned is not None
+            if not call.owners and not launched:
+                self._forget(number)
+        self._startable = self._known(self._startable.values())
+        self._asked = self._known(self._asked.values())
+        self._not_yet = list(self._known(self._not_yet).values())
+        # What is left is of earlier rounds: edited tasks, which may still wait for each other.
+        self._planned = [id for id in self._planned if id in self._earlier]
+        for need, waiting in list(self._dependants.items()):
+            self._dependants[need] = [id for id in waiting if id not in forgotten]
+        self._unranked = {id: t for id, t in self._unranked.items() if id not in forgotten}
+        self._height.clear()
+
+    def _known(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Those of the calls that were not forgotten, by the task that they are launched for."""
+        return {self._calls[n].owners[0]: n for n in numbers if n in self._calls}
+
+    def _forget(self, number: int) -> None:
+        call = self._calls.pop(number)
+        if self._by_key.get(call.key) == number:
+            del self._by_key[call.key]
+
+    # ── from planned to ready ─────────────────────────────────────────────────────────────────
+
+    def _ready_to_run(self, task: Task) -> None:
+        """All needs ended ok: fill the references in, and find or make the call."""
+        prior = self._prior.pop(task.id, None)
+        try:
+            args = substitute(
+                task.args, lambda id: self.outcomes[id].value, lambda id: id in task.needs
+            )
+            key = self._tools.check(task.tool, args)
+        except PlanError as error:
+            self._settle(Outcome(task.id, task.tool, "failed", task.args, error=str(error)))
+            return
+        if prior is not None and self._still_holds(prior, task, args):
+            self._recall(prior, key)
+            return
+        number = self._by_key.get(key)
+        if number is not None and self._may_share(number):
+            call = self._calls[number]
+            call.owners.append(task.id)
+            if call.returned is not None or call.rejected is not None:
+                self._settle_owner(call, task.id)
+            return
+        number = next(self._numbers)
+        self._calls[number] = _Call(task.tool, args, key, [task.id])
+        self._by_key[key] = number
+        if self._tools.rules(task.tool).asks:
+            self._asked[task.id] = number
+        else:
+            self._admit(number)
+
+    def _still_holds(self, prior: Outcome, task: Task, args: Mapping[str, Any]) -> bool:
+        """Whether a task was not edited since it ended, nor was what it waited for."""
+        # A person may have approved other arguments than were planned, so those say nothing.
+        same = self._tools.rules(task.tool).asks or prior.args == args
+        return same and prior.tool == task.tool and prior.status != "skipped"
+
+    def _may_share(self, number: int) -> bool:
+        call = self._calls[number]
+        if call.rejected is not None or not call.owners:
+            return True
+        # What failed in an earlier round was planned again to be tried again.
+        failed_earlier = call.earlier and call.returned is not None and call.returned.error
+        return self._tools.rules(call.tool).shared and not failed_earlier
+
+    def _recall(self, prior: Outcome, key: str) -> None:
+        """Settle a task with its outcome from an earlier round, which equal calls may share."""
+        number = next(self._numbers)
+        call = _Call(prior.tool, prior.args, key, [prior.id], earlier=True)
+        if prior.status == "rejected":
+            call.rejected = prior.error
+        else:
+            times = prior.started_at, prior.ended_at, prior.attempts
+            call.returned = Returned(number, prior.value, prior.error, *times)
+        self._calls[number] = call
+        self._by_key[key] = number
+        self._settle(prior, announce=False)
+
+    def _admit(self, number: int) -> None:
+        """Let a call start: at once, or when the scheduler has taken over."""
+        call = self._calls[number]
+        early = self._early_start and self._tools.rules(call.tool).early_start
+        if early or self._taken_over:
+            self._startable[call.owners[0]] = number
+            self._push(call.owners[0])
+        else:
+            self._not_yet.append(number)
+
+    def _take_over(self) -> None:
+        self._taken_over = True
+        waiting, self._not_yet = self._not_yet, []
+        for number in waiting:
+            self._admit(number)
+
+    # ── from ready to running ─────────────────────────────────────────────────────────────────
+
+    def _launch(self) -> None:
+        """Fill the free slots, the call with the longest path of waiting tasks behind it first."""
+        crowded = len(self._startable) > self._free > 0 or any(self._parked.values())
+        if crowded and self._unranked:
+            self._rank()
+        while self._free and self._ready:
+            entry = heappop(self._ready)
+            if self._is_stale(entry):
+                continue
+            _, id, number = entry
+            call = self._calls[number]
+            limits = self._tools.rules(call.tool).limits
+            full = next((name for name, most in limits.items() if self._used[name] >= most), None)
+            if full is not None:
+                heappush(self._parked[full], entry)
+                continue
+            del self._startable[id]
+            self._running.add(number)
+            self._free -= 1
+            for name in limits:
+                self._used[name] += 1
+            self._orders.append(Launch(number, id, call.tool, call.args))
+
+    def _push(self, id: int) -> None:
+        heappush(self._ready, (-self._height.get(id, 0), id, self._startable[id]))
+
+    def _is_stale(self, entry: tuple[int, int, int]) -> bool:
+        return self._startable.get(entry[1]) != entry[2]
+
+    def _rank(self) -> None:
+        """Bring heights up to date: a task's is one more than the highest that waits for it.
+
+        A task passes its height on when every new task that waits for it has, so that each need
+        costs one step; only tasks ranked before are raised over and over.
+        """
+        new = {id: task for id, task in self._unranked.items() if id not in self.outcomes}
+        self._unranked = {}
+        above = Counter(need for task in new.values() for need in task.needs if need in new)
+        top = [id for id in new if id not in above]
+        raised_ids = set()
+        while top:
+            task = new.pop(top.pop())
+            height = self._height.setdefault(task.id, 0)
+            raised = [(need, height + 1) for need in task.needs]
+            while raised:
+                id, height = raised.pop()
+                if self._height.get(id, 0) < height and id not in self.outcomes:
+                    self._height[id] = height
+                    raised_ids.add(id)
+                    if id not in new:
+                        raised += [(need, height + 1) for need in self._waiting_needs(id)]
+            for need in task.needs:
+                if need in new:
+                    above[need] -= 1
+                    if not above[need]:
+                        top.append(need)
+        for id in raised_ids & self._startable.keys():
+            self._push(id)
+
+    def _ask(self) -> None:
+        """Ask about all calls that need a person at once, after everything else has run."""
+        idle = not self._running and not self._startable
+        if self._asked and self._ended and self._taken_over and idle:
+            asked = [
+                (id, number, self._calls[number]) for id, number in sorted(self._asked.items())
+            ]
+            self._orders.append(
+                Ask(tuple(Launch(number, id, call.tool, call.args) for id, number, call in asked))
+            )
+
+    def _decide(self, decisions: tuple[Decision, ...]) -> None:
+        for decision in decisions:
+            number = self._asked.pop(decision.id, None)
+            if number is None:
+                continue  # the deadline passed while the person was deciding
+            call = self._calls[number]
+            if decision.rejected is not None:
+                call.rejected = decision.rejected
+                self._settle_owners(call)
+                continue
+            if decision.args is not None:
+                call.args = decision.args
+            self._admit(number)
+
+    def _return(self, returned: Returned) -> None:
+        if returned.call in self._running:
+            self._release(returned.call)
+            call = self._calls[returned.call]
+            call.returned = returned
+            self._settle_owners(call)
+
+    def _release(self, number: int) -> None:
+        self._running.discard(number)
+        self._free += 1
+        for name in self._tools.rules(self._calls[number].tool).limits:
+            self._used[name] -= 1
+            parked = self._parked[name]
+            # A stale entry wakes nobody, and those behind it would wait for ever.
+            while parked and self._is_stale(parked[0]):
+                heappop(parked)
+            if parked:
+                heappush(self._ready, heappop(parked))
+
+    def _stop(self, number: int) -> None:
+        self._release(number)
+        self._orders.append(Cancel(number))
+        self._forget(number)
+
+    # ── settling ──────────────────────────────────────────────────────────────────────────────
+
+    def _settle(self, outcome: Outcome, *, announce: bool = True) -> None:
+        prior = self._prior.pop(outcome.id, None)
+        if prior is not None and prior.status == outcome.status:
+            outcome, announce = prior, False
+        self.outcomes[outcome.id] = outcome
+        self._settled.append(outcome)
+        if announce:
+            self._orders.append(Settle(outcome))
+
+    def _propagate(self) -> None:
+        """Tell the tasks that waited. Skipping one can strand another, so until nothing moves."""
+        while self._settled:
+            outcome = self._settled.popleft()
+            for id in self._dependants.pop(outcome.id, ()):
+                task = self.tasks[id]
+                if not isinstance(task, Task) or id in self.outcomes:
+                    continue
+                if not outcome.ok:
+                    self._skip(task, outcome)
+                    continue
+                self._unmet[id] -= 1
+                if not self._unmet[id]:
+                    self._ready_to_run(task)
+
+    def _skip(self, task: Task, need: Outcome) -> None:
+        how = "failed" if need.status == "failed" else f"was {need.status}"
+        why = f"needs {need.id}, which {how}"
+        self._settle(Outcome(task.id, task.tool, "skipped", task.args, error=why))
+
+    def _settle_owners(self, call: _Call) -> None:
+        for id in call.owners:
+            self._settle_owner(call, id)
+
+    def _settle_owner(self, call: _Call, id: int) -> None:
+        """Give a task the outcome of the call that it waits for."""
+        outcome = Outcome(id, call.tool, "rejected", call.args, error=call.rejected)
+        if (it := call.returned) is not None:
+            outcome = Outcome(
+                id,
+                call.tool,
+                "ok" if it.error is None else "failed",
+                call.args,
+                it.value,
+                it.error,
+                it.started_at,
+                it.ended_at,
+                it.attempts,
+                reused=id != call.owners[0],
+            )
+        self._settle(outcome)
+
+    def _expire(self, seconds: float) -> None:
+        self._late = why = f"the turn's deadline of {seconds:g} s passed"
+        for number in list(self._running):
+            call = self._calls[number]
+            call.returned = Returned(number, error=why)
+            self._settle_owners(call)
+            self._stop(number)
+        for id, task in self.tasks.items():
+            if id not in self.outcomes:
+                args = task.args if isinstance(task, Task) else {}
+                self._settle(Outcome(id, task.tool, "skipped", args, error=why))
+        self._ended = True
+        self._startable.clear()
+        self._not_yet.clear()
+        self._asked.clear()

@@ -1,0 +1,138 @@
+"""One question from the command line: runs the graph, shows its events, asks a person.
+
+A conversation that continues is kept by LangGraph's SQLite saver in the user's state folder.
+"""
+
+import importlib.util
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from langchain_core.messages import AIMessageChunk
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
+
+from agent import weights
+from agent.context import Context
+from agent.display import Display
+from agent.errors import SetupError
+from agent.graph import LLMCompiler, build_graph
+from agent.models import LOCAL, chosen
+from agent.threads import Threads
+
+Decide = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
+"""Shows a request for approval to a person; returns a decision for each of its calls."""
+_MODES = ["custom", "messages", "values"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked for on the command line."""
+
+    question: str
+    context: Context
+    thread: str | None = None
+    """The conversation that the question continues."""
+    plan_only: bool = False
+
+
+def threads_file() -> Path:
+    """The SQLite file that holds the conversations."""
+    return Path(platformdirs.user_state_dir("llm-compiler")) / "threads.sqlite"
+
+
+async def ask(asked: Asked, display: Display, decide: Decide) -> dict[str, Any]:
+    """Run the question to its end; return the final state.
+
+    Raises:
+        SetupError: something is missing or a folder cannot be written.
+        ModelError: a model gave no usable reply.
+    """
+    if any(chosen(asked.context, role)[0] == LOCAL for role in ("planner", "joiner")):
+        await _bring_weights(display)
+        display.begin("starting the local model")
+    if asked.thread is None:
+        return await _run(build_graph(), asked, {}, display, decide)
+    async with _saver(asked.thread) as saver:
+        graph = build_graph(checkpointer=saver)
+        config = {"configurable": {"thread_id": asked.thread}}
+        return await _run(graph, asked, config, display, decide)
+
+
+async def _run(
+    graph: LLMCompiler, asked: Asked, config: Any, display: Display, decide: Decide
+) -> dict[str, Any]:
+    options: dict[str, Any] = {"context": asked.context, "stream_mode": _MODES}
+    question = ("user", asked.question)
+    if asked.plan_only:
+        # A plan that is not run leaves no trace in the conversation that it was made from.
+        earlier = (await graph.aget_state(config)).values.get("messages", []) if config else []
+        input = {"messages": [*earlier, question]}
+        return await _stream(
+            build_graph(), input, {}, {**options, "interrupt_before": ["scheduler"]}, display
+        )
+    state = await _stream(graph, {"messages": [question]}, config, options, display)
+    while requests := state.pop("__interrupt__", []):
+        display.pause()
+        decisions = [decision for request in requests for decision in decide(request.value)]
+        display.report.resumed()
+        display.begin("going on")
+        resume: Any = Command(resume={"decisions": decisions})
+        state = await _stream(graph, resume, config, options, display)
+    return state
+
+
+async def _stream(
+    graph: LLMCompiler, input: Any, config: Any, options: dict[str, Any], display: Display
+) -> dict[str, Any]:
+    """Run the graph until it ends or stops; return the state it is in."""
+    state: dict[str, Any] = {}
+    async with aclosing(graph.astream(input, config, **options)) as chunks:
+        async for mode, chunk in chunks:
+            if mode == "custom":
+                display.take(chunk)
+            elif mode == "values":
+                state = {**state, **chunk}
+            # The whole messages that nodes return are streamed too; the answer comes in chunks.
+            elif isinstance(chunk[0], AIMessageChunk):
+                display.answer(chunk[0].text)
+    return state
+
+
+@asynccontextmanager
+async def _saver(thread: str) -> AsyncIterator[AsyncSqliteSaver]:
+    path = threads_file()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
+            await saver.setup()
+            yield saver
+    except (OSError, sqlite3.Error) as error:
+        raise SetupError(
+            f"the conversation {thread!r} cannot be kept in {path} ({error}):"
+            " make that folder writable, or leave --thread out"
+        ) from error
+
+
+async def _bring_weights(display: Display) -> None:
+    """Bring the local model's weights while their own bar has the screen (on stderr)."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        return  # opening the model says so, before a gigabyte is brought for nothing
+    display.pause()
+    threads = Threads()
+    try:
+        with weights.progress_bar() as progress:
+            await threads.run(lambda: weights.ensure(progress))
+    finally:
+        threads.close()
+
+
+def answered(state: Mapping[str, Any], *, plan_only: bool) -> bool:
+    """Whether a task ended ok, a direct answer among them; of a mere plan, whether one compiled."""
+    if plan_only:
+        return any(not task.get("text") for task in state.get("plan", ()))
+    return any(outcome["status"] == "ok" for outcome in state.get("outcomes", {}).values())

@@ -1,0 +1,73 @@
+"""The graph's state: plain JSON data, which every checkpointer stores and a person can edit."""
+
+from typing import Annotated
+
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
+from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
+
+from agent.plan import OutcomeData, TaskData
+
+
+class RoleUsage(TypedDict):
+    """Model tokens of one role in this turn."""
+
+    calls: int
+    input: int
+    output: int
+
+
+class Question(TypedDict):
+    """The graph's input: a new user message starts a new turn."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class State(Question, total=False):
+    """The graph's state. All but `messages` is of this turn."""
+
+    plan: list[TaskData]
+    """The tasks of all rounds, in id order."""
+    outcomes: dict[str, OutcomeData]
+    """By id, as a decimal string."""
+    round: int
+    """Rounds begun, from 1."""
+    feedback: str | None
+    """What the joiner found missing."""
+    usage: dict[str, RoleUsage]
+    """By role: planner, joiner, and tools for the models inside tools."""
+
+
+def question(state: State) -> str:
+    """The user's message of this turn."""
+    asked = (m for m in reversed(state["messages"]) if isinstance(m, HumanMessage))
+    message = next(asked, None)
+    return message.text if message is not None else ""
+
+
+def conversation(state: State) -> list[BaseMessage]:
+    """The earlier questions and answers, without the noise of their tools."""
+    said: list[BaseMessage] = [
+        message
+        for message in state["messages"]
+        if isinstance(message, HumanMessage)
+        or (isinstance(message, AIMessage) and not message.tool_calls and message.text)
+    ]
+    last = max((i for i, m in enumerate(said) if isinstance(m, HumanMessage)), default=0)
+    return said[:last]
+
+
+def begins_turn(state: State) -> bool:
+    """Whether the user spoke last; behind a replan it is the round's last tool message."""
+    return isinstance(state["messages"][-1], HumanMessage) if state.get("messages") else True
+
+
+def spent(usage: dict[str, RoleUsage], role: str, *calls: RoleUsage) -> dict[str, RoleUsage]:
+    """`usage` with more calls of a role added."""
+    calls = (usage.get(role, RoleUsage(calls=0, input=0, output=0)), *calls)
+    total = RoleUsage(
+        calls=sum(call["calls"] for call in calls),
+        input=sum(call["input"] for call in calls),
+        output=sum(call["output"] for call in calls),
+    )
+    return {**usage, role: total}

@@ -1,0 +1,151 @@
+"""The task-fetching unit: carries out the orders of one round's schedule.
+
+One inbox: a planned task, a finished call and a passed deadline all come in as facts through
+`tell`, and what they cause is done before it returns. Nothing polls.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from langchain_core.runnables import RunnableConfig
+
+from agent.events import Events
+from agent.executor import Executor
+from agent.plan import Outcome
+from agent.rules import Ask, Cancel, DeadlinePassed, Fact, Launch, Returned, Schedule, Settle
+
+_PATIENCE = 1.0
+
+
+class TaskFetchingUnit:
+    """Runs the calls of one round. It belongs to the run: `close` cancels what still runs."""
+
+    def __init__(
+        self, schedule: Schedule, executor: Executor, events: Events, config: RunnableConfig
+    ) -> None:
+        self.schedule = schedule
+        self.asking: Ask | None = None
+        """The calls that wait for a person's decision."""
+        self.closed = False
+        self.before_destructive: Callable[[Launch], Awaitable[None]] | None = None
+        """Awaited before a destructive call begins; if it raises, the call does not."""
+        self._executor = executor
+        self._events = events
+        self._config = config
+        self._context = contextvars.copy_context()
+        self._running: dict[int, asyncio.Task[Returned]] = {}
+        self._stopped = asyncio.Event()
+        self._broken: BaseException | None = None
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._known: dict[int, Returned] = {}
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def tell(self, fact: Fact) -> None:
+        """Take a fact in and carry out what it orders."""
+        if self.closed:
+            return
+        for order in self.schedule.handle(fact):
+            match order:
+                case Launch():
+                    self._launch(order)
+                case Cancel(call):
+                    self._running.pop(call).cancel()
+                case Settle(outcome):
+                    self._events.task_finished(outcome)
+                    if outcome.id in self._waiting:
+                        self._waiting.pop(outcome.id).set_result(outcome)
+                case Ask():
+                    self.asking = order
+                    self._stopped.set()
+        if self.schedule.finished:
+            self._stopped.set()
+
+    def adopt(self, config: RunnableConfig) -> None:
+        """Go on in another node: later calls carry its callbacks, metadata and context."""
+        inherited = {"configurable", "tags"}
+        own = {key: value for key, value in config.items() if key not in inherited}
+        self._config = cast(RunnableConfig, {**self._config, **own})
+        self._context = contextvars.copy_context()
+
+    def recall(self, outcomes: dict[int, Outcome]) -> None:
+        """Take results from the journal: their calls are not run again."""
+        for id, it in outcomes.items():
+            if it.status in ("ok", "failed") and it.attempts:
+                times = it.started_at, it.ended_at, it.attempts
+                self._known[id] = Returned(0, it.value, it.error, *times)
+
+    def expire_in(self, seconds: float, deadline: float) -> None:
+        """Tell the schedule after `seconds` that the turn's deadline has passed."""
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(
+            max(0.0, seconds), lambda: self.tell(DeadlinePassed(deadline))
+        )
+
+    async def stopped(self) -> Ask | None:
+        """Wait until every task has its outcome, or a person must decide.
+
+        Raises:
+            GraphBubbleUp: a tool interrupted the graph.
+        """
+        await self._stopped.wait()
+        if self._broken is not None:
+            raise self._broken
+        if self.schedule.finished:
+            return None
+        asking, self.asking = self.asking, None
+        self._stopped.clear()
+        return asking
+
+    def outcome_of(self, id: int) -> "asyncio.Future[Outcome]":
+        """A future for a task's outcome."""
+        future = asyncio.get_running_loop().create_future()
+        if id in self.schedule.outcomes:
+            future.set_result(self.schedule.outcomes[id])
+        else:
+            self._waiting[id] = future
+        return future
+
+    async def close(self) -> None:
+        """Cancel the calls that still run, and wait until they have ended."""
+        self.closed = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        running, self._running = list(self._running.values()), {}
+        for task in running:
+            task.cancel()
+        for future in self._waiting.values():
+            future.cancel()
+        if running:
+            # A tool that ignores its cancellation is not waited for longer than that.
+            await asyncio.wait(running, timeout=_PATIENCE)
+        self._stopped.set()
+
+    def _launch(self, launch: Launch) -> None:
+        loop = asyncio.get_running_loop()
+        if (known := self._known.pop(launch.id, None)) is not None:
+            it = known
+            times = it.started_at, it.ended_at, it.attempts
+            loop.call_soon(self.tell, Returned(launch.call, it.value, it.error, *times))
+            return
+        self._events.task_started(launch)
+        task = loop.create_task(
+            self._executor.run(launch, self._config, self.before_destructive),
+            name=f"{launch.id} {launch.tool}",
+            context=self._context.copy(),
+        )
+        self._running[launch.call] = task
+        task.add_done_callback(lambda task: self._returned(launch.call, task))
+
+    def _returned(self, call: int, task: "asyncio.Task[Returned]") -> None:
+        if self._running.pop(call, None) is None:
+            return  # cancelled by us
+        if task.cancelled():
+            self.tell(Returned(call, error="the call was cancelled from within"))
+        elif (error := task.exception()) is not None:
+            # Control flow of LangGraph, or a fault of ours: the node that waits raises it.
+            self._broken = error
+            self._stopped.set()
+        else:
+            self.tell(task.result())

@@ -1,0 +1,155 @@
+"""The live picture of a turn in a terminal.
+
+The round that runs is drawn anew ten times a second, at the foot of the screen; what has ended
+is printed above it and stays. Everything is drawn on the event loop: no thread, no lock. Text of
+models and tools goes through `wording` and `rich.text.Text`, so that nothing in it is obeyed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from agent import wording
+from agent.flow import Flow
+from agent.report import Report, RoundReport
+from agent.task_lines import round_lines
+
+_SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_EVERY: Final = 0.1
+"""Seconds between two pictures."""
+_WIDEST: Final = 120
+
+
+class Terminal:
+    """Draws a turn on a rich console."""
+
+    def __init__(
+        self,
+        console: Console,
+        report: Report,
+        *,
+        plan_only: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.report = report
+        self._console = console
+        self._plan_only = plan_only
+        self._clock = clock
+        self._began = self._turn_began = clock()
+        self._status = ""
+        self._live: Live | None = None
+        self._next: asyncio.TimerHandle | None = None
+        self._printed = 0
+        """Rounds that are printed for good."""
+        self._flow: Flow | None = None
+
+    def begin(self, status: str) -> None:
+        self._status = status
+        if self._live is None and self._flow is None:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self.picture,
+                auto_refresh=False,
+                transient=True,
+            )
+            self._live.start()
+            self._tick()
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        self.report.take(event)
+        # The events count from the turn's begin, and again from zero when a run is resumed.
+        self._turn_began = self._clock() - self.report.seconds
+        if event["event"] == "round.end" and event["status"] == "replan":
+            self._print_rounds(before=event["round"] + 1)
+
+    def answer(self, piece: str) -> None:
+        if self._flow is None:
+            self.close()
+            self._console.print()
+            self._flow = Flow(self._console.file.write, self._width)
+        self._flow.feed(wording.visible(piece))
+        self._console.file.flush()
+
+    def end(self, usage: Mapping[str, Mapping[str, int]]) -> None:
+        self.close()
+        self._console.print()
+        self._console.print(Text(self.report.totals(usage), style="dim"))
+
+    def pause(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        if self._live is not None:
+            live, self._live = self._live, None
+            live.stop()
+
+    def close(self) -> None:
+        self.pause()
+        self._print_rounds(before=None)
+        if self._flow is not None:
+            self._flow.close()
+
+    def picture(self) -> Group:
+        """The rounds that are not printed yet, and what is going on."""
+        lines = [line for r in self.report.rounds[self._printed :] for line in self._round(r)]
+        # What does not fit is told in a line, and printed when the round has ended.
+        room = max(1, self._console.height - 4)
+        if len(lines) > room:
+            lines = lines[-room:]
+        return Group(*lines, self._going_on())
+
+    def _tick(self) -> None:
+        if self._live is not None:
+            self._live.refresh()
+            self._next = asyncio.get_running_loop().call_later(_EVERY, self._tick)
+
+    def _print_rounds(self, before: int | None) -> None:
+        for round in self.report.rounds[self._printed :]:
+            if before is not None and round.number >= before:
+                break
+            self._printed += 1
+            for line in round_lines(round, self._width, hidden=self._hidden):
+                self._console.print(line)
+
+    def _round(self, round: RoundReport) -> list[Text]:
+        room = max(3, self._console.height - 5)
+        spinner = _SPINNER[int(self._clock() / _EVERY) % len(_SPINNER)]
+        now = self._clock() - self._turn_began
+        return round_lines(
+            round, self._width, hidden=self._hidden, most=room, now=now, spinner=spinner
+        )
+
+    def _going_on(self) -> Text:
+        spinner = _SPINNER[int(self._clock() / _EVERY) % len(_SPINNER)]
+        what, since = self._phase()
+        line = Text.assemble("  ", (spinner, "cyan"), "  ", what)
+        line.append(f"  {max(0.0, since):.1f} s", style="dim")
+        line.truncate(self._width, overflow="ellipsis")
+        return line
+
+    def _phase(self) -> tuple[str, float]:
+        """What is going on, and for how many seconds."""
+        rounds = self.report.rounds
+        if not rounds:
+            return self._status, self._clock() - self._began
+        round, now = rounds[-1], self._clock() - self._turn_began
+        if round.planned is None:
+            return "planning" if round.number == 1 else "planning again", now - round.began
+        if not round.finished:
+            ended = sum(1 for task in round.tasks.values() if task.ended is not None)
+            of = wording.counted(len(round.tasks), "task")
+            return f"running, {ended} of {of} done", now - round.planned
+        return "joining the results", now - (round.joined_from or round.planned)
+
+    @property
+    def _hidden(self) -> bool:
+        return not self._plan_only
+
+    @property
+    def _width(self) -> int:
+        return min(_WIDEST, max(20, self._console.width - 1))

@@ -1,0 +1,76 @@
+"""Daemon threads for sync tools.
+
+The loop's default pool has six threads on two cores and delays the interpreter's exit until the
+last tool returns; anyio's threads are not daemons either. A thread cannot be stopped, so a result
+that comes after a cancel is dropped. How many calls run at once is ruled by the schedule.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+_Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+
+class Threads:
+    """Runs functions in threads, which are reused until `close`."""
+
+    def __init__(self) -> None:
+        self._idle: list[SimpleQueue[_Job | None]] = []
+        self._closed = False
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        """Await `function()`, run in a thread with a copy of the caller's context."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        context = contextvars.copy_context()
+        if self._idle:
+            jobs = self._idle.pop()
+        else:
+            jobs = SimpleQueue()
+            name = "llm-compiler tool"
+            threading.Thread(target=self._work, args=(jobs,), name=name, daemon=True).start()
+        jobs.put((lambda: context.run(function), loop, future))
+        return await future
+
+    def close(self) -> None:
+        """Let the idle threads end now, and each busy one when its function returns."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().put(None)
+
+    def _work(self, jobs: "SimpleQueue[_Job | None]") -> None:
+        while (job := jobs.get()) is not None:
+            function, loop, future = job
+            try:
+                result, error = function(), None
+            except BaseException as raised:  # handed to the future, whatever it is
+                result, error = None, raised
+            try:
+                loop.call_soon_threadsafe(self._report, jobs, future, result, error)
+            except RuntimeError:  # the loop was closed meanwhile: nobody waits
+                return
+            del job, function, future, result, error
+
+    def _report(
+        self,
+        jobs: "SimpleQueue[_Job | None]",
+        future: "asyncio.Future[Any]",
+        result: Any,
+        error: BaseException | None,
+    ) -> None:
+        if self._closed:
+            jobs.put(None)
+        else:
+            self._idle.append(jobs)
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        elif isinstance(error, StopIteration):
+            future.set_exception(RuntimeError("the tool raised StopIteration"))
+        else:
+            future.set_exception(error)

@@ -1,0 +1,251 @@
+"""Draws a turn as a Gantt picture in SVG: who ran when, who waited for whom.
+
+    planner  ▕▔1▔2▔3▔▏            the moments at which tasks were emitted
+    1 search      ●━━━━━━┓        ● emitted, ━ running
+    2 number      ●──────┗━━━━    ─ waiting, an arrow for each need
+    joiner                    ▕▔▔▏
+
+By hand and without a library. White ground and dark text, so that it reads the same in light and
+dark surroundings. Bars carry the whole call and its result as a tooltip.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Final
+
+from agent import wording
+from agent.report import Report
+from agent.timeline_rows import Row, rows_of
+
+WIDTH: Final = 900
+_MARGIN: Final = 28
+_LEFT: Final = 300
+"""Where the time axis begins; the names of the rows stand before it."""
+_RIGHT: Final = WIDTH - 84
+"""Where it ends; behind it there is room for the last bar's seconds."""
+_ROW: Final = 26
+_BAR: Final = 14
+_NAME: Final = 35
+"""Characters of a row's name."""
+_CHAR: Final = 7.25
+"""Width of a character of the names' font."""
+_COLOURS: Final = {
+    "planner": "#3f51b5",
+    "joiner": "#8e3aa5",
+    "ok": "#12806a",
+    "failed": "#c62f26",
+    "rejected": "#b35c00",
+    "skipped": "#6e7681",
+    "running": "#6e7681",
+    "planned": "#6e7681",
+}
+_TITLE: Final = 78
+_STYLE: Final = """
+text{font:12px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:#1f2328}
+.title{font-size:17px;font-weight:600}
+.name{font:12px ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
+.faint,.tick{fill:#59636e}
+.tick{font-size:11px}
+.id{font-size:9px;fill:#59636e}
+.label{font-size:11px;paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}
+.grid{stroke:#e4e7eb}
+.wait{stroke:#a8b0ba;stroke-width:1.5}
+.need{fill:none;stroke:#59636e;stroke-width:1.1;marker-end:url(#head)}
+.emitted{stroke:#fff;stroke-width:1.5}
+"""
+
+
+def timeline(events: Iterable[Mapping[str, Any]]) -> str:
+    """The events of one turn (`stream_mode="custom"`) as an SVG document 900 px wide."""
+    return drawn(Report(events))
+
+
+def drawn(report: Report) -> str:
+    """The same from a turn's record."""
+    rows = list(rows_of(report))
+    top = 104
+    bottom = top + _ROW * len(rows)
+    axis = _Axis(max(report.seconds, 1e-3), top, bottom)
+    picture = _Picture()
+    for index, row in enumerate(rows):
+        row.y = top + _ROW * index + _ROW / 2
+    _draw_axis(picture, axis)
+    for row in rows:
+        _draw_row(picture, axis, row)
+    _draw_needs(picture, axis, rows)
+    title = escape(wording.shortened(wording.one_line(report.question) or "A turn", _TITLE))
+    totals = (
+        f"{wording.seconds(report.seconds)}; one after another "
+        f"{wording.seconds(report.one_after_another)}"
+    )
+    height = bottom + 68
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+            f' width="{WIDTH}" height="{height}" role="img" aria-label="{title}">',
+            f"<style>{_STYLE}</style>",
+            '<defs><marker id="head" viewBox="0 0 6 6" refX="5.5" refY="3" markerWidth="6"'
+            ' markerHeight="6" orient="auto"><path d="M0 0.4 6 3 0 5.6z" fill="#59636e"/>'
+            "</marker></defs>",
+            f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="12"'
+            ' fill="#fff" stroke="#d0d7de"/>',
+            f'<text class="title" x="{_MARGIN}" y="40">{title}</text>',
+            *_legend(rows),
+            *picture.under,
+            *picture.over,
+            f'<text x="{_MARGIN}" y="{height - 22}">{totals}</text>',
+            "</svg>\n",
+        ]
+    )
+
+
+@dataclass
+class _Picture:
+    """What is drawn, in two layers."""
+
+    under: list[str] = field(default_factory=list)
+    over: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    seconds: float
+    top: float
+    bottom: float
+
+    def x(self, moment: float) -> float:
+        share = min(1.0, max(0.0, moment / self.seconds))
+        return round(_LEFT + share * (_RIGHT - _LEFT), 2)
+
+    def ticks(self) -> Iterator[float]:
+        """Round numbers, five to twelve of them."""
+        step = next(
+            base * 10.0**power
+            for power in range(-6, 9)
+            for base in (1, 2, 5)
+            if self.seconds / (base * 10.0**power) <= 10
+        )
+        for number in range(int(self.seconds / step + 1e-9) + 1):
+            yield number * step
+
+
+def _draw_axis(picture: _Picture, axis: _Axis) -> None:
+    for tick in axis.ticks():
+        x = axis.x(tick)
+        picture.under.append(
+            f'<path class="grid" d="M{x} {axis.top - 4}V{axis.bottom + 4}"/>'
+            f'<text class="tick" x="{x}" y="{axis.bottom + 20}" text-anchor="middle">'
+            f"{tick:g} s</text>"
+        )
+
+
+def _draw_needs(picture: _Picture, axis: _Axis, rows: list[Row]) -> None:
+    by_id = {row.task.id: row for row in rows if row.task is not None}
+    for row in rows:
+        for need in row.task.needs if row.task is not None else ():
+            if need in by_id:
+                picture.under.append(_arrow(axis, by_id[need], row))
+
+
+def _arrow(axis: _Axis, need: Row, row: Row) -> str:
+    """From the end of the needed task down (or up) to the start of the one that waited."""
+    side = 1 if row.y > need.y else -1
+    x, end = axis.x(need.ended) - 1.5, axis.x(row.begins) - (5 if row.started is None else 0)
+    y = need.y + side * _BAR / 2
+    if end - x >= 12:
+        return f'<path class="need" d="M{x:.2f} {y}V{row.y}H{end - 1:.2f}"/>'
+    # No room to come from the left: come from above.
+    edge = row.y - side * (_BAR / 2 + 1)
+    target = max(x, end + (5 if row.started is None else 2))
+    return (
+        f'<path class="need" d="M{x:.2f} {y}V{edge - side * 8}'
+        f'C{x:.2f} {edge - side * 4} {target:.2f} {edge - side * 7} {target:.2f} {edge}"/>'
+    )
+
+
+def _draw_row(picture: _Picture, axis: _Axis, row: Row) -> None:
+    name = escape(wording.shortened(row.name, _NAME))
+    text = f'<text class="name" x="{_MARGIN}" y="{row.y + 4}">{name}</text>'
+    begins, ends = axis.x(row.begins), axis.x(row.ended)
+    colour = _COLOURS[row.kind]
+    if row.task is not None:
+        emitted = axis.x(row.task.planned)
+        picture.under.append(
+            f'<path class="wait" d="M{emitted} {row.y}H{max(emitted, begins)}"/>'
+            f'<circle cx="{emitted}" cy="{row.y}" r="2.5" fill="#a8b0ba"/>'
+        )
+    if row.started is None:
+        # It never ran, or its result is that of an equal call.
+        ends = begins + 5
+        shape = (
+            f'<path d="M{begins - 5} {row.y}l5 -5 5 5 -5 5z" fill="#fff" stroke="{colour}"'
+            ' stroke-width="1.6"/>'
+        )
+    else:
+        width = max(2.5, ends - begins)
+        ends = begins + width
+        shape = (
+            f'<rect x="{begins}" y="{row.y - _BAR / 2}" width="{width:.2f}" height="{_BAR}"'
+            f' rx="{min(3.5, width / 2):.2f}" fill="{colour}"/>'
+        )
+    tip = escape(wording.visible(row.tip))
+    picture.over.append(f"<g><title>{tip}</title>{text}{shape}</g>")
+    picture.over += _emissions(axis, row)
+    picture.over.append(_label(row, begins, ends))
+
+
+def _emissions(axis: _Axis, row: Row) -> Iterator[str]:
+    """A mark in the planner's bar for each task, with its id as far as there is room."""
+    free = 0.0
+    for task in row.emitted:
+        x = axis.x(task.planned)
+        top = row.y - _BAR / 2
+        yield f'<path class="emitted" d="M{x} {top}v{_BAR}"/>'
+        half = 3.0 * len(str(task.id))
+        if x - half >= free:
+            free = x + half + 2
+            yield f'<text class="id" x="{x}" y="{top - 2.5}" text-anchor="middle">{task.id}</text>'
+
+
+def _label(row: Row, begins: float, ends: float) -> str:
+    room = len(row.label) * 6.2
+    behind = ends + 7 + room <= WIDTH - 12
+    x, anchor = (ends + 7, "start") if behind else (begins - 7, "end")
+    return (
+        f'<text class="label" x="{x:.2f}" y="{row.y + 4}" text-anchor="{anchor}">'
+        f"{escape(row.label)}</text>"
+    )
+
+
+def _legend(rows: list[Row]) -> Iterator[str]:
+    """What the colours and marks mean: only those that are there."""
+    x = float(_MARGIN)
+    kinds = {row.kind for row in rows}
+    for kind, name in (
+        ("planner", "planner"),
+        ("joiner", "joiner"),
+        ("ok", "call"),
+        ("failed", "failed"),
+        ("rejected", "rejected"),
+    ):
+        if kind in kinds:
+            colour = _COLOURS[kind]
+            yield f'<rect x="{x}" y="59" width="12" height="10" rx="2.5" fill="{colour}"/>'
+            yield f'<text class="faint" x="{x + 17}" y="68">{name}</text>'
+            x += 17 + len(name) * 6.6 + 20
+    if any(row.task is not None for row in rows):
+        yield (
+            f'<path class="wait" d="M{x} 64h22"/><circle cx="{x}" cy="64" r="2.5" fill="#a8b0ba"/>'
+        )
+        yield f'<text class="faint" x="{x + 28}" y="68">emitted, waiting</text>'
+        x += 28 + 16 * 6.6 + 16
+    if any(row.task is not None and row.started is None for row in rows):
+        yield (
+            f'<path d="M{x} 64l5 -5 5 5 -5 5z" fill="#fff" stroke="#6e7681" stroke-width="1.6"/>'
+            f'<text class="faint" x="{x + 15}" y="68">not run</text>'
+        )
+        x += 15 + 7 * 6.6 + 20
+    if any(row.task is not None and row.task.needs for row in rows):
+        yield f'<path class="need" d="M{x} 64h22"/>'
+        yield f'<text class="faint" x="{x + 28}" y="68">needs</text>'

@@ -1,0 +1,67 @@
+"""The rows of the timeline: model calls and tasks, each with its bar and its words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from agent import wording
+from agent.report import Report, RoundReport, TaskReport
+
+
+@dataclass
+class Row:
+    """One line of the picture."""
+
+    kind: str
+    name: str
+    started: float | None = None
+    ended: float = 0.0
+    label: str = ""
+    tip: str = ""
+    task: TaskReport | None = None
+    emitted: Sequence[TaskReport] = ()
+    y: float = 0.0
+
+    @property
+    def begins(self) -> float:
+        return self.ended if self.started is None else self.started
+
+
+def rows_of(report: Report) -> Iterator[Row]:
+    for round in report.rounds:
+        yield from _of_round(round, report)
+
+
+def _of_round(round: RoundReport, report: Report) -> Iterator[Row]:
+    tasks = list(round.tasks.values())
+    name = "planner" if round.number == 1 else f"planner, round {round.number}"
+    ended = report.seconds if round.planned is None else round.planned
+    yield Row(
+        "planner",
+        name,
+        round.began,
+        ended,
+        wording.seconds(ended - round.began),
+        f"{name}: {wording.counted(len(tasks), 'task')}",
+        emitted=tasks,
+    )
+    for task in tasks:
+        yield _task_row(task, report.seconds)
+    if round.ended is not None and (since := round.joined_from) is not None:
+        told = wording.seconds(round.ended - since)
+        tip = f"replan: {round.feedback}" if round.verdict == "replan" else "answer"
+        label = f"{told}, replan" if round.verdict == "replan" else told
+        yield Row("joiner", "joiner", since, round.ended, label, f"joiner: {tip}")
+
+
+def _task_row(task: TaskReport, now: float) -> Row:
+    ended = now if task.ended is None else task.ended
+    took = wording.seconds(ended - task.started) if task.started is not None else ""
+    if task.status == "ok":
+        label = "reused" if task.reused else took or task.tool
+    elif task.ended is None:
+        label = "stopped" if task.started is not None else "not run"
+    else:
+        label = ", ".join(filter(None, [took, task.status]))
+    tip = f"{task.id}. {task.call}\n{task.status}: {task.note}"
+    started = None if task.reused else task.started
+    return Row(task.status, f"{task.id} {task.call}", started, ended, label, tip, task)

@@ -1,0 +1,70 @@
+"""How a turn reads on screen: its calls, counts and seconds, and text that cannot do harm."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+_KEPT = {"\n": "\n", "\t": "    ", "\r": ""}
+# Marks that turn the direction of what follows: they can make a text read as what it is not.
+_TURNING = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def visible(text: str) -> str:
+    """`text` without control characters: each is shown as a picture of itself, as ESC by ␛."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _picture(char) for char in text)
+
+
+def one_line(text: str) -> str:
+    """`visible` text with every run of white space as one space."""
+    return visible(" ".join(text.split()))
+
+
+def shortened(text: str, most: int) -> str:
+    """At most `most` characters of `text`, the last of them an ellipsis if it was longer."""
+    return text if len(text) <= most else text[: max(0, most - 1)].rstrip() + "…"
+
+
+def call(tool: str, args: Mapping[str, Any]) -> str:
+    """A call as the plan language has it: `math("$3 - $4")`; a bare reference has no quotes."""
+    return one_line(f"{tool}({', '.join(_argument(value) for value in args.values())})")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def seconds(value: float) -> str:
+    """Seconds as a person reads them: `4 ms`, `3.1 s`, `75 s`."""
+    if value < 0.0995:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 59.95 else f"{value:,.0f} s"
+
+
+def tokens(usage: Mapping[str, Mapping[str, int]]) -> str:
+    """The tokens in and out by role: `planner 412 in 63 out, joiner 250 in 20 out`."""
+    spent = [
+        f"{role} {used['input']:,} in {used['output']:,} out"
+        for role, used in usage.items()
+        if used["input"] or used["output"]
+    ]
+    return ", ".join(spent)
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, str) and value[:1] == "$" and value.strip("${}").isdigit():
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _picture(char: str) -> str:
+    if char in _KEPT:
+        return _KEPT[char]
+    if char < " ":
+        return chr(0x2400 + ord(char))
+    # Joiners of letters and emoji, and spaces of other widths, are what they look like.
+    harmless = unicodedata.category(char) in ("Cf", "Zs") and char not in _TURNING
+    return char if harmless else "�"

@@ -1,0 +1,221 @@
+"""`number`: the model chooses among the numbers of the text, and converts none itself."""
+
+from typing import Any
+
+import pytest
+from langchain_core.tools import ToolException
+
+from tests.tools.scripted_reader import ScriptedReader, with_resources
+from tools.number import MAX_TEXT, number
+
+EVEREST = """mount-everest.md: Mount Everest
+Mount Everest was first climbed by 2 people.
+
+- Elevation: 8,848.86 m (29,031.7 ft, 2020)
+- Base camp: 5,364 m
+- Deaths: 340"""
+
+
+async def read_number(
+    what: str, text: Any, *replies: str | Exception, grammars: bool = True
+) -> tuple[int | float, ScriptedReader]:
+    reader = ScriptedReader(list(replies), grammars=grammars)
+    value = await number.ainvoke({"what": what, "text": text}, with_resources(reader=reader))
+    return value, reader
+
+
+async def test_grammar_offers_just_the_numbers_of_the_unit_asked_for() -> None:
+    value, reader = await read_number("height in metres", EVEREST, "8,848.86 m")
+    assert value == 8848.86
+    assert reader.questions[0].grammar == 'root ::= "8,848.86 m" | "29,031.7 ft" | "5,364 m"'
+
+
+async def test_prompt_holds_only_titles_and_lines_with_those_numbers() -> None:
+    _, reader = await read_number("height in metres", EVEREST, "8,848.86 m")
+    assert reader.questions[0].user == (
+        "Text: mount-everest.md: Mount Everest\n"
+        "- Elevation: 8,848.86 m (29,031.7 ft, 2020)\n"
+        "- Base camp: 5,364 m\n"
+        "Asked: height in metres"
+    )
+
+
+async def test_chosen_number_is_converted_to_the_unit_asked_for() -> None:
+    value, _ = await read_number("height in m", EVEREST, "29,031.7 ft")
+    assert value == pytest.approx(8848.86216)
+
+
+async def test_without_grammars_the_reply_is_the_number_of_a_choice() -> None:
+    value, reader = await read_number("height in m", EVEREST, "3", grammars=False)
+    assert value == 5364
+    assert reader.questions[0].grammar is None
+    assert reader.questions[0].user.endswith(
+        "Choices:\n1. 8,848.86 m\n2. 29,031.7 ft\n3. 5,364 m\n"
+        "Reply with the number of the choice alone."
+    )
+
+
+@pytest.mark.parametrize("reply", ["8848", "0", "4", "", "the first", "1 or 2", "²"])
+async def test_reply_that_is_no_choice_is_refused(reply: str) -> None:
+    with pytest.raises(ToolException, match="none of the 3 numbers"):
+        await read_number("height in m", EVEREST, reply, grammars=False)
+
+
+async def test_server_that_ignores_the_grammar_cannot_invent_a_number() -> None:
+    with pytest.raises(ToolException, match="none of the 3 numbers"):
+        await read_number("height in m", EVEREST, "8,849 m")
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("elevation in m", 8848.86),
+        ("elevation of Mount Everest in km", 8.84886),
+        ("deaths", 340),
+        ("the base camp in feet", 5364 / 0.3048),
+    ],
+)
+async def test_number_behind_the_label_that_is_named_is_not_asked_for(
+    what: str, value: float
+) -> None:
+    read, reader = await read_number(what, EVEREST)
+    assert read == pytest.approx(value)
+    assert reader.questions == []
+
+
+@pytest.mark.parametrize("what", ["elevation of the base camp in m", "elevation of K2 in m"])
+async def test_label_that_says_less_than_is_asked_for_decides_nothing(what: str) -> None:
+    value, reader = await read_number(what, EVEREST, "5,364 m")
+    assert (value, len(reader.questions)) == (5364, 1)
+
+
+async def test_label_under_two_titles_decides_only_if_one_is_named() -> None:
+    both = f"{EVEREST}\n\nk2.md: K2\n- Elevation: 8,611 m"
+    value, reader = await read_number("elevation of K2 in m", both)
+    assert (value, reader.questions) == (8611, [])
+    value, reader = await read_number("elevation in m", both, "8,611 m")
+    assert (value, len(reader.questions)) == (8611, 1)
+
+
+async def test_only_number_is_not_asked_for() -> None:
+    value, reader = await read_number("deaths", "Deaths: 1,340")
+    assert (value, reader.questions) == (1340, [])
+
+
+async def test_only_number_of_the_dimension_is_not_asked_for() -> None:
+    value, reader = await read_number("mass in kg", "Mass: 10,100 tonnes; height 330 m; 1889")
+    assert (value, reader.questions) == (10_100_000, [])
+
+
+async def test_same_number_written_twice_is_not_asked_for() -> None:
+    value, reader = await read_number("height in m", "8,611 m, that is 8611 m")
+    assert (value, reader.questions) == (8611, [])
+
+
+@pytest.mark.parametrize("text", [5, 2.5, "5", "2.5"])
+async def test_bare_number_is_returned(text: float | str) -> None:
+    value, reader = await read_number("anything in km", text)
+    assert (value, reader.questions) == (float(text), [])
+
+
+async def test_result_of_pick_can_be_read() -> None:
+    result = {"name": "K2", "value": 8611, "values": {"K2": 8611, "Everest": 8849}}
+    value, reader = await read_number("value of Everest", result, "8849")
+    assert value == 8849
+    assert reader.questions[0].grammar == 'root ::= "8611" | "8849"'
+
+
+async def test_list_can_be_read() -> None:
+    value, _ = await read_number("height in m", ["8,611 m", {"b": "8,849 m"}], "8,849 m")
+    assert value == 8849
+
+
+@pytest.mark.parametrize(
+    ("what", "text", "value"),
+    [
+        ("population in millions", "Population: 8,336,817 (2020)", 8.336817),
+        ("population in millions", "8.3 million people", 8.3),
+        ("population", "8.3 million people", 8_300_000),
+        ("population in millions", "Population (millions): 8.3", 8.3),
+        ("market value in billions of dollars", "3.1 trillion US dollars", 3100),
+        ("market value in US dollars", "$3.09 trillion", 3_090_000_000_000),
+        ("revenue in million euros", "€5bn", 5000),
+        ("area in km2", "100 sq mi", 258.9988110336),
+        ("area in square kilometres", "5 km²", 5),
+        ("volume in cubic metres", "5 km³", 5_000_000_000),
+        ("volume in litres", "2 m³", 2000),
+        ("mass in kg", "5.972 × 10^24 kg", 5.972e24),
+        ("mass in kg", "5.972×10²⁴ kg", 5.972e24),
+        ("mass in tonnes", "5e3 kg", 5),
+        ("time in days", "2 weeks", 14),
+        ("age in years", "4.54 billion years", 4_540_000_000),
+        ("speed in km/h", "100 mph", 160.9344),
+        ("speed in m/s", "36 kilometres per hour", 10),
+        ("temperature in °C", "-40 °F", -40),
+        ("temperature in kelvin", "0 °C", 273.15),
+        ("share in percent", "23.5 %", 23.5),
+        ("percentage of water", "71 percent", 71),
+        ("length in km", "8 848 m", 8.848),
+        ("length in m", "3,5 km", 3500),
+        ("height in m", "Height (ft): 29032", 8848.9536),
+        ("height in m", "Height: 8848", 8848),
+        ("people per km²", "15.7 people per km²", 15.7),
+        ("count", "10^24", 1e24),
+        ("balance", "it is −5.5", -5.5),
+        ("year of founding", "Founded: 4 April 1975", 1975),
+        ("floors", "with 66 floors", 66),
+    ],
+)
+async def test_number_is_read_in_the_unit_asked_for(what: str, text: str, value: float) -> None:
+    read, reader = await read_number(what, text)
+    assert read == pytest.approx(value, rel=1e-12)
+    assert isinstance(read, int) == isinstance(value, int)
+    assert not reader.questions
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["COVID-19", "K2 and F-150", "at 10:30 on 2020-05-01", "the 4th", "1990s", "v1.2.3", "words"],
+)
+async def test_what_looks_like_a_number_and_is_none_is_not_offered(text: str) -> None:
+    with pytest.raises(ToolException, match="no number for 'count' among the 0"):
+        await read_number("count", text)
+
+
+async def test_nothing_of_the_unit_is_an_error_that_counts_the_numbers() -> None:
+    with pytest.raises(ToolException, match="'height in metres' among the 2 of the text"):
+        await read_number("height in metres", "It weighs 5 kg and cost $7.")
+
+
+async def test_numbers_of_titles_and_addresses_are_not_offered() -> None:
+    text = "747.md: Boeing 747\nhttps://example.org/2020/5\nLength: 76 m"
+    value, reader = await read_number("length", text)
+    assert (value, reader.questions) == (76, [])
+
+
+async def test_long_text_is_cut_to_the_lines_that_are_most_like_the_question() -> None:
+    noise = [f"- Measure {place}: {place} m" for place in range(1, 2000)]
+    noise.insert(1000, "- Tallness of the tower: 330 m")
+    value, reader = await read_number("height of the tower in m", "\n".join(noise), "330 m")
+    assert value == 330
+    assert len(reader.questions[0].user) < MAX_TEXT + 100
+
+
+async def test_choices_are_escaped_for_the_grammar() -> None:
+    _, reader = await read_number("height", 'it is 5 m or 5″ or 7 m\\"', "5 m")
+    assert reader.questions[0].grammar == 'root ::= "5 m" | "5″" | "7 m"'
+
+
+async def test_text_of_digits_alone_is_no_burden() -> None:
+    with pytest.raises(ToolException, match="among the 0"):
+        await read_number("count", "9" * 100_000)
+
+
+async def test_without_a_reader_the_choice_fails_with_the_remedy() -> None:
+    with pytest.raises(ToolException, match="number needs a reading model"):
+        await number.ainvoke({"what": "height in m", "text": EVEREST}, {})
+
+
+async def test_network_error_of_the_reader_keeps_its_type() -> None:
+    with pytest.raises(ConnectionError):
+        await read_number("height in m", EVEREST, ConnectionError("gone"))

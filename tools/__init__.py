@@ -1,0 +1,14 @@
+"""The tools that ship with the agent. They know nothing of it, and serve any LangChain program."""
+
+from langchain_core.tools import BaseTool
+
+from .arithmetic import math
+from .number import number
+from .pick import pick
+from .read import read
+from .resources import Reader, Resources
+from .search import search
+
+__all__ = ["SHIPPED", "Reader", "Resources"]
+
+SHIPPED: tuple[BaseTool, ...] = (search, number, read, math, pick)

@@ -1,0 +1,300 @@
+"""`math`: arithmetic without a model, and without ever evaluating the model's text.
+
+    text ─ast.parse─► tree ─allowlist, one node at a time─► number
+
+Whole numbers, remainders and roundings are computed in Python, since numexpr wraps around at 64
+bits. All else goes to numexpr one operation at a time, as a text of ours from `_OPERATIONS` with
+the operands as data: numexpr gives its text to `eval`, its sanitizer can be bypassed (2.14.2), and
+inside a longer expression it would lose an overflow (`1/(1/0)` is 0 there).
+"""
+
+import ast
+import math as floats
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn
+
+from langchain_core.tools import ToolException, tool
+from pydantic import WithJsonSchema
+
+Number = int | float
+
+MAX_LENGTH = 1000
+"""Characters of an expression; 500 operations of some 0.03 ms stay below 50 ms."""
+MAX_DEPTH = 200
+"""Levels of the tree: a sum of n terms has n, and Python's stack ends at 1000."""
+MAX_BRACKETS = 30
+"""Brackets open at once; Python's own parser slows down on deep ones."""
+MAX_EXPONENT = 10_000
+
+_WHOLE = range(-(2**63), 2**63)
+_EXACT_FLOAT = 2**53
+
+# The only texts that numexpr ever sees.
+_OPERATIONS: dict[type[ast.AST] | str, str] = {
+    ast.Add: "a + b",
+    ast.Sub: "a - b",
+    ast.Mult: "a * b",
+    ast.Div: "a / b",
+    ast.Pow: "a ** b",
+    **{name: f"{name}(a)" for name in ("sqrt", "log", "log10", "exp", "sin", "cos", "tan")},
+}
+_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+_ROUNDING: dict[str, Callable[[Number], Number]] = {
+    "abs": abs,
+    "floor": floats.floor,
+    "ceil": floats.ceil,
+}
+_EXTREMES: dict[str, Callable[..., Number]] = {"min": min, "max": max}
+_CONSTANTS = {"pi": floats.pi, "e": floats.e}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Number, Number], bool]] = {
+    ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.GtE: lambda a, b: a >= b,
+    ast.Eq: lambda a, b: a == b,
+    ast.NotEq: lambda a, b: a != b,
+}
+_FUNCTIONS = "sqrt log log10 exp sin cos tan abs floor ceil round min max"
+
+_NUMERIC = r"""
+sum ::= term (" " operator " " term){0,12}
+operator ::= "+" | "-" | "*" | "/" | "//" | "%" | "**"
+term ::= "-"? (number | reference | "pi" | "e" | "(" inner ")" | call)
+call ::= one "(" inner ")" | "round(" inner (", " [0-9])? ")" | many "(" inner (", " inner){1,9} ")"
+inner ::= part (" " operator " " part){0,12}
+part ::= "-"? (number | reference | "pi" | "e" | "(" flat ")" | last)
+last ::= one "(" flat ")" | "round(" flat (", " [0-9])? ")" | many "(" flat (", " flat){1,9} ")"
+flat ::= leaf (" " operator " " leaf){0,12}
+leaf ::= "-"? (number | reference | "pi" | "e")
+one ::= "sqrt" | "log" | "log10" | "exp" | "sin" | "cos" | "tan" | "abs" | "floor" | "ceil"
+many ::= "min" | "max"
+number ::= ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ("e" "-"? [1-9] [0-9]?)?
+reference ::= "$" [1-9] [0-9]{0,2} step{0,4}
+step ::= "." [A-Za-z_] [A-Za-z0-9_]{0,39} | "[" ("0" | [1-9] [0-9]{0,3}) "]"
+"""
+_COMPARISON = 'comparison ::= sum (" " ([<>] | [<>=!] "=") " " sum)?'
+_KINDS = [{"type": "string"}, {"type": "number"}]
+# `gbnf` is the grammar of the text, for models whose servers decode under one. Three levels of
+# brackets and thirteen terms are enough for a plan, and an end to a model that repeats itself.
+VALUE_SCHEMA: dict[str, Any] = {"anyOf": _KINDS, "gbnf": _NUMERIC}
+_SCHEMA = {"anyOf": _KINDS, "gbnf": _COMPARISON + _NUMERIC}
+Expression = Annotated[str | int | float, WithJsonSchema(_SCHEMA)]
+
+# Python folds other alphabets' letters and digits into ASCII, so they are refused before it reads.
+_FOREIGN = re.compile(r"[^0-9A-Za-z_+\-*/%().,<>=!\s]")
+_REMEDIES = {
+    "^": "write ** for a power",
+    "×": "write *",
+    "÷": "write /",
+    "−": "write -",
+    "$": "give the number alone",
+    "[": "give the numbers one by one",
+}
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+
+
+@tool("math")
+def math(expression: Expression) -> int | float | bool:
+    """Arithmetic on results: + - * / abs max min. 20% more is * 1.2, 15% less is * 0.85.
+
+    Also // % ** comparisons sqrt log log10 exp sin cos tan floor ceil round pi e.
+    """
+    return evaluate(expression)
+
+
+math.metadata = {"readOnlyHint": True}
+
+
+def evaluate(expression: str | int | float) -> int | float | bool:
+    """Compute `expression` by Python's rules of arithmetic.
+
+    Where the rules come from: precedence, `//`, `%`, `round` (halves go to the even neighbour, and
+    it takes a second argument), chained comparisons and `_` in numbers from Python; the functions
+    and their domains from numexpr and C (`log` is the natural one, angles are radians); 64 bits
+    for exact whole numbers from JSON's readers and numexpr's `long`. Beyond them a number is a
+    float. A float that is whole and exact comes back as an int.
+
+    A number is returned as it is. Raises ToolException, within 50 ms, for everything that is not
+    on the list, for an overflow, a division by zero and a result that is no number.
+    """
+    if not isinstance(expression, str):
+        return _settled(_checked(expression, str(expression)))
+    text = " ".join(expression.split())
+    shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
+    tree = _parsed(text, shown)
+    try:
+        if isinstance(tree, ast.Compare):
+            return _compared(tree, shown)
+        return _settled(_value(tree, shown))
+    except OverflowError:
+        _refuse(shown, "a value is too large; use smaller numbers")
+
+
+def _refuse(shown: str, reason: str) -> NoReturn:
+    raise ToolException(f"cannot compute {shown}: {reason}") from None
+
+
+def _parsed(text: str, shown: str) -> ast.expr:
+    """Return the tree of `text`, once its length, alphabet, brackets and depth are in bounds."""
+    if not text:
+        _refuse(shown, "it is empty; write an expression such as 3 * (4 + 5)")
+    if len(text) > MAX_LENGTH:
+        _refuse(shown, f"it has {len(text)} characters; split it below {MAX_LENGTH}")
+    if foreign := _FOREIGN.search(text):
+        remedy = _REMEDIES.get(foreign[0], f"use numbers, + - * / // % ** and {_FUNCTIONS}")
+        _refuse(shown, f"{foreign[0]!r} is not arithmetic; {remedy}")
+    if not re.search("[A-Za-z]", text):
+        # Without a function no comma can part arguments: it can only part thousands.
+        text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
+    if _deepest_bracket(text) > MAX_BRACKETS:
+        _refuse(shown, f"its brackets are nested more than {MAX_BRACKETS} deep; split it")
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        if "%" in text:
+            _refuse(shown, "% is the remainder here; 20 % more is * 1.2, 20 % of x is x * 0.2")
+        _refuse(shown, "it is not one arithmetic expression; write one such as 3 * (4 + 5)")
+    if _depth(tree) > MAX_DEPTH:
+        _refuse(shown, f"it is more than {MAX_DEPTH} levels deep; split it")
+    return tree
+
+
+def _deepest_bracket(text: str) -> int:
+    deepest = depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _depth(tree: ast.AST) -> int:
+    """Count the levels of `tree` without recursion, since it may be deeper than the stack."""
+    depth, level = 0, [tree]
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
+
+
+def _value(node: ast.expr, shown: str) -> Number:
+    """Compute one node. What is not named here is refused."""
+    match node:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return _checked(value, shown)
+        case ast.Name(id=name) if name in _CONSTANTS:
+            return _CONSTANTS[name]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _checked(-_value(operand, shown), shown)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _value(operand, shown)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _binary(type(op), _value(left, shown), _value(right, shown), shown)
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+            return _called(name, [_value(arg, shown) for arg in args], shown)
+        case ast.Compare():
+            _refuse(shown, "a comparison must stand alone; compute its sides first")
+        case ast.Name(id=name):
+            _refuse(shown, f"no value {name!r}; the names are pi and e")
+        case ast.Tuple():
+            _refuse(shown, "a comma stands outside a function; write 8848 for 8,848")
+        case _:
+            _refuse(shown, f"{type(node).__name__} is not arithmetic; use + - * / // % **")
+
+
+def _binary(op: type[ast.operator], a: Number, b: Number, shown: str) -> Number:
+    if op in (ast.Div, ast.FloorDiv, ast.Mod) and b == 0:
+        _refuse(shown, "division by zero; check the value that is divided by")
+    if op is ast.Pow:
+        if abs(b) > MAX_EXPONENT:
+            _refuse(shown, f"the exponent {b:g} is too large; the bound is {MAX_EXPONENT}")
+        if a == 0 and b < 0:
+            _refuse(shown, "division by zero; check the value that is divided by")
+    # numexpr's `//` rounds the quotient up at times, and then contradicts `%`.
+    if op is ast.FloorDiv:
+        return _checked(a // b, shown)
+    if op is ast.Mod:
+        return _checked(a % b, shown)
+    if isinstance(a, int) and isinstance(b, int):
+        exact = _exact(op, a, b)
+        if exact is not None:
+            return _checked(exact, shown)
+    return _computed(op, shown, a, b)
+
+
+def _exact(op: type[ast.operator], a: int, b: int) -> int | None:
+    """Compute two whole numbers of at most 64 bits exactly, or None where that needs floats."""
+    match op:
+        case ast.Add:
+            return a + b
+        case ast.Sub:
+            return a - b
+        case ast.Mult:
+            return a * b
+        case ast.Div if a % b == 0:
+            return a // b
+        # Any base but 0, 1 and -1 leaves 64 bits with a higher exponent.
+        case ast.Pow if 0 <= b <= 64 or (b > 64 and abs(a) <= 1):
+            return int(a**b)
+    return None
+
+
+def _called(name: str, args: list[Number], shown: str) -> Number:
+    if name in _EXTREMES:
+        if len(args) < 2:
+            _refuse(shown, f"{name} needs two numbers or more, and has {len(args)}")
+        return _EXTREMES[name](args)
+    if name == "round" and len(args) == 2:
+        if not isinstance(args[1], int) or abs(args[1]) > 300:
+            _refuse(shown, f"round to {args[1]:g} digits; give a whole number up to 300")
+        return _checked(round(args[0], args[1]), shown)
+    if name not in _OPERATIONS and name not in _ROUNDING and name != "round":
+        _refuse(shown, f"no function {name!r}; there are {_FUNCTIONS}")
+    if len(args) != 1:
+        _refuse(shown, f"{name} takes one number, and has {len(args)}")
+    if name == "round":
+        return _checked(round(args[0]), shown)
+    if name in _ROUNDING:
+        return _checked(_ROUNDING[name](args[0]), shown)
+    return _computed(name, shown, args[0])
+
+
+def _computed(operation: type[ast.AST] | str, shown: str, a: Number, b: Number = 0) -> float:
+    """Let numexpr do one operation on floats, whose powers take constant time."""
+    # Imported at need: numexpr brings numpy, a third of a second.
+    import numexpr
+
+    operands = {"a": float(a), "b": float(b)}
+    # Its optimizer would turn a / b into a * (1 / b), which rounds differently.
+    result = numexpr.evaluate(
+        _OPERATIONS[operation], local_dict=operands, global_dict={}, optimization="none"
+    )
+    value = float(result)
+    _checked(value, shown)
+    return value
+
+
+def _checked(value: Number, shown: str) -> Number:
+    """Return a finite number: a whole one within 64 bits as an int, else a float."""
+    if isinstance(value, int):
+        return int(value) if value in _WHOLE else float(value)
+    if floats.isnan(value):
+        _refuse(shown, "the result is not a number; check what sqrt, log or ** is given")
+    if floats.isinf(value):
+        _refuse(shown, "a value is too large or not finite; use smaller numbers")
+    return value
+
+
+def _settled(value: Number) -> Number:
+    whole = isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT_FLOAT
+    return int(value) if whole else value
+
+
+def _compared(tree: ast.Compare, shown: str) -> bool:
+    sides = [_value(side, shown) for side in (tree.left, *tree.comparators)]
+    verdicts = []
+    for op, left, right in zip(tree.ops, sides[:-1], sides[1:], strict=True):
+        if type(op) not in _COMPARISONS:
+            _refuse(shown, f"{type(op).__name__} is no comparison of numbers; use < <= > >= == !=")
+        verdicts.append(_COMPARISONS[type(op)](left, right))
+    return all(verdicts)

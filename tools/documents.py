@@ -1,0 +1,260 @@
+"""A folder of Markdown, searchable: SQLite FTS5 in memory, built anew when a file changes.
+
+    folder ─► files ─► passages (title, text) ─► FTS5, ranked by bm25
+
+Ranking: BM25 with the title weighted above the text, words reduced to stems by Porter's algorithm
+and stripped of accents, all of it SQLite's own.
+"""
+
+import os
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+MAX_PASSAGE = 1500
+"""Characters of a passage; a longer file is cut at its headings and paragraphs."""
+MAX_SUBJECTS = 5
+MAX_PASSAGES = 3
+WORTH = 0.6
+"""A passage is shown if its score is at least this part of the best one's."""
+
+_TITLE_WEIGHT, _TEXT_WEIGHT = 10.0, 1.0
+_STOP_WORDS = frozenset(
+    "a an and any are as at be been but by can could did do does for from had has have he her his "
+    "how i if in into is it its me my no not of on or our s she so t than that the their them then "
+    "there these they this those to us was we were what when where which who whom whose why will "
+    "with would you your".split()
+)
+_WORD = re.compile(r"[^\W_]+")
+_HEADING = re.compile(r"^#{1,6}\s+(?P<text>.+?)\s*#*$", re.MULTILINE)
+
+
+class FolderError(Exception):
+    """The folder cannot be searched; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a file: enough to be read alone."""
+
+    file: str
+    """Its path below the folder, with forward slashes."""
+    title: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.title}\n{self.text}"
+
+
+@lru_cache(maxsize=8)
+def folder_at(path: Path) -> "Folder":
+    """Return the one searchable folder at `path`, so that its index is built once."""
+    return Folder(path)
+
+
+class Folder:
+    """The Markdown files below a path. Its methods block, and may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._signature: frozenset[tuple[str, int, int]] = frozenset()
+        self._database: sqlite3.Connection | None = None
+        self._subjects: dict[str, frozenset[str]] = {}
+        # SQLite takes one thread at a time; the index must not change under a search either.
+        self._lock = Lock()
+
+    def search(self, query: str) -> list[Passage]:
+        """Return the passages that answer `query`, the best first; none if no word of it occurs.
+
+        A query that names subjects (all words of their titles occur in it) gets the best passage
+        of each, and no other. Raises FolderError for a folder that cannot be searched.
+        """
+        words = [word for word in _words(query) if word not in _STOP_WORDS] or _words(query)
+        if not words:
+            return []
+        with self._lock:
+            database = self._current()
+            subjects = self._named(frozenset(words))
+            if subjects:
+                # In the subject's own file its title tells no passage from another.
+                rest = [word for word in words if word not in self._subjects[subjects[0]]]
+                return [_best_of(database, file, rest or words) for file in subjects]
+            return _ranked(database, words)
+
+    def close(self) -> None:
+        """Drop the index; the next search builds it again."""
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+            self._database, self._signature = None, frozenset()
+
+    def _current(self) -> sqlite3.Connection:
+        """Return an index of the files as they are now."""
+        files = dict(_markdown_in(self._path))
+        signature = frozenset(
+            (name, status.st_mtime_ns, status.st_size) for name, status in files.items()
+        )
+        if self._database is None or signature != self._signature:
+            passages = list(_passages_in(self._path, sorted(files)))
+            database = _indexed(passages)
+            if self._database is not None:
+                self._database.close()
+            self._database, self._signature = database, signature
+            self._subjects = {
+                passage.file: frozenset(_words(passage.title)) - _STOP_WORDS for passage in passages
+            }
+        return self._database
+
+    def _named(self, words: frozenset[str]) -> list[str]:
+        """Return the files whose titles `words` name in full, the longest titles first.
+
+        A title that is only a part of another named one is left out: "Amazon" beside "Amazon
+        River".
+        """
+        named = {file: title for file, title in self._subjects.items() if title and title <= words}
+        # "London in 1984" does not name the novel, unless nothing else is named.
+        worded = {file: title for file, title in named.items() if not "".join(title).isdecimal()}
+        named = worded or named
+        longest = [
+            file
+            for file, title in named.items()
+            if not any(title < other for other in named.values())
+        ]
+        return sorted(longest, key=lambda file: -len(named[file]))[:MAX_SUBJECTS]
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of `text` as the index knows them: small letters without accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return _WORD.findall("".join(mark for mark in plain if not unicodedata.combining(mark)))
+
+
+def _markdown_in(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the Markdown files below `path` with their status; links out of it are not followed."""
+    if not path.is_dir():
+        raise FolderError(f"no folder {path.name!r} to search; name an existing one in documents")
+    found = False
+
+    def refuse(error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        raise FolderError(f"cannot read the folder {path.name!r}: {reason}; give read permission")
+
+    for folder, _, names in os.walk(path, onerror=refuse):
+        for name in names:
+            file = Path(folder, name)
+            if file.suffix.casefold() in (".md", ".markdown") and not file.is_symlink():
+                found = True
+                yield file.relative_to(path).as_posix(), file.stat()
+    if not found:
+        raise FolderError(f"the folder {path.name!r} holds no Markdown; put .md files into it")
+
+
+def _passages_in(path: Path, files: list[str]) -> Iterator[Passage]:
+    readable = 0
+    for name in files:
+        try:
+            text = (path / name).read_bytes().decode("utf-8-sig", errors="replace")
+        except OSError:
+            # One file that cannot be read does not make the others unknown.
+            continue
+        readable += 1
+        yield from passages_of(name, text)
+    if not readable:
+        raise FolderError(f"no file of {path.name!r} can be read; give read permission")
+
+
+def passages_of(name: str, text: str) -> Iterator[Passage]:
+    """Cut a file into passages of at most MAX_PASSAGE characters."""
+    text = text.replace("\r\n", "\n").strip()
+    heading = _HEADING.search(text)
+    if heading and text[: heading.end()].startswith("#"):
+        title = heading["text"]
+        text = text[heading.end() :].strip()
+    else:
+        title = heading["text"] if heading else re.sub(r"[-_]+", " ", Path(name).stem)
+    for piece in _pieces(text):
+        yield Passage(name, title, piece)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield `text` whole if it is short, else cut where it hurts least."""
+    piece = ""
+    for block in _blocks(text):
+        starts_section = block.startswith("#") and len(piece) > MAX_PASSAGE // 2
+        if piece and (starts_section or len(piece) + len(block) + 2 > MAX_PASSAGE):
+            yield piece
+            piece = ""
+        piece = f"{piece}\n\n{block}" if piece else block
+    # A title alone is a passage too: it can be found.
+    yield piece
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Yield the paragraphs of `text`; one that is too long is cut at a line, sentence or word."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        rest = paragraph.strip("\n")
+        while len(rest) > MAX_PASSAGE:
+            head = rest[:MAX_PASSAGE]
+            cut = max(head.rfind("\n"), head.rfind(". ") + 1) or head.rfind(" ")
+            cut = cut if cut > MAX_PASSAGE // 3 else MAX_PASSAGE
+            yield rest[:cut].strip()
+            rest = rest[cut:].strip()
+        yield rest
+
+
+def _indexed(passages: list[Passage]) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    database.execute(
+        "CREATE VIRTUAL TABLE passages USING fts5("
+        "title, text, file UNINDEXED, tokenize = 'porter unicode61 remove_diacritics 2')"
+    )
+    database.executemany(
+        "INSERT INTO passages (title, text, file) VALUES (?, ?, ?)",
+        [(passage.title, passage.text, passage.file) for passage in passages],
+    )
+    return database
+
+
+def _match(words: list[str]) -> str:
+    """Return an FTS5 expression that asks for any of `words`; quoted, so that none is syntax."""
+    return " OR ".join(f'"{word}"' for word in dict.fromkeys(words))
+
+
+def _ranked(database: sqlite3.Connection, words: list[str]) -> list[Passage]:
+    """Return the best passages, without those much worse than the first."""
+    with closing(
+        database.execute(
+            f"SELECT file, title, text, -bm25(passages, {_TITLE_WEIGHT}, {_TEXT_WEIGHT}) AS score "
+            "FROM passages WHERE passages MATCH ? ORDER BY score DESC, rowid LIMIT ?",
+            (_match(words), MAX_PASSAGES),
+        )
+    ) as rows:
+        found = rows.fetchall()
+    return [Passage(*row[:3]) for row in found if row[3] >= found[0][3] * WORTH]
+
+
+def _best_of(database: sqlite3.Connection, file: str, words: list[str]) -> Passage:
+    """Return the passage of `file` that fits `words` best, its first one if none does."""
+    with closing(
+        database.execute(
+            "SELECT file, title, text FROM passages WHERE passages MATCH ? AND file = ? "
+            f"ORDER BY bm25(passages, 0.0, {_TEXT_WEIGHT}), rowid LIMIT 1",
+            (f"text : ({_match(words)})", file),
+        )
+    ) as rows:
+        row = rows.fetchone()
+    if row is None:
+        with closing(
+            database.execute(
+                "SELECT file, title, text FROM passages WHERE file = ? ORDER BY rowid LIMIT 1",
+                (file,),
+            )
+        ) as rows:
+            row = rows.fetchone()
+    return Passage(*row)

@@ -1,0 +1,34 @@
+"""Figures that a text labels with the very words that are asked for: no model need choose them."""
+
+from .excerpt import stems
+from .numbers_in_text import Quantity, is_title
+from .units import asked
+
+_SMALL_WORDS = frozenset("a an at in is its of the what".split())
+
+
+def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantity]:
+    """Return those of `found` that stand behind the label that `what` names.
+
+    `- Height: 8,611 m (2020)` under the title K2 is "height in m" and "height of K2", but not
+    "height of the base camp": each word of the label must be asked for, and each other word that
+    is asked for must be in the title. What stands in brackets is not what a label names.
+    """
+    wanted = _words(asked(what).rest)
+    titles: dict[int, str] = {}
+    title = ""
+    for index, line in enumerate(lines):
+        title = line if is_title(line) else title
+        titles[index] = title
+
+    def named(quantity: Quantity) -> bool:
+        label, colon, _ = lines[quantity.line].partition(":")
+        words = _words(asked(label).rest)
+        others = wanted - words
+        return bool(colon and words) and words <= wanted and others <= _words(titles[quantity.line])
+
+    return [quantity for quantity in found if not quantity.aside and named(quantity)]
+
+
+def _words(text: str) -> set[str]:
+    return stems(text) - _SMALL_WORDS

@@ -1,0 +1,136 @@
+"""`number`: one number out of a text, in the unit that is asked for.
+
+    text ─► its numbers ─► those of the right kind ─► one that is labelled so ─────► converted
+                                                   └─► else the model chooses ─┘
+
+The model never writes a number: it chooses among those that stand in the text, under a grammar of
+just these where its server takes one, else by the number of a choice.
+"""
+
+from fractions import Fraction
+from importlib.resources import files
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import ToolException, tool
+
+from .excerpt import excerpt, lines_of, text_of
+from .labels import labelled
+from .numbers_in_text import Quantity, quantities
+from .resources import Reader, Resources
+from .units import Asked, asked
+
+MAX_TEXT = 2000
+"""Characters of a text that the model is shown."""
+MAX_LINES = 40
+MAX_CHOICES = 200
+
+_SYSTEM, _USER, _CHOICES = (
+    files("prompts").joinpath("number.md").read_text("utf-8").strip().split("\n---\n")
+)
+
+
+@tool
+async def number(
+    what: str, text: str | int | float | list[Any] | dict[str, Any], config: RunnableConfig
+) -> int | float:
+    """Read one number from a search result. Say the unit.
+
+    `what` names the number and its unit, such as "height in metres". `text` is searched for it.
+    """
+    if isinstance(text, int | float):
+        return text
+    lines = lines_of(text_of(text))
+    found = list(quantities(lines))
+    wanted = asked(what)
+    fitting = _fitting(found, what, wanted)
+    if not fitting:
+        raise ToolException(
+            f"no number for {what!r} among the {len(found)} of the text; "
+            "ask for another unit, or search again"
+        )
+    sure = labelled(lines, fitting, what)
+    for certain in (sure, fitting):
+        if len({(quantity.value, quantity.unit) for quantity in certain}) == 1:
+            return _converted(certain[0], wanted)
+    return _converted(await _chosen(lines, fitting, what, Resources.of(config).reader), wanted)
+
+
+number.metadata = {"readOnlyHint": True}
+
+
+def _fitting(found: list[Quantity], what: str, wanted: Asked) -> list[Quantity]:
+    """Return the numbers that can be meant: of the unit's dimension, or years for a year."""
+    years = [quantity for quantity in found if quantity.is_year]
+    others = [quantity for quantity in found if not quantity.is_year]
+    if wanted.unit is None:
+        if "year" in what.casefold().split():
+            return years or found
+        # Nobody counts years in millions.
+        return (others or found) if wanted.scale > 1 else found
+    same = [
+        quantity
+        for quantity in found
+        if quantity.unit and quantity.unit.dimension == wanted.unit.dimension
+    ]
+    # A text may leave its unit out, as a table does; then the number is taken to be in it.
+    return same or [quantity for quantity in others if quantity.unit is None] or years
+
+
+def _distinct(found: list[Quantity]) -> dict[str, Quantity]:
+    choices: dict[str, Quantity] = {}
+    for quantity in found:
+        choices.setdefault(quantity.written, quantity)
+    return dict(list(choices.items())[:MAX_CHOICES])
+
+
+async def _chosen(
+    lines: list[str], fitting: list[Quantity], what: str, reader: Reader | None
+) -> Quantity:
+    """Ask the model for one of `fitting`."""
+    if reader is None:
+        raise ToolException(
+            f"number needs a reading model to choose {what!r} among {len(fitting)} numbers; "
+            "set a model for the run"
+        )
+    among = {quantity.line for quantity in fitting}
+    shown = excerpt(lines, what, among=among, characters=MAX_TEXT, count=MAX_LINES)
+    choices = _distinct([quantity for quantity in fitting if quantity.line in shown])
+    user = _USER.format(text="\n".join(lines[line] for line in shown), what=what)
+    if reader.grammars:
+        grammar = "root ::= " + " | ".join(_quoted(choice) for choice in choices)
+        reply = (await reader.ask(_SYSTEM, user, grammar=grammar)).strip()
+        if reply in choices:
+            return choices[reply]
+    else:
+        listed = "\n".join(f"{place}. {choice}" for place, choice in enumerate(choices, 1))
+        user += "\n" + _CHOICES.format(choices=listed)
+        reply = (await reader.ask(_SYSTEM, user, max_tokens=8)).strip()
+        place = reply.removesuffix(".")
+        by_place = {str(place): choice for place, choice in enumerate(choices.values(), 1)}
+        if place in by_place:
+            return by_place[place]
+    raise ToolException(
+        f"the reading model chose {reply[:40]!r} for {what!r}, which is none of the "
+        f"{len(choices)} numbers offered; name the number more closely"
+    )
+
+
+def _quoted(choice: str) -> str:
+    """Return `choice` as a GBNF string."""
+    escaped = choice.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _converted(quantity: Quantity, wanted: Asked) -> int | float:
+    """Return the number in the unit and scale asked for: an int when it is whole."""
+    value: Fraction = quantity.value
+    if wanted.unit and quantity.unit and wanted.unit != quantity.unit:
+        value = quantity.unit.to(wanted.unit, value)
+    value /= wanted.scale
+    if value.denominator == 1 and abs(value) < 2**63:
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ToolException(f"{quantity.written!r} is too large for a number") from None

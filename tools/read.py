@@ -1,0 +1,44 @@
+"""`read`: the answer to a question from a text, in a few words, for hops between subjects."""
+
+from importlib.resources import files
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import ToolException, tool
+
+from .excerpt import excerpt, lines_of, text_of
+from .resources import Resources
+
+MAX_TEXT = 4000
+"""Characters of a text that the model is shown."""
+MAX_TOKENS = 32
+
+_SYSTEM, _USER = files("prompts").joinpath("read.md").read_text("utf-8").strip().split("\n---\n")
+_ABSENT = "not in the text"
+# One short line; the bound keeps a greedy model from repeating itself.
+_GRAMMAR = r"root ::= [^ \n\r] [^\n\r]{0,119}"
+
+
+@tool
+async def read(
+    question: str, text: str | int | float | list[Any] | dict[str, Any], config: RunnableConfig
+) -> str:
+    """Answer a question from a text in a few words."""
+    reader = Resources.of(config).reader
+    if reader is None:
+        raise ToolException("read needs a reading model; set a model for the run")
+    lines = lines_of(text_of(text))
+    if not lines:
+        raise ToolException(f"the text to answer {question!r} from is empty; search again")
+    every = range(len(lines))
+    shown = excerpt(lines, question, among=every, characters=MAX_TEXT, count=len(lines))
+    user = _USER.format(text="\n".join(lines[line] for line in shown), question=question)
+    grammar = _GRAMMAR if reader.grammars else None
+    reply = await reader.ask(_SYSTEM, user, grammar=grammar, max_tokens=MAX_TOKENS)
+    answer = next(iter(reply.strip().splitlines()), "").strip()
+    if not answer or _ABSENT in answer.casefold():
+        raise ToolException(f"{question!r} is not answered by the text; search for it")
+    return answer
+
+
+read.metadata = {"readOnlyHint": True}
