@@ -70,9 +70,9 @@ class Executor:
 
         value, error = None, None
         try:
-            if before_destructive is not None and tool.hints.get("destructiveHint"):
+            if before_destructive is not None and _is_destructive(tool):
                 await before_destructive(launch)
-            value = await (attempt() if self._once(tool) else self._retrying()(attempt))
+            value = await self._tried(attempt, 0 if _is_destructive(tool) else self.retries)
         except GraphBubbleUp:
             raise
         # The one place where any error of a tool becomes an outcome.
@@ -80,16 +80,27 @@ class Executor:
             error = one_line(raised)
         return Returned(launch.call, value, error, started_at, time.time(), attempts)
 
-    def _once(self, tool: Tool) -> bool:
-        return self.retries == 0 or bool(tool.hints.get("destructiveHint"))
+    async def _tried(self, attempt: Callable[[], Awaitable[Any]], retries: int) -> Any:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not retries or not may_pass(error):
+                raise
+            failed: list[Exception] = [error]
 
-    def _retrying(self) -> AsyncRetrying:
-        return AsyncRetrying(
+        async def again() -> Any:
+            # tenacity costs as much as a quick call, so it comes in with the first failure.
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
+        retrying = AsyncRetrying(
             retry=retry_if_exception(may_pass),
-            stop=stop_after_attempt(1 + self.retries),
+            stop=stop_after_attempt(1 + retries),
             wait=self.wait,
             reraise=True,
         )
+        return await retrying(again)
 
     async def _attempt(self, tool: Tool, args: Mapping[str, Any], config: RunnableConfig) -> Any:
         seconds = float(tool.hints.get("timeout", self.timeout))
@@ -102,6 +113,10 @@ class Executor:
             if clock.expired():
                 raise TimeoutError(f"no result within {seconds:g} s (tool_timeout)") from None
             raise
+
+
+def _is_destructive(tool: Tool) -> bool:
+    return bool(tool.hints.get("destructiveHint"))
 
 
 def _unwrapped(result: Any) -> Any:

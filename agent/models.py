@@ -24,6 +24,7 @@ from tenacity import (
     wait_none,
 )
 
+from agent import local
 from agent.context import Context
 from agent.errors import ModelError, SetupError, may_pass, status_of
 from agent.state import RoleUsage
@@ -171,7 +172,8 @@ def chosen(context: Context, role: Role) -> tuple[str, str]:
 
 
 # Pooled connections die with their loop, so each loop has models of its own.
-_OPEN: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Model]]" = WeakKeyDictionary()
+_OPEN: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Model]]" = WeakKeyDictionary()
+_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
 async def open_model(model: BaseChatModel | str) -> Model:
@@ -184,16 +186,16 @@ async def open_model(model: BaseChatModel | str) -> Model:
         name = getattr(model, "model_name", None) or getattr(model, "model", None)
         return Model(str(name or type(model).__name__), model)
     opened = _OPEN.setdefault(asyncio.get_running_loop(), {})
-    if model not in opened:
-        opened[model] = await _open(model)
-    return opened[model]
+    # The local server may have ended and come back elsewhere; a variable may have changed.
+    endpoint = await local.start() if model == LOCAL else None
+    key = (model, endpoint, *(os.environ.get(name) for name in _VARIABLES))
+    if key not in opened:
+        opened[key] = await _open(model, endpoint)
+    return opened[key]
 
 
-async def _open(name: str) -> Model:
-    if name == LOCAL:
-        from agent import local
-
-        endpoint = await local.start()
+async def _open(name: str, endpoint: local.Endpoint | None) -> Model:
+    if endpoint is not None:
         chat = await asyncio.to_thread(
             _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0, timeout=600
         )

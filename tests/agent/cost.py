@@ -20,12 +20,12 @@ def cost(work: Callable[[], object]) -> float:
 
 
 def grows_linearly(work: Callable[[int], object], small: int = 1000, large: int = 10_000) -> bool:
-    """Whether ten times the size costs less than twelve times as much, in one of five tries.
+    """Whether ten times the size costs less than twelve times as much, in one of eight tries.
 
     The small work is done ten times and what it returns is kept, so that both fill the same memory.
     """
     assert large == 10 * small
     return any(
         cost(lambda: work(large)) < 1.2 * cost(lambda: [work(small) for _ in range(10)])
-        for _ in range(5)
+        for _ in range(8)
     )

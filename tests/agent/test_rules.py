@@ -643,7 +643,7 @@ def shape(name: str, size: int) -> Iterator[Task]:
             case "independent":
                 needs: tuple[int, ...] = ()
             case "random":
-                some = (random.randrange(id) for _ in range(3))
+                some = (random.randrange(max(0, id - 100), id) for _ in range(3))
                 needs = tuple(dict.fromkeys(need for need in some if need))
             case "forward":
                 needs = tuple({random.randrange(id + 1, id + 50) for _ in range(2)})
