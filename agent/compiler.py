@@ -40,7 +40,7 @@ class Compiler:
         self._taken.add(call.id)
         if self._left == 0:
             self.full = True
-            return [_refused(call, f"the plan has more than {self._max_tasks} tasks (max_tasks)")]
+            return [_refused(call, too_many(self._max_tasks))]
         self._left -= 1
         try:
             return [self._task(call)]
@@ -76,6 +76,16 @@ class Compiler:
         args |= keywords
         task = made(self._tools, call.id, tool.name, args, call.after, call.thought, call.text)
         return replace(task, maybe=task.maybe - self._taken) if task.maybe else task
+
+
+def too_many(max_tasks: int) -> str:
+    """Why the task behind the last one allowed is refused."""
+    return f"the plan has more than {max_tasks} tasks (max_tasks); plan fewer"
+
+
+def is_answer(data: TaskData) -> bool:
+    """Whether a task of the state is a direct answer, which no tool runs."""
+    return data["tool"] == ANSWER and not data.get("text")
 
 
 def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:

@@ -42,6 +42,7 @@ class Events:
             args=data["args"],
             needs=[need for need in data["needs"] if need not in maybe],
             thought=task.thought,
+            text=data.get("text", ""),
             status="planned",
         )
 

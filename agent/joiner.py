@@ -15,11 +15,11 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.message import push_message
 from langgraph.runtime import Runtime
 
+from agent.compiler import is_answer
 from agent.context import Context
 from agent.events import Events
 from agent.live import Live
 from agent.models import EmptyReplyError, Meter, Model, retrying
-from agent.parser import ANSWER
 from agent.plan import TaskData
 from agent.prompting import called, joiner_messages, results
 from agent.round import Setup
@@ -149,7 +149,7 @@ def _may_replan(held: str) -> bool:
 
 
 def _direct_answer(state: State) -> str | None:
-    answers = [task["args"].get("text") for task in state["plan"] if task["tool"] == ANSWER]
+    answers = [task["args"].get("text") for task in state["plan"] if is_answer(task)]
     return str(answers[-1]) if answers else None
 
 

@@ -14,7 +14,7 @@ from agent.grammar import plan_grammar
 from agent.live import Live
 from agent.models import EmptyReplyError, Meter, Model, retrying
 from agent.parser import ANSWER, Call, PlanParser
-from agent.plan import TaskData
+from agent.plan import Task, TaskData
 from agent.prompting import planner_messages, replan_message
 from agent.round import Round, Setup, load, open_round
 from agent.rules import DeadlinePassed, PlanBroke, PlanEnded, Planned
@@ -41,9 +41,14 @@ class Planner:
         number = 1 if new_turn else state["round"] + 1
         plan = [] if new_turn else state["plan"]
         outcomes = {} if new_turn else state["outcomes"]
-        round = await open_round(self._setup, runtime, config, number, early_start=live.early_start)
-        if new_turn:
-            round.events.turn_start(question(state))
+        round = await open_round(
+            self._setup,
+            runtime,
+            config,
+            number,
+            early_start=live.early_start,
+            asked=question(state) if new_turn else None,
+        )
         load(round, plan, outcomes, announce=False)
         model = await self._setup.model(round.context, "planner")
         writing = _Writing(round, plan)
@@ -119,6 +124,7 @@ class _Writing:
         )
         self._answer: TaskData | None = None
         self._ids: list[int] = []
+        self._any = False
 
     def grammar(self) -> str:
         """The language of this plan, for servers that decode under a grammar."""
@@ -150,7 +156,7 @@ class _Writing:
         """
         for call in self._parser.close():
             self._take(call)
-        if not self._ids and self._answer is None:
+        if not self._any:
             raise EmptyReplyError(f"the planner's model {model} wrote no task; use another model")
 
     def close(self) -> list[TaskData]:
@@ -168,8 +174,9 @@ class _Writing:
     def _take(self, call: Call) -> None:
         if self.full:
             return
+        self._any = True
         for task in self._compiler.compile(call):
-            if task.tool == ANSWER:
+            if isinstance(task, Task) and task.tool == ANSWER:
                 self._answer = task.data()
                 self.round.events.plan_task(task)
             else:

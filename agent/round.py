@@ -1,5 +1,6 @@
 """Opens a round: the tools offered, the unit that runs its calls, and what the tools need."""
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +9,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
-from agent.compiler import compile_data
+from agent.compiler import compile_data, is_answer, too_many
 from agent.context import Context
 from agent.events import Events
 from agent.executor import Executor
 from agent.live import Live, without_live
 from agent.models import Meter, Model, Reader, Role, chosen, open_model
-from agent.parser import ANSWER
 from agent.plan import Outcome, OutcomeData, Refused, TaskData
 from agent.rules import Planned, Schedule
 from agent.task_fetching_unit import TaskFetchingUnit
@@ -59,16 +59,19 @@ async def open_round(
     number: int,
     *,
     early_start: bool,
+    asked: str | None = None,
 ) -> Round:
-    """Make the round's unit the run's own. Its schedule is empty."""
+    """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
     live = Live.of(config)
     context = runtime.context or Context()
-    tools = setup.tools(context)
     events = Events(runtime.stream_writer, number, live.began)
+    if asked is not None:
+        events.turn_start(asked)
+    tools = setup.tools(context)
     meter = Meter()
     resources = Resources(
         reader=Reader(await setup.model(context, "tools"), meter),
-        documents=context.folder(on_server="langgraph_api" in sys.modules),
+        documents=await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
     )
     unit = TaskFetchingUnit(
         Schedule(tools, max_parallel=context.max_parallel, early_start=early_start),
@@ -97,8 +100,9 @@ def load(
     round: Round, plan: list[TaskData], outcomes: Mapping[str, OutcomeData], *, announce: bool
 ) -> None:
     """Plan the tasks of the state again: those with an outcome settle at once if not edited."""
+    left = round.context.max_tasks
     for data in plan:
-        if data["tool"] == ANSWER:
+        if is_answer(data):
             continue
         before = outcomes.get(str(data["id"]))
         prior = Outcome.of(before) if before else None
@@ -108,6 +112,9 @@ def load(
             round.unit.tell(Planned(task, prior))
             continue
         compiled = compile_data(round.tools, data)
+        if prior is None and (left := left - 1) < 0:
+            error, text = too_many(round.context.max_tasks), data.get("text", "")
+            compiled = Refused(data["id"], data["tool"], error, text, data.get("thought", ""))
         if prior is None and announce:
             round.events.plan_task(compiled)
         round.unit.tell(Planned(compiled, prior))

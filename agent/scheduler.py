@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agent.approval import ask_person, reject_all
+from agent.compiler import is_answer
 from agent.context import Context
 from agent.journal import Journal
 from agent.live import Live
@@ -40,7 +41,7 @@ class Scheduler:
         schedule = round.unit.schedule
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
         for task in state["plan"]:
-            if task["tool"] == ANSWER:
+            if is_answer(task):
                 outcome = Outcome(task["id"], ANSWER, "ok", value=task["args"].get("text", ""))
                 outcomes[str(task["id"])] = outcome.data()
                 round.events.task_finished(outcome)
@@ -105,7 +106,7 @@ def messages(
     plan: list[TaskData], outcomes: dict[str, OutcomeData], max_chars: int
 ) -> list[AnyMessage]:
     """A round in the chat protocol: the plan's calls, and directly behind them their results."""
-    plan = [task for task in plan if task["tool"] != ANSWER]
+    plan = [task for task in plan if not is_answer(task)]
     if not plan:
         return []
     mark = uuid.uuid4().hex[:8]

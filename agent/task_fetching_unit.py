@@ -51,7 +51,7 @@ class TaskFetchingUnit:
                 case Launch():
                     self._launch(order)
                 case Cancel(call):
-                    self._running.pop(call).cancel()
+                    self._cancel(call)
                 case Settle(outcome):
                     self._events.task_finished(outcome)
                     if outcome.id in self._waiting:
@@ -80,7 +80,7 @@ class TaskFetchingUnit:
         """Tell the schedule after `seconds` that the turn's deadline has passed."""
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(
-            max(0.0, seconds), lambda: self.tell(DeadlinePassed(deadline))
+            max(0.0, seconds), lambda: self._hear(DeadlinePassed(deadline))
         )
 
     async def stopped(self) -> Ask | None:
@@ -127,7 +127,7 @@ class TaskFetchingUnit:
         if (known := self._known.pop(launch.id, None)) is not None:
             it = known
             times = it.started_at, it.ended_at, it.attempts
-            loop.call_soon(self.tell, Returned(launch.call, it.value, it.error, *times))
+            loop.call_soon(self._hear, Returned(launch.call, it.value, it.error, *times))
             return
         self._events.task_started(launch)
         task = loop.create_task(
@@ -142,10 +142,24 @@ class TaskFetchingUnit:
         if self._running.pop(call, None) is None:
             return  # cancelled by us
         if task.cancelled():
-            self.tell(Returned(call, error="the call was cancelled from within"))
+            self._hear(Returned(call, error="the call was cancelled from within"))
         elif (error := task.exception()) is not None:
-            # Control flow of LangGraph, or a fault of ours: the node that waits raises it.
-            self._broken = error
-            self._stopped.set()
+            self._break(error)
         else:
-            self.tell(task.result())
+            self._hear(task.result())
+
+    def _cancel(self, call: int) -> None:
+        if (task := self._running.pop(call, None)) is not None:
+            task.cancel()
+
+    def _hear(self, fact: Fact) -> None:
+        """`tell` for callbacks of the loop, whose errors nobody would see."""
+        try:
+            self.tell(fact)
+        except Exception as error:
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        """Control flow of LangGraph, or a fault of ours: the node that waits raises it."""
+        self._broken = error
+        self._stopped.set()

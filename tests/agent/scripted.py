@@ -19,7 +19,7 @@ class ScriptedModel(BaseChatModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     replies: list[Any]
-    seen: list[list[BaseMessage]] = []
+    seen: list[list[BaseMessage]]
     at: int = 0
 
     def __init__(self, *replies: str | list[Piece], **options: Any) -> None:
@@ -103,5 +103,5 @@ class Ledger:
 
 async def until(true: Callable[[], bool]) -> None:
     """Let the loop turn until something is true; the test's timeout is the limit."""
-    while not true():
+    while not true():  # noqa: ASYNC110 - what is waited for has no event of its own
         await asyncio.sleep(0)

@@ -225,7 +225,7 @@ def test_id_of_an_earlier_round_is_used_twice() -> None:
 def test_one_task_too_many_is_refused_and_the_rest_not_read() -> None:
     tasks = compiled('1. math("1")\n2. math("2")\n3. math("3")', max_tasks=2)
     assert [type(task) for task in tasks] == [Task, Task, Refused]
-    why = "the plan has more than 2 tasks (max_tasks)"
+    why = "the plan has more than 2 tasks (max_tasks); plan fewer"
     assert tasks[2] == Refused(3, "math", why, '3. math("3")')
     compiler = Compiler(TOOLS, taken=(), max_tasks=0)
     compiler.compile(PlanParser().feed('1. math("1")')[0])

@@ -335,3 +335,28 @@ async def test_a_silent_joiner_gives_the_results_as_they_are(ledger: Ledger, rep
     graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel(*[reply] * 3))
     state = await graph.ainvoke(ask())
     assert "1. add(1, 2) = 3" in state["messages"][-1].text
+
+
+@pytest.mark.parametrize("written", ["answer(5)", "1. answer('cut"])
+async def test_an_answer_that_does_not_compile_is_planned_again(
+    ledger: Ledger, written: str
+) -> None:
+    planner = ScriptedModel(written, "2. add(1, 2)\n3. join()")
+    graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel("Three."))
+    state = await graph.ainvoke(ask())
+    assert state["messages"][-1].text == "Three."
+    assert [outcome["status"] for outcome in state["outcomes"].values()] == ["failed", "ok"]
+
+
+async def test_max_tasks_holds_for_a_plan_that_is_built_again_from_the_state(
+    ledger: Ledger,
+) -> None:
+    planner = ScriptedModel("1. add(1, 2)\n2. add(2, 2)\n3. add(3, 3)\n4. join()")
+    graph = build_graph(
+        ledger.tools, planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
+    )
+    two = Context(max_tasks=2)
+    await graph.ainvoke(ask(), THREAD, context=two, interrupt_before=["scheduler"])
+    state = await graph.ainvoke(None, THREAD, context=two)
+    assert ledger.begun == [(1, 2), (2, 2)]
+    assert "more than 2 tasks" in state["outcomes"]["3"]["error"]

@@ -50,10 +50,7 @@ async def test_a_cancelled_scheduler_goes_on_where_it_stood(
         await running
     assert ledger.cancelled == ["slow"]
     gate.set()
-    state = None
-    async for state in graph.astream(None, config, stream_mode="values"):
-        pass
-    assert state is not None
+    [*_, state] = [s async for s in graph.astream(None, config, stream_mode="values")]
     assert state["messages"][-1].text == "Done."
     assert len(planner.seen) == 1
     assert ledger.begun.count("slow") == 2
@@ -134,7 +131,10 @@ async def wipe(name: str) -> str:
     return await step(name)
 wipe.metadata = {"destructiveHint": True}
 
-PLAN = "1. step('a')\\n2. step('$1 b')\\n3. wipe('c')\\n4. after 3: step('d')\\n5. after 2: wipe('e')\\n9. join()"
+PLAN = (
+    "1. step('a')\\n2. step('$1 b')\\n3. wipe('c')\\n4. after 3: step('d')\\n"
+    "5. after 2: wipe('e')\\n9. join()"
+)
 
 config = {"configurable": {"thread_id": "1"}}
 
@@ -149,7 +149,9 @@ async def main():
         ):
             pass
         state = await graph.aget_state(config)
-        print("state", json.dumps({id: [o["status"], o["error"]] for id, o in state.values["outcomes"].items()}), flush=True)
+        outcomes = state.values["outcomes"].items()
+        found = {id: [o["status"], o["error"]] for id, o in outcomes}
+        print("state", json.dumps(found), flush=True)
         print("answer", state.values["messages"][-1].text, flush=True)
 
 asyncio.run(main())

@@ -130,7 +130,8 @@ async def never() -> str:
         await asyncio.Event().wait()
     finally:
         print("cancelled", flush=True)
-graph = build_graph([never], planner=ScriptedModel("1. never()\\n2. join()"), joiner=ScriptedModel())
+planner = ScriptedModel("1. never()\\n2. join()")
+graph = build_graph([never], planner=planner, joiner=ScriptedModel())
 try:
     graph.invoke({"messages": [("user", "x")]})
 except KeyboardInterrupt:

@@ -59,7 +59,9 @@ def random_dag(tasks: int, seed: int = 1) -> str:
     chance = random.Random(seed)
     lines = []
     for i in range(1, tasks + 1):
-        needs = sorted({chance.randrange(1, i) for _ in range(chance.randrange(4))} if i > 1 else ())
+        needs = sorted(
+            {chance.randrange(1, i) for _ in range(chance.randrange(4))} if i > 1 else ()
+        )
         lines.append(f"{i}. nothing({i}, [{', '.join(f'${need}' for need in needs)}])\n")
     return "".join(lines) + f"{tasks + 1}. join()"
 
@@ -104,7 +106,9 @@ async def main() -> None:
     print(f"{wanted.tasks} bare calls: {base:.3f} s")
     for name, seconds in measured.items():
         ratio = statistics.median(s / b for s, b in zip(seconds, yardstick, strict=True))
-        print(f"{wanted.tasks} tasks, {name}: {statistics.median(seconds):.3f} s, {ratio:.2f} times")
+        print(
+            f"{wanted.tasks} tasks, {name}: {statistics.median(seconds):.3f} s, {ratio:.2f} times"
+        )
 
 
 if __name__ == "__main__":

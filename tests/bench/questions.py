@@ -51,9 +51,7 @@ async def ask(question: dict[str, Any], model: str | None, *, plans: bool) -> tu
     graph = build_graph()
     began = time.perf_counter()
     context = Context(model=model) if model else Context()
-    state = await graph.ainvoke(
-        {"messages": [("user", question["question"])]}, context=context
-    )
+    state = await graph.ainvoke({"messages": [("user", question["question"])]}, context=context)
     seconds = time.perf_counter() - began
     answer = state["messages"][-1].text
     good = right(question, answer)
@@ -61,7 +59,9 @@ async def ask(question: dict[str, Any], model: str | None, *, plans: bool) -> tu
         f"{role} {u['calls']}: {u['input']} in {u['output']} out"
         for role, u in state["usage"].items()
     )
-    print(f"{'right' if good else 'WRONG'} {question['id']} {seconds:5.1f} s  {question['question']}")
+    print(
+        f"{'right' if good else 'WRONG'} {question['id']} {seconds:5.1f} s  {question['question']}"
+    )
     print(f"      {answer!r}   expected {question['answer']}")
     print(f"      rounds {state['round']}; {usage}")
     if plans:

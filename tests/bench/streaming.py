@@ -105,9 +105,7 @@ async def delays(runs: int) -> list[float]:
     found = []
     for _ in range(runs):
         turn = await streamed(fan_out("wait", 12, 0.05))
-        found += [
-            (turn["calls"][place] - at) * 1000 for place, at in enumerate(turn["sent"], 1)
-        ]
+        found += [(turn["calls"][place] - at) * 1000 for place, at in enumerate(turn["sent"], 1)]
     return found
 
 
