@@ -1,0 +1,82 @@
+"""What the models are shown, and what it costs."""
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+
+from agent.prompting import bounded, fenced, joiner_messages, planner_messages, results
+from agent.toolbox import Toolbox
+from tools import SHIPPED
+
+ALL = Toolbox.of(SHIPPED)
+TWO = ALL.offered(("search", "math"), ())
+
+
+def tokens(tools: Toolbox, *, with_examples: bool) -> float:
+    """Characters by four of planner and joiner, without question and results."""
+    planner = planner_messages(tools, [], "", with_examples=with_examples)
+    joiner = joiner_messages("", [], [], may_replan=True)
+    return sum(len(message.text) for message in [*planner, *joiner]) / 4
+
+
+@pytest.mark.parametrize(
+    ("tools", "with_examples", "most"), [(TWO, False, 400), (ALL, False, 500), (ALL, True, 900)]
+)
+def test_every_prompt_token_earns_its_place(tools: Toolbox, with_examples: bool, most: int) -> None:
+    assert tokens(tools, with_examples=with_examples) < most
+
+
+def test_examples_are_sent_only_if_all_their_tools_are_offered() -> None:
+    with_all = planner_messages(ALL, [], "", with_examples=True)[0].text
+    with_two = planner_messages(TWO, [], "", with_examples=True)[0].text
+    assert "Question:" in with_all
+    assert "number(" not in with_two
+
+
+def task(id: int, tool: str, needs: Any = (), **args: Any) -> Any:
+    return {"id": id, "tool": tool, "args": args, "needs": [*needs], "thought": ""}
+
+
+def outcome(id: int, value: Any, status: str = "ok", error: str | None = None) -> Any:
+    return {
+        "id": id, "tool": "", "args": {}, "status": status, "value": value, "error": error,
+        "started_at": None, "ended_at": None, "attempts": 1, "reused": False,
+    }  # fmt: skip
+
+
+LONG = "long text " * 40
+
+
+def test_a_long_result_that_was_read_is_shown_as_the_call_it_came_from() -> None:
+    plan = [task(1, "search", query="K2"), task(2, "number", (1,), what="height", text="$1")]
+    outcomes = {"1": outcome(1, LONG), "2": outcome(2, 8611)}
+    assert results(plan, outcomes, 4000) == ['2. number("height", search("K2")) = 8611']
+
+
+def test_a_long_result_is_shown_when_its_reader_failed() -> None:
+    plan = [task(1, "search", query="K2"), task(2, "number", (1,), what="height", text="$1")]
+    outcomes = {"1": outcome(1, LONG), "2": outcome(2, None, "failed", "no number")}
+    first, second = results(plan, outcomes, 100)
+    assert first == f'1. search("K2") = {LONG[:100]}… (400 characters)'
+    assert second == '2. number("height", search("K2")) failed: no number'
+
+
+def test_short_results_stand_in_place_of_their_references() -> None:
+    plan = [task(1, "math", expression="1 + 1"), task(2, "math", expression="$1 * 3")]
+    outcomes = {"1": outcome(1, 2), "2": outcome(2, 6)}
+    assert results(plan, outcomes, 4000)[1] == '2. math("2 * 3") = 6'
+
+
+def test_marks_differ_each_time() -> None:
+    assert fenced(["x"]) != fenced(["x"])
+
+
+def test_older_turns_are_trimmed_and_begin_with_a_question() -> None:
+    said: list[Any] = []
+    for turn in range(200):
+        said += [HumanMessage(f"question {turn} " * 20), AIMessage(f"answer {turn} " * 20)]
+    kept = bounded(said)
+    assert isinstance(kept[0], HumanMessage)
+    assert kept[-1].text == said[-1].text
+    assert 2 <= len(kept) < 60
