@@ -6,16 +6,31 @@ stays out of checkpoints, and the graph closes it when the run ends for any reas
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
+from agent.context import Context
+from agent.events import Events
+from agent.models import Meter
+from agent.task_fetching_unit import TaskFetchingUnit
 from agent.threads import Threads
-
-if TYPE_CHECKING:
-    from agent.round import Round
+from agent.toolbox import Toolbox
 
 _KEY = "__live"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round being run."""
+
+    number: int
+    context: Context
+    tools: Toolbox
+    events: Events
+    unit: TaskFetchingUnit
+    meter: Meter
+    """Of the models inside tools."""
 
 
 @dataclass(eq=False)
@@ -25,7 +40,7 @@ class Live:
     early_start: bool = True
     """False where the run stops between planner and scheduler."""
     threads: Threads = field(default_factory=Threads)
-    round: "Round | None" = None
+    round: Round | None = None
     began: float = field(default_factory=time.perf_counter)
     """When the turn began, or the run that resumed it, on the clock `time.perf_counter`."""
 
@@ -46,7 +61,7 @@ class Live:
         """Seconds until the turn's deadline."""
         return deadline - (time.perf_counter() - self.began)
 
-    async def begin(self, round: "Round") -> None:
+    async def begin(self, round: Round) -> None:
         """Make `round` the run's; the one before it is closed."""
         before, self.round = self.round, round
         if before is not None:

@@ -11,12 +11,12 @@ from langgraph.runtime import Runtime
 from agent.compiler import Compiler
 from agent.context import Context
 from agent.grammar import plan_grammar
-from agent.live import Live
+from agent.live import Live, Round
 from agent.models import EmptyReplyError, Meter, Model, retrying
 from agent.parser import ANSWER, Call, PlanParser
 from agent.plan import Task, TaskData
 from agent.prompting import planner_messages, replan_message
-from agent.round import Round, Setup, load, open_round
+from agent.round import Setup, load, open_round
 from agent.rules import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from agent.state import State, begins_turn, conversation, question, spent
 

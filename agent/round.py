@@ -13,7 +13,7 @@ from agent.compiler import compile_data, is_answer, too_many
 from agent.context import Context
 from agent.events import Events
 from agent.executor import Executor
-from agent.live import Live, without_live
+from agent.live import Live, Round, without_live
 from agent.models import Meter, Model, Reader, Role, chosen, open_model
 from agent.plan import Outcome, OutcomeData, Refused, TaskData
 from agent.rules import Planned, Schedule
@@ -37,19 +37,6 @@ class Setup:
 
     def tools(self, context: Context) -> Toolbox:
         return self.toolbox.offered(context.allow, context.approve)
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round being run."""
-
-    number: int
-    context: Context
-    tools: Toolbox
-    events: Events
-    unit: TaskFetchingUnit
-    meter: Meter
-    """Of the models inside tools."""
 
 
 async def open_round(

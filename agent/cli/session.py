@@ -17,8 +17,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
 from agent import weights
+from agent.cli.display import Display
 from agent.context import Context
-from agent.display import Display
 from agent.errors import SetupError
 from agent.graph import LLMCompiler, build_graph
 from agent.models import LOCAL, chosen

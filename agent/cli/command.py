@@ -21,9 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from agent import wording
-from agent.display import Display, Lines, Quiet
-from agent.report import Report
+from agent.cli import wording
+from agent.cli.display import Display, Lines, Quiet
+from agent.cli.report import Report
 from agent.threads import Threads
 
 DEBUG: Final = "LLM_COMPILER_DEBUG"
@@ -59,7 +59,7 @@ def answer(command: Command) -> int:
 def models(command: Command) -> int:
     """Say which model each role would get; return the exit status."""
     try:
-        from agent.models_report import models_report
+        from agent.cli.models_report import models_report
 
         report = models_report(_context(command))
         print(json.dumps(report.data(), indent=2) if command.as_json else report.text(), flush=True)
@@ -117,7 +117,7 @@ async def _until_ctrl_c(command: Command) -> int:
 async def _carry_out(command: Command, display: Display) -> int:
     try:
         display.begin("starting")
-        session, deciding = await _imported("agent.session", "agent.deciding")
+        session, deciding = await _imported("agent.cli.session", "agent.cli.deciding")
         asked = session.Asked(
             command.question, _context(command), command.thread, command.plan_only
         )
@@ -150,7 +150,7 @@ def _display(command: Command) -> Display:
     if sys.stdout.isatty():
         from rich.console import Console
 
-        from agent.terminal import Terminal
+        from agent.cli.terminal import Terminal
 
         console = Console(highlight=False, markup=False, emoji=False)
         if not console.is_dumb_terminal:
@@ -171,8 +171,8 @@ def _data(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _draw(path: Path, report: Report) -> None:
+    from agent.cli.timeline import drawn
     from agent.errors import SetupError
-    from agent.timeline import drawn
 
     try:
         path.write_text(drawn(report), "utf-8")

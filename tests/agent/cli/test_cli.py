@@ -21,12 +21,12 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner, Result
 
-from agent.cli import app
-from agent.command import DEBUG, explained
+from agent.cli.command import DEBUG, explained
+from agent.cli.options import app
 from agent.context import Context
 from tests.bench.model_server import Body, ModelServer, Reply, text_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PLAN = """Thought: two sums.
 1. math("1 + 2")
 2. math("$1 * 10")
@@ -319,7 +319,7 @@ def test_setting_that_is_refused_names_its_option(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("arguments", [["--help"], ["--max-rounds", "0", "?"]])
 def test_help_and_wrong_use_do_not_wait_for_langgraph(arguments: list[str]) -> None:
     program = (
-        "import sys; from typer.testing import CliRunner; from agent.cli import app;"
+        "import sys; from typer.testing import CliRunner; from agent.cli.options import app;"
         f"CliRunner().invoke(app, {arguments!r}); sys.exit('langchain_core' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=30).returncode == 0

@@ -89,7 +89,7 @@ def ask(
         "max_parallel": max_parallel,
         "max_rounds": max_rounds,
     }
-    from agent import command
+    from agent.cli import command
 
     wanted = command.Command(
         question=text,

@@ -14,10 +14,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from agent import wording
-from agent.flow import Flow
-from agent.report import Report, RoundReport
-from agent.task_lines import round_lines
+from agent.cli import wording
+from agent.cli.flow import Flow
+from agent.cli.report import Report, RoundReport
+from agent.cli.task_lines import round_lines
 
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _EVERY: Final = 0.1

@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from agent import wording
-from agent.display import Display, Lines, Quiet
-from agent.flow import Flow
-from agent.report import Report
-from agent.task_lines import round_lines
-from agent.terminal import Terminal
+from agent.cli import wording
+from agent.cli.display import Display, Lines, Quiet
+from agent.cli.flow import Flow
+from agent.cli.report import Report
+from agent.cli.task_lines import round_lines
+from agent.cli.terminal import Terminal
 
 USAGE = {"planner": {"calls": 1, "input": 412, "output": 63}}
 ATTACK = "\x1b[2J\x1b]0;pwned\x07[bold red]gone[/bold red] :smile:"

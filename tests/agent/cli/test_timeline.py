@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from agent.report import Report
-from agent.timeline import timeline
+from agent.cli.report import Report
+from agent.cli.timeline import timeline
 
 Event = dict[str, Any]
 
