@@ -68,7 +68,7 @@ async def streamed(plan: str, *, most: int = 16) -> dict[str, Any]:
     """One turn against the server: when each token was sent, when each call began, the total."""
     calls = Calls()
     with ModelServer(by_role({PLANNER: plan, JOINER: "It is all done now."})) as server:
-        os.environ["OPENAI_BASE_URL"], os.environ["OPENAI_API_KEY"] = server.base_url, "x"
+        os.environ.update(OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY="x")
         graph = build_graph([calls.wait, calls.block])
         context = Context(model="openai:scripted", max_parallel=most)
         gc.collect()

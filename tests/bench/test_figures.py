@@ -1,0 +1,40 @@
+"""The figures hold, with room for a busy machine; `python -m tests.bench.…` measures them."""
+
+import statistics
+
+import pytest
+
+from tests.bench import overhead, streaming
+
+
+async def test_a_turn_of_idle_tools_costs_less_than_the_bare_calls_and_a_half() -> None:
+    tasks = 500
+    await overhead.turn(overhead.independent(tasks), tasks)
+    ratios = []
+    for _ in range(3):
+        bare = await overhead.bare(tasks)
+        turns = [
+            await overhead.turn(plan, tasks)
+            for plan in (overhead.independent(tasks), overhead.random_dag(tasks))
+        ]
+        ratios.append(max(turns) / bare)
+    assert min(ratios) < 1.6
+
+
+async def test_calls_start_when_their_bracket_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    assert statistics.median(await streaming.delays(1)) < 50
+
+
+@pytest.mark.parametrize(("tool", "count"), [("wait", 8), ("block", 8), ("block", 32)])
+async def test_a_fan_out_ends_at_its_limit(
+    monkeypatch: pytest.MonkeyPatch, tool: str, count: int
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    assert await streaming.against_limit(tool, count) < 1.15
+
+
+async def test_an_uneven_dag_takes_its_critical_path() -> None:
+    assert min([await streaming.makespan() for _ in range(2)]) < 1.15
