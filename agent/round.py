@@ -58,7 +58,8 @@ async def open_round(
     meter = Meter()
     resources = Resources(
         reader=Reader(await setup.model(context, "tools"), meter),
-        documents=await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
+        documents=context.documents
+        and await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
     )
     unit = TaskFetchingUnit(
         Schedule(tools, max_parallel=context.max_parallel, early_start=early_start),

@@ -76,14 +76,24 @@ async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> No
     await journal.open(_calls(round, ids, decided=set()))
     unit.tell(TakenOver())
     decided: set[int] = set()
-    while (ask := await unit.stopped()) is not None:
-        await journal.pause()
+    while (ask := await _next_ask(round, journal)) is not None:
         decisions = _decide(ask, round, journal)
         decided |= {decision.id for decision in decisions}
         left = sorted(id for id in ids if id not in unit.schedule.outcomes)
         await journal.open(_calls(round, left, decided=decided))
         unit.tell(Decided(decisions))
+
+
+async def _next_ask(round: Round, journal: Journal) -> Ask | None:
+    """Wait until all has run or a person must decide; either way the journal is up to date."""
+    try:
+        ask = await round.unit.stopped()
+    except Exception:
+        # A tool interrupts: LangGraph would wait for what has not ended.
+        await journal.pause()
+        raise
     await journal.pause()
+    return ask
 
 
 def _calls(round: Round, ids: list[int], decided: set[int]) -> list[tuple[int, str, bool]]:
