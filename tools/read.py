@@ -23,7 +23,7 @@ _GRAMMAR = r"root ::= [^ \n\r] [^\n\r]{0,119}"
 async def read(
     question: str, text: str | int | float | list[Any] | dict[str, Any], config: RunnableConfig
 ) -> str:
-    """Answer a question from a text in a few words."""
+    """Read a name from a text, to search for it next."""
     reader = Resources.of(config).reader
     if reader is None:
         raise ToolException("read needs a reading model; set a model for the run")
