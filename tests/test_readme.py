@@ -49,7 +49,7 @@ def test_the_python_example_runs(
 
 
 def test_the_plan_of_the_language_page_parses() -> None:
-    plan = next(block for block in blocks("") if block.startswith("Thought:"))
+    plan = next(block for block in blocks("text") if block.startswith("Thought:"))
     parser = PlanParser()
     calls = parser.feed(plan)
     assert parser.ended
