@@ -3,8 +3,10 @@
 import asyncio
 import time
 from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
@@ -14,11 +16,11 @@ from agent.grammar import plan_grammar
 from agent.live import Live, Round
 from agent.models import EmptyReplyError, Meter, Model, retrying
 from agent.parser import ANSWER, Call, PlanParser
-from agent.plan import Task, TaskData
+from agent.plan import OutcomeData, Refused, Task, TaskData
 from agent.prompting import planner_messages, replan_message
 from agent.round import Setup, load, open_round
 from agent.rules import DeadlinePassed, PlanBroke, PlanEnded, Planned
-from agent.state import State, begins_turn, conversation, question, spent
+from agent.state import RoleUsage, State, begins_turn, conversation, question, spent
 
 _PIECES_AFTER_END = 16
 """Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
@@ -34,38 +36,21 @@ class Planner:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        live = Live.of(config)
-        new_turn = begins_turn(state)
-        if new_turn:
+        live, before = Live.of(config), _Before.of(state)
+        if before.asked is not None:
             live.began = time.perf_counter()
-        number = 1 if new_turn else state["round"] + 1
-        plan = [] if new_turn else state["plan"]
-        outcomes = {} if new_turn else state["outcomes"]
         round = await open_round(
             self._setup,
             runtime,
             config,
-            number,
+            before.rounds + 1,
             early_start=live.early_start,
-            asked=question(state) if new_turn else None,
+            asked=before.asked,
         )
-        load(round, plan, outcomes, announce=False)
+        load(round, before.plan, before.outcomes, announce=False)
         model = await self._setup.model(round.context, "planner")
-        writing = _Writing(round, plan)
-        with_examples = round.context.examples == "always" or (
-            round.context.examples == "auto" and model.local
-        )
-        feedback = state.get("feedback")
-        messages = planner_messages(
-            round.tools,
-            conversation(state),
-            question(state),
-            with_examples=with_examples,
-            replan=None
-            if new_turn
-            else replan_message(plan, outcomes, feedback or "", round.context.max_result_chars),
-        )
-        meter = Meter()
+        messages = _messages(round, model, state, before)
+        writing, meter = _Writing(round, before.plan), Meter()
         deadline = round.context.deadline
         try:
             async with asyncio.timeout(None if deadline is None else live.left(deadline)):
@@ -74,24 +59,23 @@ class Planner:
             if deadline is None:
                 raise
             round.unit.tell(DeadlinePassed(deadline))
-        written = writing.close()
         return {
-            "plan": [*plan, *written],
-            "outcomes": outcomes,
-            "round": number,
+            "plan": [*before.plan, *writing.close()],
+            "outcomes": before.outcomes,
+            "round": round.number,
             "feedback": None,
-            "usage": spent({} if new_turn else state["usage"], "planner", meter.usage),
+            "usage": spent(before.usage, "planner", meter.usage),
         }
 
     async def _stream(
-        self, writing: "_Writing", model: Model, messages: list[Any], meter: Meter
+        self, writing: "_Writing", model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
         """Read one plan to its end. A stream that breaks off is read anew, whole."""
         with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
             await retrying(anew=writing.broke)(self._read, writing, model, messages, meter)
 
     async def _read(
-        self, writing: "_Writing", model: Model, messages: list[Any], meter: Meter
+        self, writing: "_Writing", model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
         writing.begin()
         grammar = writing.grammar() if model.dialect else None
@@ -106,6 +90,40 @@ class Planner:
                 if after_end > _PIECES_AFTER_END or writing.full:
                     break
         writing.finish(model.name)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The rounds of this turn before the one that begins."""
+
+    rounds: int = 0
+    plan: list[TaskData] = field(default_factory=list)
+    outcomes: dict[str, OutcomeData] = field(default_factory=dict)
+    usage: dict[str, RoleUsage] = field(default_factory=dict)
+    asked: str | None = None
+    """The question, if it begins a turn."""
+
+    @classmethod
+    def of(cls, state: State) -> "_Before":
+        if begins_turn(state):
+            return cls(asked=question(state))
+        return cls(state["round"], state["plan"], state["outcomes"], state["usage"])
+
+
+def _messages(round: Round, model: Model, state: State, before: _Before) -> list[BaseMessage]:
+    context = round.context
+    replan = None
+    if before.asked is None:
+        feedback = state.get("feedback") or "what the question asks for"
+        most = context.max_result_chars
+        replan = replan_message(before.plan, before.outcomes, feedback, most)
+    return planner_messages(
+        round.tools,
+        conversation(state),
+        question(state),
+        with_examples=context.examples == "always" or (context.examples == "auto" and model.local),
+        replan=replan,
+    )
 
 
 class _Writing:
@@ -182,7 +200,7 @@ class _Writing:
             else:
                 self._plan(task)
 
-    def _plan(self, task: Any) -> None:
+    def _plan(self, task: Task | Refused) -> None:
         self._ids.append(task.id)
         self.round.events.plan_task(task)
         self.round.unit.tell(Planned(task))
