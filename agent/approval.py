@@ -64,11 +64,13 @@ def _decision(call: Launch, decision: Any, tools: Toolbox) -> Decision:
         case "reject":
             return Decision(call.id, rejected=str(given.get("message") or "a person rejected it"))
         case "edit":
-            action = given.get("edited_action") or {}
+            action = given.get("edited_action")
+            args = action.get("args") if isinstance(action, Mapping) else None
+            if not isinstance(action, Mapping) or not isinstance(args, Mapping):
+                raise PlanError("an edit is {'edited_action': {'name': …, 'args': {…}}}")
             if action.get("name", call.tool) != call.tool:
                 raise PlanError(f"an edit keeps the tool {call.tool!r}; reject it instead")
-            args = action.get("args")
-            tools[call.tool].check(args if isinstance(args, Mapping) else {})
+            tools[call.tool].check(args)
             return Decision(call.id, args=args)
         case kind:
             raise PlanError(f"the decision {kind!r} is none of {', '.join(_DECISIONS)}")

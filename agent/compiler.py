@@ -153,7 +153,9 @@ def _answer(call: Call) -> dict[str, Any]:
     texts = [*positional, *keywords.values()]
     if len(texts) != 1 or not isinstance(texts[0], str):
         raise PlanError('answer takes one text; write answer("…")')
-    return {"text": texts[0]}
+    if any(reference.certain for reference in references(texts[0])):
+        raise PlanError("an answer has no results to refer to; plan join() to answer from them")
+    return {"text": texts[0].replace("$$", "$")}
 
 
 def _refused(call: Call, error: str, text: str | None = None) -> Refused:

@@ -46,10 +46,12 @@ class Context(BaseModel):
     max_rounds: int = Field(3, ge=1, le=100, description="Plans per turn.")
     max_tasks: int = Field(50, ge=1, le=100_000, description="Tasks per plan.")
     max_parallel: int = Field(16, ge=1, le=10_000, description="Calls at once.")
-    tool_timeout: float = Field(60.0, gt=0, description="Seconds per attempt of a call.")
+    tool_timeout: float = Field(60.0, gt=0, le=86_400, description="Seconds per attempt of a call.")
     tool_retries: int = Field(2, ge=0, le=20, description="Attempts of a call after the first.")
-    deadline: float | None = Field(None, gt=0, description="Seconds per turn. None: no limit.")
-    approve: tuple[str, ...] = Field((), description="Names of tools whose calls need a person.")
+    deadline: float | None = Field(
+        None, gt=0, le=86_400, description="Seconds per turn. None: no limit."
+    )
+    approve: tuple[str, ...] = Field((), description="Tools whose calls need a person.")
     allow: tuple[str, ...] | None = Field(
         None, description="Names of the tools offered. None: all."
     )
@@ -95,6 +97,11 @@ class Context(BaseModel):
                     variable, value = PREFIX + str(name).upper(), found[str(name)]
                     raise SetupError(f"{variable}={value!r}: {refused['msg']}") from None
             raise
+
+    @classmethod
+    def of(cls, given: object) -> "Context":
+        """What a run was given, or the environment's; a parent graph's own context is not ours."""
+        return given if isinstance(given, cls) else cls()
 
     def folder(self, *, on_server: bool) -> Path | None:
         """The documents folder, if the run may read it.

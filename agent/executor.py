@@ -70,9 +70,9 @@ class Executor:
 
         value, error = None, None
         try:
-            if before_destructive is not None and _is_destructive(tool):
+            if before_destructive is not None and tool.destructive:
                 await before_destructive(launch)
-            value = await self._tried(attempt, 0 if _is_destructive(tool) else self.retries)
+            value = await self._tried(attempt, self.retries if tool.retried else 0)
         except GraphBubbleUp:
             raise
         # The one place where any error of a tool becomes an outcome.
@@ -110,13 +110,11 @@ class Executor:
                     return await tool.call(args, config)
                 return await self.threads.run(lambda: tool.call(args, config))
         except TimeoutError:
-            if clock.expired():
-                raise TimeoutError(f"no result within {seconds:g} s (tool_timeout)") from None
-            raise
-
-
-def _is_destructive(tool: Tool) -> bool:
-    return bool(tool.hints.get("destructiveHint"))
+            if not clock.expired():
+                raise
+            why = f"no result within {seconds:g} s (tool_timeout)"
+            # The thread of a sync tool runs on: a second attempt would run beside it.
+            raise TimeoutError(why) if tool.is_async else ToolError(why) from None
 
 
 def _unwrapped(result: Any) -> Any:

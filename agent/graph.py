@@ -23,6 +23,7 @@ from langgraph.store.base import BaseStore
 from agent import loop
 from agent.context import Context
 from agent.joiner import Joiner
+from agent.journal import CHECKPOINTER
 from agent.live import Live
 from agent.models import Role
 from agent.planner import Planner
@@ -33,7 +34,7 @@ from agent.state import Question, State
 from agent.toolbox import Toolbox
 from tools import SHIPPED
 
-_CHECKPOINTER = "__pregel_checkpointer"
+_UNBOUNDED = 1_000_000
 
 
 class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
@@ -52,7 +53,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         before = interrupt_before or self.interrupt_before_nodes
         after = interrupt_after or self.interrupt_after_nodes
         live = Live(early_start=not (_names("scheduler", before) or _names("planner", after)))
-        config = self._with_async_saver(live.into(config))
+        config = self._own(live.into(config))
         chunks = super().astream(
             input,
             config,
@@ -73,13 +74,17 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         """As `astream`, which it runs on one long-lived loop thread, from any thread."""
         yield from loop.iterate(lambda: self.astream(input, config, **options))
 
-    def _with_async_saver(self, config: RunnableConfig) -> RunnableConfig:
-        """A sync-only checkpointer, also one that a parent graph lends, is called from threads."""
+    def _own(self, config: RunnableConfig) -> RunnableConfig:
+        """What rules here is `max_parallel` and `max_rounds`, not LangGraph's own bounds.
+
+        With `max_concurrency` 1 it deadlocks on `@task`, and its recursion limit would cut rounds.
+        A sync-only checkpointer, also one that a parent graph lends, is called from threads.
+        """
         configurable = config["configurable"]
-        saver = configurable.get(_CHECKPOINTER, self.checkpointer)
+        saver = configurable.get(CHECKPOINTER, self.checkpointer)
         if isinstance(saver, BaseCheckpointSaver) and with_async(saver) is not saver:
-            configurable[_CHECKPOINTER] = with_async(saver)
-        return config
+            configurable[CHECKPOINTER] = with_async(saver)
+        return {**config, "max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
 
 
 def build_graph(
@@ -122,7 +127,8 @@ def build_graph(
     builder.add_edge("planner", "scheduler")
     builder.add_edge("scheduler", "joiner")
     builder.add_conditional_edges("joiner", _route, ["planner", END])
-    compiled = builder.compile(checkpointer, cache=cache, store=store, name="LLM Compiler")
+    saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
+    compiled = builder.compile(saver, cache=cache, store=store, name="LLM Compiler")
     # `StateGraph.compile` names its class itself; ours adds methods and no attributes.
     compiled.__class__ = LLMCompiler
     assert isinstance(compiled, LLMCompiler)

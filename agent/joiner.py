@@ -26,7 +26,8 @@ from agent.round import Setup
 from agent.state import State, conversation, question, spent
 
 _MAX_TOKENS = 1024
-_REPLAN = re.compile(r"\W*REPLAN\b[:*\s]*(?P<missing>.*)")
+_REPLAN = re.compile(r"\W*REPLAN\W*:[*\s]*(?P<missing>.*)")
+_BEGINS_REPLAN = re.compile(r"REPLAN[*_\s]*(?::.*)?", re.DOTALL)
 _LONGEST_FEEDBACK = 1000
 _MOST_REASONS = 20
 _LAST_RESULTS = 5
@@ -41,7 +42,7 @@ class Joiner:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        context = runtime.context or Context()
+        context = Context.of(runtime.context)
         live = Live.of(config)
         events = Events(runtime.stream_writer, state["round"], live.began)
         late = context.deadline is not None and live.left(context.deadline) <= 0
@@ -145,7 +146,7 @@ class _Reply:
 def _may_replan(held: str) -> bool:
     """Whether the reply is a replan, or still may become one."""
     word = held.lstrip("*_#> ")
-    return "REPLAN".startswith(word[:6]) and (len(word) < 7 or _REPLAN.match(held) is not None)
+    return "REPLAN".startswith(word) or _BEGINS_REPLAN.fullmatch(word) is not None
 
 
 def _direct_answer(state: State) -> str | None:

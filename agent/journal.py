@@ -19,11 +19,11 @@ from agent.plan import Outcome
 from agent.rules import Launch
 from agent.task_fetching_unit import TaskFetchingUnit
 
-_CHECKPOINTER = "__pregel_checkpointer"
+CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
 _YIELDS = 4
 """Turns of the loop after which a `@task` that was journaled has its result."""
-_READS = 200
+_READS = 20
 
 
 class Journal:
@@ -32,12 +32,9 @@ class Journal:
     def __init__(self, unit: TaskFetchingUnit, config: RunnableConfig) -> None:
         self._unit = unit
         configurable = config["configurable"]
-        self._checkpointer = configurable.get(_CHECKPOINTER)
-        # LangGraph deadlocks on `@task` there when the run streams custom events.
-        alone = config.get("max_concurrency") == 1
+        self._checkpointer = configurable.get(CHECKPOINTER)
         self.lasting = self._checkpointer is not None
         """Whether the run outlives its process, so that a person can be asked."""
-        self.on = self.lasting and not alone
         self._written = configurable.get(_DURABILITY) != "exit"
         # A node's own namespace is one below that of its graph, where the writes are.
         namespace = str(configurable.get("checkpoint_ns") or "").rpartition("|")[0]
@@ -50,7 +47,7 @@ class Journal:
 
     async def open(self, calls: Iterable[tuple[int, str, bool]]) -> None:
         """Submit calls (id, tool, destructive) in the order given, and recall what is known."""
-        if not self.on:
+        if not self.lasting:
             return
         loop = asyncio.get_running_loop()
         known: dict[int, asyncio.Future[Any]] = {}
@@ -66,7 +63,7 @@ class Journal:
         found = {id: entry.result() for id, entry in known.items() if entry.done()}
         recalled = {id: Outcome.of(data) for id, data in found.items() if data is not None}
         for id, entry in claimed.items():
-            if id not in recalled and entry.done() and (claim := entry.result()) is not None:
+            if id not in found and entry.done() and (claim := entry.result()) is not None:
                 recalled[id] = _may_have_run(id, claim["at"])
         self._unit.recall(recalled)
 

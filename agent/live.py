@@ -69,9 +69,11 @@ class Live:
 
     async def close(self) -> None:
         """Cancel what still runs, and let the threads go."""
-        if self.round is not None:
-            await self.round.unit.close()
-        self.threads.close()
+        try:
+            if self.round is not None:
+                await self.round.unit.close()
+        finally:
+            self.threads.close()
 
 
 def without_live(configurable: dict[str, Any]) -> dict[str, Any]:

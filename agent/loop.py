@@ -9,11 +9,14 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any
 
 _lock = threading.Lock()
-_loops: dict[int, asyncio.AbstractEventLoop] = {}
+_loops: dict[tuple[int, int], asyncio.AbstractEventLoop] = {}
+_depth: ContextVar[int] = ContextVar("depth", default=0)
+"""How many sync runs the caller is inside of: a tool may itself call `invoke`."""
 _PATIENCE = 5.0
 """Seconds that a closed stream is given to clean up."""
 
@@ -26,35 +29,42 @@ class _End:
 
 
 def loop() -> asyncio.AbstractEventLoop:
-    """The process's loop, started with its first use; a fork starts one of its own."""
+    """The process's loop, started with its first use.
+
+    A fork starts one of its own, and so does a sync run inside another: it blocks the outer loop.
+    """
     with _lock:
-        process = os.getpid()
-        if process not in _loops:
-            _loops[process] = asyncio.new_event_loop()
-            run = _loops[process].run_forever
+        key = os.getpid(), _depth.get()
+        if key not in _loops:
+            _loops[key] = asyncio.new_event_loop()
+            run = _loops[key].run_forever
             threading.Thread(target=run, name="llm-compiler loop", daemon=True).start()
-        return _loops[process]
+        return _loops[key]
 
 
 def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
     """Run an async generator on the loop thread, and yield here what it yields there.
 
-    Closing this iterator, or an exception in the caller's thread such as Ctrl-C, cancels it and
-    waits until it has cleaned up.
+    It goes on when the reader asks for more, as it would without a thread in between. Closing
+    this iterator, or an exception in the reader's thread such as Ctrl-C, cancels it and waits
+    until it has cleaned up.
     """
     chunks: SimpleQueue[Any] = SimpleQueue()
+    wanted = asyncio.Semaphore()
     ended = threading.Event()
     tasks: list[asyncio.Task[None]] = []
 
     async def pump() -> None:
-        error: BaseException | None = None
+        _depth.set(_depth.get() + 1)
+        end = _End(None)
         try:
             async with aclosing(stream()) as produced:
                 async for chunk in produced:
+                    await wanted.acquire()
                     chunks.put(chunk)
-        except BaseException as raised:  # carried over to the caller's thread
-            error = raised
-        chunks.put(_End(error))
+        except BaseException as error:  # carried over to the reader's thread
+            end = _End(error)
+        chunks.put(end)
 
     def start() -> None:
         tasks.append(asyncio.ensure_future(pump()))
@@ -69,6 +79,7 @@ def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
     try:
         while not isinstance(chunk := chunks.get(), _End):
             yield chunk
+            running.call_soon_threadsafe(wanted.release)
         if chunk.error is not None:
             raise chunk.error
     finally:

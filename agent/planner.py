@@ -59,6 +59,7 @@ class Planner:
             if deadline is None:
                 raise
             round.unit.tell(DeadlinePassed(deadline))
+            writing.cut()
         return {
             "plan": [*before.plan, *writing.close()],
             "outcomes": before.outcomes,
@@ -166,14 +167,18 @@ class _Writing:
         self.round.unit.tell(PlanBroke())
         self.begin()
 
+    def cut(self) -> None:
+        """The stream was cut: the call that it was in is not run."""
+        for call in self._parser.close():
+            self._take(call)
+
     def finish(self, model: str) -> None:
         """The stream ended.
 
         Raises:
             EmptyReplyError: without a single task.
         """
-        for call in self._parser.close():
-            self._take(call)
+        self.cut()
         if not self._any:
             raise EmptyReplyError(f"the planner's model {model} wrote no task; use another model")
 

@@ -1,9 +1,12 @@
 """Puts the prompts together: what the planner and the joiner are shown, and what it costs."""
 
 import json
+import math
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from langchain_core.messages import (
@@ -27,6 +30,8 @@ _JOINER_LAST = prompt("joiner_last")
 _JOINER_RESULTS = prompt("joiner_results")
 _EXAMPLES = examples()
 _CALLED = re.compile(r"^\d+\. (?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
+_WORD = re.compile(r"[^\W\d_]+|%")
+_MOST_EXAMPLES = 3
 _LONGEST_CONVERSATION = 2000
 """Tokens of earlier turns."""
 _USED_CHARS = 160
@@ -45,11 +50,15 @@ def planner_messages(
     with_examples: bool,
     replan: BaseMessage | None = None,
 ) -> list[BaseMessage]:
-    """The planner's prompt. Its beginning is the same for each question, so servers cache it."""
+    """The planner's prompt.
+
+    Its beginning is the same for each question, so servers cache it; the examples, which are
+    chosen by the question, come last.
+    """
     described = "\n".join(f"{tool.signature}  {tool.summary}" for tool in tools.values())
     system = _PLANNER.replace("{tools}", described)
     if with_examples:
-        system = "\n\n".join([system, *_fitting(tools)])
+        system = "\n\n".join([system, *_alike(_fitting(tools), question)])
     messages: list[BaseMessage] = [SystemMessage(system)]
     messages += bounded(conversation)
     messages.append(HumanMessage(question))
@@ -187,3 +196,28 @@ def _came_of_it(outcome: Outcome, most: int) -> str:
 def _fitting(tools: Toolbox) -> list[str]:
     """The worked plans all of whose tools are offered."""
     return [e for e in _EXAMPLES if set(_CALLED.findall(e)) <= {*tools, "join", "answer"}]
+
+
+def _alike(worked: Sequence[str], question: str) -> list[str]:
+    """The few worked plans whose questions are most like this one, the likest last.
+
+    A small model copies the form of what it has just read, so one plan of the right form helps it
+    more than many of others. Rare words count for more than those that all questions have.
+    """
+    words = [_words(example.split("\n", 1)[0]) for example in worked]
+    frequency = Counter(word for of_one in words for word in of_one)
+    asked = _words(question)
+
+    def likeness(index: int) -> float:
+        shared = sum(1 / frequency[word] for word in asked & words[index])
+        return shared / math.sqrt(sum(1 / frequency[word] for word in words[index]))
+
+    best = sorted(range(len(worked)), key=likeness, reverse=True)[:_MOST_EXAMPLES]
+    return [worked[index] for index in reversed(best)]
+
+
+def _words(text: str) -> set[str]:
+    """The words, the pairs of neighbours, and the endings that make "higher" and "highest"."""
+    words = _WORD.findall(text.casefold())
+    endings = {word[-2:] for word in words if len(word) > 4 and word.endswith(("er", "est"))}
+    return {*words, *map(" ".join, pairwise(words)), *endings}

@@ -50,7 +50,7 @@ async def open_round(
 ) -> Round:
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
     live = Live.of(config)
-    context = runtime.context or Context()
+    context = Context.of(runtime.context)
     events = Events(runtime.stream_writer, number, live.began)
     if asked is not None:
         events.turn_start(asked)

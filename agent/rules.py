@@ -502,6 +502,7 @@ class Schedule:
                 self._settle_owners(call)
                 continue
             if decision.args is not None:
+                # An equal call shares what the person made of it.
                 call.args = decision.args
             self._admit(number)
 

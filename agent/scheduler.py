@@ -16,7 +16,7 @@ from agent.context import Context
 from agent.journal import Journal
 from agent.live import Live, Round
 from agent.parser import ANSWER
-from agent.plan import Outcome, OutcomeData, TaskData
+from agent.plan import Outcome, OutcomeData, TaskData, tidied
 from agent.references import as_text
 from agent.round import Setup, load, open_round
 from agent.rules import Ask, Decided, Decision, PlanEnded, TakenOver
@@ -34,11 +34,14 @@ class Scheduler:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
+        state = {**state, "plan": tidied(state.get("plan") or ())}
         before = state.get("outcomes") or {}
-        plan = [task for task in state["plan"] if str(task["id"]) not in before]
         round = await self._take_over(state, config, runtime)
-        await _run(round, plan, config)
         schedule = round.unit.schedule
+        # Of the rounds before, only what a person has edited runs again.
+        kept = {id for id, data in before.items() if _unchanged(round, data)}
+        plan = [task for task in state["plan"] if str(task["id"]) not in kept]
+        await _run(round, plan, config)
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
         for task in state["plan"]:
             if is_answer(task):
@@ -49,6 +52,7 @@ class Scheduler:
         if round.meter.usage["calls"]:
             usage = spent(usage, "tools", round.meter.usage)
         return {
+            "plan": state["plan"],
             "outcomes": dict(sorted(outcomes.items(), key=lambda entry: int(entry[0]))),
             "usage": usage,
             "messages": messages(plan, outcomes, round.context.max_result_chars),
@@ -65,6 +69,11 @@ class Scheduler:
         load(round, state["plan"], state.get("outcomes") or {}, announce=True)
         round.unit.tell(PlanEnded())
         return round
+
+
+def _unchanged(round: Round, data: OutcomeData) -> bool:
+    outcome = round.unit.schedule.outcomes.get(data["id"])
+    return data["tool"] == ANSWER or (outcome is not None and outcome == Outcome.of(data))
 
 
 async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> None:
@@ -102,7 +111,7 @@ def _calls(round: Round, ids: list[int], decided: set[int]) -> list[tuple[int, s
     for id in ids:
         tool = round.tools.get(round.unit.schedule.tasks[id].tool)
         if tool is not None and (id in decided or not tool.rules.asks):
-            found.append((id, tool.name, bool(tool.hints.get("destructiveHint"))))
+            found.append((id, tool.name, tool.destructive))
     return found
 
 

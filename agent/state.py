@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
@@ -58,8 +58,8 @@ def conversation(state: State) -> list[BaseMessage]:
 
 
 def begins_turn(state: State) -> bool:
-    """Whether the user spoke last; behind a replan it is the round's last tool message."""
-    return isinstance(state["messages"][-1], HumanMessage) if state.get("messages") else True
+    """Whether this is no replan: behind one the round's last tool message stands last."""
+    return not state.get("messages") or not isinstance(state["messages"][-1], ToolMessage)
 
 
 def spent(usage: dict[str, RoleUsage], role: str, *calls: RoleUsage) -> dict[str, RoleUsage]:

@@ -36,6 +36,7 @@ class TaskFetchingUnit:
         self._config = config
         self._context = contextvars.copy_context()
         self._running: dict[int, asyncio.Task[Returned]] = {}
+        self._ending: set[asyncio.Task[Returned]] = set()
         self._stopped = asyncio.Event()
         self._broken: BaseException | None = None
         self._waiting: dict[int, asyncio.Future[Outcome]] = {}
@@ -59,7 +60,7 @@ class TaskFetchingUnit:
                 case Ask():
                     self.asking = order
                     self._stopped.set()
-        if self.schedule.finished:
+        if self.schedule.finished or (self._broken is not None and not self._running):
             self._stopped.set()
 
     def adopt(self, config: RunnableConfig) -> None:
@@ -112,17 +113,18 @@ class TaskFetchingUnit:
         self.closed = True
         if self._deadline is not None:
             self._deadline.cancel()
-        running, self._running = list(self._running.values()), {}
-        for task in running:
-            task.cancel()
+        for call in list(self._running):
+            self._cancel(call)
         for future in self._waiting.values():
             future.cancel()
-        if running:
+        if self._ending:
             # A tool that ignores its cancellation is not waited for longer than that.
-            await asyncio.wait(running, timeout=_PATIENCE)
+            await asyncio.wait(self._ending, timeout=_PATIENCE)
         self._stopped.set()
 
     def _launch(self, launch: Launch) -> None:
+        if self._broken is not None:
+            return
         loop = asyncio.get_running_loop()
         if (known := self._known.pop(launch.id, None)) is not None:
             it = known
@@ -151,6 +153,8 @@ class TaskFetchingUnit:
     def _cancel(self, call: int) -> None:
         if (task := self._running.pop(call, None)) is not None:
             task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     def _hear(self, fact: Fact) -> None:
         """`tell` for callbacks of the loop, whose errors nobody would see."""
@@ -160,6 +164,10 @@ class TaskFetchingUnit:
             self._break(error)
 
     def _break(self, error: BaseException) -> None:
-        """Control flow of LangGraph, or a fault of ours: the node that waits raises it."""
-        self._broken = error
-        self._stopped.set()
+        """Control flow of LangGraph, or a fault of ours: the node that waits raises it.
+
+        What runs is let run to its end, so that it is journaled; nothing more starts.
+        """
+        self._broken = self._broken or error
+        if not self._running:
+            self._stopped.set()

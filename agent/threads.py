@@ -70,7 +70,8 @@ class Threads:
             return
         if error is None:
             future.set_result(result)
-        elif isinstance(error, StopIteration):
-            future.set_exception(RuntimeError("the tool raised StopIteration"))
+        elif isinstance(error, StopIteration | KeyboardInterrupt):
+            # A future refuses the one, and the other would end the loop.
+            future.set_exception(RuntimeError(f"the tool raised {type(error).__name__}"))
         else:
             future.set_exception(error)

@@ -51,6 +51,15 @@ class Tool:
         return self.base.metadata or {}
 
     @property
+    def destructive(self) -> bool:
+        return bool(self.hints.get("destructiveHint"))
+
+    @property
+    def retried(self) -> bool:
+        """Whether an error that may pass is worth a second attempt."""
+        return not self.destructive and not self.rules.asks
+
+    @property
     def signature(self) -> str:
         """As a prompt shows it: `number(what, text)`."""
         return f"{self.name}({', '.join(map(self._parameter, self.parameters))})"

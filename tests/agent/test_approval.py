@@ -156,3 +156,35 @@ async def test_a_destructive_call_needs_a_durability_that_writes(ledger: Ledger)
     )
     state = await compiled.ainvoke(ASK, THREAD, durability="exit")
     assert "could not be confirmed" in state["outcomes"]["1"]["error"]
+
+
+async def test_max_concurrency_does_not_turn_the_journal_off(ledger: Ledger) -> None:
+    plan = "1. echo('x')\n2. after 1: add(1, 2)\n3. join()"
+    compiled = graph(ledger, plan, saver=InMemorySaver())
+    config = {**THREAD, "max_concurrency": 1}
+    await compiled.ainvoke(ASK, config, context=APPROVE)
+    await compiled.ainvoke(decisions({"type": "approve"}), config, context=APPROVE)
+    assert ledger.begun == ["x", (1, 2)]
+
+
+async def test_a_tool_that_interrupts_lets_the_others_end(ledger: Ledger) -> None:
+    from langgraph.types import interrupt
+
+    gate = ledger.gate("slow")
+
+    async def confirm() -> str:
+        """Confirm."""
+        gate.set()
+        return str(interrupt("sure?"))
+
+    compiled = build_graph(
+        [*ledger.tools, confirm],
+        planner=ScriptedModel("1. echo('slow')\n2. confirm()\n3. join()"),
+        joiner=ScriptedModel("Done."),
+        checkpointer=InMemorySaver(),
+    )
+    await compiled.ainvoke(ASK, THREAD)
+    assert ledger.ended == ["slow"]
+    state = await compiled.ainvoke(Command(resume="yes"), THREAD)
+    assert state["outcomes"]["2"]["value"] == "yes"
+    assert ledger.begun == ["slow"]

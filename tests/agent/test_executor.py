@@ -179,8 +179,10 @@ async def test_timeout_is_per_attempt(threads: Threads, is_async: bool) -> None:
     machine = executor(threads, it_async if is_async else it, timeout=0.02)
     returned = await run(machine)
     go.set()
-    assert returned.error == "TimeoutError: no result within 0.02 s (tool_timeout)"
-    assert returned.attempts == 3
+    assert returned.error is not None
+    assert returned.error.endswith("no result within 0.02 s (tool_timeout)")
+    # The thread of a sync tool runs on, and a second attempt would run beside it.
+    assert returned.attempts == (3 if is_async else 1)
 
 
 async def test_timeout_of_the_tool_itself_beats_that_of_the_run(threads: Threads) -> None:

@@ -360,3 +360,90 @@ async def test_max_tasks_holds_for_a_plan_that_is_built_again_from_the_state(
     state = await graph.ainvoke(None, THREAD, context=two)
     assert ledger.begun == [(1, 2), (2, 2)]
     assert "more than 2 tasks" in state["outcomes"]["3"]["error"]
+
+
+async def test_an_edited_plan_may_be_careless(ledger: Ledger) -> None:
+    planner = ScriptedModel("1. add(1, 2)\n2. join()")
+    graph = build_graph(
+        ledger.tools, planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
+    )
+    await graph.ainvoke(ask(), THREAD, interrupt_before=["scheduler"])
+    edited: list[Any] = [
+        {"id": "2", "tool": "add", "args": {"a": "$1", "b": 1}, "needs": "x"},
+        {"id": "1", "tool": "add", "args": {"a": 1, "b": 1}},
+        {"id": 1, "tool": "add", "args": {"a": 5, "b": 5}},
+        {"tool": "echo"},
+        {"id": 9},
+    ]
+    await graph.aupdate_state(THREAD, {"plan": edited}, as_node="planner")
+    state = await graph.ainvoke(None, THREAD)
+    found = {id: (o["status"], o["value"]) for id, o in state["outcomes"].items()}
+    assert found["1"] == ("ok", 2)
+    assert found["2"] == ("ok", 3)
+    assert {status for id, (status, _) in found.items() if id not in "12"} == {"failed"}
+    assert [call["id"].rpartition("_")[2] for call in state["messages"][1].tool_calls] == [*found]
+
+
+async def test_an_edited_task_of_an_earlier_round_runs_again(ledger: Ledger) -> None:
+    planner = ScriptedModel("1. add(1, 2)\n2. join()", "2. add($1, 10)\n3. join()")
+    joiner = ScriptedModel("REPLAN: ten more", "Done.")
+    graph = build_graph(ledger.tools, planner=planner, joiner=joiner, checkpointer=InMemorySaver())
+    await graph.ainvoke(ask(), THREAD, interrupt_after=["joiner"])
+    await graph.ainvoke(None, THREAD, interrupt_before=["scheduler"])
+    plan = graph.get_state(THREAD).values["plan"]
+    plan[0]["args"] = {"a": 100, "b": 2}
+    await graph.aupdate_state(THREAD, {"plan": plan}, as_node="planner")
+    state = await graph.ainvoke(None, THREAD)
+    assert state["outcomes"]["2"]["value"] == 112
+    assert ledger.begun == [(1, 2), (100, 2), (102, 10)]
+
+
+async def test_a_parents_context_is_not_ours(ledger: Ledger) -> None:
+    from langgraph.graph import END, START, StateGraph
+    from pydantic import BaseModel
+
+    from agent.state import State
+
+    class Other(BaseModel):
+        colour: str = "red"
+
+    planner = ScriptedModel("1. add(1, 2)\n2. join()")
+    builder = StateGraph(State, Other)
+    builder.add_node(
+        "compiler", build_graph(ledger.tools, planner=planner, joiner=ScriptedModel("Done."))
+    )
+    builder.add_edge(START, "compiler")
+    builder.add_edge("compiler", END)
+    state = await builder.compile().ainvoke(ask(), context=Other())
+    assert state["messages"][-1].text == "Done."
+
+
+async def test_a_conversation_that_ends_with_another_message_is_a_new_turn(
+    ledger: Ledger,
+) -> None:
+    planner = ScriptedModel("1. add(1, 2)\n2. join()")
+    graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel("Done."))
+    said: Any = {"messages": [HumanMessage("What?"), AIMessage("Let me see.")]}
+    assert (await graph.ainvoke(said))["messages"][-1].text == "Done."
+
+
+async def test_a_small_recursion_limit_does_not_bound_the_rounds(ledger: Ledger) -> None:
+    planner = ScriptedModel(*(f"{i}. echo({i})\n{i + 1}. join()" for i in range(1, 11)))
+    joiner = ScriptedModel(*["REPLAN: more"] * 9, "Done.")
+    graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
+    state = await graph.ainvoke(ask(), {"recursion_limit": 5}, context=Context(max_rounds=10))
+    assert (state["round"], state["messages"][-1].text) == (10, "Done.")
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [("REPLAN is what it says.", "REPLAN is what it says."), ("**REPLAN:** more", None)],
+)
+async def test_a_replan_is_told_by_its_colon(
+    ledger: Ledger, reply: str, answer: str | None
+) -> None:
+    planner = ScriptedModel("1. echo(1)\n2. join()", "2. echo(2)\n3. join()")
+    joiner = ScriptedModel(reply, "Done.")
+    graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
+    state = await graph.ainvoke(ask())
+    assert state["messages"][-1].text == (answer or "Done.")

@@ -151,3 +151,36 @@ def test_ctrl_c_cancels_a_sync_run_within_a_second() -> None:
     assert output.split() == ["cancelled", "interrupted"]
     assert errors == ""
     assert time.monotonic() - began < 1.0
+
+
+def test_a_tool_may_itself_invoke_a_graph() -> None:
+    inner = graph(Ledger())
+
+    async def nested(question: str) -> str:
+        """Ask another agent, synchronously."""
+        return str(inner.invoke(ASK)["messages"][-1].text)
+
+    compiled = build_graph(
+        [nested], planner=ScriptedModel("1. nested('x')\n2. join()"), joiner=ScriptedModel("Yes.")
+    )
+    assert compiled.invoke(ASK)["outcomes"]["1"]["value"] == "Seven."
+
+
+def test_a_keyboard_interrupt_inside_a_tool_does_not_end_the_loop() -> None:
+    def stop() -> None:
+        """Stop."""
+        raise KeyboardInterrupt
+
+    compiled = build_graph(
+        [stop], planner=ScriptedModel("1. stop()\n2. join()"), joiner=ScriptedModel("Well.")
+    )
+    assert compiled.invoke(ASK)["outcomes"]["1"]["status"] == "failed"
+    assert graph(Ledger()).invoke(ASK)["messages"][-1].text == "Seven."
+
+
+def test_stream_waits_for_its_reader() -> None:
+    ledger = Ledger()
+    chunks = graph(ledger).stream(ASK, stream_mode="updates")
+    assert list(next(chunks)) == ["planner"]
+    chunks.close()
+    assert (3, 4) not in ledger.ended or len(ledger.ended) <= 2
