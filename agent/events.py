@@ -5,7 +5,7 @@
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent.plan import Outcome, Refused, Task
@@ -30,7 +30,7 @@ class Events:
         self._write({"event": event, "round": self._round, "seconds": seconds, **what})
 
     def turn_start(self, question: str) -> None:
-        self._event("turn.start", question=question)
+        self._event("turn.start", question=question, status="running")
 
     def plan_task(self, task: Task | Refused) -> None:
         data = task.data()
@@ -62,11 +62,11 @@ class Events:
             took=(outcome.ended_at or 0) - (outcome.started_at or 0),
         )
 
-    def plan_end(self, tasks: int) -> None:
-        self._event("plan.end", tasks=tasks, status="planned")
+    def plan_end(self, ids: Sequence[int]) -> None:
+        self._event("plan.end", ids=list(ids), tasks=len(ids), status="planned")
 
-    def round_end(self, verdict: str, feedback: str | None) -> None:
-        self._event("round.end", status=verdict, feedback=feedback)
+    def round_end(self, ids: Sequence[int], verdict: str, feedback: str | None) -> None:
+        self._event("round.end", ids=list(ids), status=verdict, feedback=feedback)
 
 
 def _line(text: str) -> str:

@@ -51,7 +51,7 @@ class Joiner:
         if (direct := _direct_answer(state)) is not None:
             reply.show(direct)
         elif may_replan and (reasons := _none_compiled(state)):
-            return self._replan(events, reasons)
+            return _replan(events, state, reasons)
         else:
             model = await self._setup.model(context, "joiner")
             # Offered a replan, the small model takes it for the answer's form.
@@ -61,8 +61,8 @@ class Joiner:
         if meter.usage["calls"]:
             usage = spent(usage, "joiner", meter.usage)
         if reply.missing is not None:
-            return {**self._replan(events, reply.missing), "usage": usage}
-        events.round_end("answer", None)
+            return {**_replan(events, state, reply.missing), "usage": usage}
+        events.round_end(_ids(state), "answer", None)
         answer = AIMessage(content=reply.text, id=reply.id)
         return {"messages": [answer], "feedback": None, "usage": usage}
 
@@ -96,10 +96,6 @@ class Joiner:
         if reply.missing is not None and not may_replan:
             reply.show(f"Not found: {reply.missing}")
             reply.missing = None
-
-    def _replan(self, events: Events, feedback: str) -> dict[str, Any]:
-        events.round_end("replan", feedback)
-        return {"feedback": feedback}
 
 
 class _Reply:
@@ -143,6 +139,11 @@ class _Reply:
             raise EmptyReplyError("the joiner's model wrote no answer")
 
 
+def _replan(events: Events, state: State, feedback: str) -> dict[str, Any]:
+    events.round_end(_ids(state), "replan", feedback)
+    return {"feedback": feedback}
+
+
 def _may_replan(held: str) -> bool:
     """Whether the reply is a replan, or still may become one."""
     word = held.lstrip("*_#> ")
@@ -173,6 +174,12 @@ def _of_this_round(state: State) -> list[TaskData]:
     calls = getattr(next(plans, None), "tool_calls", [])
     ids = {str(call["id"]).rpartition("_")[2] for call in calls}
     return [task for task in state["plan"] if str(task["id"]) in ids]
+
+
+def _ids(state: State) -> list[int]:
+    """The round's tasks. A direct answer leaves no message behind; it is the last task."""
+    answers = [task for task in state["plan"][-1:] if is_answer(task)]
+    return [task["id"] for task in answers or _of_this_round(state)]
 
 
 def _error(state: State, task: TaskData) -> str | None:

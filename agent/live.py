@@ -1,7 +1,6 @@
 """What lives as long as a run, and no longer: its unit, its threads, its clock.
 
-LangGraph cancels nothing between nodes, so this travels in the run's config under a name that
-stays out of checkpoints, and the graph closes it when the run ends for any reason.
+LangGraph cancels nothing between nodes, so this travels in the run's config, and the graph closes it when the run ends for any reason.
 """
 
 import time
@@ -17,7 +16,8 @@ from agent.task_fetching_unit import TaskFetchingUnit
 from agent.threads import Threads
 from agent.toolbox import Toolbox
 
-_KEY = "__live"
+# LangGraph keeps names that begin so out of checkpoints, streams and traces.
+_KEY = "__pregel_live"
 
 
 @dataclass(frozen=True)

@@ -191,8 +191,9 @@ class _Writing:
         written = [tasks[id].data() for id in self._ids]
         if self._answer is not None:
             written.append(self._answer)
-        self.round.events.plan_end(len(written))
-        return sorted(written, key=lambda task: task["id"])
+        written.sort(key=lambda task: task["id"])
+        self.round.events.plan_end([task["id"] for task in written])
+        return written
 
     def _take(self, call: Call) -> None:
         if self.full:
