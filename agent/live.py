@@ -1,6 +1,7 @@
 """What lives as long as a run, and no longer: its unit, its threads, its clock.
 
-LangGraph cancels nothing between nodes, so this travels in the run's config, and the graph closes it when the run ends for any reason.
+LangGraph cancels nothing between nodes, so this travels in the run's config, and the graph closes
+it when the run ends for any reason.
 """
 
 import time
