@@ -6,7 +6,7 @@ from typing import Any
 from langgraph.types import interrupt
 
 from agent.errors import PlanError
-from agent.rules import Ask, Decision, Launch
+from agent.facts import Ask, Decision, Launch
 from agent.toolbox import Toolbox
 
 _DECISIONS = ("approve", "edit", "reject")

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from agent.facts import Launch
 from agent.plan import Outcome, Refused, Task
 from agent.references import as_text
-from agent.rules import Launch
 
 _LONGEST_RESULT = 200
 

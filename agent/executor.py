@@ -23,7 +23,7 @@ from tenacity import (
 
 from agent.data import as_data
 from agent.errors import ToolError, may_pass, one_line, retry_after
-from agent.rules import Launch, Returned
+from agent.facts import Launch, Returned
 from agent.threads import Threads
 from agent.toolbox import Tool, Toolbox
 

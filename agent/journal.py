@@ -15,8 +15,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.func import task as journaled
 
 from agent.errors import ToolError
+from agent.facts import Launch
 from agent.plan import Outcome
-from agent.rules import Launch
 from agent.task_fetching_unit import TaskFetchingUnit
 
 CHECKPOINTER = "__pregel_checkpointer"

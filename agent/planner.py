@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 
 from agent.compiler import Compiler
 from agent.context import Context
+from agent.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from agent.grammar import plan_grammar
 from agent.live import Live, Round
 from agent.models import EmptyReplyError, Meter, Model, retrying
@@ -19,7 +20,6 @@ from agent.parser import ANSWER, Call, PlanParser
 from agent.plan import OutcomeData, Refused, Task, TaskData
 from agent.prompting import planner_messages, replan_message
 from agent.round import Setup, load, open_round
-from agent.rules import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from agent.state import RoleUsage, State, begins_turn, conversation, question, spent
 
 _PIECES_AFTER_END = 16

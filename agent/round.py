@@ -13,10 +13,11 @@ from agent.compiler import compile_data, is_answer, too_many
 from agent.context import Context
 from agent.events import Events
 from agent.executor import Executor
+from agent.facts import Planned
 from agent.live import Live, Round, without_live
 from agent.models import Meter, Model, Reader, Role, chosen, open_model
 from agent.plan import Outcome, OutcomeData, Refused, TaskData
-from agent.rules import Planned, Schedule
+from agent.rules import Schedule
 from agent.task_fetching_unit import TaskFetchingUnit
 from agent.toolbox import Toolbox
 from tools import Resources

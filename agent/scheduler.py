@@ -13,13 +13,13 @@ from langgraph.runtime import Runtime
 from agent.approval import ask_person, reject_all
 from agent.compiler import is_answer
 from agent.context import Context
+from agent.facts import Ask, Decided, Decision, PlanEnded, TakenOver
 from agent.journal import Journal
 from agent.live import Live, Round
 from agent.parser import ANSWER
 from agent.plan import Outcome, OutcomeData, TaskData, tidied
 from agent.references import as_text
 from agent.round import Setup, load, open_round
-from agent.rules import Ask, Decided, Decision, PlanEnded, TakenOver
 from agent.state import State, spent
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"

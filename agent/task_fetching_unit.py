@@ -13,8 +13,17 @@ from langchain_core.runnables import RunnableConfig
 
 from agent.events import Events
 from agent.executor import Executor
+from agent.facts import (
+    Ask,
+    Cancel,
+    DeadlinePassed,
+    Fact,
+    Launch,
+    Returned,
+    Settle,
+)
 from agent.plan import Outcome
-from agent.rules import Ask, Cancel, DeadlinePassed, Fact, Launch, Returned, Schedule, Settle
+from agent.rules import Schedule
 
 _PATIENCE = 1.0
 

@@ -21,9 +21,9 @@ from pydantic import BaseModel, PydanticUserError, ValidationError
 from pydantic_core import to_jsonable_python
 
 from agent.errors import PlanError, SetupError, one_line
+from agent.facts import ToolRules
 from agent.parser import ANSWER, JOIN
 from agent.references import references
-from agent.rules import ToolRules
 
 JsonSchema = Mapping[str, Any]
 
@@ -211,7 +211,7 @@ class Toolbox(Mapping[str, Tool]):
             raise PlanError(f"no tool {name!r}; {_nearest(name, self)}")
         return self._tools[name]
 
-    # The toolbox as the rules see it (`agent.rules.Tools`).
+    # The toolbox as the rules see it (`agent.facts.Tools`).
 
     def rules(self, tool: str) -> ToolRules:
         return self._tools[tool].rules

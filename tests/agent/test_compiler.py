@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from langchain_core.tools import tool
 
 from agent.compiler import Compiler, compile_data
+from agent.facts import Launch, PlanEnded, Planned, Returned, Settle
 from agent.parser import PlanParser
 from agent.plan import Refused, Task, TaskData
-from agent.rules import Launch, PlanEnded, Planned, Returned, Schedule, Settle
+from agent.rules import Schedule
 from agent.toolbox import Toolbox
 from tests.agent.strategies import FEW, Written, written_plans
 

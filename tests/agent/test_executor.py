@@ -16,7 +16,7 @@ from tenacity import RetryCallState, wait_none
 
 from agent.errors import ToolError
 from agent.executor import Executor, backoff
-from agent.rules import Launch, Returned
+from agent.facts import Launch, Returned
 from agent.threads import Threads
 from agent.toolbox import Toolbox
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.plan import Outcome, Refused, Task
-from agent.rules import (
+from agent.facts import (
     Ask,
     Cancel,
     DeadlinePassed,
@@ -22,10 +21,11 @@ from agent.rules import (
     PlanEnded,
     Planned,
     Returned,
-    Schedule,
     Settle,
     TakenOver,
 )
+from agent.plan import Outcome, Refused, Task
+from agent.rules import Schedule
 from tests.agent.cost import grows_linearly
 from tests.agent.strategies import MANY, scheduled_plans
 from tests.agent.turn import FAILS, REFUSED, TOOLS, FakeTools, Turn, result

@@ -19,7 +19,7 @@ from langgraph.prebuilt import InjectedState, ToolRuntime
 from pydantic import AfterValidator, BaseModel, Field
 
 from agent.errors import PlanError, SetupError
-from agent.rules import ToolRules
+from agent.facts import ToolRules
 from agent.toolbox import Tool as LookedAt
 from agent.toolbox import Toolbox
 

@@ -11,8 +11,7 @@ from random import Random
 from typing import Any
 
 from agent.errors import PlanError
-from agent.plan import Outcome, Task
-from agent.rules import (
+from agent.facts import (
     Ask,
     Cancel,
     DeadlinePassed,
@@ -25,11 +24,12 @@ from agent.rules import (
     PlanEnded,
     Planned,
     Returned,
-    Schedule,
     Settle,
     TakenOver,
     ToolRules,
 )
+from agent.plan import Outcome, Task
+from agent.rules import Schedule
 
 TOOLS: dict[str, ToolRules] = {
     "read": ToolRules(),
