@@ -25,8 +25,8 @@ from agent.context import Context
 from agent.joiner import Joiner
 from agent.journal import CHECKPOINTER
 from agent.live import Live
-from agent.models import Role
 from agent.planner import Planner
+from agent.providers import Role
 from agent.round import Setup
 from agent.savers import with_async
 from agent.scheduler import Scheduler

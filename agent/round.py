@@ -15,8 +15,9 @@ from agent.events import Events
 from agent.executor import Executor
 from agent.facts import Planned
 from agent.live import Live, Round, without_live
-from agent.models import Meter, Model, Reader, Role, chosen, open_model
+from agent.models import Meter, Model, Reader
 from agent.plan import Outcome, OutcomeData, Refused, TaskData
+from agent.providers import Role, chosen, open_model
 from agent.rules import Schedule
 from agent.task_fetching_unit import TaskFetchingUnit
 from agent.toolbox import Toolbox

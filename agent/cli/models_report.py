@@ -8,7 +8,7 @@ from typing import Any
 
 from agent import weights
 from agent.context import Context
-from agent.models import chosen
+from agent.providers import chosen
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from agent.cli.display import Display
 from agent.context import Context
 from agent.errors import SetupError
 from agent.graph import LLMCompiler, build_graph
-from agent.models import LOCAL, chosen
+from agent.providers import LOCAL, chosen
 from agent.threads import Threads
 
 Decide = Callable[[Mapping[str, Any]], list[dict[str, Any]]]

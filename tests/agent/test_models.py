@@ -9,7 +9,8 @@ from langchain_core.messages import HumanMessage
 
 from agent import Context, build_graph
 from agent.errors import ModelError, SetupError
-from agent.models import Meter, chosen, open_model
+from agent.models import Meter
+from agent.providers import chosen, open_model
 from tests.agent.scripted import Ledger
 from tests.bench.model_server import ModelServer, Reply, by_role
 
