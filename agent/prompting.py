@@ -189,7 +189,9 @@ def _is_short(outcome: Outcome) -> bool:
 def _came_of_it(outcome: Outcome, most: int) -> str:
     if not outcome.ok:
         return f"{outcome.status}: {outcome.error}"
-    text = as_text(outcome.value)
+    value = outcome.value
+    # 0.1 + 0.2 is 0.30000000000000004, and a small model trips over long tails of digits.
+    text = as_text(float(f"{value:.10g}") if isinstance(value, float) else value)
     return f"= {text if len(text) <= most else f'{text[:most]}… ({len(text)} characters)'}"
 
 
