@@ -54,6 +54,9 @@ class Joiner:
             return _replan(events, state, reasons)
         else:
             model = await self._setup.model(context, "joiner")
+            if model.local and may_replan and (reasons := _came_to_nothing(state)):
+                # Asked about it, the small model makes a figure up.
+                return _replan(events, state, reasons)
             # Offered a replan, the small model takes it for the answer's form.
             may_replan = may_replan and not (model.local and _all_ok(state))
             await self._ask(model, state, context, reply, meter, may_replan=may_replan)
@@ -166,6 +169,14 @@ def _none_compiled(state: State) -> str | None:
         return None
     reasons = [f"{called(task)}: {_error(state, task)}" for task in tasks[:_MOST_REASONS]]
     return "\n".join(["No task could be run.", *reasons])
+
+
+def _came_to_nothing(state: State) -> str | None:
+    """Why the round's last task, which the others lead up to, did not end ok; None if it did."""
+    tasks = _of_this_round(state)
+    if not tasks or state["outcomes"][str(tasks[-1]["id"])]["status"] == "ok":
+        return None
+    return f"{tasks[-1]['tool']} failed: {_error(state, tasks[-1])}"
 
 
 def _of_this_round(state: State) -> list[TaskData]:

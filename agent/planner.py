@@ -117,7 +117,9 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
     if before.asked is None:
         feedback = state.get("feedback") or "what the question asks for"
         most = context.max_result_chars
-        replan = replan_message(before.plan, before.outcomes, feedback, most)
+        replan = replan_message(
+            before.plan, before.outcomes, feedback, most, with_failures=not model.local
+        )
     return planner_messages(
         round.tools,
         conversation(state),

@@ -34,8 +34,6 @@ _WORD = re.compile(r"[^\W\d_]+|%")
 _MOST_EXAMPLES = 3
 _LONGEST_CONVERSATION = 2000
 """Tokens of earlier turns."""
-_USED_CHARS = 160
-"""Characters shown of a result to the planner, who may refer to all of it."""
 _SHORT = 60
 """Characters of a result that is shown in place of a reference to it."""
 _DEEPEST = 3
@@ -70,14 +68,19 @@ def replan_message(
     outcomes: Mapping[str, OutcomeData],
     feedback: str,
     max_chars: int,
+    *,
+    with_failures: bool = True,
 ) -> HumanMessage:
-    """What the planner is told in a later round."""
-    text = (
-        _REPLAN.replace("{next}", str(max((task["id"] for task in plan), default=0) + 1))
-        .replace("{feedback}", feedback)
-        .replace("{results}", usable(plan, outcomes, max_chars))
-    )
-    return HumanMessage(text)
+    """What the planner is told in a later round.
+
+    Without failures a small model does not write again what has failed; the feedback says it.
+    """
+    values = {
+        "next": str(max((task["id"] for task in plan), default=0) + 1),
+        "feedback": feedback,
+        "results": fenced(results(plan, outcomes, max_chars, with_failures=with_failures)),
+    }
+    return HumanMessage(_filled(_REPLAN, values))
 
 
 def joiner_messages(
@@ -88,13 +91,22 @@ def joiner_messages(
     may_replan: bool,
 ) -> list[BaseMessage]:
     """The joiner's prompt. Without `may_replan` it must answer with what there is."""
-    shown = _JOINER_RESULTS.replace("{question}", question).replace("{results}", fenced(results))
+    shown = _filled(_JOINER_RESULTS, {"question": question, "results": fenced(results)})
     system = SystemMessage(_JOINER if may_replan else _JOINER_LAST)
     return [system, *bounded(conversation), HumanMessage(shown)]
 
 
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """One pass: what stands in a question or a result is no placeholder."""
+    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+
+
 def results(
-    plan: Iterable[TaskData], outcomes: Mapping[str, OutcomeData], max_chars: int
+    plan: Iterable[TaskData],
+    outcomes: Mapping[str, OutcomeData],
+    max_chars: int,
+    *,
+    with_failures: bool = True,
 ) -> list[str]:
     """One line a task: its call, and what came of it.
 
@@ -113,18 +125,11 @@ def results(
         outcome = ended[id]
         if outcome.ok and not _is_short(outcome) and all(readers.get(id, [False])):
             continue
+        if not outcome.ok and not with_failures:
+            continue
         call = task.get("text") or f"{id}. {_call(task, tasks, ended)}"
         lines.append(f"{call} {_came_of_it(outcome, max_chars)}")
     return lines
-
-
-def usable(plan: Iterable[TaskData], outcomes: Mapping[str, OutcomeData], max_chars: int) -> str:
-    """All tasks of the rounds before, for a replan that may refer to them."""
-    lines = []
-    for task in plan:
-        outcome = Outcome.of(outcomes[str(task["id"])])
-        lines.append(f"{called(task)} {_came_of_it(outcome, min(max_chars, _USED_CHARS))}")
-    return fenced(lines)
 
 
 def called(task: TaskData) -> str:
