@@ -19,6 +19,7 @@ class Threads:
     """Runs functions in threads, which are reused until `close`."""
 
     def __init__(self) -> None:
+        self._all: list[SimpleQueue[_Job | None]] = []
         self._idle: list[SimpleQueue[_Job | None]] = []
         self._closed = False
 
@@ -31,16 +32,21 @@ class Threads:
             jobs = self._idle.pop()
         else:
             jobs = SimpleQueue()
+            self._all.append(jobs)
             name = "llm-compiler tool"
             threading.Thread(target=self._work, args=(jobs,), name=name, daemon=True).start()
         jobs.put((lambda: context.run(function), loop, future))
+        if self._closed:
+            jobs.put(None)
         return await future
 
     def close(self) -> None:
         """Let the idle threads end now, and each busy one when its function returns."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().put(None)
+        # Also to the busy ones, whose loop may be gone before they can report.
+        for jobs in self._all:
+            jobs.put(None)
+        self._all, self._idle = [], []
 
     def _work(self, jobs: "SimpleQueue[_Job | None]") -> None:
         while (job := jobs.get()) is not None:
@@ -62,9 +68,7 @@ class Threads:
         result: Any,
         error: BaseException | None,
     ) -> None:
-        if self._closed:
-            jobs.put(None)
-        else:
+        if not self._closed:
             self._idle.append(jobs)
         if future.done():
             return
