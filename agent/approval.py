@@ -15,6 +15,9 @@ _DECISIONS = ("approve", "edit", "reject")
 def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
     """Stop the run until a person has decided on all the calls; return the decisions.
 
+    Asked about are the calls of tools in `approve`, and those of tools with `destructiveHint`
+    that the result of one with `openWorldHint` reaches; of these the description says so.
+
     The request is `{action_requests: [{name, args, description}], review_configs: [{action_name,
     allowed_decisions}]}`; the run is resumed with `{decisions: [...]}` in the same order, each
     `{type: "approve"}`, `{type: "edit", edited_action: {name, args}}` or
@@ -26,7 +29,7 @@ def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
             {
                 "name": call.tool,
                 "args": dict(call.args),
-                "description": f"Task {call.id}: {tools[call.tool].summary}",
+                "description": _description(call, ask, tools),
             }
             for call in ask.calls
         ],
@@ -45,6 +48,13 @@ def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
 def reject_all(ask: Ask, why: str) -> tuple[Decision, ...]:
     """Reject every call, for a run that nobody can be asked in."""
     return tuple(Decision(call.id, rejected=why) for call in ask.calls)
+
+
+def _description(call: Launch, ask: Ask, tools: Toolbox) -> str:
+    described = f"Task {call.id}: {tools[call.tool].summary}"
+    if (why := ask.why.get(call.id)) is None:
+        return described
+    return f"{described} (asked because the tool is destructive and {why})"
 
 
 def _decisions(ask: Ask, answer: Any, tools: Toolbox) -> tuple[Decision, ...]:

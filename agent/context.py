@@ -48,6 +48,12 @@ class Context(BaseModel):
     max_parallel: int = Field(16, ge=1, le=10_000, description="Calls at once.")
     tool_timeout: float = Field(60.0, gt=0, le=86_400, description="Seconds per attempt of a call.")
     tool_retries: int = Field(2, ge=0, le=20, description="Attempts of a call after the first.")
+    model_timeout: float | None = Field(
+        None,
+        gt=0,
+        le=86_400,
+        description="Seconds that a model may be silent. None: 120, the local model 600.",
+    )
     deadline: float | None = Field(
         None, gt=0, le=86_400, description="Seconds per turn. None: no limit."
     )

@@ -10,6 +10,7 @@ Every message is one line, carries the value at fault and the nearest remedy, an
 prompt or a result.
 """
 
+import math
 import os
 import re
 
@@ -29,7 +30,14 @@ class ToolError(LLMCompilerError):
 
 
 class ModelError(LLMCompilerError):
-    """A model gave no usable reply."""
+    """A model gave no usable reply. What its server said is left out: it may quote the prompt."""
+
+    def __init__(self, message: str, *, passing: bool = False, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.passing = passing
+        """Whether asking again may help."""
+        self.wait = wait
+        """Seconds to wait before, if it is known."""
 
 
 class SetupError(LLMCompilerError):
@@ -67,10 +75,14 @@ def may_pass(error: BaseException) -> bool:
 def retry_after(error: BaseException) -> float | None:
     """The seconds that a server asks to wait, if it does; at most 60."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        return min(60.0, max(0.0, float(headers.get("retry-after", ""))))
-    except (TypeError, ValueError, AttributeError):
-        return None
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except (TypeError, ValueError, AttributeError):
+            continue
+        if not math.isnan(seconds):
+            return min(60.0, max(0.0, seconds))
+    return None
 
 
 def one_line(error: BaseException) -> str:

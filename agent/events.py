@@ -4,7 +4,6 @@
 `plan.end`, `round.end`.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,13 +19,13 @@ Writer = Callable[[Mapping[str, Any]], None]
 class Events:
     """Writes the events of one turn."""
 
-    def __init__(self, write: Writer, round: int, began: float) -> None:
+    def __init__(self, write: Writer, round: int, clock: Callable[[], float]) -> None:
         self._write = write
         self._round = round
-        self._began = began
+        self._clock = clock
 
     def _event(self, event: str, **what: Any) -> None:
-        seconds = round(time.perf_counter() - self._began, 6)
+        seconds = round(self._clock(), 6)
         self._write({"event": event, "round": self._round, "seconds": seconds, **what})
 
     def turn_start(self, question: str) -> None:

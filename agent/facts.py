@@ -46,6 +46,12 @@ class Returned:
     ended_at: float | None = None
     attempts: int = 1
 
+    @classmethod
+    def again(cls, call: int, outcome: Outcome) -> "Returned":
+        """What a call gave back when it ran before."""
+        it = outcome
+        return cls(call, it.value, it.error, it.started_at, it.ended_at, it.attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -65,9 +71,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The turn's time is up."""
+    """The turn's time is up. `known` are outcomes that are journaled, and were not told yet."""
 
     seconds: float
+    known: tuple[Outcome, ...] = ()
 
 
 Fact = Planned | PlanBroke | PlanEnded | TakenOver | Returned | Decided | DeadlinePassed
@@ -104,6 +111,8 @@ class Ask:
     """A person must decide on these calls; everything else has run."""
 
     calls: tuple[Launch, ...]
+    why: Mapping[int, str] = field(default_factory=dict)
+    """By the task's id, why it is asked about though its tool is not in `approve`."""
 
 
 Order = Launch | Cancel | Settle | Ask
@@ -118,6 +127,10 @@ class ToolRules:
     """Equal calls run once."""
     asks: bool = False
     """A person must approve each call."""
+    guarded: bool = False
+    """A person must approve a call whose arguments come from an untrusted result."""
+    untrusted: bool = False
+    """Nobody vouches for what it returns."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Calls at once, by the name of what is limited."""
 

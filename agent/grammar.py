@@ -22,6 +22,7 @@ from agent.arguments import read_arguments
 from agent.errors import PlanError, SetupError
 from agent.parser import ANSWER, JOIN, PlanParser
 from agent.references import references
+from agent.stages import STAGE_RULES, staged_rules, stages_of
 from agent.toolbox import Tool
 
 MAX_TASKS = 50
@@ -39,19 +40,25 @@ MAX_KEY = 60
 MAX_AFTER = 10
 MAX_STEPS = 4
 """Of a reference's path."""
+NO_REFERENCE = "no-reference"
+"""The rule of a reference where none may stand: a character that no model writes."""
 
 Schema = Mapping[str, Any] | bool
 
 _PLAIN = r'[^"\\$\x00-\x1f\x7f]'
 _ESCAPE = r'"\\" ["\\n]'
+_BEHIND = r'[^"\\$0-9.[\x00-\x1f\x7f]'
+"""What may follow a reference in a string without being read as a part of it."""
 # A value of any kind has three levels of brackets at most.
 # In a thought, what opens a call, a comment or an end mark would be no thought to the parser; and
 # its full stop keeps a last word "3. after" from reaching for the id on the next line.
 _COMMON = (
     rf"""
 thought ::= "Thought: " [^(#<\x00-\x1f\x7f]{{1,{MAX_THOUGHT}}} ".\n"
-answer-text ::= "\"" ([^"\\\x00-\x1f\x7f] | {_ESCAPE}){{1,{MAX_ANSWER}}} "\""
+answer-text ::= "\"" ({_PLAIN} | {_ESCAPE}) answer-part{{0,{MAX_ANSWER - 1}}} "\""
+answer-part ::= {_PLAIN} | {_ESCAPE} | "$" [^{{$"\\\x00-\x1f\x7f]
 reference ::= "$" id step{{0,{MAX_STEPS}}}
+{NO_REFERENCE} ::= "\x00"
 step ::= "." [A-Za-z_] [A-Za-z0-9_]{{0,39}} | "[" "-"? ("0" | [1-9] [0-9]{{0,3}}) "]"
 string ::= "\"" ({_PLAIN} | {_ESCAPE} | "$" [$1-9]){{0,{MAX_STRING}}} "\""
 integer ::= "-"? ("0" | [1-9] [0-9]{{0,14}})
@@ -69,7 +76,7 @@ scalar ::= string | number | boolean | "null" | reference
     )
 )
 _DEFINED = re.compile(r"^\s*([A-Za-z][\w-]*)\s*::=", re.MULTILINE)
-_PLAN_RULES = {"root", "answer", "tasks", "line", "task", "after", "id", "call"}
+_PLAN_RULES = {"root", "answer", "tasks", "line", "task", "after", "id", "call", *STAGE_RULES}
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|#.*|(?P<name>[A-Za-z][\w-]*)')
 _SCALARS = {
     "integer": "integer",
@@ -88,34 +95,58 @@ _STRUCTURE = {
 }
 
 
-def plan_grammar(tools: Mapping[str, Tool], first_id: int = 1, max_tasks: int = MAX_TASKS) -> str:
+def plan_grammar(
+    tools: Mapping[str, Tool],
+    first_id: int = 1,
+    max_tasks: int = MAX_TASKS,
+    *,
+    staged: bool = False,
+) -> str:
     """The grammar of one plan whose first task has the id `first_id`.
 
-    A tool whose name the plan language cannot write is left out.
+    A tool whose name the plan language cannot write is left out. `staged`: only plans in stages
+    (agent/stages.py), where all tools have one.
 
     Raises:
         SetupError: a schema's `gbnf` uses a rule that it does not define.
     """
     rules = _Rules()
-    calls = [_Calls(rules, tool).rule() for tool in tools.values() if _is_name(tool.name)]
-    first = _quoted(f"{first_id}. ")
+    offered = [tool for tool in tools.values() if _is_name(tool.name)]
+    stages = stages_of(offered) if staged and first_id == 1 and max_tasks >= MAX_TASKS else None
+    if stages:
+
+        def call(tool: Tool, ids: str) -> str:
+            return _Calls(rules, tool, rules.reference(ids)).rule()
+
+        plan = staged_rules(stages, call)
+        plan |= {"root": "thought (answer | tasks)", "id": "[1-9] [0-9]?"}
+    else:
+        plan = _free_rules(
+            [_Calls(rules, tool, "reference").rule() for tool in offered], first_id, max_tasks
+        )
+    plan["answer"] = f'{_quoted(f"{first_id}. {ANSWER}(")} answer-text ")"'
+    ordered = {"root": plan["root"], **plan}
+    return "".join(f"{name} ::= {body}\n" for name, body in ordered.items()) + rules.text + _COMMON
+
+
+def _free_rules(calls: list[str], first_id: int, max_tasks: int) -> dict[str, str]:
+    """The rules of a plan whose tasks stand in any order."""
     digits = max(3, len(str(first_id + max_tasks)))
     plan = {
         "root": "thought? (answer | tasks)" if calls else "thought? answer",
-        "answer": f'{first} "{ANSWER}(" answer-text ")"',
         "id": f"[1-9] [0-9]{{0,{digits - 1}}}",
     }
-    if calls:
-        lines = min(max_tasks, MAX_TASKS) - 1
-        more = f"line{{0,{lines}}} " if lines > 0 else ""
-        plan |= {
-            "tasks": f'{first} task {more}id ". {JOIN}()"',
-            "line": 'id ". " task',
-            "task": r'after? call "\n"',
-            "after": f'"after " id (", " id){{0,{MAX_AFTER - 1}}} ": "',
-            "call": " | ".join(calls),
-        }
-    return "".join(f"{name} ::= {body}\n" for name, body in plan.items()) + rules.text + _COMMON
+    if not calls:
+        return plan
+    lines = min(max_tasks, MAX_TASKS) - 1
+    more = f"line{{0,{lines}}} " if lines > 0 else ""
+    return plan | {
+        "tasks": f'{_quoted(f"{first_id}. ")} task {more}id ". {JOIN}()"',
+        "line": 'id ". " task',
+        "task": r'after? call "\n"',
+        "after": f'"after " id (", " id){{0,{MAX_AFTER - 1}}} ": "',
+        "call": " | ".join(calls),
+    }
 
 
 class _Rules:
@@ -144,6 +175,10 @@ class _Rules:
     def define(self, name: str, body: str) -> None:
         self._texts.append(f"{name} ::= {body}\n")
 
+    def reference(self, ids: str) -> str:
+        """The name of the rule of references to the ids of this pattern."""
+        return self.rule("reference", f'"$" ({ids}) step{{0,{MAX_STEPS}}}') if ids else NO_REFERENCE
+
     def rule(self, hint: str, body: str) -> str:
         """The name of the rule with this body."""
         if body not in self._names:
@@ -151,14 +186,19 @@ class _Rules:
             self.define(self._names[body], body)
         return self._names[body]
 
-    def content(self, hint: str, gbnf: str) -> str:
-        """The name of the first of a tool's own rules.
+    def content(self, hint: str, gbnf: str, reference: str) -> str:
+        """The name of the first of a tool's own rules, which may use the rule `reference`.
 
         Raises:
             SetupError: one that they use is not among them.
         """
-        if gbnf not in self._names:
+        key = f"{reference} {gbnf}"
+        if key not in self._names:
             own = {name: self.reserve(f"{hint}-{name}") for name in _DEFINED.findall(gbnf)}
+            if not own:
+                raise SetupError(f"the gbnf of {hint} has no rule; write content ::= …")
+            first = next(iter(own.values()))
+            own.setdefault("reference", reference)
 
             def renamed(token: re.Match[str]) -> str:
                 name = token["name"]
@@ -169,18 +209,21 @@ class _Rules:
                 return own[name]
 
             self._texts.append(_TOKEN.sub(renamed, gbnf).strip() + "\n")
-            if not own:
-                raise SetupError(f"the gbnf of {hint} has no rule; write content ::= …")
-            self._names[gbnf] = next(iter(own.values()))
-        return self._names[gbnf]
+            self._names[key] = first
+        return self._names[key]
 
 
 class _Calls:
-    """Writes the rules of one tool's calls into `rules`."""
+    """Writes the rules of one tool's calls into `rules`.
 
-    def __init__(self, rules: _Rules, tool: Tool) -> None:
+    `reference` is the rule of the references that they may have.
+    """
+
+    def __init__(self, rules: _Rules, tool: Tool, reference: str) -> None:
         self._rules = rules
         self._tool = tool
+        self._reference = reference
+        self._references = [reference] if reference != NO_REFERENCE else []
         self._bracketed: dict[str, str] = {}
 
     def rule(self) -> str:
@@ -238,14 +281,14 @@ class _Calls:
             return "any"
         if "number" in alternatives:
             alternatives.pop("integer", None)
-        return self._rules.rule("value", " | ".join([*alternatives, "reference"]))
+        return self._rules.rule("value", " | ".join([*alternatives, *self._references]))
 
     def _alternatives(self, schema: Schema, through: frozenset[str] = frozenset()) -> list[str]:
         """What a value may look like. `through`: the `$ref`s that led here without a bracket."""
         if not isinstance(schema, Mapping):
             return ["any"] if schema else []
         if "gbnf" in schema:
-            content = self._rules.content(self._tool.name, schema["gbnf"])
+            content = self._rules.content(self._tool.name, schema["gbnf"], self._reference)
             return [rf'"\"" {content} "\""']
         if "$ref" in schema:
             pointer = schema["$ref"]
@@ -305,13 +348,16 @@ class _Calls:
 
     def _string(self, schema: Mapping[str, Any]) -> str:
         least, most = schema.get("minLength", 0), schema.get("maxLength")
-        if not least and most is None:
+        any_id = self._reference == "reference"
+        if any_id and not least and most is None:
             return "string"
         # A schema counts a written $$ as two characters, so where it counts there is none.
-        dollar = "[$1-9]" if most is None else "[1-9]"
+        others = ['"$$"'] if most is None else []
+        others += ['"$" [1-9]'] if any_id else [f"{name} {_BEHIND}" for name in self._references]
+        last = "" if any_id else "".join(f" {name}?" for name in self._references)
         bound = _within(least, most, MAX_STRING, LONGEST_STRING)
-        character = f'({_PLAIN} | {_ESCAPE} | "$" {dollar})'
-        return self._rules.rule("string", rf'"\"" {character}{{{least},{bound}}} "\""')
+        character = f"({' | '.join([_PLAIN, _ESCAPE, *others])})"
+        return self._rules.rule("string", rf'"\"" {character}{{{least},{bound}}}{last} "\""')
 
     def _array(self, schema: Mapping[str, Any]) -> str:
         if prefix := schema.get("prefixItems"):
@@ -331,7 +377,7 @@ class _Calls:
         if not properties and not required and others is not False:
             return self._map(schema, others)
         if not all(map(_written, required)):
-            return "reference"
+            return self._reference
         items = {
             key: f"{_quoted(f'{written}: ')} {self._value(properties.get(key, True))}"
             for key in {**properties, **required}

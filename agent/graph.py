@@ -7,23 +7,35 @@
 (Kim et al., "An LLM Compiler for Parallel Function Calling", ICML 2024, arXiv 2312.04511.)
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
+import weakref
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, nullcontext
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
 from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
 
 from agent import loop
 from agent.context import Context
 from agent.joiner import Joiner
 from agent.journal import CHECKPOINTER
+from agent.left import close_left_turn
 from agent.live import Live
 from agent.planner import Planner
 from agent.providers import Role
@@ -32,41 +44,34 @@ from agent.savers import with_async
 from agent.scheduler import Scheduler
 from agent.state import Question, State
 from agent.toolbox import Toolbox
+from agent.turns import Place, thread_of
 from tools import SHIPPED
 
 _UNBOUNDED = 1_000_000
+
+_Node = Callable[[State, RunnableConfig, Runtime[Context]], Awaitable[dict[str, Any]]]
 
 
 class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
     """The compiled graph. Each run has its own live resources, which end with it."""
 
-    async def astream(
-        self,
-        input: Any,
-        config: RunnableConfig | None = None,
-        *,
-        interrupt_before: Sequence[str] | Literal["*"] | None = None,
-        interrupt_after: Sequence[str] | Literal["*"] | None = None,
-        **options: Any,
+    def astream(
+        self, input: Any, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncGenerator[Any]:
-        """As LangGraph's. Closing it, or a run that ends in any other way, cancels its calls."""
-        before = interrupt_before or self.interrupt_before_nodes
-        after = interrupt_after or self.interrupt_after_nodes
-        live = Live(early_start=not (_names("scheduler", before) or _names("planner", after)))
-        config = self._own(live.into(config))
-        chunks = super().astream(
-            input,
-            config,
-            interrupt_before=interrupt_before,
-            interrupt_after=interrupt_after,
-            **options,
-        )
-        try:
-            async with aclosing(chunks) as stream:  # type: ignore[type-var]
-                async for chunk in stream:
-                    yield chunk
-        finally:
-            await live.close()
+        """As LangGraph's. Closing it, or a run that ends in any other way, cancels its calls.
+
+        Runs of one thread follow one another (turns.py), and a new message closes a turn that
+        was left without its answer (left.py).
+        """
+
+        async def leave() -> None:
+            if (abandoned := itself()) is not None:
+                await abandoned.aclose()
+
+        stream = self._in_turn(input, config, options, leave)
+        # Not the stream itself: one that nobody reads any more must not keep itself alive.
+        itself = weakref.ref(stream)
+        return stream
 
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **options: Any
@@ -74,17 +79,48 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         """As `astream`, which it runs on one long-lived loop thread, from any thread."""
         yield from loop.iterate(lambda: self.astream(input, config, **options))
 
-    def _own(self, config: RunnableConfig) -> RunnableConfig:
+    async def _in_turn(
+        self,
+        input: Any,
+        config: RunnableConfig | None,
+        options: dict[str, Any],
+        leave: Callable[[], Awaitable[None]],
+    ) -> AsyncGenerator[Any]:
+        config, outer = self._own(config), Live.around()
+        saver = config["configurable"].get(CHECKPOINTER, self.checkpointer)
+        thread = thread_of(merge_configs(self.config, config), saver)
+        if outer is not None and outer.is_of(thread):
+            thread = None  # a tool's run in its own thread would wait for itself
+        async with nullcontext() if thread is None else Place(thread, leave):
+            if thread is not None and saver is not None and isinstance(input, Mapping):
+                config = await close_left_turn(self, saver, config, options.get("context"))
+            live = Live(self._starts_early(options), thread=thread, outer=outer)
+            chunks = super().astream(input, live.into(config), **options)
+            try:
+                async with aclosing(chunks) as stream:  # type: ignore[type-var]
+                    async for chunk in stream:
+                        yield chunk
+            finally:
+                await live.close()
+
+    def _starts_early(self, options: Mapping[str, Any]) -> bool:
+        """Whether no breakpoint lies between planner and scheduler."""
+        before = options.get("interrupt_before") or self.interrupt_before_nodes
+        after = options.get("interrupt_after") or self.interrupt_after_nodes
+        return not (_names("scheduler", before) or _names("planner", after))
+
+    def _own(self, config: RunnableConfig | None) -> RunnableConfig:
         """What rules here is `max_parallel` and `max_rounds`, not LangGraph's own bounds.
 
         With `max_concurrency` 1 it deadlocks on `@task`, and its recursion limit would cut rounds.
         A sync-only checkpointer, also one that a parent graph lends, is called from threads.
         """
-        configurable = config["configurable"]
+        configurable = {**(config or {}).get("configurable", {})}
         saver = configurable.get(CHECKPOINTER, self.checkpointer)
         if isinstance(saver, BaseCheckpointSaver) and with_async(saver) is not saver:
             configurable[CHECKPOINTER] = with_async(saver)
-        return {**config, "max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
+        bounds: Any = {"max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
+        return {**(config or {}), **bounds, "configurable": configurable}
 
 
 def build_graph(
@@ -100,6 +136,9 @@ def build_graph(
 
     Args:
         tools: LangChain tools or plain functions with a docstring; None means those shipped.
+            MCP's annotations in their `metadata` rule their calls. With `destructiveHint` a call
+            is claimed in the checkpointer and never begun twice, and if the result of a tool with
+            `openWorldHint` reaches it, a person must approve it, as if it stood in `approve`.
         planner: A chat model or its name ("openai:gpt-4.1-mini", "local"); None: the context's.
         joiner: The same for the joiner, and for the tools that read texts.
         checkpointer: Where runs are kept, so that they survive and people can be asked.
@@ -116,13 +155,13 @@ def build_graph(
         models["joiner"] = joiner
     setup = Setup(Toolbox.of(SHIPPED if tools is None else tools), models)
     builder = StateGraph(State, Context, input_schema=Question)
-    nodes: dict[str, Any] = {
+    nodes: dict[str, _Node] = {
         "planner": Planner(setup),
         "scheduler": Scheduler(setup),
         "joiner": Joiner(setup),
     }
     for name, node in nodes.items():
-        builder.add_node(name, node)
+        builder.add_node(name, _timed(node))
     builder.add_edge(START, "planner")
     builder.add_edge("planner", "scheduler")
     builder.add_edge("scheduler", "joiner")
@@ -133,6 +172,19 @@ def build_graph(
     compiled.__class__ = LLMCompiler
     assert isinstance(compiled, LLMCompiler)
     return compiled
+
+
+def _timed(node: _Node) -> Any:
+    """Let a node count on from the turn's seconds in the state, and write them."""
+
+    async def timed(
+        state: State, config: RunnableConfig, runtime: Runtime[Context]
+    ) -> dict[str, Any]:
+        live = Live.of(config)
+        live.count_on(state.get("seconds") or 0.0)
+        return {**await node(state, config, runtime), "seconds": live.seconds()}
+
+    return timed
 
 
 def _route(state: State) -> str:

@@ -4,6 +4,7 @@ The reply's first line `REPLAN: what is missing` is a replan; anything else is t
 is shown token by token.
 """
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncGenerator
@@ -19,7 +20,8 @@ from agent.compiler import is_answer
 from agent.context import Context
 from agent.events import Events
 from agent.live import Live
-from agent.models import EmptyReplyError, Meter, Model, retrying
+from agent.model_errors import CutOffError, EmptyReplyError, RefusedError
+from agent.models import Meter, Model, retrying
 from agent.plan import TaskData
 from agent.prompting import called, joiner_messages, results
 from agent.round import Setup
@@ -29,6 +31,7 @@ _MAX_TOKENS = 1024
 _REPLAN = re.compile(r"\W*REPLAN\W*:[*\s]*(?P<missing>.*)")
 _BEGINS_REPLAN = re.compile(r"REPLAN[*_\s]*(?::.*)?", re.DOTALL)
 _LONGEST_FEEDBACK = 1000
+_LONGEST_ANSWER = 200_000
 _MOST_REASONS = 20
 _LAST_RESULTS = 5
 
@@ -44,7 +47,7 @@ class Joiner:
     ) -> dict[str, Any]:
         context = Context.of(runtime.context)
         live = Live.of(config)
-        events = Events(runtime.stream_writer, state["round"], live.began)
+        events = Events(runtime.stream_writer, state["round"], live.seconds)
         late = context.deadline is not None and live.left(context.deadline) <= 0
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         reply, meter = _Reply(), Meter()
@@ -59,7 +62,16 @@ class Joiner:
                 return _replan(events, state, reasons)
             # Offered a replan, the small model takes it for the answer's form.
             may_replan = may_replan and not (model.local and _all_ok(state))
-            await self._ask(model, state, context, reply, meter, may_replan=may_replan)
+            # The deadline leaves the joiner the time that a model may be silent.
+            most = context.deadline and max(live.left(context.deadline), 0) + model.silence
+            try:
+                async with asyncio.timeout(most):
+                    await self._ask(model, state, context, reply, meter, may_replan=may_replan)
+            except TimeoutError:
+                if most is None:
+                    raise
+                why = f"the joiner's model {model.name} was cut off at the deadline"
+                reply.leave_off(why, state)
         usage = state["usage"]
         if meter.usage["calls"]:
             usage = spent(usage, "joiner", meter.usage)
@@ -93,9 +105,14 @@ class Joiner:
 
         try:
             # What was shown cannot be taken back, so only a silent failure is tried again.
-            await retrying(allowed=lambda: not reply.text)(read)
-        except EmptyReplyError:
-            reply.show(_as_it_stands(state))
+            await retrying(allowed=lambda: not reply.began)(read)
+        except RefusedError as error:
+            if error.said and not reply.began:
+                reply.show(error.said)
+            else:
+                reply.leave_off(str(error), state)
+        except EmptyReplyError as error:
+            reply.leave_off(str(error), state)
         if reply.missing is not None and not may_replan:
             reply.show(f"Not found: {reply.missing}")
             reply.missing = None
@@ -106,13 +123,28 @@ class _Reply:
 
     def __init__(self) -> None:
         self.id = str(uuid.uuid4())
-        self.text = ""
         self.missing: str | None = None
+        self._shown: list[str] = []
+        self._characters = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(self._shown)
+
+    @property
+    def began(self) -> bool:
+        """Whether any of the answer was shown."""
+        return bool(self._shown)
 
     def show(self, text: str) -> None:
         """Add to the answer, for everyone to see."""
-        self.text += text
+        self._shown.append(text)
+        self._characters += len(text)
         push_message(AIMessageChunk(content=text, id=self.id), state_key=None)
+
+    def leave_off(self, why: str, state: State) -> None:
+        """End an answer that its model did not end; one without a word says how it stands."""
+        self.show(f"… ({why})" if self.began else _as_it_stands(why, state))
 
     async def read(self, pieces: AsyncGenerator[str]) -> None:
         """Read a model's reply to its end.
@@ -120,26 +152,35 @@ class _Reply:
         Raises:
             EmptyReplyError: it was empty.
         """
-        held = ""
-        async with aclosing(pieces):
-            async for piece in pieces:
-                if self.text:
-                    self.show(piece)
-                    continue
-                held = (held + piece).lstrip()
-                if _may_replan(held):
-                    if len(held) > _LONGEST_FEEDBACK:
-                        break
-                elif held:
-                    self.show(held)
-        if self.text:
+        held, why = "", ""
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    if self.began:
+                        self.show(piece)
+                        if self._characters > _LONGEST_ANSWER:
+                            why = f"cut off after {_LONGEST_ANSWER} characters"
+                            break
+                        continue
+                    held = (held + piece).lstrip()
+                    if _may_replan(held):
+                        if len(held) > _LONGEST_FEEDBACK:
+                            break
+                    elif held:
+                        self.show(held)
+        except CutOffError as error:
+            why = str(error)
+        if self.began:
+            if why:
+                self.show(f"… ({why})")
             return
         if replan := _REPLAN.match(held):
-            self.missing = replan["missing"].strip() or "the results do not answer the question"
+            missing = replan["missing"].strip()[:_LONGEST_FEEDBACK]
+            self.missing = missing or "the results do not answer the question"
         elif held:
             self.show(held)
         else:
-            raise EmptyReplyError("the joiner's model wrote no answer")
+            raise EmptyReplyError("the joiner's model wrote no answer", passing=True, wait=0)
 
 
 def _replan(events: Events, state: State, feedback: str) -> dict[str, Any]:
@@ -197,7 +238,7 @@ def _error(state: State, task: TaskData) -> str | None:
     return state["outcomes"][str(task["id"])]["error"]
 
 
-def _as_it_stands(state: State) -> str:
-    """An answer without a model: the last results, as they are."""
+def _as_it_stands(why: str, state: State) -> str:
+    """An answer without a model: why, and the last results as they are."""
     lines = results(state["plan"], state["outcomes"], _LONGEST_FEEDBACK)[-_LAST_RESULTS:]
-    return "\n".join(["The model gave no answer. The last results:", *lines])
+    return "\n".join([f"{why}. The last results:", *lines]) if lines else why

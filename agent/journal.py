@@ -4,26 +4,45 @@ Each call is a LangGraph `@task`, submitted in plan order: the order is what mak
 findable again. The body of a `@task` only waits for the unit's outcome. A destructive call is
 claimed first, by a `@task` of its own that must be visible in the checkpointer before the call
 begins: a claim without a result means that the call may have run, and it is not begun again.
+
+    page 0: its calls, its claims, its end ─► the run waits for a person
+    page 1: the calls that page 0 let go, each with a claim of its own, its end ─► …
+
+LangGraph would wait for every `@task` before it lets a person decide. So a page ends there: what
+has not ended is let go (None), and the page's last entry says so and how long the turn has run.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.func import task as journaled
 
 from agent.errors import ToolError
 from agent.facts import Launch
-from agent.plan import Outcome
+from agent.plan import Outcome, OutcomeData
 from agent.task_fetching_unit import TaskFetchingUnit
 
 CHECKPOINTER = "__pregel_checkpointer"
 _DURABILITY = "__pregel_durability"
 _YIELDS = 4
 """Turns of the loop after which a `@task` that was journaled has its result."""
-_READS = 20
+_PATIENCE = 30.0
+"""Seconds in which a claim must have come to the checkpointer."""
+_LONGEST_PAUSE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call to journal."""
+
+    id: int
+    tool: str
+    destructive: bool
 
 
 class Journal:
@@ -35,48 +54,48 @@ class Journal:
         self._checkpointer = configurable.get(CHECKPOINTER)
         self.lasting = self._checkpointer is not None
         """Whether the run outlives its process, so that a person can be asked."""
+        self.seconds = 0.0
+        """How long the turn had run when the last page ended."""
+        self.replaying = False
+        """Whether the page that is open had ended before: all that it holds has run."""
         self._written = configurable.get(_DURABILITY) != "exit"
-        # A node's own namespace is one below that of its graph, where the writes are.
-        namespace = str(configurable.get("checkpoint_ns") or "").rpartition("|")[0]
-        self._thread = RunnableConfig(
-            configurable={"thread_id": configurable.get("thread_id"), "checkpoint_ns": namespace}
-        )
-        self._entries: list[asyncio.Future[Any]] = []
-        self._outcomes: dict[int, asyncio.Future[Any]] = {}
-        self._claims: dict[int, asyncio.Future[Any]] = {}
+        self._checkpoint = checkpoint_of(config)
+        self._page: _Page | None = None
 
-    async def open(self, calls: Iterable[tuple[int, str, bool]]) -> None:
-        """Submit calls (id, tool, destructive) in the order given, and recall what is known."""
+    async def open(self, entries: Iterable[Entry]) -> None:
+        """Submit calls in the order given, and recall what is known of them.
+
+        Where the run stopped because a tool interrupted it, what was let go is submitted again.
+        """
         if not self.lasting:
             return
-        loop = asyncio.get_running_loop()
-        known: dict[int, asyncio.Future[Any]] = {}
-        claimed: dict[int, asyncio.Future[Any]] = {}
-        for id, tool, destructive in calls:
-            if destructive:
-                self._claims[id] = loop.create_future()
-                claimed[id] = _submit(f"claim {id}", self._claims[id])
-            known[id] = _submit(f"{id} {tool}", self._outcome(id))
-        self._entries += [*known.values(), *claimed.values()]
-        for _ in range(_YIELDS):
-            await asyncio.sleep(0)
-        found = {id: entry.result() for id, entry in known.items() if entry.done()}
-        recalled = {id: Outcome.of(data) for id, data in found.items() if data is not None}
-        for id, entry in claimed.items():
-            if id not in found and entry.done() and (claim := entry.result()) is not None:
-                recalled[id] = _may_have_run(id, claim["at"])
-        self._unit.recall(recalled)
+        entries = list(entries)
+        while True:
+            page = self._page = _Page(entries, self._unit)
+            for _ in range(_YIELDS):
+                await asyncio.sleep(0)
+            self._unit.recall(page.recalled())
+            end = page.found_end()
+            self.replaying = end is not None
+            if end is None and not page.let_go():
+                return
+            # Without an end, the process was killed while it ended the page.
+            end = end or {"seconds": self.seconds, "asked": False}
+            self.seconds = end["seconds"]
+            await page.end(**end)
+            if end["asked"]:
+                return
+            entries = [entry for entry in entries if entry.id in page.let_go()]
 
-    async def pause(self) -> None:
+    async def pause(self, seconds: float, *, asked: bool) -> None:
         """Journal what has ended, and let go of what has not, which is submitted again later.
 
-        LangGraph would wait for it before it lets a person decide.
+        Args:
+            seconds: How long the turn has run.
+            asked: Whether a person decides before the run goes on.
         """
-        for waiting in (*self._outcomes.values(), *self._claims.values()):
-            if not waiting.done():
-                waiting.set_result(None)
-        if self._entries:
-            await asyncio.gather(*self._entries)
+        if self._page is not None:
+            await self._page.end(seconds, asked=asked)
 
     async def confirm(self, launch: Launch) -> None:
         """Claim a destructive call; return when the claim is in the checkpointer.
@@ -84,44 +103,152 @@ class Journal:
         Raises:
             ToolError: it did not get there, so the call must not begin.
         """
-        if launch.id not in self._claims:
+        if self._page is None:
             return
-        self._claims[launch.id].set_result({"claim": launch.id, "at": time.time()})
+        claim = self._page.claim(launch)
         assert self._checkpointer is not None
-        for _ in range(_READS if self._written else 0):
-            saved = await self._checkpointer.aget_tuple(self._thread)
-            claims = (value for _, _, value in (saved and saved.pending_writes) or ())
-            if any(isinstance(it, dict) and it.get("claim") == launch.id for it in claims):
+        end, pause = time.monotonic() + _PATIENCE, 0.0
+        while self._written and time.monotonic() < end:
+            saved = await self._checkpointer.aget_tuple(self._checkpoint)
+            if any(value == claim for _, _, value in (saved and saved.pending_writes) or ()):
                 return
-            await asyncio.sleep(0)
+            # A store tells nobody of what it has written, and reads may overtake writes.
+            await asyncio.sleep(pause)
+            pause = min(2 * pause or 0.001, _LONGEST_PAUSE)
         raise ToolError(
             "not run: its claim could not be confirmed in the checkpointer;"
             " use durability 'sync' or 'async'"
         )
 
-    def _outcome(self, id: int) -> "asyncio.Future[Any]":
-        """The outcome of a task as data, or None if the journal pauses before."""
-        entry = self._outcomes[id] = asyncio.get_running_loop().create_future()
 
-        def settled(outcome: "asyncio.Future[Outcome]") -> None:
-            if not entry.done() and not outcome.cancelled():
-                entry.set_result(dict(outcome.result().data()))
-
-        self._unit.outcome_of(id).add_done_callback(settled)
-        return entry
-
-
-def _submit(name: str, future: "asyncio.Future[Any]") -> "asyncio.Future[Any]":
-    async def body() -> Any:
-        return await future
-
-    # A fresh function a call: LangGraph keeps none of them, and its name shows in Studio.
-    body.__name__ = name
-    entry: asyncio.Future[Any] = journaled(body)()  # type: ignore[assignment]
-    return entry
+def checkpoint_of(config: RunnableConfig) -> RunnableConfig:
+    """The checkpoint that a node began from, which its journal belongs to."""
+    configurable = config["configurable"]
+    # A node's own namespace is one below that of its graph, where the writes are.
+    namespace = str(configurable.get("checkpoint_ns") or "").rpartition("|")[0]
+    return RunnableConfig(
+        configurable={
+            "thread_id": configurable.get("thread_id"),
+            "checkpoint_ns": namespace,
+            "checkpoint_id": (configurable.get("checkpoint_map") or {}).get(namespace),
+        }
+    )
 
 
-def _may_have_run(id: int, begun: float) -> Outcome:
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(begun))
+async def forked_from(
+    saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig, addressed: str | None
+) -> dict[str, OutcomeData]:
+    """What the journals hold of the checkpoints that this one was forked from, by edit or replay.
+
+    Args:
+        saver: The checkpointer.
+        checkpoint: The one that a node began from; a fork of this run may not be written yet.
+        addressed: The id of the checkpoint that the run was told to begin from.
+    """
+    found: dict[str, OutcomeData] = {}
+    saved = await saver.aget_tuple(checkpoint)
+    if saved is None and addressed is not None:
+        checkpoint["configurable"]["checkpoint_id"] = addressed
+        if (saved := await saver.aget_tuple(checkpoint)) is not None:
+            found = recorded(saved.pending_writes or ())
+    while saved and saved.metadata.get("source") in ("fork", "update") and saved.parent_config:
+        if (saved := await saver.aget_tuple(saved.parent_config)) is not None:
+            found = {**recorded(saved.pending_writes or ()), **found}
+    return found
+
+
+def recorded(writes: Iterable[tuple[str, str, Any]]) -> dict[str, OutcomeData]:
+    """The outcomes among a checkpoint's writes, by id as the state has them."""
+    values: list[Any] = [value for _, _, value in writes if isinstance(value, dict)]
+    begun = [_may_have_run(value).data() for value in values if "claim" in value]
+    ended = [value for value in values if value.keys() == OutcomeData.__annotations__.keys()]
+    return {str(outcome["id"]): outcome for outcome in (*begun, *ended)}
+
+
+class _Page:
+    """The entries that are submitted together, and findable by their order."""
+
+    def __init__(self, entries: list[Entry], unit: TaskFetchingUnit) -> None:
+        self._outcomes: dict[int, _Slot] = {}
+        self._claims: dict[int, _Slot] = {}
+        for entry in entries:
+            if entry.destructive:
+                self._claims[entry.id] = _Slot(f"claim {entry.id}")
+            self._outcomes[entry.id] = slot = _Slot(f"{entry.id} {entry.tool}")
+            unit.outcome_of(entry.id).add_done_callback(slot.settle)
+        self._end = _Slot("page")
+
+    def recalled(self) -> dict[int, Outcome]:
+        """What was journaled before. A claimed call without a result may have run."""
+        for id, claim in self._claims.items():
+            if (claimed := claim.found) is not None and not self._outcomes[id].task.done():
+                self._outcomes[id].fill(_may_have_run(claimed).data())
+        known = {id: slot.found or slot.filled for id, slot in self._outcomes.items()}
+        return {id: Outcome.of(data) for id, data in known.items() if data is not None}
+
+    def found_end(self) -> dict[str, Any] | None:
+        """The page's end, if it was journaled before."""
+        end: dict[str, Any] | None = self._end.found
+        return end
+
+    def let_go(self) -> set[int]:
+        """The calls that had no result when the page ended."""
+        slots = self._outcomes.items()
+        return {id for id, slot in slots if slot.task.done() and slot.found is None}
+
+    def claim(self, launch: Launch) -> dict[str, Any]:
+        """Claim a call on this page."""
+        call = {"claim": launch.id, "tool": launch.tool, "args": dict(launch.args)}
+        claim = {**call, "at": time.time()}
+        self._claims[launch.id].fill(claim)
+        return claim
+
+    async def end(self, seconds: float, *, asked: bool) -> None:
+        """Let go of what has not ended. The page's end is journaled when all else is."""
+        slots = [*self._outcomes.values(), *self._claims.values()]
+        for slot in slots:
+            slot.fill(None)
+        await asyncio.gather(*(slot.task for slot in slots))
+        self._end.fill({"seconds": seconds, "asked": asked})
+        await self._end.task
+
+
+class _Slot:
+    """One `@task`: it waits until it is filled, unless it was journaled before."""
+
+    def __init__(self, name: str) -> None:
+        self._value: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def body() -> Any:
+            return await self._value
+
+        # A fresh function a call: LangGraph keeps none of them, and its name shows in Studio.
+        body.__name__ = name
+        self.task: asyncio.Future[Any] = journaled(body)()  # type: ignore[assignment]
+
+    @property
+    def found(self) -> Any:
+        """What is journaled; None as long as nothing is."""
+        return self.task.result() if self.task.done() else None
+
+    @property
+    def filled(self) -> Any:
+        """What is about to be journaled."""
+        return self._value.result() if self._value.done() else None
+
+    def fill(self, value: Any) -> None:
+        """Give it its value, if it has none."""
+        if not self._value.done():
+            self._value.set_result(value)
+
+    def settle(self, outcome: "asyncio.Future[Outcome]") -> None:
+        if not outcome.cancelled():
+            self.fill(dict(outcome.result().data()))
+
+
+def _may_have_run(claim: Mapping[str, Any]) -> Outcome:
+    at = claim["at"]
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
     why = f"may have run: it was begun at {since} UTC and the process ended before its result"
-    return Outcome(id, "", "failed", error=why, started_at=begun, attempts=1)
+    id, tool, args = claim["claim"], claim["tool"], claim["args"]
+    return Outcome(id, tool, "failed", args, error=why, started_at=at, attempts=1)

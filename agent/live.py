@@ -5,10 +5,12 @@ it when the run ends for any reason.
 """
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 
 from agent.context import Context
 from agent.events import Events
@@ -42,13 +44,20 @@ class Live:
     """False where the run stops between planner and scheduler."""
     threads: Threads = field(default_factory=Threads)
     round: Round | None = None
-    began: float = field(default_factory=time.perf_counter)
-    """When the turn began, or the run that resumed it, on the clock `time.perf_counter`."""
+    thread: Hashable = None
+    """The thread that the run has to itself, if it has one (turns.py)."""
+    outer: "Live | None" = None
+    """The run whose tool began this one."""
+    addressed: str | None = None
+    """The id of the checkpoint that the run was told to begin from."""
+    began: float = field(default_factory=lambda: time.perf_counter())
+    """When the turn began on the clock `time.perf_counter`, as if it had run without a break."""
 
     def into(self, config: RunnableConfig | None) -> RunnableConfig:
         """The config with this in it."""
         config = {**(config or {})}
         config["configurable"] = {**config.get("configurable", {}), _KEY: self}
+        self.addressed = config["configurable"].get("checkpoint_id")
         return config
 
     @staticmethod
@@ -58,9 +67,34 @@ class Live:
         assert isinstance(live, Live)
         return live
 
+    @staticmethod
+    def around() -> "Live | None":
+        """The resources of the run whose tool is calling."""
+        outer = var_child_runnable_config.get() or {}
+        live = outer.get("configurable", {}).get(_KEY)
+        return live if isinstance(live, Live) else None
+
+    def is_of(self, thread: Hashable) -> bool:
+        """Whether the run, or one around it, has a thread."""
+        return self.thread == thread or (self.outer is not None and self.outer.is_of(thread))
+
+    def seconds(self) -> float:
+        """How long the turn has run, without the time between its runs."""
+        return time.perf_counter() - self.began
+
+    def count_on(self, seconds: float) -> None:
+        """Count on from the seconds that the turn had run for when this run began."""
+        self.began = min(self.began, time.perf_counter() - seconds)
+
     def left(self, deadline: float) -> float:
         """Seconds until the turn's deadline."""
-        return deadline - (time.perf_counter() - self.began)
+        return deadline - self.seconds()
+
+    def watch_deadline(self) -> None:
+        """From now on, the round's calls end with the turn's deadline, or now if it has passed."""
+        assert self.round is not None
+        if (deadline := self.round.context.deadline) is not None:
+            self.round.unit.expire_in(self.left(deadline), deadline)
 
     async def begin(self, round: Round) -> None:
         """Make `round` the run's; the one before it is closed."""

@@ -17,6 +17,8 @@ _lock = threading.Lock()
 _loops: dict[tuple[int, int], asyncio.AbstractEventLoop] = {}
 _depth: ContextVar[int] = ContextVar("depth", default=0)
 """How many sync runs the caller is inside of: a tool may itself call `invoke`."""
+_reader: ContextVar[tuple[Any, int] | None] = ContextVar("reader", default=None)
+"""The task that runs a sync run, and the thread that reads it."""
 _PATIENCE = 5.0
 """Seconds that a closed stream is given to clean up."""
 
@@ -42,6 +44,12 @@ def loop() -> asyncio.AbstractEventLoop:
         return _loops[key]
 
 
+def reader() -> object:
+    """Who reads what the current task yields: the task itself, or the thread of a sync run."""
+    task, read_by = asyncio.current_task(), _reader.get()
+    return read_by[1] if read_by is not None and read_by[0] is task else task
+
+
 def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
     """Run an async generator on the loop thread, and yield here what it yields there.
 
@@ -54,8 +62,11 @@ def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
     ended = threading.Event()
     tasks: list[asyncio.Task[None]] = []
 
+    read_by = threading.get_ident()
+
     async def pump() -> None:
         _depth.set(_depth.get() + 1)
+        _reader.set((asyncio.current_task(), read_by))
         end = _End(None)
         try:
             async with aclosing(stream()) as produced:

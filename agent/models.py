@@ -1,6 +1,9 @@
 """A model that is open: its reply streamed, metered, and read anew when it breaks off."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+import asyncio
+import codecs
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -12,53 +15,46 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    wait_chain,
     wait_exponential_jitter,
-    wait_none,
 )
 
-from agent.errors import ModelError, may_pass, status_of
+from agent.arguments import clean
+from agent.errors import ModelError
+from agent.model_errors import CutOffError, broken_error, ending_error
 from agent.state import RoleUsage
 
 Dialect = Literal["llama.cpp", "vllm"]
 _HIDDEN = "nostream"
 """LangGraph's tag for models whose tokens must not show."""
-
-
-class EmptyReplyError(ModelError):
-    """A model ended without saying anything of use."""
-
-
 _ATTEMPTS = 3
-_later = wait_chain(wait_none(), wait_exponential_jitter(multiplier=1, max=8))
+_LONGEST_READING = 10_000
+"""Characters of a reply to a tool."""
+_backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.25)
 
 
 def retrying(
     *, allowed: Callable[[], bool] = lambda: True, anew: Callable[[], None] = lambda: None
 ) -> AsyncRetrying:
-    """Reads a model's stream again, whole, when it broke off or was empty.
+    """Reads a model's stream again, whole, when that may help: three times in all.
 
-    The first time at once: what waiting helps against, the clients have waited for themselves.
-    `allowed` is asked before, and `anew` is called.
+    Before it waits as long as the server asks for, at most a minute; `allowed` is asked before,
+    and `anew` is called.
     """
-
-    def worth(error: BaseException) -> bool:
-        if not isinstance(error, ModelError) or not allowed():
-            return False
-        return isinstance(error, EmptyReplyError) or may_pass(error.__cause__ or error)
-
     return AsyncRetrying(
-        retry=retry_if_exception(worth),
+        retry=retry_if_exception(
+            lambda error: isinstance(error, ModelError) and error.passing and allowed()
+        ),
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=lambda state: 0 if _was_empty(state) else _later(state),
+        wait=_wait,
         before_sleep=lambda _: anew(),
         reraise=True,
     )
 
 
-def _was_empty(state: RetryCallState) -> bool:
+def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    return isinstance(error, EmptyReplyError)
+    wait = error.wait if isinstance(error, ModelError) else None
+    return _backoff(state) if wait is None else wait
 
 
 class Meter:
@@ -85,6 +81,10 @@ class Model:
     dialect: Dialect | None = None
     """How its server takes a grammar, if it decodes under one."""
     local: bool = False
+    silence: float = 120.0
+    """Seconds without a chunk, reasoning included, after which a reply counts as broken."""
+    names_end: bool = False
+    """Whether its server gives a reason for a reply's end: one without it broke off."""
 
     async def stream(
         self,
@@ -98,7 +98,9 @@ class Model:
         """Yield the reply's text as it comes.
 
         Raises:
-            ModelError: the model cannot be reached, refuses, or breaks off; `__cause__` says how.
+            ModelError: the model cannot be reached, breaks off or falls silent.
+            EmptyReplyError: it said nothing, or refused (RefusedError).
+            CutOffError: it was ended before its end; the text until then was yielded.
         """
         options: dict[str, Any] = {}
         if self.dialect:
@@ -107,20 +109,101 @@ class Model:
             options["max_tokens"] = max_tokens
         meter.begin()
         config = {"run_name": role, "tags": [_HIDDEN]}
-        chunks = self.chat.astream(list(messages), cast(Any, config), **options)
+        who, reply = f"the {role}'s model {self.name}", _Reply()
+        chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
         try:
             async with aclosing(cast(Any, chunks)) as stream:
-                async for chunk in stream:
+                while (chunk := await self._next(who, stream)) is not None:
                     meter.add(chunk)
-                    if text := chunk.text:
+                    if text := reply.take(chunk):
                         yield text
+            if text := reply.rest():
+                yield text
+        except ModelError:
+            raise
         except Exception as error:
-            raise ModelError(f"the {role}'s model {self.name}: {_remedy(error)}") from error
+            # LangChain's words for a stream without a chunk.
+            if not str(error).startswith("No generation"):
+                raise broken_error(who, error) from None
+        if self.names_end and not reply.reason:
+            raise ModelError(f"{who} stopped in mid-reply; try again", passing=True, wait=0)
+        if wrong := reply.wrong(who):
+            raise wrong
+
+    async def _next(self, who: str, stream: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
+        """The next chunk; None at the end."""
+        try:
+            async with asyncio.timeout(self.silence) as clock:
+                return await anext(stream, None)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            remedy = "try again, raise model_timeout, or use another model"
+            raise ModelError(
+                f"{who} was silent for {self.silence:g} s; {remedy}", passing=True, wait=0
+            ) from None
 
     def _extra_body(self, grammar: str | None) -> dict[str, Any]:
         if self.dialect == "vllm":
             return {"structured_outputs": {"grammar": grammar}} if grammar else {}
         return {"cache_prompt": True, **({"grammar": grammar} if grammar else {})}
+
+
+class _Reply:
+    """What came of a reply, and how it ended."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._said = self._reasoned = False
+        self._refusal: list[str] = []
+        # Servers that escape JSON's characters can split a pair of surrogates between two chunks.
+        self._characters = codecs.getincrementaldecoder("utf-16-le")("replace")
+
+    def take(self, chunk: AIMessageChunk) -> str:
+        """Take a chunk; return its text, without what no checkpoint holds."""
+        more = chunk.additional_kwargs
+        if refusal := more.get("refusal"):
+            self._refusal.append(str(refusal))
+        self._reasoned |= "reasoning_content" in more or "reasoning" in more
+        if chunk.response_metadata:
+            self.reason = _reason(chunk.response_metadata) or self.reason
+        return self._whole(chunk.text)
+
+    def rest(self) -> str:
+        return self._whole("", final=True)
+
+    def wrong(self, who: str) -> ModelError | None:
+        refusal = clean("".join(self._refusal))
+        return ending_error(
+            who, self.reason, said=self._said, refusal=refusal, reasoned=self._reasoned
+        )
+
+    def _whole(self, text: str, *, final: bool = False) -> str:
+        data = text.encode("utf-16-le", "surrogatepass")
+        text = self._characters.decode(data, final).replace("\0", "\ufffd")
+        self._said |= bool(text) and not text.isspace()
+        return text
+
+
+def _reason(metadata: dict[str, Any]) -> str:
+    """Why a reply ended, in the words of its provider; '' if it has not."""
+    incomplete = metadata.get("incomplete_details") or {}
+    names = ("finish_reason", "stop_reason", "done_reason", "status")
+    reasons = [incomplete.get("reason"), *(metadata.get(name) for name in names)]
+    return next((str(reason).lower() for reason in reasons if reason), "")
+
+
+# Servers read the marks of a chat template also where they stand in a message: a result could
+# close the user's message and open one of the system's.
+_MARKUP = re.compile(r"<(?=[|｜]|/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])")
+
+
+def _inert(message: BaseMessage) -> BaseMessage:
+    """A message without chat markup, lone surrogates and NUL."""
+    if not isinstance(message.content, str):
+        return message
+    text = _MARKUP.sub(r"\g<0> ", clean(message.content)).replace("\0", "\ufffd")
+    return message if text == message.content else message.model_copy(update={"content": text})
 
 
 @dataclass
@@ -137,29 +220,26 @@ class Reader:
     async def ask(
         self, system: str, user: str, *, grammar: str | None = None, max_tokens: int = 64
     ) -> str:
+        """The model's reply, up to its length limit.
+
+        Raises:
+            ModelError: it has none, also after asking again.
+        """
         messages = [SystemMessage(system), HumanMessage(user)]
-        pieces = self.model.stream(
-            messages, self.meter, role="reader", grammar=grammar, max_tokens=max_tokens
-        )
-        return "".join([piece async for piece in pieces])
 
+        async def read() -> str:
+            pieces = self.model.stream(
+                messages, self.meter, role="reader", grammar=grammar, max_tokens=max_tokens
+            )
+            reply = ""
+            try:
+                async with aclosing(pieces):
+                    async for piece in pieces:
+                        reply += piece
+                        if len(reply) > _LONGEST_READING:
+                            break
+            except CutOffError:
+                pass
+            return reply
 
-def _remedy(error: BaseException) -> str:
-    """What to do about a model's error. Its own text may hold the prompt, so it is left out."""
-    status = status_of(error)
-    kind = type(error).__name__
-    if status in (401, 403):
-        return f"HTTP {status}: the key was refused; check OPENAI_API_KEY or the provider's key"
-    if status == 404:
-        return "HTTP 404: no such model there; check the name and OPENAI_BASE_URL"
-    if status == 429:
-        return "HTTP 429: too many requests or no quota left; wait, or check the account"
-    if status is not None and status >= 500:
-        return f"HTTP {status}: the server failed; try again"
-    if status is not None:
-        return f"HTTP {status} ({kind}): the request was refused; check the model and its limits"
-    if "Timeout" in kind or isinstance(error, TimeoutError):
-        return f"no answer in time ({kind}); try again or use another model"
-    if "Connection" in kind or isinstance(error, ConnectionError):
-        return f"no connection ({kind}); check the network and OPENAI_BASE_URL"
-    return f"{kind}; see the cause above it"
+        return await retrying()(read)

@@ -12,11 +12,13 @@ from langgraph.runtime import Runtime
 
 from agent.compiler import Compiler
 from agent.context import Context
+from agent.errors import ModelError
 from agent.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from agent.grammar import plan_grammar
 from agent.live import Live, Round
-from agent.models import EmptyReplyError, Meter, Model, retrying
-from agent.parser import ANSWER, Call, PlanParser
+from agent.model_errors import CutOffError, EmptyReplyError
+from agent.models import Meter, Model, retrying
+from agent.parser import ANSWER, JOIN, Call, PlanParser
 from agent.plan import OutcomeData, Refused, Task, TaskData
 from agent.prompting import planner_messages, replan_message
 from agent.round import Setup, load, open_round
@@ -25,6 +27,9 @@ from agent.state import RoleUsage, State, begins_turn, conversation, question, s
 _PIECES_AFTER_END = 16
 """Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
 _MAX_TOKENS = 2048
+_LONGEST = 100_000
+"""Characters of a plan, and as many more as `_LONGEST_TASK` for each task that it may have."""
+_LONGEST_TASK = 1000
 
 
 class Planner:
@@ -47,6 +52,7 @@ class Planner:
             early_start=live.early_start,
             asked=before.asked,
         )
+        live.watch_deadline()
         load(round, before.plan, before.outcomes, announce=False)
         model = await self._setup.model(round.context, "planner")
         messages = _messages(round, model, state, before)
@@ -79,17 +85,27 @@ class Planner:
         self, writing: "_Writing", model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
         writing.begin()
-        grammar = writing.grammar() if model.dialect else None
+        staged = _with_examples(writing.round.context, model)
+        grammar = writing.grammar(staged=staged) if model.dialect else None
         pieces = model.stream(
             messages, meter, role="planner", grammar=grammar, max_tokens=_MAX_TOKENS
         )
         after_end = 0
-        async with aclosing(pieces):
-            async for piece in pieces:
-                writing.feed(piece)
-                after_end += writing.ended
-                if after_end > _PIECES_AFTER_END or writing.full:
-                    break
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    writing.feed(piece)
+                    after_end += writing.ended
+                    if after_end > _PIECES_AFTER_END or writing.full:
+                        break
+                    if writing.too_long:
+                        writing.leave_off()
+                        break
+        except CutOffError:
+            writing.leave_off()
+        except ModelError:
+            if not writing.ended:
+                raise
         writing.finish(model.name)
 
 
@@ -111,6 +127,11 @@ class _Before:
         return cls(state["round"], state["plan"], state["outcomes"], state["usage"])
 
 
+def _with_examples(context: Context, model: Model) -> bool:
+    """Whether worked plans are sent, and plans of their form, in stages, are asked for."""
+    return context.examples == "always" or (context.examples == "auto" and model.local)
+
+
 def _messages(round: Round, model: Model, state: State, before: _Before) -> list[BaseMessage]:
     context = round.context
     replan = None
@@ -124,7 +145,7 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
         round.tools,
         conversation(state),
         question(state),
-        with_examples=context.examples == "always" or (context.examples == "auto" and model.local),
+        with_examples=_with_examples(context, model),
         replan=replan,
     )
 
@@ -146,11 +167,13 @@ class _Writing:
         self._answer: TaskData | None = None
         self._ids: list[int] = []
         self._any = False
+        self._characters = 0
+        self.too_long = False
 
-    def grammar(self) -> str:
+    def grammar(self, *, staged: bool) -> str:
         """The language of this plan, for servers that decode under a grammar."""
         most = self.round.context.max_tasks
-        return plan_grammar(self.round.tools, self.first_id, max_tasks=most)
+        return plan_grammar(self.round.tools, self.first_id, max_tasks=most, staged=staged)
 
     @property
     def ended(self) -> bool:
@@ -161,7 +184,10 @@ class _Writing:
         return self._compiler.full
 
     def feed(self, text: str) -> None:
-        for call in self._parser.feed(text):
+        room = _LONGEST + _LONGEST_TASK * self.round.context.max_tasks - self._characters
+        self.too_long = len(text) > room
+        self._characters += len(text)
+        for call in self._parser.feed(text[:room]):
             self._take(call)
 
     def broke(self) -> None:
@@ -174,6 +200,16 @@ class _Writing:
         for call in self._parser.close():
             self._take(call)
 
+    def leave_off(self) -> None:
+        """The model stopped before the plan's end: a task that failed tells the joiner so."""
+        if self.ended:
+            return
+        calls = self._parser.close()
+        for call in calls:
+            self._take(call)
+        if self._any and not calls:
+            self._take(Call(max([*self._taken, *self._ids], default=0) + 1, JOIN, whole=False))
+
     def finish(self, model: str) -> None:
         """The stream ended.
 
@@ -182,7 +218,8 @@ class _Writing:
         """
         self.cut()
         if not self._any:
-            raise EmptyReplyError(f"the planner's model {model} wrote no task; use another model")
+            why = f"the planner's model {model} wrote no task; use another model"
+            raise EmptyReplyError(why, passing=True, wait=0)
 
     def close(self) -> list[TaskData]:
         """End the plan; return its tasks in id order, as the state holds them."""

@@ -1,12 +1,9 @@
 """Puts the prompts together: what the planner and the joiner are shown, and what it costs."""
 
 import json
-import math
 import re
 import secrets
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from langchain_core.messages import (
@@ -18,24 +15,27 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.utils import count_tokens_approximately
 
+from agent.arguments import clean
+from agent.examples import worked_plans
 from agent.plan import Outcome, OutcomeData, TaskData
 from agent.references import as_text, references
 from agent.toolbox import Toolbox
-from prompts import examples, prompt
+from prompts import prompt
 
 _PLANNER = prompt("planner")
 _REPLAN = prompt("replan")
 _JOINER = prompt("joiner")
 _JOINER_LAST = prompt("joiner_last")
 _JOINER_RESULTS = prompt("joiner_results")
-_EXAMPLES = examples()
-_CALLED = re.compile(r"^\d+\. (?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
-_WORD = re.compile(r"[^\W\d_]+|%")
-_MOST_EXAMPLES = 3
 _LONGEST_CONVERSATION = 2000
 """Tokens of earlier turns."""
+_MOST_MESSAGES = 1000
+_LONGEST_MESSAGE = 3600
+"""Characters of one message of them, so that a question and its answer always fit."""
 _SHORT = 60
 """Characters of a result that is shown in place of a reference to it."""
+_LONGEST_CALL = 1000
+"""Characters of a call that is shown."""
 _DEEPEST = 3
 _BARE = re.compile(r'(?P<quote>")?\$\{?(?P<id>\d{1,9})\}?(?(quote)"|)')
 
@@ -56,7 +56,7 @@ def planner_messages(
     described = "\n".join(f"{tool.signature}  {tool.summary}" for tool in tools.values())
     system = _PLANNER.replace("{tools}", described)
     if with_examples:
-        system = "\n\n".join([system, *_alike(_fitting(tools), question)])
+        system = "\n\n".join([system, *worked_plans(tools, question)])
     messages: list[BaseMessage] = [SystemMessage(system)]
     messages += bounded(conversation)
     messages.append(HumanMessage(question))
@@ -128,14 +128,16 @@ def results(
         if not outcome.ok and not with_failures:
             continue
         call = task.get("text") or f"{id}. {_call(task, tasks, ended)}"
-        lines.append(f"{call} {_came_of_it(outcome, max_chars)}")
+        line = f"{_cut(call, _LONGEST_CALL)} {_came_of_it(outcome, max_chars)}"
+        # Further lines are indented, or one of them could pass for the line of another result.
+        lines.append("\n  ".join(line.splitlines()))
     return lines
 
 
 def called(task: TaskData) -> str:
     """A task as the model wrote it."""
     args = ", ".join(json.dumps(value, ensure_ascii=False) for value in task["args"].values())
-    return task.get("text") or f"{task['id']}. {task['tool']}({args})"
+    return _cut(task.get("text") or f"{task['id']}. {task['tool']}({args})", _LONGEST_CALL)
 
 
 def _call(
@@ -172,19 +174,23 @@ def fenced(lines: Sequence[str]) -> str:
 
 def bounded(conversation: Sequence[BaseMessage]) -> list[BaseMessage]:
     """The latest part of the conversation that fits, beginning with a question."""
-    if not conversation:
-        return []
-    kept = trim_messages(
-        list(conversation),
+    said = [
+        (HumanMessage if isinstance(message, HumanMessage) else AIMessage)(
+            _cut(clean(message.text), _LONGEST_MESSAGE)
+        )
+        for message in conversation[-_MOST_MESSAGES:]
+        if message.text
+    ]
+    return trim_messages(
+        said,
         max_tokens=_LONGEST_CONVERSATION,
         token_counter=count_tokens_approximately,
         start_on="human",
     )
-    return [
-        HumanMessage(message.text) if isinstance(message, HumanMessage) else AIMessage(message.text)
-        for message in kept
-        if message.text
-    ]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def _is_short(outcome: Outcome) -> bool:
@@ -197,34 +203,5 @@ def _came_of_it(outcome: Outcome, most: int) -> str:
     value = outcome.value
     # 0.1 + 0.2 is 0.30000000000000004, and a small model trips over long tails of digits.
     text = as_text(float(f"{value:.10g}") if isinstance(value, float) else value)
-    return f"= {text if len(text) <= most else f'{text[:most]}… ({len(text)} characters)'}"
-
-
-def _fitting(tools: Toolbox) -> list[str]:
-    """The worked plans all of whose tools are offered."""
-    return [e for e in _EXAMPLES if set(_CALLED.findall(e)) <= {*tools, "join", "answer"}]
-
-
-def _alike(worked: Sequence[str], question: str) -> list[str]:
-    """The few worked plans whose questions are most like this one, the likest last.
-
-    A small model copies the form of what it has just read, so one plan of the right form helps it
-    more than many of others. Rare words count for more than those that all questions have.
-    """
-    words = [_words(example.split("\n", 1)[0]) for example in worked]
-    frequency = Counter(word for of_one in words for word in of_one)
-    asked = _words(question)
-
-    def likeness(index: int) -> float:
-        shared = sum(1 / frequency[word] for word in asked & words[index])
-        return shared / math.sqrt(sum(1 / frequency[word] for word in words[index]))
-
-    best = sorted(range(len(worked)), key=likeness, reverse=True)[:_MOST_EXAMPLES]
-    return [worked[index] for index in reversed(best)]
-
-
-def _words(text: str) -> set[str]:
-    """The words, the pairs of neighbours, and the endings that make "higher" and "highest"."""
-    words = _WORD.findall(text.casefold())
-    endings = {word[-2:] for word in words if len(word) > 4 and word.endswith(("er", "est"))}
-    return {*words, *map(" ".join, pairwise(words)), *endings}
+    shown = _cut(text, most)
+    return f"= {shown}"

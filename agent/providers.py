@@ -6,6 +6,7 @@ A model is a text: `"openai:NAME"`, `"provider:NAME"` (with `langchain` installe
 import asyncio
 import importlib.util
 import os
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -13,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 
 from agent import local
 from agent.context import Context
-from agent.errors import SetupError
+from agent.errors import SetupError, may_pass, one_line
 from agent.models import Dialect, Model
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Role = Literal["planner", "joiner", "tools"]
 LOCAL = "local"
 DEFAULT = "openai:gpt-4.1-mini"
+_HERE = ("127.0.0.1", "localhost", "::1")
+_LOCAL_SILENCE = 600.0
+"""Seconds: on a busy machine the local model reads a full prompt for minutes."""
 
 
 def chosen(context: Context, role: Role) -> tuple[str, str]:
@@ -36,8 +40,23 @@ def chosen(context: Context, role: Role) -> tuple[str, str]:
     return LOCAL, "no model is chosen and OPENAI_API_KEY is not set"
 
 
+@dataclass
+class _Opened:
+    """A model, and the server that has yet to say whether it decodes under a grammar."""
+
+    model: Model
+    unasked: tuple[str, str] | None = None
+    """Its base URL and key."""
+
+    async def ask(self) -> None:
+        """Ask the server; one that gives no answer now is asked again the next time."""
+        if self.unasked and (owners := await _owners(*self.unasked)) is not None:
+            self.model = replace(self.model, dialect=_dialect(owners))
+            self.unasked = None
+
+
 # Pooled connections die with their loop, so each loop has models of its own.
-_OPEN: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, Model]]" = WeakKeyDictionary()
+_OPEN: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, _Opened]]" = WeakKeyDictionary()
 _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -56,15 +75,18 @@ async def open_model(model: BaseChatModel | str) -> Model:
     key = (model, endpoint, *(os.environ.get(name) for name in _VARIABLES))
     if key not in opened:
         opened[key] = await _open(model, endpoint)
-    return opened[key]
+    await opened[key].ask()
+    return opened[key].model
 
 
-async def _open(name: str, endpoint: local.Endpoint | None) -> Model:
+async def _open(name: str, endpoint: local.Endpoint | None) -> _Opened:
     if endpoint is not None:
         chat = await asyncio.to_thread(
-            _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0, timeout=600
+            _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return Model(LOCAL, chat, "llama.cpp", local=True)
+        return _Opened(
+            Model(LOCAL, chat, "llama.cpp", local=True, silence=_LOCAL_SILENCE, names_end=True)
+        )
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
         raise SetupError(f"the model {name!r} names no provider; write 'openai:{name}' or 'local'")
@@ -74,27 +96,31 @@ async def _open(name: str, endpoint: local.Endpoint | None) -> Model:
         if key is None:
             raise SetupError(f"{name} needs OPENAI_API_KEY (or OPENAI_BASE_URL); or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
-        return Model(name, chat, await _dialect(base_url, key) if base_url else None)
+        return _Opened(Model(name, chat, names_end=True), (base_url, key) if base_url else None)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(f"{name}: pip install langchain langchain-{provider}, or use 'openai:…'")
     from langchain.chat_models import init_chat_model
 
     try:
-        return Model(name, await asyncio.to_thread(init_chat_model, name))
+        return _Opened(Model(name, await asyncio.to_thread(init_chat_model, name)))
     except (ImportError, ValueError) as error:
-        raise SetupError(f"{name}: {str(error).splitlines()[0]}") from error
+        raise SetupError(f"{name}: {one_line(error)}") from None
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:
-    from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
-    return ChatOpenAI(
+    from agent.openai_chat import OpenAIChat
+
+    return OpenAIChat(
         model=name,
         base_url=base_url,
         api_key=SecretStr(key),
         stream_usage=True,
         http_async_client=_client(base_url),
+        # Who asks again, and how long silence may last, is ruled in one place: `models.py`.
+        max_retries=0,
+        stream_chunk_timeout=None,
         **options,
     )
 
@@ -103,13 +129,17 @@ def _client(base_url: str | None) -> "httpx.AsyncClient":
     """A client of this loop's own. To this machine no connection is kept: a new one is cheap."""
     import httpx
 
-    here = base_url is not None and httpx.URL(base_url).host in ("127.0.0.1", "localhost", "::1")
+    try:
+        here = base_url is not None and httpx.URL(base_url).host in _HERE
+    except httpx.InvalidURL:
+        # It may hold a password, so it is not shown.
+        raise SetupError("OPENAI_BASE_URL is no address; write http://host:port/v1") from None
     limits = httpx.Limits(max_keepalive_connections=0 if here else 20)
-    return httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(600, connect=10))
+    return httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(None, connect=10))
 
 
-async def _dialect(base_url: str, key: str) -> Dialect | None:
-    """Whether the server says that it is llama.cpp or vLLM, which decode under a grammar."""
+async def _owners(base_url: str, key: str) -> set[str] | None:
+    """Who owns a server's models, as it says; None if it may only not have said so yet."""
     import httpx
 
     try:
@@ -119,7 +149,13 @@ async def _dialect(base_url: str, key: str) -> Dialect | None:
                 headers={"Authorization": f"Bearer {key}"},
                 timeout=5,
             )
-        owners = {str(entry.get("owned_by")) for entry in answer.json().get("data", [])}
-    except (httpx.HTTPError, ValueError, AttributeError, TypeError):
-        return None  # the model's own call will say what is wrong
+        answer.raise_for_status()
+        return {str(entry.get("owned_by")) for entry in answer.json().get("data", [])}
+    except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
+        # The model's own call will say what is wrong.
+        return None if may_pass(error) else set()
+
+
+def _dialect(owners: set[str]) -> Dialect | None:
+    """How a server takes a grammar: llama.cpp and vLLM decode under one."""
     return "llama.cpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else None

@@ -63,6 +63,15 @@ def substitute(value: Any, result_of: Callable[[int], Any], known: Callable[[int
     return value
 
 
+def literal(value: Any) -> Any:
+    """A value as a plan writes it, so that no dollar sign in it makes a reference."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {literal(key): literal(item) for key, item in value.items()}
+    return [literal(item) for item in value] if isinstance(value, list) else value
+
+
 def as_text(value: Any) -> str:
     """A result as it reads inside a longer string."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

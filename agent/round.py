@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -35,7 +35,10 @@ class Setup:
         """Open the model of a role; tools read with the joiner's."""
         given = self.models.get("joiner" if role == "tools" else role)
         name, _ = chosen(context, "joiner" if role == "tools" else role)
-        return await open_model(given if given is not None else name)
+        model = await open_model(given if given is not None else name)
+        if context.model_timeout is None:
+            return model
+        return replace(model, silence=context.model_timeout)
 
     def tools(self, context: Context) -> Toolbox:
         return self.toolbox.offered(context.allow, context.approve)
@@ -53,7 +56,7 @@ async def open_round(
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
     live = Live.of(config)
     context = Context.of(runtime.context)
-    events = Events(runtime.stream_writer, number, live.began)
+    events = Events(runtime.stream_writer, number, live.seconds)
     if asked is not None:
         events.turn_start(asked)
     tools = setup.tools(context)
@@ -71,8 +74,6 @@ async def open_round(
     )
     round = Round(number, context, tools, events, unit, meter)
     await live.begin(round)
-    if context.deadline is not None:
-        unit.expire_in(live.left(context.deadline), context.deadline)
     return round
 
 

@@ -11,7 +11,7 @@ manner of dask/distributed's worker state machine; the life of a task is drawn a
 here only.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
@@ -36,8 +36,10 @@ from agent.facts import (
     TakenOver,
     Tools,
 )
+from agent.paths import Heights, circle
 from agent.plan import Outcome, Refused, Task
 from agent.references import substitute
+from agent.trust import Trust
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class _Call:
     owners: list[int]
     returned: Returned | None = None
     rejected: str | None = None
+    edited: bool = False
+    """A person gave it other arguments than were planned."""
     earlier: bool = False
     """It ran in an earlier round."""
 
@@ -65,6 +69,8 @@ class Schedule:
         self.tasks: dict[int, Task | Refused] = {}
         """In the order of planning. Those that turned out not to compile are `Refused`."""
         self.outcomes: dict[int, Outcome] = {}
+        self.edited: set[int] = set()
+        """The tasks whose arguments are a person's, and no longer those of the plan."""
         self._tools = tools
         self._free = max_parallel
         self._early_start = early_start
@@ -86,13 +92,14 @@ class Schedule:
         self._by_key: dict[str, int] = {}
         self._not_yet: list[int] = []
         self._asked: dict[int, int] = {}
+        self._trust = Trust()
+        self._why: dict[int, str] = {}
         # Calls that wait for a slot, by the task that they are launched for.
         self._startable: dict[int, int] = {}
         self._running: set[int] = set()
         # A heap of (-height, id, number). An entry is stale when its call has started.
         self._ready: list[tuple[int, int, int]] = []
-        self._height: dict[int, int] = {}
-        self._unranked: dict[int, Task] = {}
+        self._heights = Heights(self._waiting_needs, self.outcomes)
         self._used: defaultdict[str, int] = defaultdict(int)
         self._parked: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
 
@@ -116,8 +123,8 @@ class Schedule:
                 self._take_over()
             case Decided(decisions):
                 self._decide(decisions)
-            case DeadlinePassed(seconds):
-                self._expire(seconds)
+            case DeadlinePassed(seconds, known):
+                self._expire(seconds, known)
         self._propagate()
         self._launch()
         self._ask()
@@ -139,7 +146,7 @@ class Schedule:
             self._settle(Outcome(task.id, task.tool, "skipped", task.args, error=self._late))
             return
         awaited = task.id in self._dependants or task.id in task.needs
-        if awaited and (cycle := self._cycle(task)):
+        if awaited and (cycle := circle(task, self._waiting_needs)):
             drawn = " → ".join(map(str, cycle))
             for id in cycle[:-1]:
                 self._uncompiled(id, f"tasks wait for each other in a circle: {drawn}")
@@ -154,7 +161,7 @@ class Schedule:
                 self._skip(task, outcome)
                 return
         self._unmet[task.id] = unmet
-        self._unranked[task.id] = task
+        self._heights.add(task)
         if not unmet:
             self._ready_to_run(task)
 
@@ -164,23 +171,6 @@ class Schedule:
         assert isinstance(task, Task)
         self.tasks[id] = Refused(id, task.tool, error, task.text, task.thought)
         self._settle(Outcome(id, task.tool, "failed", error=error))
-
-    def _cycle(self, task: Task) -> list[int] | None:
-        """The ids from `task` along needs back to it, if they lead there."""
-        came_from = dict.fromkeys(task.needs, task.id)
-        stack = list(task.needs)
-        while stack:
-            id = stack.pop()
-            if id == task.id:
-                path = [id]
-                while (id := came_from[id]) != task.id:
-                    path.append(id)
-                return [task.id, *reversed(path)]
-            for need in self._waiting_needs(id):
-                if need not in came_from:
-                    came_from[need] = id
-                    stack.append(need)
-        return None
 
     def _waiting_needs(self, id: int) -> tuple[int, ...]:
         task = self.tasks.get(id)
@@ -213,6 +203,8 @@ class Schedule:
         for id in forgotten:
             task = self.tasks.pop(id)
             self._unmet.pop(id, None)
+            self._trust.forget(id)
+            self._why.pop(id, None)
             if self.outcomes.pop(id, None) is None:
                 why = "the planner's stream broke off; its plan is written anew"
                 self._orders.append(Settle(Outcome(id, task.tool, "skipped", error=why)))
@@ -228,8 +220,7 @@ class Schedule:
         self._planned = [id for id in self._planned if id in self._earlier]
         for need, waiting in list(self._dependants.items()):
             self._dependants[need] = [id for id in waiting if id not in forgotten]
-        self._unranked = {id: t for id, t in self._unranked.items() if id not in forgotten}
-        self._height.clear()
+        self._heights.forget(forgotten)
 
     def _known(self, numbers: Iterable[int]) -> dict[int, int]:
         """Those of the calls that were not forgotten, by the task that they are launched for."""
@@ -245,6 +236,9 @@ class Schedule:
     def _ready_to_run(self, task: Task) -> None:
         """All needs ended ok: fill the references in, and find or make the call."""
         prior = self._prior.pop(task.id, None)
+        rules = self._tools.rules(task.tool)
+        earlier = task.id in self._earlier
+        source = self._trust.trace(task, untrusted=rules.untrusted, earlier=earlier)
         try:
             args = substitute(
                 task.args, lambda id: self.outcomes[id].value, lambda id: id in task.needs
@@ -253,8 +247,12 @@ class Schedule:
         except PlanError as error:
             self._settle(Outcome(task.id, task.tool, "failed", task.args, error=str(error)))
             return
+        asks = rules.asks or (rules.guarded and source is not None)
         if prior is not None and self._still_holds(prior, task, args):
             self._recall(prior, key)
+            return
+        if self._late is not None:
+            self._settle(Outcome(task.id, task.tool, "skipped", args, error=self._late))
             return
         number = self._by_key.get(key)
         if number is not None and self._may_share(number):
@@ -266,16 +264,18 @@ class Schedule:
         number = next(self._numbers)
         self._calls[number] = _Call(task.tool, args, key, [task.id])
         self._by_key[key] = number
-        if self._tools.rules(task.tool).asks:
+        if asks:
             self._asked[task.id] = number
+            if source is not None and not rules.asks:
+                tool = self.tasks[source].tool
+                self._why[task.id] = f"the untrusted result of task {source} ({tool}) reaches it"
         else:
             self._admit(number)
 
-    def _still_holds(self, prior: Outcome, task: Task, args: Mapping[str, Any]) -> bool:
+    @staticmethod
+    def _still_holds(prior: Outcome, task: Task, args: Mapping[str, Any]) -> bool:
         """Whether a task was not edited since it ended, nor was what it waited for."""
-        # A person may have approved other arguments than were planned, so those say nothing.
-        same = self._tools.rules(task.tool).asks or prior.args == args
-        return same and prior.tool == task.tool and prior.status != "skipped"
+        return prior.args == args and prior.tool == task.tool and prior.status != "skipped"
 
     def _may_share(self, number: int) -> bool:
         call = self._calls[number]
@@ -292,8 +292,7 @@ class Schedule:
         if prior.status == "rejected":
             call.rejected = prior.error
         else:
-            times = prior.started_at, prior.ended_at, prior.attempts
-            call.returned = Returned(number, prior.value, prior.error, *times)
+            call.returned = Returned.again(number, prior)
         self._calls[number] = call
         self._by_key[key] = number
         self._settle(prior, announce=False)
@@ -319,8 +318,9 @@ class Schedule:
     def _launch(self) -> None:
         """Fill the free slots, the call with the longest path of waiting tasks behind it first."""
         crowded = len(self._startable) > self._free > 0 or any(self._parked.values())
-        if crowded and self._unranked:
-            self._rank()
+        if crowded:
+            for id in self._heights.rank() & self._startable.keys():
+                self._push(id)
         while self._free and self._ready:
             entry = heappop(self._ready)
             if self._is_stale(entry):
@@ -340,40 +340,10 @@ class Schedule:
             self._orders.append(Launch(number, id, call.tool, call.args))
 
     def _push(self, id: int) -> None:
-        heappush(self._ready, (-self._height.get(id, 0), id, self._startable[id]))
+        heappush(self._ready, (-self._heights[id], id, self._startable[id]))
 
     def _is_stale(self, entry: tuple[int, int, int]) -> bool:
         return self._startable.get(entry[1]) != entry[2]
-
-    def _rank(self) -> None:
-        """Bring heights up to date: a task's is one more than the highest that waits for it.
-
-        A task passes its height on when every new task that waits for it has, so that each need
-        costs one step; only tasks ranked before are raised over and over.
-        """
-        new = {id: task for id, task in self._unranked.items() if id not in self.outcomes}
-        self._unranked = {}
-        above = Counter(need for task in new.values() for need in task.needs if need in new)
-        top = [id for id in new if id not in above]
-        raised_ids = set()
-        while top:
-            task = new.pop(top.pop())
-            height = self._height.setdefault(task.id, 0)
-            raised = [(need, height + 1) for need in task.needs]
-            while raised:
-                id, height = raised.pop()
-                if self._height.get(id, 0) < height and id not in self.outcomes:
-                    self._height[id] = height
-                    raised_ids.add(id)
-                    if id not in new:
-                        raised += [(need, height + 1) for need in self._waiting_needs(id)]
-            for need in task.needs:
-                if need in new:
-                    above[need] -= 1
-                    if not above[need]:
-                        top.append(need)
-        for id in raised_ids & self._startable.keys():
-            self._push(id)
 
     def _ask(self) -> None:
         """Ask about all calls that need a person at once, after everything else has run."""
@@ -382,9 +352,9 @@ class Schedule:
             asked = [
                 (id, number, self._calls[number]) for id, number in sorted(self._asked.items())
             ]
-            self._orders.append(
-                Ask(tuple(Launch(number, id, call.tool, call.args) for id, number, call in asked))
-            )
+            calls = tuple(Launch(number, id, call.tool, call.args) for id, number, call in asked)
+            why = {call.id: self._why[call.id] for call in calls if call.id in self._why}
+            self._orders.append(Ask(calls, why))
 
     def _decide(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
@@ -398,7 +368,7 @@ class Schedule:
                 continue
             if decision.args is not None:
                 # An equal call shares what the person made of it.
-                call.args = decision.args
+                call.args, call.edited = decision.args, True
             self._admit(number)
 
     def _return(self, returned: Returned) -> None:
@@ -462,6 +432,8 @@ class Schedule:
 
     def _settle_owner(self, call: _Call, id: int) -> None:
         """Give a task the outcome of the call that it waits for."""
+        if call.edited:
+            self.edited.add(id)
         outcome = Outcome(id, call.tool, "rejected", call.args, error=call.rejected)
         if (it := call.returned) is not None:
             outcome = Outcome(
@@ -478,13 +450,19 @@ class Schedule:
             )
         self._settle(outcome)
 
-    def _expire(self, seconds: float) -> None:
+    def _expire(self, seconds: float, known: tuple[Outcome, ...]) -> None:
         self._late = why = f"the turn's deadline of {seconds:g} s passed"
+        ended = {outcome.id: outcome for outcome in known if outcome.id in self.tasks}
         for number in list(self._running):
             call = self._calls[number]
-            call.returned = Returned(number, error=why)
+            before = next((ended[id] for id in call.owners if id in ended), None)
+            late = Returned(number, error=why)
+            call.returned = Returned.again(number, before) if before is not None else late
             self._settle_owners(call)
             self._stop(number)
+        for id, outcome in ended.items():
+            if id not in self.outcomes:
+                self._settle(outcome)
         for id, task in self.tasks.items():
             if id not in self.outcomes:
                 args = task.args if isinstance(task, Task) else {}

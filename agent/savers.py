@@ -60,3 +60,8 @@ def with_async(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
     # `SqliteSaver` has some that only refuse; this one no sync saver has.
     sync_only = type(saver).aput_writes is BaseCheckpointSaver.aput_writes
     return ThreadedSaver(saver) if sync_only else saver
+
+
+def behind(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
+    """The saver that a face is of, else `saver` itself."""
+    return saver._saver if isinstance(saver, ThreadedSaver) else saver

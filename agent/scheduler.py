@@ -3,24 +3,24 @@
 After a restart, or when a person edited the plan, it builds a unit from the plan in the state.
 """
 
-import uuid
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agent.approval import ask_person, reject_all
 from agent.compiler import is_answer
 from agent.context import Context
-from agent.facts import Ask, Decided, Decision, PlanEnded, TakenOver
-from agent.journal import Journal
+from agent.facts import Ask, Decided, Decision, Fact, PlanEnded, TakenOver
+from agent.journal import CHECKPOINTER, Entry, Journal, checkpoint_of, forked_from
 from agent.live import Live, Round
+from agent.messages import round_messages
 from agent.parser import ANSWER
 from agent.plan import Outcome, OutcomeData, TaskData, tidied
-from agent.references import as_text
+from agent.references import literal
 from agent.round import Setup, load, open_round
 from agent.state import State, spent
+from agent.task_fetching_unit import TaskFetchingUnit
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
 
@@ -42,6 +42,10 @@ class Scheduler:
         kept = {id for id, data in before.items() if _unchanged(round, data)}
         plan = [task for task in state["plan"] if str(task["id"]) not in kept]
         await _run(round, plan, config)
+        for task in plan:
+            if task["id"] in schedule.edited:
+                # The plan says what ran: what a person makes of it later is an edit of that.
+                task["args"] = literal(dict(schedule.outcomes[task["id"]].args))
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
         for task in state["plan"]:
             if is_answer(task):
@@ -55,7 +59,7 @@ class Scheduler:
             "plan": state["plan"],
             "outcomes": dict(sorted(outcomes.items(), key=lambda entry: int(entry[0]))),
             "usage": usage,
-            "messages": messages(plan, outcomes, round.context.max_result_chars),
+            "messages": round_messages(plan, outcomes, round.context.max_result_chars),
         }
 
     async def _take_over(
@@ -66,7 +70,14 @@ class Scheduler:
             live.round.unit.adopt(config)
             return live.round
         round = await open_round(self._setup, runtime, config, state["round"], early_start=False)
-        load(round, state["plan"], state.get("outcomes") or {}, announce=True)
+        outcomes = state.get("outcomes") or {}
+        if (saver := config["configurable"].get(CHECKPOINTER)) is not None:
+            # What ran before a person edited the plan, or went back to it.
+            outcomes = {
+                **await forked_from(saver, checkpoint_of(config), live.addressed),
+                **outcomes,
+            }
+        load(round, state["plan"], outcomes, announce=True)
         round.unit.tell(PlanEnded())
         return round
 
@@ -78,71 +89,43 @@ def _unchanged(round: Round, data: OutcomeData) -> bool:
 
 async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> None:
     """Let everything run, and ask a person where one is needed."""
-    unit = round.unit
+    unit, live = round.unit, Live.of(config)
     journal = Journal(unit, config)
     unit.before_destructive = journal.confirm
-    ids = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
-    await journal.open(_calls(round, ids, decided=set()))
-    unit.tell(TakenOver())
-    decided: set[int] = set()
-    while (ask := await _next_ask(round, journal)) is not None:
-        decisions = _decide(ask, round, journal)
-        decided |= {decision.id for decision in decisions}
-        left = sorted(id for id in ids if id not in unit.schedule.outcomes)
-        await journal.open(_calls(round, left, decided=decided))
-        unit.tell(Decided(decisions))
+    left = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
+    fact: Fact = TakenOver()
+    while True:
+        await journal.open(_entries(round, left))
+        if not journal.replaying:
+            live.count_on(journal.seconds)
+            live.watch_deadline()
+        unit.tell(fact)
+        ask = await _next_ask(unit, journal, live)
+        if ask is None:
+            return
+        fact = Decided(_decide(ask, round, journal))
+        left = [id for id in left if id not in unit.schedule.outcomes]
 
 
-async def _next_ask(round: Round, journal: Journal) -> Ask | None:
+async def _next_ask(unit: TaskFetchingUnit, journal: Journal, live: Live) -> Ask | None:
     """Wait until all has run or a person must decide; either way the journal is up to date."""
     try:
-        ask = await round.unit.stopped()
+        ask = await unit.stopped()
     except Exception:
         # A tool interrupts: LangGraph would wait for what has not ended.
-        await journal.pause()
+        await journal.pause(live.seconds(), asked=False)
         raise
-    await journal.pause()
+    await journal.pause(live.seconds(), asked=ask is not None)
     return ask
 
 
-def _calls(round: Round, ids: list[int], decided: set[int]) -> list[tuple[int, str, bool]]:
-    """What the journal needs of the calls that need no person, or whom one has decided on."""
-    found = []
-    for id in ids:
-        tool = round.tools.get(round.unit.schedule.tasks[id].tool)
-        if tool is not None and (id in decided or not tool.rules.asks):
-            found.append((id, tool.name, tool.destructive))
-    return found
+def _entries(round: Round, ids: list[int]) -> list[Entry]:
+    """The calls to journal, in plan order."""
+    tools = {id: round.tools.get(round.unit.schedule.tasks[id].tool) for id in ids}
+    return [Entry(id, it.name, it.destructive) for id, it in tools.items() if it is not None]
 
 
 def _decide(ask: Ask, round: Round, journal: Journal) -> tuple[Decision, ...]:
     if journal.lasting:
         return ask_person(ask, round.tools)
     return reject_all(ask, _NO_CHECKPOINTER)
-
-
-def messages(
-    plan: list[TaskData], outcomes: dict[str, OutcomeData], max_chars: int
-) -> list[AnyMessage]:
-    """A round in the chat protocol: the plan's calls, and directly behind them their results."""
-    plan = [task for task in plan if not is_answer(task)]
-    if not plan:
-        return []
-    mark = uuid.uuid4().hex[:8]
-    calls = [
-        {"name": task["tool"], "args": task["args"], "id": f"call_{mark}_{task['id']}"}
-        for task in plan
-    ]
-    answers: list[AnyMessage] = []
-    for task in plan:
-        outcome = Outcome.of(outcomes[str(task["id"])])
-        text = as_text(outcome.value) if outcome.ok else f"{outcome.status}: {outcome.error}"
-        answers.append(
-            ToolMessage(
-                text if len(text) <= max_chars else f"{text[:max_chars]}…",
-                tool_call_id=f"call_{mark}_{task['id']}",
-                name=task["tool"],
-                status="success" if outcome.ok else "error",
-            )
-        )
-    return [AIMessage("", tool_calls=calls), *answers]

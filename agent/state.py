@@ -6,6 +6,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
+from agent.arguments import clean
 from agent.plan import OutcomeData, TaskData
 
 
@@ -36,13 +37,15 @@ class State(Question, total=False):
     """What the joiner found missing."""
     usage: dict[str, RoleUsage]
     """By role: planner, joiner, and tools for the models inside tools."""
+    seconds: float
+    """How long the turn has run, without the time that it waited for a person or was stopped."""
 
 
 def question(state: State) -> str:
     """The user's message of this turn."""
     asked = (m for m in reversed(state["messages"]) if isinstance(m, HumanMessage))
     message = next(asked, None)
-    return message.text if message is not None else ""
+    return clean(message.text) if message is not None else ""
 
 
 def conversation(state: State) -> list[BaseMessage]:

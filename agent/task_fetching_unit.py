@@ -49,7 +49,7 @@ class TaskFetchingUnit:
         self._stopped = asyncio.Event()
         self._broken: BaseException | None = None
         self._waiting: dict[int, asyncio.Future[Outcome]] = {}
-        self._known: dict[int, Returned] = {}
+        self._known: dict[int, Outcome] = {}
         self._deadline: asyncio.TimerHandle | None = None
 
     def tell(self, fact: Fact) -> None:
@@ -81,17 +81,18 @@ class TaskFetchingUnit:
 
     def recall(self, outcomes: dict[int, Outcome]) -> None:
         """Take results from the journal: their calls are not run again."""
-        for id, it in outcomes.items():
-            if it.status in ("ok", "failed") and it.attempts:
-                times = it.started_at, it.ended_at, it.attempts
-                self._known[id] = Returned(0, it.value, it.error, *times)
+        ran = {id: it for id, it in outcomes.items() if it.status in ("ok", "failed")}
+        self._known |= {id: outcome for id, outcome in ran.items() if outcome.attempts}
 
     def expire_in(self, seconds: float, deadline: float) -> None:
-        """Tell the schedule after `seconds` that the turn's deadline has passed."""
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(
-            max(0.0, seconds), lambda: self._hear(DeadlinePassed(deadline))
-        )
+        """Tell the schedule after `seconds` that the turn's deadline has passed; 0 is at once."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if seconds <= 0:
+            self._expire(deadline)
+        else:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(seconds, self._expire, deadline)
 
     async def stopped(self) -> Ask | None:
         """Wait until every task has its outcome, or a person must decide.
@@ -131,14 +132,15 @@ class TaskFetchingUnit:
             await asyncio.wait(self._ending, timeout=_PATIENCE)
         self._stopped.set()
 
+    def _expire(self, deadline: float) -> None:
+        self._hear(DeadlinePassed(deadline, tuple(self._known.values())))
+
     def _launch(self, launch: Launch) -> None:
         if self._broken is not None:
             return
         loop = asyncio.get_running_loop()
-        if (known := self._known.pop(launch.id, None)) is not None:
-            it = known
-            times = it.started_at, it.ended_at, it.attempts
-            loop.call_soon(self._hear, Returned(launch.call, it.value, it.error, *times))
+        if (known := self._known.get(launch.id)) is not None:
+            loop.call_soon(self._hear, Returned.again(launch.call, known))
             return
         self._events.task_started(launch)
         task = loop.create_task(

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -279,12 +279,17 @@ def _rules(tool: BaseTool) -> ToolRules:
         limits[f"tool {tool.name}"] = most
     if "exclusive" in hints:
         limits[f"exclusive {hints['exclusive']}"] = 1
-    return ToolRules(early_start=not destructive, shared=not destructive, limits=limits)
+    return ToolRules(
+        early_start=not destructive,
+        shared=not destructive,
+        guarded=destructive,
+        untrusted=bool(hints.get("openWorldHint")),
+        limits=limits,
+    )
 
 
 def _asking(tool: Tool) -> Tool:
-    rules = ToolRules(False, tool.rules.shared, True, tool.rules.limits)
-    return Tool(tool.base, tool.parameters, tool.required, tool.schema, tool.model, rules)
+    return replace(tool, rules=replace(tool.rules, early_start=False, asks=True))
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:

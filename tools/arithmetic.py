@@ -70,19 +70,20 @@ leaf ::= "-"? (number | reference | "pi" | "e")
 one ::= "sqrt" | "log" | "log10" | "exp" | "sin" | "cos" | "tan" | "abs" | "floor" | "ceil"
 many ::= "min" | "max"
 number ::= ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ("e" "-"? [1-9] [0-9]?)?
-reference ::= "$" [1-9] [0-9]{0,2} step{0,4}
-step ::= "." [A-Za-z_] [A-Za-z0-9_]{0,39} | "[" ("0" | [1-9] [0-9]{0,3}) "]"
 """
 _COMPARISON = 'comparison ::= sum (" " ([<>] | [<>=!] "=") " " sum)?'
 _KINDS = [{"type": "string"}, {"type": "number"}]
-# `gbnf` is the grammar of the text, for models whose servers decode under one. Three levels of
-# brackets and thirteen terms are enough for a plan, and an end to a model that repeats itself.
+# `gbnf` is the grammar of the text, for models whose servers decode under one; its `reference` is
+# the plan language's. Three levels of brackets and thirteen terms are enough for a plan, and an end
+# to a model that repeats itself.
 VALUE_SCHEMA: dict[str, Any] = {"anyOf": _KINDS, "gbnf": _NUMERIC}
 _SCHEMA = {"anyOf": _KINDS, "gbnf": _COMPARISON + _NUMERIC}
 Expression = Annotated[str | int | float, WithJsonSchema(_SCHEMA)]
 
 # Python folds other alphabets' letters and digits into ASCII, so they are refused before it reads.
 _FOREIGN = re.compile(r"[^0-9A-Za-z_+\-*/%().,<>=!\s]")
+# A number and a word without a space: never arithmetic, and Python would warn on the terminal.
+_JOINED = re.compile(r"[0-9a-fA-FjJ_.](?:and|else|for|if|in|is|not|or)")
 _REMEDIES = {
     "^": "write ** for a power",
     "×": "write *",
@@ -103,7 +104,7 @@ def math(expression: Expression) -> int | float | bool:
     return evaluate(expression)
 
 
-math.metadata = {"readOnlyHint": True}
+math.metadata = {"readOnlyHint": True, "stage": 2, "reads": [1, 2]}
 
 
 def evaluate(expression: str | int | float) -> int | float | bool:
@@ -121,7 +122,7 @@ def evaluate(expression: str | int | float) -> int | float | bool:
     if not isinstance(expression, str):
         return _settled(_checked(expression, str(expression)))
     text = " ".join(expression.split())
-    shown = repr(text if len(text) <= 60 else f"{text[:57]}...")
+    shown = _shown(text)
     tree = _parsed(text, shown)
     try:
         if isinstance(tree, ast.Compare):
@@ -129,6 +130,12 @@ def evaluate(expression: str | int | float) -> int | float | bool:
         return _settled(_value(tree, shown))
     except OverflowError:
         _refuse(shown, "a value is too large; use smaller numbers")
+
+
+def _shown(text: str) -> str:
+    # Cut as it is shown: one character may take ten.
+    shown = repr(text[:61])
+    return shown if len(shown) <= 62 else f"{shown[:58]}...{shown[0]}"
 
 
 def _refuse(shown: str, reason: str) -> NoReturn:
@@ -150,8 +157,10 @@ def _parsed(text: str, shown: str) -> ast.expr:
     if _deepest_bracket(text) > MAX_BRACKETS:
         _refuse(shown, f"its brackets are nested more than {MAX_BRACKETS} deep; split it")
     try:
-        tree = ast.parse(text, mode="eval").body
+        tree = None if _JOINED.search(text) else ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = None
+    if tree is None:
         if "%" in text:
             _refuse(shown, "% is the remainder here; 20 % more is * 1.2, 20 % of x is x * 0.2")
         _refuse(shown, "it is not one arithmetic expression; write one such as 3 * (4 + 5)")
@@ -195,7 +204,7 @@ def _value(node: ast.expr, shown: str) -> Number:
         case ast.Compare():
             _refuse(shown, "a comparison must stand alone; compute its sides first")
         case ast.Name(id=name):
-            _refuse(shown, f"no value {name!r}; the names are pi and e")
+            _refuse(shown, f"no value {_shown(name)}; the names are pi and e")
         case ast.Tuple():
             _refuse(shown, "a comma stands outside a function; write 8848 for 8,848")
         case _:
@@ -249,7 +258,7 @@ def _called(name: str, args: list[Number], shown: str) -> Number:
             _refuse(shown, f"round to {args[1]:g} digits; give a whole number up to 300")
         return _checked(round(args[0], args[1]), shown)
     if name not in _OPERATIONS and name not in _ROUNDING and name != "round":
-        _refuse(shown, f"no function {name!r}; there are {_FUNCTIONS}")
+        _refuse(shown, f"no function {_shown(name)}; there are {_FUNCTIONS}")
     if len(args) != 1:
         _refuse(shown, f"{name} takes one number, and has {len(args)}")
     if name == "round":

@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException, tool
 
 from .excerpt import excerpt, lines_of, text_of
+from .fence import mark_for
 from .labels import labelled
 from .numbers_in_text import Quantity, quantities
 from .resources import Reader, Resources
@@ -56,7 +57,7 @@ async def number(
     return _converted(await _chosen(lines, fitting, what, Resources.of(config).reader), wanted)
 
 
-number.metadata = {"readOnlyHint": True}
+number.metadata = {"readOnlyHint": True, "stage": 1, "reads": [0]}
 
 
 def _fitting(found: list[Quantity], what: str, wanted: Asked) -> list[Quantity]:
@@ -96,7 +97,8 @@ async def _chosen(
     among = {quantity.line for quantity in fitting}
     shown = excerpt(lines, what, among=among, characters=MAX_TEXT, count=MAX_LINES)
     choices = _distinct([quantity for quantity in fitting if quantity.line in shown])
-    user = _USER.format(text="\n".join(lines[line] for line in shown), what=what)
+    text = "\n".join(lines[line] for line in shown)
+    user = _USER.format(mark=mark_for(text), text=text, what=what)
     if reader.grammars:
         grammar = "root ::= " + " | ".join(_quoted(choice) for choice in choices)
         reply = (await reader.ask(_SYSTEM, user, grammar=grammar)).strip()
@@ -111,8 +113,8 @@ async def _chosen(
         if place in by_place:
             return by_place[place]
     raise ToolException(
-        f"the reading model chose {reply[:40]!r} for {what!r}, which is none of the "
-        f"{len(choices)} numbers offered; name the number more closely"
+        f"the reading model chose none of the {len(choices)} numbers offered for {what!r}; "
+        "name the number more closely"
     )
 
 

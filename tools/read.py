@@ -7,16 +7,19 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException, tool
 
 from .excerpt import excerpt, lines_of, text_of
+from .fence import mark_for
 from .resources import Resources
 
 MAX_TEXT = 4000
 """Characters of a text that the model is shown."""
 MAX_TOKENS = 32
+MAX_ANSWER = 120
+"""Characters of an answer: it is a name to search for, not the text again."""
 
 _SYSTEM, _USER = files("prompts").joinpath("read.md").read_text("utf-8").strip().split("\n---\n")
 _ABSENT = "not in the text"
 # One short line; the bound keeps a greedy model from repeating itself.
-_GRAMMAR = r"root ::= [^ \n\r] [^\n\r]{0,119}"
+_GRAMMAR = rf"root ::= [^ \n\r] [^\n\r]{{0,{MAX_ANSWER - 1}}}"
 
 
 @tool
@@ -32,13 +35,14 @@ async def read(
         raise ToolException(f"the text to answer {question!r} from is empty; search again")
     every = range(len(lines))
     shown = excerpt(lines, question, among=every, characters=MAX_TEXT, count=len(lines))
-    user = _USER.format(text="\n".join(lines[line] for line in shown), question=question)
+    passage = "\n".join(lines[line] for line in shown)
+    user = _USER.format(mark=mark_for(passage), text=passage, question=question)
     grammar = _GRAMMAR if reader.grammars else None
     reply = await reader.ask(_SYSTEM, user, grammar=grammar, max_tokens=MAX_TOKENS)
-    answer = next(iter(reply.strip().splitlines()), "").strip()
+    answer = next(iter(reply.strip().splitlines()), "").strip()[:MAX_ANSWER]
     if not answer or _ABSENT in answer.casefold():
         raise ToolException(f"{question!r} is not answered by the text; search for it")
     return answer
 
 
-read.metadata = {"readOnlyHint": True}
+read.metadata = {"readOnlyHint": True, "stage": 0, "reads": [0]}

@@ -26,6 +26,7 @@ def test_defaults() -> None:
         "max_parallel": 16,
         "tool_timeout": 60.0,
         "tool_retries": 2,
+        "model_timeout": None,
         "deadline": None,
         "approve": (),
         "allow": None,

@@ -74,6 +74,8 @@ def test_errors_that_may_pass(error: Exception, passes: bool) -> None:
         (http(429, **{"retry-after": "0.5"}), 0.5),
         (http(429, **{"retry-after": "3600"}), 60.0),
         (http(429, **{"retry-after": "-1"}), 0.0),
+        (http(429, **{"retry-after": "nan"}), None),
+        (http(429, **{"retry-after-ms": "1500", "retry-after": "2"}), 1.5),
         (http(429, **{"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}), None),
         (http(429), None),
         (ValueError(), None),

@@ -379,7 +379,7 @@ def test_whatever_it_accepts_compiles_to_what_stands_there(name: str, random: Ra
 @OPTIONS
 @given(random=st.randoms(use_true_random=False))
 def test_expression_is_one_that_math_computes(random: Random) -> None:
-    rules = Grammar(f"root ::= comparison\n{EXPRESSION['gbnf']}")
+    rules = Grammar(f'root ::= comparison\n{EXPRESSION["gbnf"]}\nreference ::= "$2"')
     expression = REFERENCE.sub("2", rules.sentence(random.choice, depth=9))
     with suppress(ToolException):
         evaluate(expression)
@@ -411,7 +411,7 @@ def test_rules_of_tools_are_kept_apart() -> None:
 
 @pytest.mark.parametrize(
     ("gbnf", "message"),
-    [("a ::= b", "uses the rule 'b'"), ("no rules here", "uses the rule 'no'"), ("", "no rule")],
+    [("a ::= b", "uses the rule 'b'"), ("no rules here", "no rule"), ("", "no rule")],
 )
 def test_rules_that_a_tool_forgot_are_the_persons_to_mend(gbnf: str, message: str) -> None:
     with pytest.raises(SetupError, match=message):

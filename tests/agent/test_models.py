@@ -89,6 +89,47 @@ async def test_a_server_that_decodes_under_a_grammar_is_sent_one(
     assert ("root ::=" in sent) == (dialect is not None)
 
 
+async def test_a_server_that_is_still_starting_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ModelServer("x", owned_by="llamacpp") as server:
+        point_to(monkeypatch, server)
+        server.loading = True
+        before = await open_model("openai:scripted")
+        server.loading = False
+        after = await open_model("openai:scripted")
+        assert (before.dialect, after.dialect) == (None, "llama.cpp")
+        assert after.chat is before.chat
+        assert await open_model("openai:scripted") is after
+    assert [request.path for request in server.requests] == ["/v1/models"] * 2
+
+
+async def test_a_server_that_was_down_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer("x") as gone:
+        point_to(monkeypatch, gone)
+    assert (await open_model("openai:scripted")).dialect is None
+    port = int(gone.base_url.rpartition(":")[2].partition("/")[0])
+    with ModelServer("x", port=port, owned_by="vllm"):
+        assert (await open_model("openai:scripted")).dialect == "vllm"
+
+
+async def test_a_server_without_a_list_of_models_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ModelServer("x") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base_url}/elsewhere")
+        for _ in range(2):
+            assert (await open_model("openai:scripted")).dialect is None
+    assert len(server.requests) == 1
+
+
+async def test_an_address_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:password@[::1")
+    with pytest.raises(SetupError, match="OPENAI_BASE_URL is no address; write http") as error:
+        await open_model("openai:scripted")
+    assert "password" not in str(error.value)
+
+
 async def test_usage_is_metered_by_role(monkeypatch: pytest.MonkeyPatch) -> None:
     script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
     with ModelServer(script, first_token=0, rate=None) as server:

@@ -82,19 +82,6 @@ def test_older_turns_are_trimmed_and_begin_with_a_question() -> None:
     assert 2 <= len(kept) < 60
 
 
-@pytest.mark.parametrize(
-    ("question", "form"),
-    [
-        ("Which is longer, the Danube or the Rhine?", 'pick("largest"'),
-        ("What percentage of the area of Africa is the Sahara?", "* 100"),
-        ("How many times as long as the Rhine is the Nile?", "$12 / $11"),
-    ],
-)
-def test_the_worked_plan_most_like_the_question_stands_last(question: str, form: str) -> None:
-    shown = planner_messages(ALL, [], question, with_examples=True)[0].text
-    assert form in shown.rpartition("Question:")[2]
-
-
 def test_placeholders_in_a_question_are_plain_text() -> None:
     shown = joiner_messages("What is {results}?", [], ["1. a() = 2"], may_replan=True)[-1].text
     assert "What is {results}?" in shown

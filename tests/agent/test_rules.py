@@ -480,11 +480,26 @@ def test_task_that_was_edited_since_runs_again() -> None:
     assert machine.outcomes[1].value == "new"
 
 
-def test_task_that_a_person_edited_when_asked_does_not_run_again() -> None:
-    before = Outcome(1, "ask", "ok", {"x": "edited"}, "v", attempts=1)
+def test_tasks_that_a_person_edited_when_asked_are_told() -> None:
+    """Their plan is made to say what ran, so that the next round finds it unchanged."""
     machine = schedule()
-    assert machine.handle(Planned(task(1, tool="ask", x=5), before)) == []
-    assert machine.outcomes == {1: before}
+    planned(machine, task(1, tool="ask", x=5), task(2, tool="ask", x=5))
+    machine.handle(PlanEnded())
+    [asked] = machine.handle(TakenOver())
+    assert isinstance(asked, Ask)
+    [launch] = machine.handle(Decided((Decision(1, args={"x": 6}),)))
+    assert launch == Launch(0, 1, "ask", {"x": 6})
+    machine.handle(Returned(0, "v"))
+    assert machine.edited == {1, 2}
+    assert machine.outcomes[2].args == {"x": 6}
+
+
+def test_task_that_was_edited_since_a_person_approved_it_is_asked_about_again() -> None:
+    before = Outcome(1, "ask", "ok", {"x": 5}, "v", attempts=1)
+    machine = schedule()
+    machine.handle(Planned(task(1, tool="ask", x=6), before))
+    machine.handle(PlanEnded())
+    assert machine.handle(TakenOver()) == [Ask((Launch(0, 1, "ask", {"x": 6}),))]
 
 
 def test_task_that_needs_an_edited_one_runs_again_if_its_arguments_change() -> None:
@@ -566,9 +581,10 @@ def foreseen(turn: Turn, task: Task) -> set[str]:
     if task.args["x"] == REFUSED:
         return {"failed"}
     assert outcome.args["from"] == [turn.settled[int(id[1:])].value for id in task.args["from"]]
-    if TOOLS[task.tool].asks and outcome.status == "rejected":
+    asked = turn.needs_person(task)
+    if asked and outcome.status == "rejected":
         return {"rejected"}
-    assert TOOLS[task.tool].asks or outcome.args["x"] == task.args["x"]
+    assert asked or outcome.args["x"] == task.args["x"]
     assert (outcome.value, outcome.error) == result(outcome.args)
     return {"failed" if outcome.args["x"] == FAILS else "ok"}
 

@@ -350,7 +350,8 @@ def test_allow_and_approve_name_tools_that_exist(allow: Any, approve: Any) -> No
     [
         ({}, ToolRules()),
         ({"readOnlyHint": True}, ToolRules()),
-        ({"destructiveHint": True}, ToolRules(early_start=False, shared=False)),
+        ({"destructiveHint": True}, ToolRules(early_start=False, shared=False, guarded=True)),
+        ({"openWorldHint": True}, ToolRules(untrusted=True)),
         ({"max_parallel": 2}, ToolRules(limits={"tool texts": 2})),
         ({"exclusive": "disk"}, ToolRules(limits={"exclusive disk": 1})),
     ],

@@ -29,6 +29,7 @@ from agent.facts import (
     ToolRules,
 )
 from agent.plan import Outcome, Task
+from agent.references import references
 from agent.rules import Schedule
 
 TOOLS: dict[str, ToolRules] = {
@@ -39,6 +40,8 @@ TOOLS: dict[str, ToolRules] = {
     "destroy": ToolRules(early_start=False, shared=False),
     "ask": ToolRules(early_start=False, asks=True),
     "ask_destroy": ToolRules(early_start=False, shared=False, asks=True),
+    "open": ToolRules(untrusted=True),
+    "guarded": ToolRules(early_start=False, shared=False, guarded=True),
 }
 FAILS = 2
 """Calls with this `x` fail."""
@@ -176,7 +179,7 @@ class Turn:
         assert all(self.settled[need].ok for need in task.needs), "it began before its needs"
         assert rules.early_start or self.taken_over
         assert self.early_start or self.taken_over
-        assert not rules.asks or launch.id in self.decided
+        assert not self.needs_person(task) or launch.id in self.decided
         assert launch.call not in (other.call for other in self.launches)
         if rules.shared and launch.id not in self.decided:
             assert all(
@@ -207,4 +210,16 @@ class Turn:
             held = not self.taken_over and not (rules.early_start and self.early_start)
             full = any(used[name] >= most for name, most in rules.limits.items())
             shares = any(task.tool == tool for tool, _ in owned)
-            assert not ready or held or full or rules.asks or shares, f"task {id} waits idly"
+            waits = held or full or shares or self.needs_person(task)
+            assert not ready or waits, f"task {id} waits idly"
+
+    def needs_person(self, task: Task) -> bool:
+        """Whether a task is asked about."""
+        rules = TOOLS[task.tool]
+        return rules.asks or (rules.guarded and self._reached(task))
+
+    def _reached(self, task: Task) -> bool:
+        """Whether an untrusted result reaches the arguments of a task."""
+        needs = [self.schedule.tasks.get(reference.id) for reference in references(task.args)]
+        known = [need for need in needs if isinstance(need, Task)]
+        return any(TOOLS[need.tool].untrusted or self._reached(need) for need in known)

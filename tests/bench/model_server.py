@@ -54,6 +54,10 @@ class Reply:
     breaks the connection before any response. After `cut_after` characters the connection breaks;
     after `stall_after` silence falls until the client leaves, or `ModelServer.resume`. Characters
     are those streamed; in a reply that is not streamed they are bytes of its JSON body.
+
+    How it is streamed. `piece` is the characters of a token; a lone surrogate goes out as JSON's
+    escape, so a pair can be split between two tokens. `bytewise` sends each byte in an HTTP chunk
+    of its own. Without `ends` the response ends in order, but without finish reason and `[DONE]`.
     """
 
     text: str = ""
@@ -68,6 +72,9 @@ class Reply:
     retry_after: float | None = None
     cut_after: int | None = None
     stall_after: int | None = None
+    piece: int = CHARACTERS_PER_TOKEN
+    bytewise: bool = False
+    ends: bool = True
 
 
 Script = Callable[[Body], Reply] | Reply | str | Iterable[Reply | str]
@@ -110,9 +117,8 @@ class Request:
         return {name: getattr(self, name) for name in fields} | {"ended": ended}
 
 
-def tokens(text: str) -> list[str]:
-    """Split a text into pieces of four characters; joined they are the text."""
-    step = CHARACTERS_PER_TOKEN
+def tokens(text: str, step: int = CHARACTERS_PER_TOKEN) -> list[str]:
+    """Split a text into pieces of `step` characters; joined they are the text."""
     return [text[i : i + step] for i in range(0, len(text), step)]
 
 
@@ -199,12 +205,12 @@ def deltas(reply: Reply) -> Iterator[dict[str, Any] | None]:
         if head:
             yield head
         if left is not None and left < len(text):
-            yield from map(wrap, tokens(text[:left]))
+            yield from map(wrap, tokens(text[:left], reply.piece))
             yield None
             text, left = text[left:], None
         elif left is not None:
             left -= len(text)
-        yield from map(wrap, tokens(text))
+        yield from map(wrap, tokens(text, reply.piece))
     if left is not None:
         yield None
 
@@ -259,9 +265,12 @@ def stream(reply: Reply, body: Body, first_token: float, rate: float) -> Iterato
             continue
         due = first_token + written / rate
         choice = {"index": 0, "delta": role | delta, "finish_reason": None}
-        yield Frame(due, _event(head | {"choices": [choice]}))
+        yield Frame(due, _event(head | {"choices": [choice]}, reply.bytewise))
         role = {}
         written += 1
+    if not reply.ends:
+        yield Frame(due, b"0\r\n\r\n")
+        return
     last = {"index": 0, "delta": role, "finish_reason": _finish_reason(reply)}
     tail = _event(head | {"choices": [last]})
     if (body.get("stream_options") or {}).get("include_usage"):
@@ -317,15 +326,17 @@ def _finish_reason(reply: Reply) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def _event(payload: Mapping[str, Any]) -> bytes:
-    return _chunk(b"data: " + _json(payload) + b"\n\n")
+def _event(payload: Mapping[str, Any], bytewise: bool = False) -> bytes:
+    data = b"data: " + _json(payload) + b"\n\n"
+    return b"".join(_chunk(data[i : i + 1]) for i in range(len(data))) if bytewise else _chunk(data)
 
 
 STREAM_HEAD = (
@@ -411,6 +422,8 @@ class _Connection(asyncio.Protocol):
         self._write_what_is_due()
 
     def _answer(self, method: str, path: str, body: Body) -> Iterator[Frame]:
+        if self._server.loading:
+            return iter([Frame(0, error(503, "loading"))])
         if (method, path) == ("GET", "/v1/models"):
             return iter([Frame(0, response(200, self._server.models()))])
         if (method, path) != ("POST", "/v1/chat/completions"):
@@ -472,6 +485,7 @@ class ModelServer:
     `async with` serves on the running loop, `with` on a thread that has its own loop. `first_token`
     is in seconds, `rate` in tokens a second, `None` for all at once. `requests` are all requests in
     the order of their arrival. A callable script runs on the server's loop and must not block.
+    While `loading` is set all is answered with an error 503, as llama.cpp does before it is ready.
     """
 
     def __init__(
@@ -490,6 +504,7 @@ class ModelServer:
         self.requests: list[Request] = []
         self.connections: set[_Connection] = set()
         self.base_url = ""
+        self.loading = False
         self._port = port
         self._models = tuple(models)
         self._owned_by = owned_by

@@ -66,6 +66,8 @@ async def ask(question: dict[str, Any], model: str | None, *, plans: bool) -> tu
     print(f"      rounds {state['round']}; {usage}")
     if plans:
         for task in state["plan"]:
+            if task["thought"]:
+                print(f"        Thought: {task['thought']}")
             outcome = state["outcomes"][str(task["id"])]
             text = as_text(outcome["value"]).replace("\n", " ")[:70]
             print(f"        {called(task)}  {outcome['status']}: {outcome['error'] or text}")

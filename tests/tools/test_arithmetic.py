@@ -64,6 +64,12 @@ HOSTILE = [
     "import os",
     "await x",
     "yield",
+    "1if 2else 3",
+    "0x1for x in y",
+    "1.or 2",
+    "\U0010ffff" * 60,
+    "a" * 900,
+    "a" * 900 + "(1)",
     "1 is 1",
     "1 in 2",
     "\N{FULLWIDTH DIGIT ONE} + 1",
@@ -219,7 +225,7 @@ def test_tool_takes_a_number_and_returns_json_data() -> None:
     assert math.invoke({"expression": "3 * 4"}) == 12
     assert math.invoke({"expression": 12}) == 12
     assert math.name == "math"
-    assert math.metadata == {"readOnlyHint": True}
+    assert math.metadata ["readOnlyHint"] is True
 
 
 _LEAVES = st.one_of(

@@ -32,10 +32,14 @@ async def test_grammar_offers_just_the_numbers_of_the_unit_asked_for() -> None:
 
 async def test_prompt_holds_only_titles_and_lines_with_those_numbers() -> None:
     _, reader = await read_number("height in metres", EVEREST, "8,848.86 m")
-    assert reader.questions[0].user == (
-        "Text: mount-everest.md: Mount Everest\n"
+    shown = reader.questions[0].user
+    mark = shown.partition("<")[2].partition(">")[0]
+    assert shown == (
+        f"Text: <{mark}>\n"
+        "mount-everest.md: Mount Everest\n"
         "- Elevation: 8,848.86 m (29,031.7 ft, 2020)\n"
         "- Base camp: 5,364 m\n"
+        f"</{mark}>\n"
         "Asked: height in metres"
     )
 

@@ -20,7 +20,9 @@ async def test_question_stands_after_the_text_and_few_tokens_are_asked_for() -> 
     reader = ScriptedReader(["Bill Gates"])
     config = with_resources(reader=reader)
     await read.ainvoke({"question": "Who founded it?", "text": TEXT}, config)
-    assert reader.questions[0].user == f"Text: {TEXT}\nQuestion: Who founded it?"
+    shown = reader.questions[0].user
+    mark = shown.partition("<")[2].partition(">")[0]
+    assert shown == f"Text: <{mark}>\n{TEXT}\n</{mark}>\nQuestion: Who founded it?"
     assert reader.questions[0].max_tokens == 32
 
 

@@ -1,0 +1,1 @@
+"""Long campaigns against the promises: `python -m tests.campaigns NAME`; pytest runs short ones."""

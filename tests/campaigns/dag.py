@@ -1,0 +1,90 @@
+"""Random plans of tools with and without effects, and what they must come to."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+LOOKS = ("look", "scan")
+"""Read-only; the second of each pair is sync."""
+WRITES = ("write", "file")
+"""Neither read-only nor destructive."""
+PAYS = ("pay", "wipe")
+"""Destructive."""
+_KINDS = (*LOOKS * 3, *WRITES * 2, *PAYS * 2)
+
+Ends = dict[int, tuple[str, int | None]]
+"""How each task ended: its status, and its value if it is ok."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task of a random plan."""
+
+    id: int
+    tool: str
+    inputs: tuple[int, ...]
+    after: tuple[int, ...]
+    milliseconds: int
+
+    @property
+    def destructive(self) -> bool:
+        return self.tool in PAYS
+
+    @property
+    def needs(self) -> tuple[int, ...]:
+        return (*self.inputs, *self.after)
+
+    def line(self) -> str:
+        """The step in the plan language."""
+        after = f"after {', '.join(map(str, self.after))}: " if self.after else ""
+        inputs = ", ".join(f"${id}" for id in self.inputs)
+        return f"{self.id}. {after}{self.tool}({self.id}, [{inputs}], {self.milliseconds})\n"
+
+
+def random_plan(random: Random, count: int = 20, *, behind: Sequence[Step] = ()) -> list[Step]:
+    """A DAG of `count` tasks with references forward and back, `behind` an earlier round's."""
+    first = len(behind) + 1
+    order = list(range(first, first + count))
+    for _ in range(count // 4):  # so that some references point forward
+        at = random.randrange(count - 1)
+        order[at], order[at + 1] = order[at + 1], order[at]
+    before = [step.id for step in behind]
+    steps = []
+    for id in order:
+        inputs = random.sample(before[-8:], min(len(before), random.choice((0, 1, 1, 2))))
+        others = [other for other in before[-8:] if other not in inputs]
+        after = random.sample(others, 1) if others and random.random() < 0.2 else []
+        tool = random.choice(_KINDS)
+        steps.append(Step(id, tool, tuple(inputs), tuple(after), random.randint(1, 30)))
+        before.append(id)
+    return sorted(steps, key=lambda step: step.id)
+
+
+def text(steps: Sequence[Step]) -> str:
+    """The plan as a planner writes it."""
+    return "".join(step.line() for step in steps) + "join()"
+
+
+def value(id: int, inputs: Sequence[int]) -> int:
+    """What each of the tools returns."""
+    return (id + sum(inputs)) % 1_000_003
+
+
+def ends(steps: Sequence[Step], failed: Collection[int]) -> Ends:
+    """How the tasks must end, when those in `failed` fail and nothing else does."""
+    by_id = {step.id: step for step in steps}
+    found: Ends = {}
+
+    def end(id: int) -> tuple[str, int | None]:
+        if id not in found:
+            step = by_id[id]
+            needs: Mapping[int, tuple[str, int | None]] = {need: end(need) for need in step.needs}
+            if any(status != "ok" for status, _ in needs.values()):
+                found[id] = "skipped", None
+            elif id in failed:
+                found[id] = "failed", None
+            else:
+                found[id] = "ok", value(id, [needs[need][1] or 0 for need in step.inputs])
+        return found[id]
+
+    return {step.id: end(step.id) for step in steps}
