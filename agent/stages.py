@@ -16,17 +16,17 @@ references go back. Such a plan is written after a thought, and begins the turn.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from agent.parser import JOIN
 from agent.toolbox import Tool
 
 _MOST = 9
 """Tasks of a stage: their ids differ in the last digit."""
-_EXACT = 4
-"""From here on a place's references are not held to what stands before it: few plans get so far,
-and each place so held is a copy of the rules of its calls."""
+_COUNTED = 3
+"""Tasks to refer to, up to which a reference is held to those that stand there. With more it may
+name any: few plans get so far, and each number is a copy of the rules of the calls."""
 _STAGES = 3
-STAGE_RULES = {f"stage-{s}-{p}" for s in range(_STAGES) for p in range(1, _MOST + 1)}
 
 
 def stages_of(tools: Sequence[Tool]) -> dict[int, list[Tool]] | None:
@@ -54,39 +54,75 @@ def staged_rules(
             written[tool.name, ids] = call(tool, ids)
         return written[tool.name, ids]
 
-    rules = {"tasks": " | ".join(f"stage-{stage}-1" for stage in stages)}
-    for stage, tools in stages.items():
-        later = [f"stage-{other}-1" for other in stages if other > stage]
-        for place in range(1, _MOST + 1):
-            calls = " | ".join(rule_of(tool, _readable(tool, stage, place)) for tool in tools)
-            behind = f"stage-{stage}-{place + 1}" if place < _MOST else _last(stage, place, later)
-            ways = [f'"{_id(stage, place)}. " ({calls}) "\\n" {behind}']
-            if place > 1:
-                ways += [*later, _join(stage, place)]
-            rules[f"stage-{stage}-{place}"] = " | ".join(ways)
+    starts = [_Place(stage, 1, 0) for stage in stages]
+    rules = {"tasks": " | ".join(map(str, starts))}
+    met = list(starts)
+    for place in met:  # which grows
+        if str(place) in rules:
+            continue
+        calls = " | ".join(rule_of(tool, place.readable(tool)) for tool in stages[place.stage])
+        behind = place.next
+        ways = [f'"{place.id}. " ({calls}) "\\n" {behind or _closing(place.id + 1)}']
+        if place.number > 1:
+            later = [place.enter(stage) for stage in stages if stage > place.stage]
+            ways += [*map(str, later), _closing(place.id)]
+            met += later
+        met += [behind] if behind else []
+        rules[str(place)] = " | ".join(ways)
     return rules
 
 
-def _last(stage: int, place: int, later: Sequence[str]) -> str:
-    """What follows a full stage."""
-    return f"({' | '.join([*later, _join(stage, place + 1)])})"
+@dataclass(frozen=True)
+class _Place:
+    """Where a task may be written."""
+
+    stage: int
+    number: int
+    """In its stage, from 1."""
+    before: int
+    """Tasks of the stage before, as far as they are counted."""
+
+    def __str__(self) -> str:
+        return f"stage-{self.stage}-{self.number}-of-{self.before}"
+
+    @property
+    def id(self) -> int:
+        return 10 * self.stage + self.number
+
+    @property
+    def next(self) -> "_Place | None":
+        return replace(self, number=self.number + 1) if self.number < _MOST else None
+
+    def enter(self, stage: int) -> "_Place":
+        """The first place of a later stage, when this one is left out."""
+        if stage > self.stage + 1:
+            return _Place(stage, 1, 0)
+        # The calls of the last stage have the most rules: it only knows that there are numbers.
+        last = stage == _STAGES - 1
+        return _Place(stage, 1, _MOST if last else _counted(self.number - 1))
+
+    def readable(self, tool: Tool) -> str:
+        """The ids that a call here may refer to, as a pattern."""
+        there = {self.stage: _counted(self.number - 1), self.stage - 1: self.before}
+        patterns = []
+        for read in tool.hints["reads"]:
+            if last := there.get(read, _MOST):
+                decade = f'"{read}" ' if read else ""
+                patterns.append(f"{decade}[1-{last}]")
+        return " | ".join(patterns)
 
 
-def _join(stage: int, place: int) -> str:
-    return f'"{_id(stage, place)}. {JOIN}()"'
+def _counted(tasks: int) -> int:
+    return tasks if tasks <= _COUNTED else _MOST
 
 
-def _id(stage: int, place: int) -> int:
-    return 10 * stage + place
+def _closing(id: int) -> str:
+    return f'"{id}. {JOIN}()"'
 
 
-def _readable(tool: Tool, stage: int, place: int) -> str:
-    """The ids that a call at this place may refer to, as a pattern."""
-    patterns = []
-    for read in tool.hints["reads"]:
-        earlier = place - 1 if read == stage else _MOST
-        last = earlier if earlier < _EXACT else _MOST
-        if last:
-            decade = f'"{read}" ' if read else ""
-            patterns.append(f"{decade}[1-{last}]")
-    return " | ".join(patterns)
+STAGE_RULES = {
+    str(_Place(stage, number, before))
+    for stage in range(_STAGES)
+    for number in range(1, _MOST + 1)
+    for before in range(_MOST + 1)
+}
