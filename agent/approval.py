@@ -16,7 +16,8 @@ def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
     """Stop the run until a person has decided on all the calls; return the decisions.
 
     Asked about are the calls of tools in `approve`, and those of tools with `destructiveHint`
-    that the result of one with `openWorldHint` reaches; of these the description says so.
+    that the result of one with `openWorldHint` reaches, of this turn or an earlier one; the
+    description says so.
 
     The request is `{action_requests: [{name, args, description}], review_configs: [{action_name,
     allowed_decisions}]}`; the run is resumed with `{decisions: [...]}` in the same order, each

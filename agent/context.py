@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -15,13 +15,28 @@ from pydantic import (
 )
 
 from agent.errors import SetupError
+from agent.overrides import MISSING, TOOLS, apart, checked_plan, checked_prompt
+from prompts import prompt
 
 PREFIX = "LLM_COMPILER_"
 DOCUMENTS_ROOT = "LLM_COMPILER_DOCUMENTS_ROOT"
+PLANNER = prompt("planner")
+JOINER = prompt("joiner")
+_LONGEST_PROMPT = 20_000
+_LONGEST_EXAMPLE = 4000
+_MOST_EXAMPLES = 100
+_SHOWN = 200
 
 
 def _model(description: str, *nodes: str) -> Any:
     return Field(None, description=description, json_schema_extra={"langgraph_nodes": [*nodes]})
+
+
+def _prompt(default: str, description: str, node: str) -> Any:
+    shown: dict[str, Any] = {"langgraph_nodes": [node], "langgraph_type": "prompt"}
+    return Field(
+        default, max_length=_LONGEST_PROMPT, description=description, json_schema_extra=shown
+    )
 
 
 class Context(BaseModel):
@@ -67,6 +82,26 @@ class Context(BaseModel):
     examples: Literal["auto", "always", "never"] = Field(
         "auto", description='When worked plans are sent to the planner. "auto": only to local.'
     )
+    planner_prompt: str = _prompt(
+        PLANNER,
+        "Instructions of the planner, in which {tools} stands for the list of the tools."
+        " The worked plans follow them.",
+        "planner",
+    )
+    joiner_prompt: str = _prompt(
+        JOINER,
+        "Instructions of the joiner, in which {missing} stands for what to do if the results are"
+        " not enough: ask for another plan, or in the last round say what is missing."
+        " The question and the results follow them.",
+        "joiner",
+    )
+    more_examples: tuple[Annotated[str, Field(max_length=_LONGEST_EXAMPLE)], ...] = Field(
+        (),
+        max_length=_MOST_EXAMPLES,
+        description='Worked plans of your own, each "Question: …" with a plan below it. The two'
+        ' most like the question are sent to any model, unless `examples` is "never".',
+        json_schema_extra={"langgraph_nodes": ["planner"]},
+    )
     max_result_chars: int = Field(
         4000,
         ge=50,
@@ -81,6 +116,27 @@ class Context(BaseModel):
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("planner_prompt")
+    @classmethod
+    def _lists_tools(cls, text: str) -> str:
+        return checked_prompt(text, TOOLS)
+
+    @field_validator("joiner_prompt")
+    @classmethod
+    def _says_what_is_missing(cls, text: str) -> str:
+        return checked_prompt(text, MISSING)
+
+    @field_validator("more_examples", mode="before")
+    @classmethod
+    def _apart(cls, value: Any) -> Any:
+        """A text may hold several, as the environment has them."""
+        return apart(value) if isinstance(value, str) else value
+
+    @field_validator("more_examples")
+    @classmethod
+    def _plans(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(checked_plan, texts))
 
     @model_validator(mode="wrap")
     @classmethod
@@ -101,7 +157,7 @@ class Context(BaseModel):
                 name = refused["loc"][0] if refused["loc"] else ""
                 if name in found:
                     variable, value = PREFIX + str(name).upper(), found[str(name)]
-                    raise SetupError(f"{variable}={value!r}: {refused['msg']}") from None
+                    raise SetupError(f"{variable}={_cut(value)}: {refused['msg']}") from None
             raise
 
     @classmethod
@@ -126,3 +182,8 @@ class Context(BaseModel):
                 f"the documents folder {str(self.documents)!r} is not below {DOCUMENTS_ROOT}"
             )
         return folder
+
+
+def _cut(value: str) -> str:
+    """A value as a message shows it: prompts are long."""
+    return repr(value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…")

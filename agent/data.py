@@ -10,6 +10,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from agent.arguments import clean
 from agent.errors import ToolError
+from agent.plan import DEEPEST
 
 
 def as_data(value: Any) -> Any:
@@ -19,25 +20,31 @@ def as_data(value: Any) -> Any:
     floats, "NaN" and "Infinity" texts, lone surrogates the replacement character.
 
     Raises:
-        ToolError: there is nothing sensible to reduce it to.
+        ToolError: there is nothing sensible to reduce it to, or it is nested too deeply.
     """
+    return _reduced(value, DEEPEST)
+
+
+def _reduced(value: Any, levels: int) -> Any:
     if isinstance(value, str):
         # Exactly text: not an enum, which no checkpointer reads back.
         return clean(str.__str__(value))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return int(value) if -(2**63) <= value < 2**64 else as_data(_as_float(value))
+        return int(value) if -(2**63) <= value < 2**64 else _reduced(_as_float(value), levels)
     if isinstance(value, float):
         if math.isfinite(value):
             return float(value)
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+    if isinstance(value, list | tuple | dict) and not levels:
+        raise ToolError(f"it returned data of more than {DEEPEST} levels; return it flatter")
     if isinstance(value, list | tuple):
-        return [as_data(item) for item in value]
+        return [_reduced(item, levels - 1) for item in value]
     if isinstance(value, dict):
-        return {clean(str(key)): as_data(item) for key, item in value.items()}
+        return {clean(str(key)): _reduced(item, levels - 1) for key, item in value.items()}
     if isinstance(value, BaseMessage):
-        return as_data(value.content)
+        return _reduced(value.content, levels)
     if isinstance(value, Command):
         raise ToolError("it returned a Command, which only a graph's node can; return the data")
     if isinstance(value, Iterator | AsyncIterator):
@@ -49,7 +56,7 @@ def as_data(value: Any) -> Any:
             f"it returned a {type(value).__name__}, which no JSON holds;"
             " return text, numbers, lists or dicts"
         ) from error
-    return reduced if isinstance(reduced, str) else as_data(reduced)
+    return reduced if isinstance(reduced, str) else _reduced(reduced, levels)
 
 
 def _as_float(value: int) -> float:

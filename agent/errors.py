@@ -17,8 +17,12 @@ import re
 from langchain_core.tools import ToolException
 
 
-class LLMCompilerError(Exception):
-    """The root of this project's errors."""
+class LLMCompilerError(RuntimeError):
+    """The root of this project's errors.
+
+    Of other errors than a few of Python's own, LangGraph Server tells its clients the name alone,
+    and whoever must set something up would not know what.
+    """
 
 
 class PlanError(LLMCompilerError):

@@ -4,7 +4,7 @@
 `plan.end`, `round.end`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agent.facts import Launch
@@ -12,6 +12,8 @@ from agent.plan import Outcome, Refused, Task
 from agent.references import as_text
 
 _LONGEST_RESULT = 200
+_READ = 2 * _LONGEST_RESULT
+"""Characters of a result that are looked at: it may have millions."""
 
 Writer = Callable[[Mapping[str, Any]], None]
 
@@ -54,7 +56,7 @@ class Events:
             id=outcome.id,
             tool=outcome.tool,
             status=outcome.status,
-            result=_line(as_text(outcome.value)) if outcome.ok else None,
+            result=_line("".join(_pieces(outcome.value, _READ))) if outcome.ok else None,
             error=outcome.error,
             reused=outcome.reused,
             attempts=outcome.attempts,
@@ -68,6 +70,39 @@ class Events:
         self._event("round.end", ids=list(ids), status=verdict, feedback=feedback)
 
 
+def _pieces(value: Any, most: int) -> Iterator[str]:
+    """The beginning of a result as text (`as_text`): `most` characters, or all it has."""
+    if isinstance(value, str):
+        yield value[:most]
+        return
+    left = most
+    for piece in _json(value, most):
+        yield piece
+        left -= len(piece)
+        if left <= 0:
+            return
+
+
+def _json(value: Any, most: int) -> Iterator[str]:
+    """JSON data piece by piece, its long texts cut."""
+    if isinstance(value, dict):
+        between = "{"
+        for key, item in value.items():
+            yield f"{between}{as_text([key[:most]])[1:-1]}: "
+            yield from _json(item, most)
+            between = ", "
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        between = "["
+        for item in value:
+            yield between
+            yield from _json(item, most)
+            between = ", "
+        yield "]" if value else "[]"
+    else:
+        yield as_text([value[:most] if isinstance(value, str) else value])[1:-1]
+
+
 def _line(text: str) -> str:
-    text = " ".join(text[: 2 * _LONGEST_RESULT].split())
+    text = " ".join(text[:_READ].split())
     return text if len(text) <= _LONGEST_RESULT else text[: _LONGEST_RESULT - 1] + "…"

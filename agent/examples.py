@@ -16,7 +16,7 @@ from prompts import examples
 
 _MOST = 2
 _WORKED = examples()
-_CALLED = re.compile(r"^\d+\. (?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
+_CALLED = re.compile(r"^\s*\d+[.)]\s*(?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*|\d[\d.,]*%?|[%,]")
 _OWNER = re.compile(r"['’]s$")
 _NAME, _FIGURE, _PERCENTAGE = "Name", "1", "1%"
@@ -25,9 +25,15 @@ Form = Counter[str]
 Weight = Callable[[str], float]
 
 
-def worked_plans(tools: Toolbox, question: str) -> list[str]:
-    """The few worked plans for these tools that are most like the question, the likest last."""
-    fitting = [e for e in _WORKED if set(_CALLED.findall(e)) <= {*tools, "join", "answer"}]
+def worked_plans(
+    tools: Toolbox, question: str, added: Sequence[str] = (), *, shipped: bool = True
+) -> list[str]:
+    """The few worked plans for these tools that are most like the question, the likest last.
+
+    They are chosen among those `added` by an assistant and, if asked for, those `shipped`.
+    """
+    known = [*(_WORKED if shipped else ()), *added]
+    fitting = [e for e in known if set(_CALLED.findall(e)) <= {*tools, "join", "answer"}]
     forms = [_form(worked.split("\n", 1)[0].removeprefix("Question: ")) for worked in fitting]
     weight = _weights(forms)
     asked = _form(question)

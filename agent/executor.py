@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -26,8 +26,12 @@ from agent.errors import ToolError, may_pass, one_line, retry_after
 from agent.facts import Launch, Returned
 from agent.threads import Threads
 from agent.toolbox import Tool, Toolbox
+from tools import arithmetic
 
 Wait = Callable[[RetryCallState], float]
+PATIENCE = 1.0
+"""Seconds that a call may take to end when it is cancelled."""
+_NOBODY_TO_ASK = "asking a person needs a checkpointer; compile the graph with one"
 
 
 def backoff(state: RetryCallState) -> float:
@@ -38,6 +42,12 @@ def backoff(state: RetryCallState) -> float:
 
 
 _exponential = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.25)
+
+
+def warm_up(tools: Toolbox) -> None:
+    """Let `math`, if it is offered, import what it needs off the loop, before its first call."""
+    if (offered := tools.get("math")) is not None and offered.base is arithmetic.math:
+        arithmetic.warm_up()
 
 
 @dataclass(frozen=True)
@@ -51,30 +61,50 @@ class Executor:
     retries: int
     """Attempts after the first; none for a destructive tool."""
     wait: Wait = backoff
+    can_ask: bool = True
+    """Whether a run that a tool interrupts can be resumed."""
 
     async def run(
         self,
         launch: Launch,
         config: RunnableConfig,
         before_destructive: Callable[[Launch], Awaitable[None]] | None = None,
+        give_up: Callable[[Returned], None] | None = None,
     ) -> Returned:
-        """Run a launched call to its end. Control flow and cancellation pass; errors do not."""
+        """Run a launched call to its end. Control flow and cancellation pass; errors do not.
+
+        Args:
+            launch: The call.
+            config: What its tool gets.
+            before_destructive: Awaited before a destructive call begins.
+            give_up: Told how the call ended where it does not end itself, since its tool
+                swallows the cancellation that its timeout brought. Cancel it and go on.
+        """
         tool = self.tools[launch.tool]
         started_at = time.time()
         attempts = 0
 
+        def overdue(error: Exception) -> None:
+            if give_up is not None:
+                line = one_line(error)
+                give_up(Returned(launch.call, None, line, started_at, time.time(), attempts))
+
         async def attempt() -> Any:
             nonlocal attempts
+            if (running := asyncio.current_task()) is not None and running.cancelling():
+                raise ToolError("it was cancelled")  # and its tool made an error of that
             attempts += 1
-            return as_data(_unwrapped(await self._attempt(tool, launch.args, config)))
+            return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
 
         value, error = None, None
         try:
             if before_destructive is not None and tool.destructive:
                 await before_destructive(launch)
             value = await self._tried(attempt, self.retries if tool.retried else 0)
-        except GraphBubbleUp:
-            raise
+        except GraphBubbleUp as raised:
+            if self.can_ask or not isinstance(raised, GraphInterrupt):
+                raise
+            error = _NOBODY_TO_ASK
         # The one place where any error of a tool becomes an outcome.
         except (Exception, SystemExit) as raised:
             error = one_line(raised)
@@ -102,8 +132,19 @@ class Executor:
         )
         return await retrying(again)
 
-    async def _attempt(self, tool: Tool, args: Mapping[str, Any], config: RunnableConfig) -> Any:
+    async def _attempt(
+        self,
+        tool: Tool,
+        args: Mapping[str, Any],
+        config: RunnableConfig,
+        overdue: Callable[[Exception], None],
+    ) -> Any:
         seconds = float(tool.hints.get("timeout", self.timeout))
+        why = f"no result within {seconds:g} s (tool_timeout)"
+        # `asyncio.timeout` cancels the call once, and waits for it for ever.
+        patience = asyncio.get_running_loop().call_later(
+            seconds + PATIENCE, lambda: overdue(TimeoutError(why))
+        )
         try:
             async with asyncio.timeout(seconds) as clock:
                 if tool.is_async:
@@ -112,9 +153,10 @@ class Executor:
         except TimeoutError:
             if not clock.expired():
                 raise
-            why = f"no result within {seconds:g} s (tool_timeout)"
             # The thread of a sync tool runs on: a second attempt would run beside it.
             raise TimeoutError(why) if tool.is_async else ToolError(why) from None
+        finally:
+            patience.cancel()
 
 
 def _unwrapped(result: Any) -> Any:

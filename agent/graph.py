@@ -30,6 +30,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
+from langgraph.stream import CustomTransformer, UpdatesTransformer
 
 from agent import loop
 from agent.context import Context
@@ -167,7 +168,14 @@ def build_graph(
     builder.add_edge("scheduler", "joiner")
     builder.add_conditional_edges("joiner", _route, ["planner", END])
     saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
-    compiled = builder.compile(saver, cache=cache, store=store, name="LLM Compiler")
+    compiled = builder.compile(
+        saver,
+        cache=cache,
+        store=store,
+        name="LLM Compiler",
+        # What the event protocol shows beside states and messages.
+        transformers=[CustomTransformer, UpdatesTransformer],
+    )
     # `StateGraph.compile` names its class itself; ours adds methods and no attributes.
     compiled.__class__ = LLMCompiler
     assert isinstance(compiled, LLMCompiler)

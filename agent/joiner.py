@@ -6,14 +6,12 @@ is shown token by token.
 
 import asyncio
 import re
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph.message import push_message
 from langgraph.runtime import Runtime
 
 from agent.compiler import is_answer
@@ -25,7 +23,9 @@ from agent.models import Meter, Model, retrying
 from agent.plan import TaskData
 from agent.prompting import called, joiner_messages, results
 from agent.round import Setup
+from agent.shown import Shown
 from agent.state import State, conversation, question, spent
+from agent.trust import UNTRUSTED, untrusted
 
 _MAX_TOKENS = 1024
 _REPLAN = re.compile(r"\W*REPLAN\W*:[*\s]*(?P<missing>.*)")
@@ -50,6 +50,7 @@ class Joiner:
         events = Events(runtime.stream_writer, state["round"], live.seconds)
         late = context.deadline is not None and live.left(context.deadline) <= 0
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
+        limit = _limit(state, context, late=late)
         reply, meter = _Reply(), Meter()
         if (direct := _direct_answer(state)) is not None:
             reply.show(direct)
@@ -66,7 +67,9 @@ class Joiner:
             most = context.deadline and max(live.left(context.deadline), 0) + model.silence
             try:
                 async with asyncio.timeout(most):
-                    await self._ask(model, state, context, reply, meter, may_replan=may_replan)
+                    await self._ask(
+                        model, state, context, reply, meter, may_replan=may_replan, limit=limit
+                    )
             except TimeoutError:
                 if most is None:
                     raise
@@ -77,8 +80,11 @@ class Joiner:
             usage = spent(usage, "joiner", meter.usage)
         if reply.missing is not None:
             return {**_replan(events, state, reply.missing), "usage": usage}
+        reply.end()
         events.round_end(_ids(state), "answer", None)
-        answer = AIMessage(content=reply.text, id=reply.id)
+        # The next turn's planner reads it.
+        mark = UNTRUSTED if untrusted(state["messages"]) else {}
+        answer = AIMessage(content=reply.text, id=reply.id, response_metadata=mark)
         return {"messages": [answer], "feedback": None, "usage": usage}
 
     async def _ask(
@@ -90,13 +96,15 @@ class Joiner:
         meter: Meter,
         *,
         may_replan: bool,
+        limit: str,
     ) -> None:
-        """Stream the model's verdict into `reply`."""
+        """Stream the model's verdict into `reply`; `limit` says why there is no other plan."""
         messages = joiner_messages(
             question(state),
             conversation(state),
             results(state["plan"], state["outcomes"], context.max_result_chars),
             may_replan=may_replan,
+            template=context.joiner_prompt,
         )
 
         async def read() -> None:
@@ -114,7 +122,7 @@ class Joiner:
         except EmptyReplyError as error:
             reply.leave_off(str(error), state)
         if reply.missing is not None and not may_replan:
-            reply.show(f"Not found: {reply.missing}")
+            reply.show(f"Not found: {reply.missing}{limit}")
             reply.missing = None
 
 
@@ -122,10 +130,14 @@ class _Reply:
     """What the joiner says: held back until it is clear whether it is a replan."""
 
     def __init__(self) -> None:
-        self.id = str(uuid.uuid4())
         self.missing: str | None = None
         self._shown: list[str] = []
         self._characters = 0
+        self._message = Shown()
+
+    @property
+    def id(self) -> str:
+        return self._message.id
 
     @property
     def text(self) -> str:
@@ -140,7 +152,11 @@ class _Reply:
         """Add to the answer, for everyone to see."""
         self._shown.append(text)
         self._characters += len(text)
-        push_message(AIMessageChunk(content=text, id=self.id), state_key=None)
+        self._message.show(text)
+
+    def end(self) -> None:
+        """The answer is whole."""
+        self._message.end()
 
     def leave_off(self, why: str, state: State) -> None:
         """End an answer that its model did not end; one without a word says how it stands."""
@@ -181,6 +197,15 @@ class _Reply:
             self.show(held)
         else:
             raise EmptyReplyError("the joiner's model wrote no answer", passing=True, wait=0)
+
+
+def _limit(state: State, context: Context, *, late: bool) -> str:
+    """Which limit keeps what is missing from being planned."""
+    if late:
+        return f" (no plan follows: the deadline of {context.deadline:g} s passed)"
+    if state["round"] >= context.max_rounds:
+        return f" (no plan follows: max_rounds is {context.max_rounds})"
+    return ""
 
 
 def _replan(events: Events, state: State, feedback: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from langgraph.func import task as journaled
 from agent.errors import ToolError
 from agent.facts import Launch
 from agent.plan import Outcome, OutcomeData
+from agent.questions import Question
 from agent.task_fetching_unit import TaskFetchingUnit
 
 CHECKPOINTER = "__pregel_checkpointer"
@@ -65,7 +66,8 @@ class Journal:
     async def open(self, entries: Iterable[Entry]) -> None:
         """Submit calls in the order given, and recall what is known of them.
 
-        Where the run stopped because a tool interrupted it, what was let go is submitted again.
+        Where the run stopped because a tool asked, it is asked for the answer, and what was let go
+        is submitted again.
         """
         if not self.lasting:
             return
@@ -80,22 +82,29 @@ class Journal:
             if end is None and not page.let_go():
                 return
             # Without an end, the process was killed while it ended the page.
-            end = end or {"seconds": self.seconds, "asked": False}
+            end = end or {"seconds": self.seconds, "asked": False, "question": None}
             self.seconds = end["seconds"]
             await page.end(**end)
             if end["asked"]:
                 return
+            if end["question"] is not None:
+                question = Question(**end["question"])
+                self._unit.answer(question.id, question.ask())
             entries = [entry for entry in entries if entry.id in page.let_go()]
 
-    async def pause(self, seconds: float, *, asked: bool) -> None:
+    async def pause(
+        self, seconds: float, *, asked: bool = False, question: Question | None = None
+    ) -> None:
         """Journal what has ended, and let go of what has not, which is submitted again later.
 
         Args:
             seconds: How long the turn has run.
             asked: Whether a person decides before the run goes on.
+            question: What a tool asks before it does.
         """
         if self._page is not None:
-            await self._page.end(seconds, asked=asked)
+            asks = None if question is None else question.data()
+            await self._page.end(seconds, asked=asked, question=asks)
 
     async def confirm(self, launch: Launch) -> None:
         """Claim a destructive call; return when the claim is in the checkpointer.
@@ -140,21 +149,62 @@ async def forked_from(
 ) -> dict[str, OutcomeData]:
     """What the journals hold of the checkpoints that this one was forked from, by edit or replay.
 
+    Also of the other forks of the one that was gone back to: a call that has run in one of them
+    does not run again.
+
     Args:
         saver: The checkpointer.
         checkpoint: The one that a node began from; a fork of this run may not be written yet.
         addressed: The id of the checkpoint that the run was told to begin from.
     """
-    found: dict[str, OutcomeData] = {}
+    found = await _in_forks_of(saver, checkpoint, addressed) if addressed is not None else {}
     saved = await saver.aget_tuple(checkpoint)
     if saved is None and addressed is not None:
         checkpoint["configurable"]["checkpoint_id"] = addressed
         if (saved := await saver.aget_tuple(checkpoint)) is not None:
-            found = recorded(saved.pending_writes or ())
+            found |= recorded(saved.pending_writes or ())
+    own: dict[str, OutcomeData] = {}
     while saved and saved.metadata.get("source") in ("fork", "update") and saved.parent_config:
         if (saved := await saver.aget_tuple(saved.parent_config)) is not None:
-            found = {**recorded(saved.pending_writes or ()), **found}
-    return found
+            own = {**recorded(saved.pending_writes or ()), **own}
+    return {**found, **own}
+
+
+async def ended_at(
+    saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig
+) -> dict[int, Outcome]:
+    """What a checkpoint's own journal holds of calls that ended.
+
+    LangGraph does not hand it back where a decision is sent to a checkpoint that the thread has
+    moved past, and the journal of that checkpoint cannot be written a second time.
+    """
+    saved = await saver.aget_tuple(checkpoint)
+    journal = recorded((saved and saved.pending_writes) or ()).values()
+    return {data["id"]: Outcome.of(data) for data in journal if data["ended_at"] is not None}
+
+
+async def _in_forks_of(
+    saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig, addressed: str
+) -> dict[str, OutcomeData]:
+    """What the journals hold of all forks of a checkpoint, and of theirs."""
+    thread = {**checkpoint["configurable"]}
+    thread.pop("checkpoint_id")
+    forks = [
+        fork
+        for source in ("fork", "update")
+        async for fork in saver.alist(
+            RunnableConfig(configurable=thread), filter={"source": source}
+        )
+    ]
+    family = {addressed}
+    writes: list[tuple[str, str, Any]] = []
+    # Ids of checkpoints grow with time.
+    for fork in sorted(forks, key=lambda fork: fork.checkpoint["id"]):
+        parent = (fork.parent_config or {}).get("configurable", {}).get("checkpoint_id")
+        if parent in family:
+            family.add(fork.checkpoint["id"])
+            writes += fork.pending_writes or ()
+    return recorded(writes)
 
 
 def recorded(writes: Iterable[tuple[str, str, Any]]) -> dict[str, OutcomeData]:
@@ -203,13 +253,13 @@ class _Page:
         self._claims[launch.id].fill(claim)
         return claim
 
-    async def end(self, seconds: float, *, asked: bool) -> None:
+    async def end(self, seconds: float, *, asked: bool, question: dict[str, Any] | None) -> None:
         """Let go of what has not ended. The page's end is journaled when all else is."""
         slots = [*self._outcomes.values(), *self._claims.values()]
         for slot in slots:
             slot.fill(None)
         await asyncio.gather(*(slot.task for slot in slots))
-        self._end.fill({"seconds": seconds, "asked": asked})
+        self._end.fill({"seconds": seconds, "asked": asked, "question": question})
         await self._end.task
 
 

@@ -2,11 +2,12 @@
 
 What its journal holds is recorded in the thread, so that every `tool_call` has its `ToolMessage`
 and nobody forgets what has run. Nothing of it runs any more, and a decision that comes for it
-afterwards finds nothing to decide on.
+afterwards finds nothing to decide on. An answer that was given stands, also if the run was killed
+before its checkpoint was written.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
@@ -19,6 +20,7 @@ from agent.messages import LEFT, round_messages
 from agent.plan import Outcome, OutcomeData, TaskData, tidied
 from agent.state import State
 
+_NODES = ("planner", "scheduler", "joiner")
 _WHY = "it had not ended when another message came"
 
 
@@ -32,13 +34,19 @@ async def close_left_turn(
     snapshot = await graph.aget_state(config)
     run = (config.get("metadata") or {}).get("run_id")
     before = (snapshot.metadata or {}).get("run_id")
-    if not set(snapshot.next) & {"planner", "scheduler", "joiner"} or (run and run == before):
+    # Not `next`: a node that has ended, but whose checkpoint is not written, is not in it.
+    node = next((task for task in snapshot.tasks if task.name in _NODES), None)
+    if node is None or (run and run == before):
         # It has ended; or a server begins the same run again, and it goes on.
         return config
-    messages: list[AnyMessage] = []
-    state: State = snapshot.values  # type: ignore[assignment]
+    # What the node gave back. A checkpoint that is gone back to stands as it was before.
+    gone_back = "checkpoint_id" in config["configurable"]
+    written: dict[str, Any] = {**(({} if gone_back else node.result) or {})}
+    messages: list[AnyMessage] = written.pop("messages", [])
+    answered = node.name == "joiner" and bool(messages)
+    state = cast(State, {**snapshot.values, **written})
     outcomes = state.get("outcomes") or {}
-    if "scheduler" in snapshot.next:
+    if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
         plan = [task for task in tidied(state["plan"]) if str(task["id"]) not in outcomes]
         saved = await saver.aget_tuple(snapshot.config)
         found = {
@@ -49,9 +57,13 @@ async def close_left_turn(
         given = Context(**context) if isinstance(context, Mapping) else Context.of(context)
         messages = round_messages(plan, ended, given.max_result_chars)
         outcomes = {**outcomes, **ended}
-    values = {"messages": [*messages, AIMessage(LEFT)], "outcomes": outcomes, "feedback": None}
-    # Not the run's own config: with its id, the run would take the turn for its own.
+    if not answered:
+        messages = [*messages, AIMessage(LEFT)]
+    values = {**written, "messages": messages, "outcomes": outcomes, "feedback": None}
+    # Not the run's own config: with its id, which a server puts in both places, the run would take
+    # the turn for its own, and its message for the one that the turn began with.
     configurable = {**config["configurable"], **snapshot.config["configurable"]}
+    configurable.pop("run_id", None)
     closed = await graph.aupdate_state({"configurable": configurable}, values, as_node="joiner")
     if "checkpoint_id" not in config["configurable"]:
         return config

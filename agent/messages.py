@@ -1,22 +1,30 @@
 """A round in the chat protocol, and the end of a turn that was left."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agent.compiler import is_answer
 from agent.plan import Outcome, OutcomeData, TaskData
 from agent.references import as_text
+from agent.trust import UNTRUSTED
 
 LEFT = "This question was left without an answer: another message came first."
 """Said in place of the answer of a turn that was left."""
 
 
 def round_messages(
-    plan: Sequence[TaskData], outcomes: Mapping[str, OutcomeData], max_chars: int
+    plan: Sequence[TaskData],
+    outcomes: Mapping[str, OutcomeData],
+    max_chars: int,
+    *,
+    untrusted: Collection[str] = (),
 ) -> list[AnyMessage]:
-    """The plan's calls, and directly behind them their results, each cut to `max_chars`."""
+    """The plan's calls, and directly behind them their results, each cut to `max_chars`.
+
+    Results of the tools in `untrusted` carry the mark of that (trust.py).
+    """
     plan = [task for task in plan if not is_answer(task)]
     if not plan:
         return []
@@ -35,6 +43,7 @@ def round_messages(
                 tool_call_id=f"call_{mark}_{task['id']}",
                 name=task["tool"],
                 status="success" if outcome.ok else "error",
+                response_metadata=UNTRUSTED if task["tool"] in untrusted else {},
             )
         )
     return [AIMessage("", tool_calls=calls), *answers]

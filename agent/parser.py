@@ -23,6 +23,8 @@ END_OF_PLAN = "<END_OF_PLAN>"
 
 _WORD = re.compile(r"\$?\w+|[<#\n]")
 _NAME = re.compile(r"[^\W\d][\w.\-]*")
+_QUOTED = re.compile(r"([\"'`])([^\W\d][\w.\-]*)\1(?=\()")
+_BEGINS_QUOTED = re.compile(r"([\"'`])(?:[^\W\d][\w.\-]*\1?)?")
 _SPACE = re.compile(r"\s*")
 _IDS = re.compile(r"(?:[\d,$]|[^\S\n]|and(?=[\s\d,$]))*")
 _CODE = re.compile(r"[\"'#()\[\]{}]")
@@ -219,6 +221,8 @@ class PlanParser:
 
     def _tool_name(self) -> bool:
         following = self._consume(_SPACE)
+        if following and following in "\"'`":
+            return self._quoted_name()
         found = _NAME.match(self._text, self._at)
         if found is None:
             return self._not_a_task() if following else False
@@ -232,6 +236,21 @@ class PlanParser:
         self._consume(_NAME)
         self._step = self._open
         return True
+
+    def _quoted_name(self) -> bool:
+        """`1. "search"(3)`. Behind anything but a bracket the quoted word is prose."""
+        if found := _QUOTED.match(self._text, self._at):
+            if len(found[2]) > _LONGEST_WORD:
+                return self._not_a_task()
+            self._name = found[2]
+            self._spaced = False
+            self._consume(_QUOTED)
+            self._step = self._open
+            return True
+        rest = self._text[self._at : self._at + _LONGEST_WORD + 3]
+        if len(rest) < _LONGEST_WORD + 3 and not self._final and _BEGINS_QUOTED.fullmatch(rest):
+            return False
+        return self._not_a_task()
 
     def _open(self) -> bool:
         before = self._at

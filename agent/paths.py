@@ -1,30 +1,53 @@
 """Paths of tasks that wait for one another: circles, and how long the path behind a task is."""
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from agent.plan import Task
 
 Needs = Callable[[int], tuple[int, ...]]
 """What a task waits for, by its id; nothing if it has settled or is not planned yet."""
+Dependants = Callable[[int], Iterable[int]]
+"""The tasks that wait for one."""
 
 
-def circle(task: Task, needs: Needs) -> list[int] | None:
-    """The ids from `task` along needs back to it, if they lead there."""
-    came_from = dict.fromkeys(task.needs, task.id)
-    stack = list(task.needs)
-    while stack:
-        id = stack.pop()
-        if id == task.id:
-            path = [id]
-            while (id := came_from[id]) != task.id:
-                path.append(id)
-            return [task.id, *reversed(path)]
-        for need in needs(id):
-            if need not in came_from:
-                came_from[need] = id
-                stack.append(need)
+def circle(task: Task, needs: Needs, dependants: Dependants) -> list[int] | None:
+    """The ids from `task`, which is planned now, along needs back to it, if they lead there.
+
+    Looks from both ends in step, so that the shorter way decides: before a task there may stand a
+    long chain of tasks that wait, and behind it only the one that named it beforehand.
+    """
+    if task.id in task.needs:
+        return [task.id, task.id]
+    onward = _walk(task.id, task.needs, needs, {task.id})
+    back = _walk(task.id, dependants(task.id), dependants, {*task.needs})
+    # The end of either has seen all that it leads to, and no circle.
+    for there, here in zip(onward, back, strict=False):
+        if there is not None:
+            return [*reversed(there)]
+        if here is not None:
+            return [task.id, *here]
     return None
+
+
+def _walk(
+    start: int, first: Iterable[int], following: Dependants, ends: Container[int]
+) -> Iterator[list[int] | None]:
+    """Look along one step after another: None for each, and at one of `ends` the way back."""
+    came_from: dict[int, int] = {}
+    stack = [(start, first)]
+    while stack:
+        id, found = stack.pop()
+        for other in found:
+            if other not in came_from:
+                came_from[other] = id
+                if other in ends:
+                    way = [other, id]
+                    while way[-1] != start:
+                        way.append(came_from[way[-1]])
+                    yield way
+                stack.append((other, following(other)))
+            yield None
 
 
 class Heights:

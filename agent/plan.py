@@ -8,6 +8,8 @@ from typing_extensions import TypedDict
 
 Status = Literal["ok", "failed", "skipped", "rejected"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+DEEPEST = 100
+"""Levels of lists and objects in a result or an argument; serializers give up above 250."""
 
 
 class TaskData(TypedDict, total=False):

@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 from agent.compiler import Compiler
 from agent.context import Context
 from agent.errors import ModelError
+from agent.executor import warm_up
 from agent.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from agent.grammar import plan_grammar
 from agent.live import Live, Round
@@ -21,8 +22,10 @@ from agent.models import Meter, Model, retrying
 from agent.parser import ANSWER, JOIN, Call, PlanParser
 from agent.plan import OutcomeData, Refused, Task, TaskData
 from agent.prompting import planner_messages, replan_message
+from agent.references import literal
 from agent.round import Setup, load, open_round
 from agent.state import RoleUsage, State, begins_turn, conversation, question, spent
+from agent.trust import untrusted
 
 _PIECES_AFTER_END = 16
 """Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
@@ -50,8 +53,10 @@ class Planner:
             config,
             before.rounds + 1,
             early_start=live.early_start,
+            untrusted_conversation=untrusted(conversation(state)),
             asked=before.asked,
         )
+        warm_up(round.tools)
         live.watch_deadline()
         load(round, before.plan, before.outcomes, announce=False)
         model = await self._setup.model(round.context, "planner")
@@ -64,8 +69,7 @@ class Planner:
         except TimeoutError:
             if deadline is None:
                 raise
-            round.unit.tell(DeadlinePassed(deadline))
-            writing.cut()
+            writing.expire(deadline)
         return {
             "plan": [*before.plan, *writing.close()],
             "outcomes": before.outcomes,
@@ -146,6 +150,8 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
         conversation(state),
         question(state),
         with_examples=_with_examples(context, model),
+        more_examples=() if context.examples == "never" else context.more_examples,
+        template=context.planner_prompt,
         replan=replan,
     )
 
@@ -200,6 +206,15 @@ class _Writing:
         for call in self._parser.close():
             self._take(call)
 
+    def expire(self, deadline: float) -> None:
+        """The deadline passed. What ran for a plan that broke off stands in this one's place."""
+        self.cut()
+        self._plan_without_id()
+        left = self.round.unit.schedule.unclaimed
+        for call in sorted(left, key=lambda call: self._free(call.id) != call.id):
+            self._plan(Task(self._free(call.id), call.tool, literal(dict(call.args))))
+        self.round.unit.tell(DeadlinePassed(deadline))
+
     def leave_off(self) -> None:
         """The model stopped before the plan's end: a task that failed tells the joiner so."""
         if self.ended:
@@ -208,7 +223,7 @@ class _Writing:
         for call in calls:
             self._take(call)
         if self._any and not calls:
-            self._take(Call(max([*self._taken, *self._ids], default=0) + 1, JOIN, whole=False))
+            self._take(Call(self._free(), JOIN, whole=False))
 
     def finish(self, model: str) -> None:
         """The stream ended.
@@ -223,8 +238,7 @@ class _Writing:
 
     def close(self) -> list[TaskData]:
         """End the plan; return its tasks in id order, as the state holds them."""
-        for refused in self._compiler.close():
-            self._plan(refused)
+        self._plan_without_id()
         self.round.unit.tell(PlanEnded())
         tasks = self.round.unit.schedule.tasks
         written = [tasks[id].data() for id in self._ids]
@@ -244,6 +258,16 @@ class _Writing:
                 self.round.events.plan_task(task)
             else:
                 self._plan(task)
+
+    def _plan_without_id(self) -> None:
+        for refused in self._compiler.close():
+            self._plan(refused)
+
+    def _free(self, id: int = 0) -> int:
+        """`id`, if no task has it, else one behind all others."""
+        answered = [self._answer["id"]] if self._answer is not None else []
+        taken = {*self._taken, *self._ids, *answered}
+        return id if id and id not in taken else max(taken, default=0) + 1
 
     def _plan(self, task: Task | Refused) -> None:
         self._ids.append(task.id)

@@ -1,8 +1,8 @@
 """Puts the prompts together: what the planner and the joiner are shown, and what it costs."""
 
 import json
+import math
 import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,16 +16,18 @@ from langchain_core.messages import (
 from langchain_core.messages.utils import count_tokens_approximately
 
 from agent.arguments import clean
+from agent.context import JOINER, PLANNER
 from agent.examples import worked_plans
+from agent.overrides import MISSING, TOOLS
 from agent.plan import Outcome, OutcomeData, TaskData
 from agent.references import as_text, references
 from agent.toolbox import Toolbox
 from prompts import prompt
+from tools.fence import mark_for
 
-_PLANNER = prompt("planner")
 _REPLAN = prompt("replan")
-_JOINER = prompt("joiner")
-_JOINER_LAST = prompt("joiner_last")
+_MAY_REPLAN = prompt("joiner_may_replan")
+_LAST = prompt("joiner_last")
 _JOINER_RESULTS = prompt("joiner_results")
 _LONGEST_CONVERSATION = 2000
 """Tokens of earlier turns."""
@@ -46,17 +48,19 @@ def planner_messages(
     question: str,
     *,
     with_examples: bool,
+    more_examples: Sequence[str] = (),
+    template: str = PLANNER,
     replan: BaseMessage | None = None,
 ) -> list[BaseMessage]:
-    """The planner's prompt.
+    """The planner's prompt. `template` and `more_examples` are an assistant's own (overrides.py).
 
     Its beginning is the same for each question, so servers cache it; the examples, which are
     chosen by the question, come last.
     """
     described = "\n".join(f"{tool.signature}  {tool.summary}" for tool in tools.values())
-    system = _PLANNER.replace("{tools}", described)
-    if with_examples:
-        system = "\n\n".join([system, *worked_plans(tools, question)])
+    system = template.replace(TOOLS, described)
+    plans = worked_plans(tools, question, more_examples, shipped=with_examples)
+    system = "\n\n".join([system, *plans])
     messages: list[BaseMessage] = [SystemMessage(system)]
     messages += bounded(conversation)
     messages.append(HumanMessage(question))
@@ -73,12 +77,14 @@ def replan_message(
 ) -> HumanMessage:
     """What the planner is told in a later round.
 
-    Without failures a small model does not write again what has failed; the feedback says it.
+    Without failures a small model does not write again what has failed; the feedback says it. It
+    stands between the marks: a joiner that obeys a result may have copied it from there.
     """
+    shown = results(plan, outcomes, max_chars, with_failures=with_failures)
+    missing = _indented(f"Still missing: {feedback}")
     values = {
         "next": str(max((task["id"] for task in plan), default=0) + 1),
-        "feedback": feedback,
-        "results": fenced(results(plan, outcomes, max_chars, with_failures=with_failures)),
+        "results": fenced([*shown, missing]),
     }
     return HumanMessage(_filled(_REPLAN, values))
 
@@ -89,11 +95,12 @@ def joiner_messages(
     results: Sequence[str],
     *,
     may_replan: bool,
+    template: str = JOINER,
 ) -> list[BaseMessage]:
     """The joiner's prompt. Without `may_replan` it must answer with what there is."""
     shown = _filled(_JOINER_RESULTS, {"question": question, "results": fenced(results)})
-    system = SystemMessage(_JOINER if may_replan else _JOINER_LAST)
-    return [system, *bounded(conversation), HumanMessage(shown)]
+    system = template.replace(MISSING, _MAY_REPLAN if may_replan else _LAST)
+    return [SystemMessage(system), *bounded(conversation), HumanMessage(shown)]
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
@@ -128,10 +135,13 @@ def results(
         if not outcome.ok and not with_failures:
             continue
         call = task.get("text") or f"{id}. {_call(task, tasks, ended)}"
-        line = f"{_cut(call, _LONGEST_CALL)} {_came_of_it(outcome, max_chars)}"
-        # Further lines are indented, or one of them could pass for the line of another result.
-        lines.append("\n  ".join(line.splitlines()))
+        lines.append(_indented(f"{_cut(call, _LONGEST_CALL)} {_came_of_it(outcome, max_chars)}"))
     return lines
+
+
+def _indented(text: str) -> str:
+    """With its further lines indented, or one could pass for the line of another result."""
+    return "\n  ".join(text.splitlines())
 
 
 def called(task: TaskData) -> str:
@@ -167,8 +177,8 @@ def _call(
 
 
 def fenced(lines: Sequence[str]) -> str:
-    """Lines between marks that no result can guess."""
-    mark = secrets.token_hex(3)
+    """Lines between marks that no result can guess, and that stand in none."""
+    mark = mark_for("\n".join(lines))
     return "\n".join([f"<{mark}>", *lines, f"</{mark}>"])
 
 
@@ -197,11 +207,19 @@ def _is_short(outcome: Outcome) -> bool:
     return len(as_text(outcome.value)) <= _SHORT
 
 
+def _shortened(value: float) -> float | int:
+    """0.1 + 0.2 is 0.30000000000000004, and a small model trips over long tails of digits."""
+    if not math.isfinite(value):
+        return value
+    digits = max(7, len(str(int(abs(value)))))
+    shorter = float(f"{value:.{digits}g}")
+    return int(shorter) if shorter.is_integer() and shorter != value else shorter
+
+
 def _came_of_it(outcome: Outcome, most: int) -> str:
     if not outcome.ok:
         return f"{outcome.status}: {outcome.error}"
     value = outcome.value
-    # 0.1 + 0.2 is 0.30000000000000004, and a small model trips over long tails of digits.
-    text = as_text(float(f"{value:.10g}") if isinstance(value, float) else value)
+    text = as_text(_shortened(value) if isinstance(value, float) else value)
     shown = _cut(text, most)
     return f"= {shown}"

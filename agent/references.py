@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.errors import PlanError
+from agent.plan import DEEPEST
+
+MOST_TEXT = 60_000_000
+"""Characters and parts of a task's arguments, references filled in: from task to task a plan
+could double them."""
 
 _PATH = r"(?:\.[A-Za-z_]\w*|\[(?:-?\d+|\"[^\"\]]*\"|'[^'\]]*')\])*"
 PATTERN = re.compile(
@@ -46,21 +51,14 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def substitute(value: Any, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> Any:
-    """Fill every reference in `value` with the result it names.
+    """Fill every reference in `value`, a task's arguments, with the result it names.
 
     Raises:
-        PlanError: a path leads nowhere in the result.
+        PlanError: a path leads nowhere in the result, or what is filled in would be too long or
+            nested too deeply. It is not built then.
     """
-    if isinstance(value, str):
-        return _fill(value, result_of, known) if "$" in value else value
-    if isinstance(value, Mapping):
-        return {
-            as_text(substitute(key, result_of, known)): substitute(item, result_of, known)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [substitute(item, result_of, known) for item in value]
-    return value
+    # The arguments are an object themselves.
+    return _Filling(result_of, known).filled(value, DEEPEST + 1)
 
 
 def literal(value: Any) -> Any:
@@ -77,19 +75,53 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _fill(text: str, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> Any:
-    whole = PATTERN.fullmatch(text)
-    if whole and not whole["dollar"]:
-        value = _follow(_id(whole), whole["inner"] or "", result_of(_id(whole)))
-        if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
-            return _follow(_id(whole), whole["path"], value)
+class _Filling:
+    """Fills one task's arguments, and counts what they come to before it is put together."""
 
-    def replacement(found: re.Match[str]) -> str:
+    def __init__(self, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> None:
+        self._result_of = result_of
+        self._known = known
+        self._left = MOST_TEXT
+
+    def filled(self, value: Any, levels: int) -> Any:
+        """`value` filled, where so many more levels of lists and objects may follow."""
+        if isinstance(value, str):
+            if "$" in value:
+                return self._fill(value, levels)
+            self._spend(len(value))
+        elif isinstance(value, Mapping | list):
+            self._enter(value, levels)
+            if isinstance(value, list):
+                return [self.filled(item, levels - 1) for item in value]
+            return {
+                as_text(self.filled(key, levels - 1)): self.filled(item, levels - 1)
+                for key, item in value.items()
+            }
+        return value
+
+    def _fill(self, text: str, levels: int) -> Any:
+        whole = PATTERN.fullmatch(text)
+        if whole and not whole["dollar"]:
+            value = _follow(_id(whole), whole["inner"] or "", self._result_of(_id(whole)))
+            if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
+                value = _follow(_id(whole), whole["path"], value)
+                self._weigh(value, levels)
+                return value
+
+        def replacement(found: re.Match[str]) -> str:
+            shown = self._replacement(found, text)
+            self._spend(len(shown))
+            return shown
+
+        self._spend(len(text))
+        return PATTERN.sub(replacement, text)
+
+    def _replacement(self, found: re.Match[str], text: str) -> str:
         if found["dollar"]:
             return "$" + found["path"]
-        if not found["braced"] and not known(_id(found)):
+        if not found["braced"] and not self._known(_id(found)):
             return found.group()
-        value = _follow(_id(found), found["inner"] or "", result_of(_id(found)))
+        value = _follow(_id(found), found["inner"] or "", self._result_of(_id(found)))
         if found["path"] and not isinstance(value, dict | list):
             # "It is $3.Then …", "${3}.txt": a scalar has no parts, so these are text.
             return as_text(value) + found["path"]
@@ -100,7 +132,32 @@ def _fill(text: str, result_of: Callable[[int], Any], known: Callable[[int], boo
             return f"({as_text(value)})"
         return as_text(value)
 
-    return PATTERN.sub(replacement, text)
+    def _weigh(self, value: Any, levels: int) -> None:
+        """Count a result that is filled in whole."""
+        if isinstance(value, str):
+            self._spend(len(value))
+        elif isinstance(value, dict | list):
+            self._enter(value, levels)
+            for item in value:
+                self._weigh(item, levels - 1)
+            for item in value.values() if isinstance(value, dict) else ():
+                self._weigh(item, levels - 1)
+
+    def _enter(self, value: Mapping[str, Any] | list[Any], levels: int) -> None:
+        if not levels:
+            raise PlanError(
+                f"the arguments come to more than {DEEPEST} levels of lists and objects;"
+                " plan flatter ones"
+            )
+        self._spend(len(value))
+
+    def _spend(self, characters: int) -> None:
+        self._left -= characters
+        if self._left < 0:
+            raise PlanError(
+                f"the arguments come to more than {MOST_TEXT} characters with the results filled"
+                " in; refer to fewer or shorter results"
+            )
 
 
 def _id(found: re.Match[str]) -> int:

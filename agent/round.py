@@ -14,7 +14,9 @@ from agent.context import Context
 from agent.events import Events
 from agent.executor import Executor
 from agent.facts import Planned
+from agent.journal import CHECKPOINTER
 from agent.live import Live, Round, without_live
+from agent.mcp import with_mcp
 from agent.models import Meter, Model, Reader
 from agent.plan import Outcome, OutcomeData, Refused, TaskData
 from agent.providers import Role, chosen, open_model
@@ -40,8 +42,10 @@ class Setup:
             return model
         return replace(model, silence=context.model_timeout)
 
-    def tools(self, context: Context) -> Toolbox:
-        return self.toolbox.offered(context.allow, context.approve)
+    async def tools(self, context: Context, left: float | None) -> Toolbox:
+        """The tools of one run, with those of MCP servers that are there in the seconds left."""
+        tools = await with_mcp(self.toolbox, left)
+        return tools.offered(context.allow, context.approve)
 
 
 async def open_round(
@@ -51,6 +55,7 @@ async def open_round(
     number: int,
     *,
     early_start: bool,
+    untrusted_conversation: bool,
     asked: str | None = None,
 ) -> Round:
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
@@ -59,7 +64,8 @@ async def open_round(
     events = Events(runtime.stream_writer, number, live.seconds)
     if asked is not None:
         events.turn_start(asked)
-    tools = setup.tools(context)
+    left = None if context.deadline is None else live.left(context.deadline)
+    tools = await setup.tools(context, left)
     meter = Meter()
     resources = Resources(
         reader=Reader(await setup.model(context, "tools"), meter),
@@ -67,8 +73,19 @@ async def open_round(
         and await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
     )
     unit = TaskFetchingUnit(
-        Schedule(tools, max_parallel=context.max_parallel, early_start=early_start),
-        Executor(tools, live.threads, context.tool_timeout, context.tool_retries),
+        Schedule(
+            tools,
+            max_parallel=context.max_parallel,
+            early_start=early_start,
+            untrusted_conversation=untrusted_conversation,
+        ),
+        Executor(
+            tools,
+            live.threads,
+            context.tool_timeout,
+            context.tool_retries,
+            can_ask=config["configurable"].get(CHECKPOINTER) is not None,
+        ),
         events,
         call_config(config, resources),
     )

@@ -12,7 +12,7 @@ here only.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import count, islice
@@ -39,7 +39,7 @@ from agent.facts import (
 from agent.paths import Heights, circle
 from agent.plan import Outcome, Refused, Task
 from agent.references import substitute
-from agent.trust import Trust
+from agent.trust import EARLIER_TURN, Trust
 
 
 @dataclass(slots=True)
@@ -50,6 +50,7 @@ class _Call:
     args: Mapping[str, Any]
     key: str
     owners: list[int]
+    launched_for: int | None = None
     returned: Returned | None = None
     rejected: str | None = None
     edited: bool = False
@@ -65,7 +66,14 @@ class Schedule:
     not edited since settle at once.
     """
 
-    def __init__(self, tools: Tools, *, max_parallel: int, early_start: bool = True) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        *,
+        max_parallel: int,
+        early_start: bool = True,
+        untrusted_conversation: bool = False,
+    ) -> None:
         self.tasks: dict[int, Task | Refused] = {}
         """In the order of planning. Those that turned out not to compile are `Refused`."""
         self.outcomes: dict[int, Outcome] = {}
@@ -92,7 +100,7 @@ class Schedule:
         self._by_key: dict[str, int] = {}
         self._not_yet: list[int] = []
         self._asked: dict[int, int] = {}
-        self._trust = Trust()
+        self._trust = Trust(conversation=untrusted_conversation)
         self._why: dict[int, str] = {}
         # Calls that wait for a slot, by the task that they are launched for.
         self._startable: dict[int, int] = {}
@@ -107,6 +115,18 @@ class Schedule:
     def finished(self) -> bool:
         """The plan has ended and every task has its outcome."""
         return self._ended and len(self.outcomes) == len(self.tasks)
+
+    @property
+    def unclaimed(self) -> list[Launch]:
+        """The calls of a plan that broke off which no task of the next plan has, or not yet.
+
+        A task that is planned with the tool and the arguments of one takes it over.
+        """
+        return [
+            Launch(number, call.launched_for, call.tool, call.args)
+            for number, call in self._calls.items()
+            if call.launched_for is not None and not call.owners
+        ]
 
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
@@ -142,11 +162,11 @@ class Schedule:
         if isinstance(task, Refused):
             self._settle(Outcome(task.id, task.tool, "failed", error=task.error))
             return
-        if self._late is not None and prior is None:
+        if self._late is not None and prior is None and task.needs:
             self._settle(Outcome(task.id, task.tool, "skipped", task.args, error=self._late))
             return
         awaited = task.id in self._dependants or task.id in task.needs
-        if awaited and (cycle := circle(task, self._waiting_needs)):
+        if awaited and (cycle := circle(task, self._waiting_needs, self._dependants_of)):
             drawn = " → ".join(map(str, cycle))
             for id in cycle[:-1]:
                 self._uncompiled(id, f"tasks wait for each other in a circle: {drawn}")
@@ -175,6 +195,9 @@ class Schedule:
     def _waiting_needs(self, id: int) -> tuple[int, ...]:
         task = self.tasks.get(id)
         return task.needs if isinstance(task, Task) and id not in self.outcomes else ()
+
+    def _dependants_of(self, id: int) -> Iterator[int]:
+        return (waiting for waiting in self._dependants.get(id, ()) if waiting not in self.outcomes)
 
     def _end(self) -> None:
         self._ended = True
@@ -251,11 +274,13 @@ class Schedule:
         if prior is not None and self._still_holds(prior, task, args):
             self._recall(prior, key)
             return
-        if self._late is not None:
+        number = self._by_key.get(key)
+        if number is None or not self._may_share(number):
+            number = None
+        if self._late is not None and (number is None or self._calls[number].owners):
             self._settle(Outcome(task.id, task.tool, "skipped", args, error=self._late))
             return
-        number = self._by_key.get(key)
-        if number is not None and self._may_share(number):
+        if number is not None:
             call = self._calls[number]
             call.owners.append(task.id)
             if call.returned is not None or call.rejected is not None:
@@ -267,10 +292,14 @@ class Schedule:
         if asks:
             self._asked[task.id] = number
             if source is not None and not rules.asks:
-                tool = self.tasks[source].tool
-                self._why[task.id] = f"the untrusted result of task {source} ({tool}) reaches it"
+                self._why[task.id] = self._reached_from(source)
         else:
             self._admit(number)
+
+    def _reached_from(self, source: int) -> str:
+        if source == EARLIER_TURN:
+            return "an untrusted result of an earlier turn may have reached it"
+        return f"the untrusted result of task {source} ({self.tasks[source].tool}) reaches it"
 
     @staticmethod
     def _still_holds(prior: Outcome, task: Task, args: Mapping[str, Any]) -> bool:
@@ -333,6 +362,7 @@ class Schedule:
                 heappush(self._parked[full], entry)
                 continue
             del self._startable[id]
+            call.launched_for = id
             self._running.add(number)
             self._free -= 1
             for name in limits:
@@ -390,10 +420,11 @@ class Schedule:
             if parked:
                 heappush(self._ready, heappop(parked))
 
-    def _stop(self, number: int) -> None:
+    def _stop(self, number: int, *, keep: bool = False) -> None:
         self._release(number)
         self._orders.append(Cancel(number))
-        self._forget(number)
+        if not keep:
+            self._forget(number)
 
     # ── settling ──────────────────────────────────────────────────────────────────────────────
 
@@ -459,7 +490,7 @@ class Schedule:
             late = Returned(number, error=why)
             call.returned = Returned.again(number, before) if before is not None else late
             self._settle_owners(call)
-            self._stop(number)
+            self._stop(number, keep=not call.owners)
         for id, outcome in ended.items():
             if id not in self.outcomes:
                 self._settle(outcome)

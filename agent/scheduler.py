@@ -11,16 +11,19 @@ from langgraph.runtime import Runtime
 from agent.approval import ask_person, reject_all
 from agent.compiler import is_answer
 from agent.context import Context
+from agent.executor import warm_up
 from agent.facts import Ask, Decided, Decision, Fact, PlanEnded, TakenOver
-from agent.journal import CHECKPOINTER, Entry, Journal, checkpoint_of, forked_from
+from agent.journal import CHECKPOINTER, Entry, Journal, checkpoint_of, ended_at, forked_from
 from agent.live import Live, Round
 from agent.messages import round_messages
 from agent.parser import ANSWER
 from agent.plan import Outcome, OutcomeData, TaskData, tidied
+from agent.questions import Question
 from agent.references import literal
 from agent.round import Setup, load, open_round
-from agent.state import State, spent
+from agent.state import State, conversation, spent
 from agent.task_fetching_unit import TaskFetchingUnit
+from agent.trust import untrusted
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
 
@@ -59,7 +62,9 @@ class Scheduler:
             "plan": state["plan"],
             "outcomes": dict(sorted(outcomes.items(), key=lambda entry: int(entry[0]))),
             "usage": usage,
-            "messages": round_messages(plan, outcomes, round.context.max_result_chars),
+            "messages": round_messages(
+                plan, outcomes, round.context.max_result_chars, untrusted=_untrusted(round)
+            ),
         }
 
     async def _take_over(
@@ -69,7 +74,15 @@ class Scheduler:
         if live.round is not None and not live.round.unit.closed:
             live.round.unit.adopt(config)
             return live.round
-        round = await open_round(self._setup, runtime, config, state["round"], early_start=False)
+        round = await open_round(
+            self._setup,
+            runtime,
+            config,
+            state["round"],
+            early_start=False,
+            untrusted_conversation=untrusted(conversation(state)),
+        )
+        warm_up(round.tools)
         outcomes = state.get("outcomes") or {}
         if (saver := config["configurable"].get(CHECKPOINTER)) is not None:
             # What ran before a person edited the plan, or went back to it.
@@ -80,6 +93,11 @@ class Scheduler:
         load(round, state["plan"], outcomes, announce=True)
         round.unit.tell(PlanEnded())
         return round
+
+
+def _untrusted(round: Round) -> set[str]:
+    """The names of the tools for whose results nobody vouches."""
+    return {name for name, tool in round.tools.items() if tool.rules.untrusted}
 
 
 def _unchanged(round: Round, data: OutcomeData) -> bool:
@@ -93,6 +111,9 @@ async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> No
     journal = Journal(unit, config)
     unit.before_destructive = journal.confirm
     left = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
+    saver = config["configurable"].get(CHECKPOINTER)
+    if saver is not None and live.addressed is not None:
+        unit.recall(await ended_at(saver, checkpoint_of(config)))
     fact: Fact = TakenOver()
     while True:
         await journal.open(_entries(round, left))
@@ -100,23 +121,28 @@ async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> No
             live.count_on(journal.seconds)
             live.watch_deadline()
         unit.tell(fact)
-        ask = await _next_ask(unit, journal, live)
-        if ask is None:
-            return
-        fact = Decided(_decide(ask, round, journal))
+        match await _next_stop(unit, journal, live):
+            case None:
+                return
+            case Question() as question:
+                unit.answer(question.id, question.ask())
+                fact = TakenOver()
+            case Ask() as ask:
+                fact = Decided(_decide(ask, round, journal))
         left = [id for id in left if id not in unit.schedule.outcomes]
 
 
-async def _next_ask(unit: TaskFetchingUnit, journal: Journal, live: Live) -> Ask | None:
-    """Wait until all has run or a person must decide; either way the journal is up to date."""
+async def _next_stop(unit: TaskFetchingUnit, journal: Journal, live: Live) -> Ask | Question | None:
+    """Wait until all has run or a person is needed; either way the journal is up to date."""
     try:
-        ask = await unit.stopped()
+        stop = await unit.stopped()
     except Exception:
-        # A tool interrupts: LangGraph would wait for what has not ended.
-        await journal.pause(live.seconds(), asked=False)
+        # A graph inside a tool interrupts: LangGraph would wait for what has not ended.
+        await journal.pause(live.seconds())
         raise
-    await journal.pause(live.seconds(), asked=ask is not None)
-    return ask
+    question = stop if isinstance(stop, Question) else None
+    await journal.pause(live.seconds(), asked=isinstance(stop, Ask), question=question)
+    return stop
 
 
 def _entries(round: Round, ids: list[int]) -> list[Entry]:

@@ -7,12 +7,13 @@ One inbox: a planned task, a finished call and a passed deadline all come in as 
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 
 from agent.events import Events
-from agent.executor import Executor
+from agent.executor import PATIENCE, Executor
 from agent.facts import (
     Ask,
     Cancel,
@@ -23,9 +24,8 @@ from agent.facts import (
     Settle,
 )
 from agent.plan import Outcome
+from agent.questions import Asking, Question
 from agent.rules import Schedule
-
-_PATIENCE = 1.0
 
 
 class TaskFetchingUnit:
@@ -50,6 +50,11 @@ class TaskFetchingUnit:
         self._broken: BaseException | None = None
         self._waiting: dict[int, asyncio.Future[Outcome]] = {}
         self._known: dict[int, Outcome] = {}
+        self._recalled = 0
+        """Calls that are about to return what they are known to."""
+        self._questions: dict[int, tuple[Launch, Asking, Question]] = {}
+        """The calls that have asked, and have to run again with the answer."""
+        self._answers: dict[int, list[Any]] = {}
         self._deadline: asyncio.TimerHandle | None = None
 
     def tell(self, fact: Fact) -> None:
@@ -69,8 +74,7 @@ class TaskFetchingUnit:
                 case Ask():
                     self.asking = order
                     self._stopped.set()
-        if self.schedule.finished or (self._broken is not None and not self._running):
-            self._stopped.set()
+        self._check()
 
     def adopt(self, config: RunnableConfig) -> None:
         """Go on in another node: later calls carry its callbacks, metadata and context."""
@@ -94,20 +98,35 @@ class TaskFetchingUnit:
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(seconds, self._expire, deadline)
 
-    async def stopped(self) -> Ask | None:
-        """Wait until every task has its outcome, or a person must decide.
+    def answer(self, id: int, answer: Any) -> None:
+        """Keep the answer to the next question of a task's call, for when it is run (again)."""
+        self._answers.setdefault(id, []).append(answer)
+
+    async def stopped(self) -> Ask | Question | None:
+        """Wait until every task has its outcome, or a person must decide or answer.
+
+        A question is returned when nothing else can run, the one of the first task first. Calls
+        that have been answered run again.
 
         Raises:
-            GraphBubbleUp: a tool interrupted the graph.
+            GraphBubbleUp: a graph inside a tool interrupted.
         """
-        await self._stopped.wait()
-        if self._broken is not None:
-            raise self._broken
-        if self.schedule.finished:
-            return None
-        asking, self.asking = self.asking, None
-        self._stopped.clear()
-        return asking
+        for call, (launch, asking, question) in list(self._questions.items()):
+            if len(self._answers.get(question.id, ())) > len(asking.answers):
+                del self._questions[call]
+                self._launch(launch)
+        while True:
+            await self._stopped.wait()
+            if self._broken is not None:
+                raise self._broken
+            if self.schedule.finished:
+                return None
+            self._stopped.clear()
+            if self.asking is not None:
+                ask, self.asking = self.asking, None
+                return ask
+            if self._questions and self._idle:
+                return min((it for *_, it in self._questions.values()), key=lambda it: it.id)
 
     def outcome_of(self, id: int) -> "asyncio.Future[Outcome]":
         """A future for a task's outcome."""
@@ -129,8 +148,17 @@ class TaskFetchingUnit:
             future.cancel()
         if self._ending:
             # A tool that ignores its cancellation is not waited for longer than that.
-            await asyncio.wait(self._ending, timeout=_PATIENCE)
+            await asyncio.wait(self._ending, timeout=PATIENCE)
         self._stopped.set()
+
+    @property
+    def _idle(self) -> bool:
+        return not self._running and not self._recalled
+
+    def _check(self) -> None:
+        waits = self._broken is not None or self._questions
+        if self.schedule.finished or (waits and self._idle):
+            self._stopped.set()
 
     def _expire(self, deadline: float) -> None:
         self._hear(DeadlinePassed(deadline, tuple(self._known.values())))
@@ -140,32 +168,53 @@ class TaskFetchingUnit:
             return
         loop = asyncio.get_running_loop()
         if (known := self._known.get(launch.id)) is not None:
-            loop.call_soon(self._hear, Returned.again(launch.call, known))
+            self._recalled += 1
+            loop.call_soon(self._recall, Returned.again(launch.call, known))
             return
         self._events.task_started(launch)
+        asking = Asking(tuple(self._answers.get(launch.id, ())))
+        context = self._context.copy()
+        if (around := context.get(var_child_runnable_config)) is not None:
+            context.run(var_child_runnable_config.set, asking.into(around))
         task = loop.create_task(
-            self._executor.run(launch, self._config, self.before_destructive),
+            self._executor.run(
+                launch, asking.into(self._config), self.before_destructive, self._give_up
+            ),
             name=f"{launch.id} {launch.tool}",
-            context=self._context.copy(),
+            context=context,
         )
         self._running[launch.call] = task
-        task.add_done_callback(lambda task: self._returned(launch.call, task))
+        task.add_done_callback(lambda task: self._returned(launch, asking, task))
 
-    def _returned(self, call: int, task: "asyncio.Task[Returned]") -> None:
-        if self._running.pop(call, None) is None:
+    def _recall(self, returned: Returned) -> None:
+        self._recalled -= 1
+        self._hear(returned)
+
+    def _returned(self, launch: Launch, asking: Asking, task: "asyncio.Task[Returned]") -> None:
+        if self._running.pop(launch.call, None) is None:
             return  # cancelled by us
         if task.cancelled():
-            self._hear(Returned(call, error="the call was cancelled from within"))
-        elif (error := task.exception()) is not None:
-            self._break(error)
-        else:
+            self._hear(Returned(launch.call, error="the call was cancelled from within"))
+        elif (error := task.exception()) is None:
             self._hear(task.result())
+        elif (asked := asking.question(error)) is not None:
+            question = Question(launch.id, asked.value, asked.response_schema)
+            self._questions[launch.call] = launch, asking, question
+            self._check()
+        else:
+            self._break(error)
 
     def _cancel(self, call: int) -> None:
+        self._questions.pop(call, None)
         if (task := self._running.pop(call, None)) is not None:
             task.cancel()
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
+
+    def _give_up(self, returned: Returned) -> None:
+        """Go on without a call that does not end though its time is up."""
+        self._cancel(returned.call)
+        self._hear(returned)
 
     def _hear(self, fact: Fact) -> None:
         """`tell` for callbacks of the loop, whose errors nobody would see."""
@@ -180,5 +229,4 @@ class TaskFetchingUnit:
         What runs is let run to its end, so that it is journaled; nothing more starts.
         """
         self._broken = self._broken or error
-        if not self._running:
-            self._stopped.set()
+        self._check()

@@ -19,6 +19,7 @@ from langchain_core.tools.base import (
 )
 from pydantic import BaseModel, PydanticUserError, ValidationError
 from pydantic_core import to_jsonable_python
+from referencing import Registry
 
 from agent.errors import PlanError, SetupError, one_line
 from agent.facts import ToolRules
@@ -26,6 +27,8 @@ from agent.parser import ANSWER, JOIN
 from agent.references import references
 
 JsonSchema = Mapping[str, Any]
+Absent = Callable[[str], str | None]
+"""Why a tool of this name is absent, if it may exist."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Tool:
     @property
     def retried(self) -> bool:
         """Whether an error that may pass is worth a second attempt."""
-        return not self.destructive and not self.rules.asks
+        once = self.hints.get("readOnlyHint") is False and self.hints.get("idempotentHint") is False
+        return not self.destructive and not self.rules.asks and not once
 
     @property
     def signature(self) -> str:
@@ -109,7 +113,9 @@ class Tool:
             if self.model is not None:
                 checked = self.model.model_validate(dict(args))
                 return {name: getattr(checked, name) for name in self.parameters}, []
-            for refused in jsonschema.Draft202012Validator(self.schema).iter_errors(dict(args)):
+            # An empty registry: a `$ref` out of the schema would be fetched from the network.
+            validator = jsonschema.Draft202012Validator(self.schema, registry=Registry())
+            for refused in validator.iter_errors(dict(args)):
                 name = str(refused.path[0]) if refused.path else ""
                 errors.append((name, f"{self.name}: {_short(refused.message)}"))
         except ValidationError as error:
@@ -157,8 +163,9 @@ class Tool:
 class Toolbox(Mapping[str, Tool]):
     """The tools that a planner is offered, by name."""
 
-    def __init__(self, tools: Iterable[Tool]) -> None:
+    def __init__(self, tools: Iterable[Tool], absent: Absent = lambda name: None) -> None:
         self._tools = {tool.name: tool for tool in tools}
+        self._absent = absent
 
     def __getitem__(self, name: str) -> Tool:
         return self._tools[name]
@@ -188,27 +195,33 @@ class Toolbox(Mapping[str, Tool]):
             found[looked_at.name] = looked_at
         return cls(found.values())
 
+    def joined(self, other: "Toolbox", absent: Absent) -> "Toolbox":
+        """These tools and those of another, which share no name."""
+        return Toolbox([*self.values(), *other.values()], absent)
+
     def offered(self, allow: Collection[str] | None, approve: Collection[str]) -> "Toolbox":
         """The tools of one run: those allowed, those in `approve` asking a person.
 
         Raises:
-            SetupError: a name is no tool's.
+            SetupError: a name is no tool's, and of none that is absent.
         """
         for name in (*(allow or ()), *approve):
-            if name not in self:
+            if name not in self and self._absent(name) is None:
                 raise SetupError(f"no tool {name!r}; {_nearest(name, self)}")
         if allow is None and not approve:
             return self
-        return Toolbox(
+        tools = (
             _asking(tool) if tool.name in approve else tool
             for tool in self.values()
             if allow is None or tool.name in allow
         )
+        return Toolbox(tools, self._absent)
 
     def tool(self, name: str) -> Tool:
         """Raises PlanError with the nearest name if there is no such tool."""
         if name not in self._tools:
-            raise PlanError(f"no tool {name!r}; {_nearest(name, self)}")
+            why = self._absent(name)
+            raise PlanError(f"no tool {name!r}; {f'{why}; ' if why else ''}{_nearest(name, self)}")
         return self._tools[name]
 
     # The toolbox as the rules see it (`agent.facts.Tools`).

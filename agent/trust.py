@@ -2,22 +2,42 @@
 
 Untrusted is what a tool with `openWorldHint` returns: a page of the web may hold anything. It
 reaches what refers to it, what is computed from that, and all that is planned in a later round,
-since the planner has read it by then. The order of `after` carries no data.
+since the planner has read it by then. So it does with all that is planned in a later turn, whose
+planner reads the answer: results and answers carry a mark. The order of `after` carries no data.
 """
+
+from collections.abc import Iterable
+from typing import Any
+
+from langchain_core.messages import BaseMessage
 
 from agent.plan import Task
 from agent.references import references
 
+EARLIER_TURN = 0
+"""In place of a task, where the untrusted result is one of an earlier turn."""
+UNTRUSTED: dict[str, Any] = {"openWorldHint": True}
+"""The mark, in the `response_metadata` of a message."""
+
+
+def untrusted(messages: Iterable[BaseMessage]) -> bool:
+    """Whether one of the messages is an untrusted result, or an answer made where one was read."""
+    return any(UNTRUSTED.items() <= message.response_metadata.items() for message in messages)
+
 
 class Trust:
-    """Traces the untrusted results of one turn."""
+    """Traces the untrusted results of one turn.
 
-    def __init__(self) -> None:
+    Args:
+        conversation: Whether the conversation before it is untrusted.
+    """
+
+    def __init__(self, *, conversation: bool = False) -> None:
         self._sources: dict[int, int] = {}
-        self._read: int | None = None
+        self._read = EARLIER_TURN if conversation else None
 
     def trace(self, task: Task, *, untrusted: bool, earlier: bool) -> int | None:
-        """The task whose untrusted result reaches this one's arguments, if one does.
+        """The task, or `EARLIER_TURN`, whose untrusted result reaches this one's arguments.
 
         Args:
             task: All its needs have been traced.

@@ -1,8 +1,12 @@
 """What tests of several folders share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# LangGraph reads it once, when it is imported: checkpoints of the tests hold plain data only.
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 
 
 @pytest.fixture(scope="session")

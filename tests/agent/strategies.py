@@ -27,6 +27,8 @@ _FRAGMENTS = st.sampled_from(
         "1. answer('Hi (there)')",
         "join()",
         "9. join()",
+        '6. "lookup"(1)',
+        "8. `lookup",
         "<END_OF_PLAN>",
         "<END",
         "Thought: I need both.",

@@ -20,13 +20,14 @@ class SlowSaver(InMemorySaver):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reads = 0
-        self.written = False
+        # Shared with the copies that LangGraph makes of a saver under strict serializing.
+        self.reads = [0]
+        self.written: list[bool] = []
         self._enough = asyncio.Event()
 
     async def aget_tuple(self, *args: Any, **kwargs: Any) -> Any:
-        self.reads += 1
-        if self.reads > 25:
+        self.reads[0] += 1
+        if self.reads[0] > 25:
             self._enough.set()
         return await super().aget_tuple(*args, **kwargs)
 
@@ -35,7 +36,7 @@ class SlowSaver(InMemorySaver):
         if claims:
             await self._enough.wait()
         await super().aput_writes(config, writes, *rest)
-        self.written = self.written or claims
+        self.written += [claims] if claims else []
 
 
 @pytest.mark.parametrize("durability", ["sync", "async"])
@@ -46,7 +47,7 @@ async def test_a_slow_checkpointer_is_waited_for(durability: Any) -> None:
     @tool
     async def wipe() -> str:
         """Wipe."""
-        seen.append(saver.written)
+        seen.append(bool(saver.written))
         return "wiped"
 
     wipe.metadata = {"destructiveHint": True}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agent.context import PREFIX, Context
+from agent.context import JOINER, PLANNER, PREFIX, Context
 from agent.errors import SetupError
 
 
@@ -32,6 +32,9 @@ def test_defaults() -> None:
         "allow": None,
         "documents": None,
         "examples": "auto",
+        "planner_prompt": PLANNER,
+        "joiner_prompt": JOINER,
+        "more_examples": (),
         "max_result_chars": 4000,
     }
 
@@ -98,9 +101,12 @@ def test_wrong_variable_is_named_with_its_value(
         {"deadline": 0},
         {"examples": "some"},
         {"max_result_chars": 1},
+        {"planner_prompt": "{tools}" * 3000},
+        {"joiner_prompt": None},
+        {"more_examples": ["Question: Who?\n1. search('x')\njoin()"] * 101},
         {"max_round": 3},
     ],
-    ids=repr,
+    ids=lambda wrong: repr(wrong)[:40],
 )
 def test_wrong_value_that_is_passed_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -123,6 +129,14 @@ def test_studio_sees_a_description_and_bounds() -> None:
     )
     assert properties["examples"]["enum"] == ["auto", "always", "never"]
     assert properties["planner_model"]["langgraph_nodes"] == ["planner"]
+
+
+@pytest.mark.parametrize("node", ["planner", "joiner"])
+def test_studio_sees_the_prompts_as_prompts(node: str) -> None:
+    shown = Context.model_json_schema()["properties"][f"{node}_prompt"]
+    assert (shown["langgraph_type"], shown["langgraph_nodes"]) == ("prompt", [node])
+    assert (shown["type"], shown["maxLength"]) == ("string", 20_000)
+    assert shown["default"] == getattr(Context(), f"{node}_prompt")
 
 
 # ── the documents folder ──────────────────────────────────────────────────────────────────────

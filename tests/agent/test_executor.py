@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -152,7 +154,8 @@ async def test_result_that_holds_itself_is_a_failure(threads: Threads) -> None:
         value.append(value)
         return value
 
-    assert str((await run(executor(threads, it))).error).startswith("RecursionError")
+    error = (await run(executor(threads, it))).error
+    assert error == "it returned data of more than 100 levels; return it flatter"
 
 
 async def test_control_flow_of_langgraph_passes(threads: Threads) -> None:
@@ -354,3 +357,35 @@ async def test_destructive_call_without_its_claim_does_not_run(threads: Threads)
     returned = await run(executor(threads, it, destructiveHint=True), claim)
     assert returned.error == "not run: its claim could not be confirmed"
     assert returned.attempts == 0
+
+
+FIRST_EXPRESSION = """
+import asyncio, sys, threading
+from agent import build_graph
+from tests.agent.scripted import ScriptedModel, until
+
+async def main():
+    begun = asyncio.Event()
+    planner = ScriptedModel([begun, "1. math('1.5 + 1')\\n2. join()"])
+    graph = build_graph(planner=planner, joiner=ScriptedModel("Done."))
+    assert "numpy" not in sys.modules
+    running = asyncio.ensure_future(graph.ainvoke({"messages": [("user", "?")]}))
+    await until(lambda: planner.seen)
+    threads = [thread for thread in threading.enumerate() if thread.name == "math warm-up"]
+    [await asyncio.to_thread(thread.join) for thread in threads]
+    assert "numexpr" in sys.modules
+    begun.set()
+    outcome = (await running)["outcomes"]["1"]
+    assert outcome["value"] == 2.5
+    print(outcome["ended_at"] - outcome["started_at"])
+
+asyncio.run(main())
+"""
+
+
+def test_the_first_expression_waits_for_no_import() -> None:
+    """It has come while the planner wrote."""
+    command = [sys.executable, "-c", FIRST_EXPRESSION]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert float(ran.stdout) < 0.05

@@ -188,6 +188,48 @@ async def test_fifty_megabytes_of_text_are_shown_short_and_referred_to_whole() -
     assert all(len(message.text) <= 4030 for message in state["messages"])
 
 
+async def test_what_a_tool_returns_is_not_nested_too_deeply() -> None:
+    async def nest(levels: int) -> list[Any]:
+        """Lists in each other."""
+        value: list[Any] = []
+        for _ in range(levels - 1):
+            value = [value]
+        return value
+
+    plan = "1. nest(260)\n2. echo($1)\n3. nest(100)\n4. echo($3)\n5. echo([$3])\n6. join()"
+    outcomes = await turn(plan, [nest, Ledger().echo])
+    assert outcomes[1] == (
+        "failed", "it returned data of more than 100 levels; return it flatter",
+    )  # fmt: skip
+    assert outcomes[2][0] == "skipped"
+    assert outcomes[4] == ("ok", outcomes[3][1])
+    why = "the arguments come to more than 100 levels of lists and objects; plan flatter ones"
+    assert outcomes[5] == ("failed", why)
+
+
+async def test_a_plan_nests_no_data_too_deeply() -> None:
+    plan = "1. echo([])\n" + "".join(f"{i}. echo([${i - 1}])\n" for i in range(2, 301))
+    outcomes = await turn([plan], Ledger().tools, max_tasks=300)
+    statuses = [status for status, _ in outcomes.values()]
+    assert statuses == ["ok"] * 100 + ["failed"] + ["skipped"] * 199
+
+
+@pytest.mark.parametrize("doubled", ["'${0}${0}'", "[${0}, ${0}]"], ids=["text", "lists"])
+async def test_a_plan_doubles_no_result_for_ever(doubled: str) -> None:
+    doubled = doubled.replace("{0}", "%d")
+    plan = "1. big()\n" + "".join(f"{i}. echo({doubled % (i - 1, i - 1)})\n" for i in range(2, 30))
+
+    async def big() -> str:
+        """Much already."""
+        return "x" * 10_000_000
+
+    outcomes = await turn([plan], [big, Ledger().echo])
+    statuses = [status for status, _ in outcomes.values()]
+    assert statuses == ["ok"] * 3 + ["failed"] + ["skipped"] * 25
+    why = "the arguments come to more than 60000000 characters with the results filled in"
+    assert outcomes[4][1].startswith(why)
+
+
 # ── what they forget: tools ───────────────────────────────────────────────────────────────────
 
 
@@ -223,6 +265,42 @@ async def test_a_tool_that_ignores_cancellation_does_not_hold_up_the_turn() -> N
     assert state["outcomes"]["1"]["status"] == "failed"
     done.set()
     await until(lambda: len(asyncio.all_tasks()) == 1)
+
+
+async def test_a_tool_that_ignores_cancellation_is_left_after_its_timeout() -> None:
+    done, begun = asyncio.Event(), []
+
+    async def stubborn() -> str:
+        """Stay, and make an error that may pass of the cancellation."""
+        begun.append(1)
+        while not done.is_set():
+            with suppress(asyncio.CancelledError):
+                await done.wait()
+        raise ConnectionError
+
+    planner = ScriptedModel("1. stubborn()\n2. echo($1)\n3. echo(3)\n4. join()")
+    tools = [stubborn, Ledger().echo]
+    graph = build_graph(tools, planner=planner, joiner=ScriptedModel("Answer."))
+    async with asyncio.timeout(5):
+        state = await graph.ainvoke(ASK, context=Context(tool_timeout=0.1, max_parallel=1))
+    assert state["outcomes"]["1"]["error"].startswith("TimeoutError: no result within 0.1 s")
+    assert [outcome["status"] for outcome in state["outcomes"].values()] == [
+        "failed", "skipped", "ok",
+    ]  # fmt: skip
+    done.set()
+    await until(lambda: len(asyncio.all_tasks()) == 1)
+    assert begun == [1]  # what was left is not tried again
+
+
+async def test_a_tool_that_interrupts_without_a_checkpointer_fails() -> None:
+    async def confirm(what: str) -> str:
+        """Confirm it."""
+        return str(interrupt({"sure": what}))
+
+    why = "asking a person needs a checkpointer; compile the graph with one"
+    assert await turn("1. confirm('x')\n2. confirm($1)", [confirm]) == {
+        1: ("failed", why), 2: ("skipped", "needs 1, which failed"),
+    }  # fmt: skip
 
 
 async def test_a_sync_tool_that_blocks_for_ever_times_out() -> None:
@@ -280,7 +358,7 @@ async def test_a_joiner_that_says_replan_for_ever() -> None:
     graph = build_graph(Ledger().tools, planner=planner, joiner=joiner)
     state = await graph.ainvoke(ASK, context=Context(max_rounds=4))
     assert state["round"] == 4
-    assert state["messages"][-1].text == "Not found: more"
+    assert state["messages"][-1].text == "Not found: more (no plan follows: max_rounds is 4)"
 
 
 async def test_a_model_that_breaks_off_for_good_names_its_role() -> None:

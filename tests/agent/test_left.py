@@ -166,3 +166,65 @@ async def test_a_run_that_a_server_begins_again_goes_on(ledger: Ledger) -> None:
     await compiled.ainvoke(ask("First?"), config, interrupt_before=["scheduler"])
     state = await compiled.ainvoke(ask("First?"), config)
     assert texts(state) == ["First?", "x", "First."]
+
+
+class Killed(InMemorySaver):
+    """A store whose process dies before it writes a step's checkpoint."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, versions: Any) -> Any:
+        if metadata["step"] == self.step:
+            self.step = -2
+            raise ConnectionResetError
+        return await super().aput(config, checkpoint, metadata, versions)
+
+
+@pytest.mark.parametrize(
+    ("step", "node", "said"),
+    [
+        (1, "planner", ["skipped: it had not ended when another message came"] * 2 + [LEFT]),
+        (2, "scheduler", ["x", "3", LEFT]),
+        (3, "joiner", ["x", "3", "First."]),
+    ],
+)
+async def test_a_node_that_ended_before_its_checkpoint_was_written_is_not_dropped(
+    ledger: Ledger, step: int, node: str, said: list[str]
+) -> None:
+    saver = Killed(step)
+    compiled = graph(
+        ledger,
+        "1. echo('x')\n2. add(1, 2)\n3. join()",
+        "1. echo('y')\n2. join()",
+        answers=("First.", "Second.") if node == "joiner" else ("Second.",),
+        saver=saver,
+    )
+    with pytest.raises(ConnectionResetError):
+        await compiled.ainvoke(ask("First?"), THREAD, durability="sync")
+    snapshot = await compiled.aget_state(THREAD)
+    assert [(task.name, bool(task.result)) for task in snapshot.tasks] == [(node, True)]
+    state = await compiled.ainvoke(ask("Second?"), THREAD)
+    assert follows_protocol(state["messages"])
+    assert texts(state) == ["First?", *said, "Second?", "y", "Second."]
+    assert (state["round"], state["usage"]["planner"]["calls"]) == (1, 1)
+    assert ledger.begun.count((1, 2)) <= 1
+    again = await compiled.aget_state(THREAD)
+    assert again.values["messages"] == state["messages"]
+
+
+async def test_a_replan_that_was_killed_before_its_checkpoint_is_left(ledger: Ledger) -> None:
+    saver = Killed(3)
+    compiled = graph(
+        ledger,
+        "1. echo('x')\n2. join()",
+        "1. echo('y')\n2. join()",
+        answers=("REPLAN: more", "Second."),
+        saver=saver,
+    )
+    with pytest.raises(ConnectionResetError):
+        await compiled.ainvoke(ask("First?"), THREAD, durability="sync")
+    state = await compiled.ainvoke(ask("Second?"), THREAD)
+    assert texts(state) == ["First?", "x", LEFT, "Second?", "y", "Second."]
+    assert state["round"] == 1

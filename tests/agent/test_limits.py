@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
 from agent import Context, build_graph
+from agent.errors import ModelError
 from agent.facts import DeadlinePassed, Launch, Planned, Returned, TakenOver
 from agent.live import Live
 from agent.plan import Outcome, Task
@@ -79,6 +80,53 @@ async def test_deadline_ends_the_rounds(ledger: Ledger) -> None:
     used_up(compiled, 100.5)
     state = await compiled.ainvoke(None, THREAD, context=context)
     assert state["round"] == 1
+    why = "no plan follows: the deadline of 100 s passed"
+    assert state["messages"][-1].text == f"Not found: more ({why})"
+
+
+async def test_calls_of_a_plan_that_broke_off_outlive_the_deadline(ledger: Ledger) -> None:
+    """It passes before the next plan; what ran stands in the state, and the joiner sees it."""
+    ledger.gate("slow")
+    plan = "3. echo('ran')\n5. echo('slow')\n6. add(2, 2)\n7. echo($6)\n"
+    ran = asyncio.Event()
+    broken = [plan, ran, ModelError("", passing=True, wait=0)]
+    joiner = ScriptedModel("Done.")
+    compiled = build_graph(
+        ledger.tools,
+        planner=ScriptedModel(broken, ["3. add(1, 1)\n4. echo('hal", asyncio.Event()]),
+        joiner=joiner,
+        checkpointer=InMemorySaver(),
+    )
+    events = []
+    context = Context(deadline=0.5)
+    async for kind, part in compiled.astream(
+        ASK, THREAD, context=context, stream_mode=["custom", "values"]
+    ):
+        if kind == "custom":
+            events.append((part["event"], part.get("id"), part["status"]))
+            if events[-1] == ("task.finished", 7, "ok"):
+                ran.set()
+        else:
+            state = part
+    assert {task["id"]: task["tool"] for task in state["plan"]} == {
+        3: "add", 4: "echo", 5: "echo", 6: "add", 7: "echo", 8: "echo",
+    }  # fmt: skip
+    ended = {id: (o["status"], o["value"] or o["error"]) for id, o in state["outcomes"].items()}
+    late = "the turn's deadline of 0.5 s passed"
+    assert ended == {
+        "3": ("ok", 2),
+        "4": ("failed", "the plan was cut off inside this call; it was not run"),
+        "5": ("failed", late),
+        "6": ("ok", 4),
+        "7": ("ok", 4),
+        "8": ("ok", "ran"),
+    }
+    assert 'echo("ran") = ran' in joiner.prompts[0]
+    assert ledger.begun == ["ran", "slow", (2, 2), 4, (1, 1)]
+    anew = events[events.index(("plan.task", 3, "planned"), 3) :]
+    for id in range(3, 9):
+        assert next(kind for kind, of, _ in anew if of == id) == "plan.task"
+        assert sum(kind == "task.finished" and of == id for kind, of, _ in anew) == 1
 
 
 async def test_deadline_starts_afresh_with_the_next_turn(ledger: Ledger) -> None:
@@ -262,4 +310,4 @@ async def test_max_rounds(ledger: Ledger, resumed: bool) -> None:
         await compiled.ainvoke(ASK, THREAD, context=context, interrupt_after=["joiner"])
     state = await compiled.ainvoke(None if resumed else ASK, THREAD, context=context)
     assert (state["round"], ledger.begun) == (2, [1, 2])
-    assert state["messages"][-1].text == "Not found: more"
+    assert state["messages"][-1].text == "Not found: more (no plan follows: max_rounds is 2)"

@@ -203,6 +203,19 @@ def test_line_that_only_begins_like_an_order_loses_nothing() -> None:
     assert heads("3. after 2\n4. b()") == [(4, "b", "")]
 
 
+@pytest.mark.parametrize("quote", ['"', "'", "`"])
+def test_quoted_name_is_a_name(quote: str) -> None:
+    text = f"1. {quote}search{quote}(3)\n2. after 1: {quote}a.b-c{quote}() 3. d()\n4. join()"
+    assert heads(text) == [(1, "search", "3"), (2, "a.b-c", ""), (3, "d", "")]
+
+
+@pytest.mark.parametrize(
+    "line", ['1. "search" (3)', '1. "K2" is high', '1. "search', '1. ""(3)', "1. \"a'(3)"]
+)
+def test_other_quoted_words_are_prose(line: str) -> None:
+    assert heads(f"{line}\n2. b()") == [(2, "b", "")]
+
+
 def test_thought_goes_with_the_next_task() -> None:
     calls = parse("Thought: first this.\n1. a()\nprose\nThought: then that.\n2. b()\n3. c()")
     assert [call.thought for call in calls] == ["first this.", "then that.", ""]
@@ -233,6 +246,8 @@ def test_call_can_be_written_again() -> None:
 @example("1" * 140 + ". a()", [130])
 @example("1. " + "a" * 140 + "()", [131])
 @example("1. after 2 and3: a()", [15])
+@example('1. "search"(3)', [4, 10])
+@example('1. "' + "a" * 128 + '"() 2. "' + "a" * 129 + '"()', [131, 132, 133])
 @example("1. after 2 android(1)\n2. b()", [14])
 def test_calls_are_the_same_for_every_chunking(text: str, places: list[int]) -> None:
     whole = parse(text)
@@ -286,7 +301,9 @@ def test_parsing_and_compiling_is_linear(size: int) -> None:
     assert grows_linearly(lambda n: compile_plan(texts[n], size))
 
 
-@pytest.mark.parametrize("line", ["prose, and 1. more\n", '"""', "1. after 2 andy\n", "((((", "12"])
+@pytest.mark.parametrize(
+    "line", ["prose, and 1. more\n", '"""', "1. after 2 andy\n", "((((", "12", '1. "a']
+)
 def test_text_without_calls_is_linear_too(line: str) -> None:
     def feed(n: int) -> None:
         parser = PlanParser()

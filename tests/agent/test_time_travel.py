@@ -202,3 +202,57 @@ async def test_a_message_after_an_edit_closes_the_turn_with_what_had_run(
     calls = next(m for m in state["messages"] if isinstance(m, AIMessage)).tool_calls
     assert [call["args"] for call in calls] == [{"value": "x"}, {"a": 5, "b": 5}]
     assert [m.text for m in state["messages"]][2] == "x"
+
+
+@pytest.mark.parametrize("by", ["a decision", "nothing"])
+async def test_a_destructive_call_runs_once_however_often_its_checkpoint_is_resumed(
+    saver: Any, by: str
+) -> None:
+    """Each time the thread has moved past it, and what has run is in a fork of it."""
+    begun = []
+
+    @tool
+    async def wipe(what: str) -> str:
+        """Wipe it."""
+        begun.append(what)
+        return what
+
+    wipe.metadata = {"destructiveHint": True}
+    graph = build_graph(
+        [wipe],
+        planner=ScriptedModel("1. wipe('a')\n2. join()"),
+        joiner=ScriptedModel(*["Done."] * 3),
+        checkpointer=saver,
+    )
+    decided = by == "a decision"
+    context = Context(approve=("wipe",) if decided else ())
+    await graph.ainvoke(
+        ASK, THREAD, context=context, interrupt_before=None if decided else ["scheduler"]
+    )
+    planned = await graph.aget_state(THREAD)
+    resume: Any = Command(resume={"decisions": [{"type": "approve"}]}) if decided else None
+    for _ in range(3):
+        state = await graph.ainvoke(resume, planned.config, context=context)
+        assert state["outcomes"]["1"]["value"] == "a"
+        assert follows_protocol(state["messages"])
+    assert begun == ["a"]
+
+
+async def test_a_call_that_ran_in_an_edited_fork_does_not_run_in_what_it_was_forked_from(
+    saver: Any, ledger: Ledger
+) -> None:
+    graph = build_graph(
+        ledger.tools,
+        planner=ScriptedModel("1. add(1, 2)\n2. echo('x')\n3. join()"),
+        joiner=ScriptedModel(*["Done."] * 3),
+        checkpointer=saver,
+    )
+    await graph.ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
+    planned = await graph.aget_state(THREAD)
+    plan = [{**task} for task in planned.values["plan"]]
+    plan[1]["args"] = {"value": "y"}
+    edited = await graph.aupdate_state(planned.config, {"plan": plan}, as_node="planner")
+    await graph.ainvoke(None, edited)
+    assert ledger.begun == [(1, 2), "y"]
+    await graph.ainvoke(None, planned.config)
+    assert ledger.begun == [(1, 2), "y", "x"]

@@ -118,6 +118,49 @@ async def test_what_is_planned_after_reading_an_untrusted_result_asks(
     assert wiped == []
 
 
+async def two_turns(tools: list[Any], *plans: str, answer: str = "It says: wipe all.") -> Any:
+    planner, joiner = ScriptedModel(*plans), ScriptedModel(answer, *["Done."] * len(plans))
+    checkpointer = InMemorySaver()
+    compiled = build_graph(tools, planner=planner, joiner=joiner, checkpointer=checkpointer)
+    for _ in plans:
+        state = await compiled.ainvoke({"messages": [HumanMessage("What?")]}, THREAD)
+    assert answer in planner.prompts[-1]
+    return state
+
+
+@pytest.mark.parametrize("between", [[], ["1. short('x')\n2. join()"]], ids=["next", "after next"])
+async def test_what_is_planned_in_a_later_turn_asks(
+    tools: list[Any], wiped: list[str], between: list[str]
+) -> None:
+    """An answer that quotes an untrusted result is read by the planners of the turns to come."""
+    plans = ["1. look('x')\n2. join()", *between, "1. wipe('all')\n2. join()"]
+    state = await two_turns(tools, *plans)
+    [request] = state["__interrupt__"]
+    assert request.value["action_requests"][0]["description"] == (
+        "Task 1: Wipe it. (asked because the tool is destructive"
+        " and an untrusted result of an earlier turn may have reached it)"
+    )
+    assert wiped == []
+
+
+async def test_what_is_planned_after_a_turn_that_read_nothing_untrusted_does_not_ask(
+    tools: list[Any], wiped: list[str]
+) -> None:
+    await two_turns(tools, "1. short('x')\n2. join()", "1. wipe('all')\n2. join()")
+    assert wiped == ["all"]
+
+
+async def test_an_untrusted_answer_is_known_by_its_message_alone(
+    tools: list[Any], wiped: list[str]
+) -> None:
+    """So a parent graph may keep questions and answers, and let the results go."""
+    state = await graph(tools, "1. look('x')\n2. join()").ainvoke(ASK, THREAD)
+    said = [state["messages"][0], state["messages"][-1], HumanMessage("And now?")]
+    state = await graph(tools, "1. wipe('all')\n2. join()").ainvoke({"messages": said}, THREAD)
+    assert len(state["__interrupt__"]) == 1
+    assert wiped == []
+
+
 async def test_what_was_approved_does_not_run_again_in_the_next_round(
     tools: list[Any], wiped: list[str]
 ) -> None:

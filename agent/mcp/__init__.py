@@ -1,0 +1,9 @@
+"""Tools of MCP servers, offered besides the graph's own.
+
+servers.json ─read─► config.py ─► servers.py ─► session.py   one session a server and loop
+                                      └─► tools.py           names, hints, results
+"""
+
+from agent.mcp.servers import with_mcp
+
+__all__ = ["with_mcp"]

@@ -1,0 +1,144 @@
+"""Reads the file of MCP servers: the `mcpServers` JSON shape that MCP's clients share.
+
+    {"mcpServers": {
+        "files": {"command": "files-server", "args": ["/data"], "env": {"KEY": "${FILES_KEY}"},
+                  "allow": ["read_file"], "hints": {"read_file": {"readOnlyHint": true}}},
+        "wiki": {"url": "https://wiki.example/mcp", "headers": {"Authorization": "Bearer ${WIKI}"}}
+    }}
+
+A file and not a setting of a run: it holds commands and secrets.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from agent.errors import SetupError
+
+VARIABLE = "LLM_COMPILER_MCP"
+
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
+_HTTP = ("http", "streamable_http", "streamable-http", "streamableHttp")
+
+
+class Hints(BaseModel):
+    """What the file says of a tool. It beats what the server says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    readOnlyHint: bool | None = None  # noqa: N815 - MCP's own names
+    destructiveHint: bool | None = None  # noqa: N815
+    idempotentHint: bool | None = None  # noqa: N815
+    openWorldHint: bool | None = None  # noqa: N815
+    max_parallel: int | None = Field(None, ge=1)
+    exclusive: str | None = None
+    timeout: float | None = Field(None, gt=0)
+
+
+class Server(BaseModel):
+    """One server of the file: `command` for stdio, `url` for streamable HTTP."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    cwd: str | None = None
+    url: str | None = None
+    headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    type: (
+        Literal["stdio", "http", "streamable_http", "streamable-http", "streamableHttp"] | None
+    ) = None
+    disabled: bool = False
+    allow: tuple[str, ...] | None = None
+    """The names of the tools offered, as the server spells them. None: all."""
+    hints: Mapping[str, Hints] = Field(default_factory=dict)
+    """By the tool's name; `*` is for all tools."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_one_name(cls, given: Any) -> Any:
+        """Some clients write `transport` for `type`."""
+        if isinstance(given, dict):
+            given = {"type": given.get("transport"), **given}
+            given.pop("transport", None)
+        return given
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> "Server":
+        if (self.command is None) == (self.url is None):
+            raise ValueError("give either a command or a url")
+        if self.type is not None and (self.type in _HTTP) != (self.url is not None):
+            raise ValueError(f"the type {self.type!r} does not fit; leave it out")
+        return self
+
+    def hints_for(self, tool: str) -> dict[str, Any]:
+        """What the file says of a tool."""
+        said: dict[str, Any] = {}
+        for name in ("*", tool):
+            if name in self.hints:
+                said |= self.hints[name].model_dump(exclude_none=True)
+        return said
+
+    def filled(self, where: str) -> "Server":
+        """With the environment's values for each `${NAME}`.
+
+        Raises:
+            SetupError: a variable is not set.
+        """
+
+        def fill(text: str) -> str:
+            return _REFERENCE.sub(lambda found: _value(found[1], where), text)
+
+        return self.model_copy(
+            update={
+                "args": tuple(map(fill, self.args)),
+                "env": {name: fill(value) for name, value in self.env.items()},
+                "url": None if self.url is None else fill(self.url),
+                "headers": {name: fill(value) for name, value in self.headers.items()},
+            }
+        )
+
+
+def read_servers(path: Path) -> dict[str, Server]:
+    """The servers of a file by name, in its order, without those that are disabled.
+
+    Raises:
+        SetupError: there is no such file, it does not have the shape above, or a variable is unset.
+    """
+    try:
+        held = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise SetupError(f"{VARIABLE}={str(path)!r}: {error.strerror}; name the file") from None
+    except ValueError as error:
+        raise SetupError(f"{VARIABLE}={str(path)!r}: {error}; write JSON") from None
+    servers = held.get("mcpServers") if isinstance(held, dict) else None
+    if not isinstance(servers, dict):
+        raise SetupError(f'{VARIABLE}={str(path)!r} has no {{"mcpServers": {{…}}}}; write one')
+    read = {name: _server(given, f"{path.name}, {name}") for name, given in servers.items()}
+    return {
+        name: server.filled(f"{path.name}, {name}")
+        for name, server in read.items()
+        if not server.disabled
+    }
+
+
+def _server(given: Any, where: str) -> Server:
+    try:
+        return Server.model_validate(given)
+    except ValidationError as error:
+        # Without the value, which may be a secret.
+        refused = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, refused["loc"])) or "the server"
+        raise SetupError(f"{where}: {place}: {refused['msg']}; correct the file") from None
+
+
+def _value(name: str, where: str) -> str:
+    if name not in os.environ:
+        raise SetupError(f"{where}: the variable {name} is not set; set it")
+    return os.environ[name]

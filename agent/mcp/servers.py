@@ -1,0 +1,203 @@
+"""The configured MCP servers, as one event loop uses them."""
+
+import asyncio
+import atexit
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from langchain_core.tools import BaseTool
+
+from agent.errors import SetupError, ToolError
+from agent.mcp.config import VARIABLE, Server, read_servers
+from agent.mcp.session import GoneError, Session
+from agent.mcp.tools import McpTool, plain, without_clashes
+from agent.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from mcp import ClientSession
+    from mcp.types import CallToolResult
+
+_T = TypeVar("_T")
+
+_AGAIN = 60.0
+"""Seconds until a server that could not be reached is tried again."""
+_WAITS = 10.0
+"""Seconds that a round waits for a server that starts; a later one may find it ready."""
+_PATIENCE = 6.0
+_MISSING = (
+    f"{VARIABLE} is set, and the packages for MCP are missing; pip install 'llm-compiler[mcp]'"
+)
+
+_log = logging.getLogger(__name__)
+_servers: dict[tuple[asyncio.AbstractEventLoop, str], list["McpServer"]] = {}
+
+
+class ServerGoneError(ToolError, ConnectionError):
+    """A server could not be reached. It may pass, so a call that may be repeated is."""
+
+
+async def with_mcp(own: Toolbox, within: float | None = None) -> Toolbox:
+    """The graph's own tools, and those of the servers that are there.
+
+    They are listed at their first use and kept. A server that is not there makes no error here:
+    its tools are absent, and the toolbox says why to a plan that calls one.
+
+    Args:
+        own: The graph's own tools.
+        within: The most seconds to wait for a server that starts; at most 10.
+
+    Raises:
+        SetupError: the file is not right, a package is missing, or names clash.
+    """
+    if not (path := os.environ.get(VARIABLE)):
+        return own
+    servers = await _of_this_loop(path)
+    within = _WAITS if within is None else min(_WAITS, max(0.0, within))
+    listed = await asyncio.gather(*(server.tools(within) for server in servers))
+    tools = without_clashes([tool for tools in listed for tool in tools], own)
+    return own.joined(
+        Toolbox.of(tools),
+        lambda name: next((why for server in servers if (why := server.absent(name))), None),
+    )
+
+
+class McpServer:
+    """One server: its session, opened anew when it was lost, and its tools."""
+
+    def __init__(self, name: str, server: Server, file: str) -> None:
+        self._name = name
+        self._server = server
+        self._file = file
+        self._session: Session | None = None
+        self._listing = asyncio.Lock()
+        self._tools: list[McpTool] | None = None
+        self._failed: str | None = None
+        """Why it could not be reached."""
+        self._again_at = 0.0
+
+    async def tools(self, within: float) -> list[McpTool]:
+        """Its tools that are allowed; none if it cannot be reached within these seconds."""
+        if self._tools is None:
+            try:
+                async with asyncio.timeout(within), self._listing:
+                    await self._list()
+            except TimeoutError:
+                self._failed = f"the MCP server {self._name!r} is still starting; ask again later"
+        return self._tools or []
+
+    async def _list(self) -> None:
+        if self._tools is not None or time.monotonic() < self._again_at:
+            return
+        try:
+            self._tools = self._made(await self._request(_listed))
+            self._failed = None
+        except ToolError as error:
+            self._failed, self._again_at = str(error), time.monotonic() + _AGAIN
+            _log.warning("%s", error)
+
+    def absent(self, name: str) -> str | None:
+        """Why it does not offer a tool of this name, if it may have one and cannot be reached."""
+        if self._failed is None:
+            return None
+        allowed = self._server.allow
+        names = [plain(each) for each in allowed or ()]
+        names += [plain(f"{self._name}_{each}") for each in names]
+        return self._failed if allowed is None or name in names else None
+
+    async def close(self) -> None:
+        """End its session."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _call(self, tool: str, args: dict[str, Any]) -> "CallToolResult":
+        return await self._request(lambda session: session.call_tool(tool, args))
+
+    async def _request(
+        self, make: Callable[["ClientSession"], Coroutine[Any, Any, _T]], *, again: bool = True
+    ) -> _T:
+        """Ask the server.
+
+        Raises:
+            ToolError: it answered with an error, or (ServerGoneError) cannot be reached.
+        """
+        from mcp import McpError
+
+        before = self._session
+        if before is None or before.gone:
+            self._session = Session(self._server)
+        assert self._session is not None
+        try:
+            return await self._session.request(make)
+        except GoneError as error:
+            if not error.sent and before is self._session and again:
+                # It was lost between two calls, and has not seen this one.
+                return await self._request(make, again=False)
+            what = "broke off in the middle of the call" if error.sent else "cannot be reached"
+            raise ServerGoneError(
+                f"the MCP server {self._name!r} {what}: {error};"
+                f" see that it runs, or take it out of {self._file}"
+            ) from error
+        except McpError as error:
+            raise ToolError(f"the MCP server {self._name!r}: {error}") from error
+
+    def _made(self, listed: list[BaseTool]) -> list[McpTool]:
+        allow = self._server.allow
+        if unknown := {*(allow or ())} - {tool.name for tool in listed}:
+            _log.warning(
+                "%s: the MCP server %r has no tool %r; it has %s",
+                self._file,
+                self._name,
+                min(unknown),
+                ", ".join(tool.name for tool in listed) or "none",
+            )
+        return [
+            McpTool.of(self._name, tool, self._server.hints_for(tool.name), self._call)
+            for tool in listed
+            if allow is None or tool.name in allow
+        ]
+
+
+async def _of_this_loop(path: str) -> list[McpServer]:
+    for loop, other in [key for key in _servers if key[0].is_closed()]:
+        del _servers[loop, other]
+    key = asyncio.get_running_loop(), path
+    if key not in _servers:
+        read = await asyncio.to_thread(_read, Path(path))
+        file = Path(path).name
+        made = [McpServer(name, server, file) for name, server in read.items()]
+        # Another run may have been quicker.
+        _servers.setdefault(key, made)
+    return _servers[key]
+
+
+def _read(path: Path) -> dict[str, Server]:
+    """In a thread: the packages take a second to import."""
+    servers = read_servers(path)
+    try:
+        import_module("langchain_mcp_adapters.tools")
+    except ImportError as error:
+        raise SetupError(_MISSING) from error
+    return servers
+
+
+async def _listed(session: "ClientSession") -> list[BaseTool]:
+    from langchain_mcp_adapters.tools import load_mcp_tools
+
+    return await load_mcp_tools(session)
+
+
+@atexit.register
+def _close_all() -> None:
+    """End what lives in a loop that no one ends: that of the sync methods."""
+    for (loop, _), servers in _servers.items():
+        if loop.is_running():
+            for server in servers:
+                closing = asyncio.run_coroutine_threadsafe(server.close(), loop)
+                with suppress(TimeoutError):
+                    closing.result(_PATIENCE)

@@ -1,0 +1,184 @@
+"""A tool of an MCP server as a LangChain tool: its names, its hints, and what its results hold."""
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.tools import BaseTool
+from pydantic import PrivateAttr
+
+from agent.errors import SetupError, ToolError
+from agent.parser import ANSWER, JOIN
+
+if TYPE_CHECKING:
+    from mcp.types import CallToolResult, ContentBlock
+
+Call = Callable[[str, dict[str, Any]], Awaitable["CallToolResult"]]
+
+_CHECKED = {"$defs", "$schema", "additionalProperties", "definitions", "description", "title"}
+_LONGEST_NAME = 64
+
+
+class McpTool(BaseTool):
+    """Calls a tool of a server. Not the adapter's own: that fails on parameters named `config`."""
+
+    server: str
+    there: str
+    """The tool's name on its server."""
+    parameters: dict[str, str]
+    """The server's name of each parameter."""
+    _call: Call = PrivateAttr()
+
+    @classmethod
+    def of(cls, server: str, listed: BaseTool, said: Mapping[str, Any], call: Call) -> "McpTool":
+        """The tool that the adapter listed; `said` is what the file says of it."""
+        schema = listed.args_schema if isinstance(listed.args_schema, dict) else {}
+        args_schema, parameters = _with_names({**schema})
+        made = cls(
+            name=plain(listed.name),
+            description=listed.description or plain(listed.name),
+            args_schema=args_schema,
+            metadata=hints(listed.metadata or {}, said),
+            server=server,
+            there=listed.name,
+            parameters=parameters,
+        )
+        made._call = call
+        return made
+
+    def renamed(self, name: str) -> "McpTool":
+        """The same tool under another name."""
+        copy = self.model_copy(update={"name": name})
+        copy._call = self._call
+        return copy
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"{self.name} is async; use ainvoke")
+
+    async def _arun(self, /, *args: Any, **arguments: Any) -> Any:
+        given = {self.parameters.get(name, name): value for name, value in arguments.items()}
+        return value_of(await self._call(self.there, given))
+
+
+def hints(listed: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The annotations that rule a tool's calls: what `said` says, else the server, else MCP.
+
+    MCP takes the worst of what it is not told: a tool that is not said to be read-only may
+    destroy, may not be repeated, and returns what nobody vouches for. Other keys of a server's
+    annotations are dropped: they could set limits here.
+    """
+    names = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+    known = {name: listed[name] for name in names if isinstance(listed.get(name), bool)}
+    known |= said
+    read_only = known.get("readOnlyHint", False)
+    return {
+        **known,
+        "readOnlyHint": read_only,
+        "destructiveHint": not read_only and known.get("destructiveHint", True),
+        "idempotentHint": read_only or known.get("idempotentHint", False),
+        "openWorldHint": known.get("openWorldHint", True),
+    }
+
+
+def without_clashes(tools: Iterable[McpTool], own: Collection[str]) -> list[McpTool]:
+    """The tools, those whose name another has too with their server's name before it.
+
+    Raises:
+        SetupError: that does not make them differ.
+    """
+    tools = list(tools)
+    names = [*own, ANSWER, JOIN, *(tool.name for tool in tools)]
+    found = []
+    taken = {*own, ANSWER, JOIN}
+    for tool in tools:
+        if names.count(tool.name) > 1:
+            tool = tool.renamed(plain(f"{tool.server}_{tool.name}"))
+        if tool.name in taken:
+            raise SetupError(
+                f"the tool {tool.there!r} of the MCP server {tool.server!r} and another would both"
+                f" be {tool.name!r}; rename the server, or leave the tool out of its allow list"
+            )
+        taken.add(tool.name)
+        found.append(tool)
+    return found
+
+
+def plain(name: str) -> str:
+    """A tool's name as the plan language and the models' providers can write it."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
+    return name[:_LONGEST_NAME]
+
+
+def value_of(result: "CallToolResult") -> Any:
+    """What a call gave back: its structured content if it has some, else its text.
+
+    Raises:
+        ToolError: the server says that it is an error.
+    """
+    text = "\n".join(map(_text, result.content))
+    if result.isError:
+        raise ToolError(text or "the server gave no reason")
+    held = result.structuredContent
+    if held is None:
+        return text
+    # What is no object cannot stand alone there: servers wrap it so.
+    return held["result"] if set(held) == {"result"} else held
+
+
+def _text(block: "ContentBlock") -> str:
+    """A block of content; what no model can read as text becomes a short note."""
+    from mcp import types
+
+    match block:
+        case types.TextContent(text=text):
+            return text
+        case types.ResourceLink():
+            return f"[resource {block.name}: {block.uri}]"
+        case types.EmbeddedResource(resource=types.TextResourceContents(text=text)):
+            return text
+        case types.EmbeddedResource(resource=types.BlobResourceContents() as blob):
+            return f"[resource {blob.uri}: {blob.mimeType or 'data'}, {_size(blob.blob)}]"
+        case types.ImageContent() | types.AudioContent():
+            return f"[{block.type}: {block.mimeType}, {_size(block.data)}]"
+    return f"[{block.type}]"
+
+
+def _size(base64: str) -> str:
+    size = len(base64.rstrip("=")) * 3 // 4
+    return f"{size} bytes" if size < 1000 else f"{size // 1000} kB"
+
+
+def _with_names(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A schema whose parameters a plan can name, and the server's name of each."""
+    properties: Any = schema.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
+    named: dict[str, str] = {}
+    for name in properties:
+        named[_nameable(name, {*properties, *named} - {name})] = name
+    if all(new == old for new, old in named.items()):
+        return {**schema, "type": "object", "properties": properties}, named
+    required = schema.get("required") or ()
+    # Other keywords may name parameters too; the server checks them itself.
+    kept = {key: value for key, value in schema.items() if key in _CHECKED}
+    return {
+        **kept,
+        "type": "object",
+        "properties": {new: properties[old] for new, old in named.items()},
+        "required": [new for new, old in named.items() if old in required],
+    }, named
+
+
+def _nameable(name: str, taken: Collection[str]) -> str:
+    """A name that can stand before `=` in a call."""
+    # Python reads names in this form.
+    name = new = unicodedata.normalize("NFKC", name)
+    if not name.isidentifier():
+        new = re.sub(r"\W", "_", name)
+        new = new if new.isidentifier() else f"_{new}"
+    new = f"{new}_" if keyword.iskeyword(new) else new
+    while new in taken:
+        new += "_"
+    return new

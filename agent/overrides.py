@@ -1,0 +1,101 @@
+"""What an assistant may say in the place of the shipped prompts, and when it is refused.
+
+A prompt is a text with one placeholder, which is filled with what the agent itself knows: `{tools}`
+in the planner's, `{missing}` in the joiner's. All other braces are plain text. A worked plan is a
+text as in prompts/examples/:
+
+    Question: How old was Chopin when he died?
+    Thought: year of death - year of birth.
+    1. search("Chopin")
+    2. number("year of death", $1)
+    ...
+"""
+
+import re
+from itertools import chain
+
+from agent.arguments import read_arguments
+from agent.errors import PlanError
+from agent.parser import ANSWER, Call, PlanParser
+from agent.references import references
+
+TOOLS = "{tools}"
+"""In the planner's prompt: the tools offered, a line each."""
+MISSING = "{missing}"
+"""In the joiner's prompt: what to do if the results are not enough, which depends on the round."""
+_WHAT = {
+    TOOLS: "where the tools are listed; add the lines 'Tools:' and '{tools}'",
+    MISSING: "where it is told what to do if the results are not enough; add the line '{missing}'",
+}
+_QUESTION = re.compile(r"Question: *\S")
+_NEXT = re.compile(r"^(?=Question:)", re.MULTILINE)
+
+
+def checked_prompt(text: str, placeholder: str) -> str:
+    """The prompt.
+
+    Raises:
+        ValueError: it lacks its placeholder.
+    """
+    if placeholder not in text:
+        raise ValueError(f"the prompt lacks {placeholder}, {_WHAT[placeholder]}")
+    return text
+
+
+def apart(text: str) -> tuple[str, ...]:
+    """The worked plans of one text, as a variable of the environment holds them."""
+    return tuple(piece.strip() for piece in _NEXT.split(text) if piece.strip())
+
+
+def checked_plan(text: str) -> str:
+    """A worked plan, without the blanks around it.
+
+    Whether its tools exist is not asked: it is only sent where all of them are offered.
+
+    Raises:
+        ValueError: it is none, and why.
+    """
+    text = text.strip()
+    head, _, plan = text.partition("\n")
+    if not _QUESTION.match(head):
+        raise ValueError(f"a worked plan begins with 'Question: …', not with {_cut(head)}")
+    parser = PlanParser()
+    calls = parser.feed(plan)
+    ended = parser.ended
+    try:
+        _check([*calls, *parser.close()])
+        if not ended:
+            raise PlanError("it does not end; write join() below its last task")
+    except PlanError as error:
+        raise ValueError(f"the worked plan of {_cut(head)}: {error}") from None
+    return text
+
+
+def _check(calls: list[Call]) -> None:
+    if not calls:
+        raise PlanError('it has no task; write them below, as 1. search("…")')
+    known: set[int] = set()
+    for call in calls:
+        if not call.whole:
+            raise PlanError(f"{_cut(call.text)} is cut off; close its bracket")
+        positional, keywords = _arguments(call)
+        if call.tool == ANSWER:
+            return
+        if call.id < 1 or call.id in known:
+            raise PlanError(f"the id of {_cut(call.text)} is used twice or 0; count on from 1")
+        known.add(call.id)
+        named = references([*positional, *keywords.values()])
+        needs = chain((it.id for it in named if it.certain), call.after)
+        if (lost := next((id for id in needs if id not in known - {call.id}), None)) is not None:
+            raise PlanError(f"{_cut(call.text)} needs ${lost}, which no task before it has")
+
+
+def _arguments(call: Call) -> tuple[list[object], dict[str, object]]:
+    try:
+        return read_arguments(call.arguments)
+    except PlanError as error:
+        raise PlanError(f"{_cut(call.text)}: {error}") from None
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:59] + "…")

@@ -1,0 +1,83 @@
+"""Questions that tools ask with LangGraph's `interrupt`, each answered to the tool that asked it.
+
+LangGraph tells the answers of one node apart by their order alone, and calls of a round end in any
+order. So a call gets a memory of its own for its answers, and it is the scheduler that interrupts
+the run: for one call after another, each with its question in the journal.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphInterrupt
+from langgraph.types import Interrupt, interrupt
+
+_SCRATCHPAD = "__pregel_scratchpad"
+_SEND = "__pregel_send"
+_RESUME = "__resume__"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the call of a task asks."""
+
+    id: int
+    value: Any
+    schema: Any = None
+
+    def ask(self) -> Any:
+        """Stop the run until a person has answered; return the answer."""
+        return interrupt(self.value, response_schema=self.schema)
+
+    def data(self) -> dict[str, Any]:
+        return {"id": self.id, "value": self.value, "schema": self.schema}
+
+
+@dataclass
+class Asking:
+    """One attempt of a call, which may ask."""
+
+    answers: Sequence[Any] = ()
+    """To its first questions, in their order."""
+    _counted: int = field(default=0, init=False)
+    _itself: bool = field(default=False, init=False)
+
+    def into(self, config: RunnableConfig) -> RunnableConfig:
+        """A node's config, with the answers of this call in place of those of the node."""
+        configurable = config.get("configurable", {})
+        memory = configurable.get(_SCRATCHPAD)
+        if memory is None:
+            return config
+        own = replace(
+            memory,
+            resume=list(self.answers),
+            interrupt_counter=self._count,
+            get_null_resume=lambda consume=False: self._null(memory, consume),
+        )
+        changed = {_SCRATCHPAD: own, _SEND: _without_answers(configurable[_SEND])}
+        return {**config, "configurable": {**configurable, **changed}}
+
+    def question(self, error: BaseException) -> Interrupt | None:
+        """What it asks, if that is why it ended; a graph inside a tool asks for itself."""
+        asked = isinstance(error, GraphInterrupt) and self._counted > len(self.answers)
+        found: Interrupt | None = error.args[0][0] if asked else None
+        return found
+
+    def _count(self) -> int:
+        self._itself = True
+        self._counted += 1
+        return self._counted - 1
+
+    def _null(self, memory: Any, consume: bool) -> Any:
+        """An answer without an address: it may be for a graph inside the tool, not for the tool."""
+        itself, self._itself = self._itself, False
+        return None if itself else memory.get_null_resume(consume)
+
+
+def _without_answers(send: Callable[[Any], None]) -> Callable[[Any], None]:
+    def own(writes: Sequence[tuple[str, Any]]) -> None:
+        if others := [write for write in writes if write[0] != _RESUME]:
+            send(others)
+
+    return own

@@ -1,0 +1,79 @@
+"""One environment variable says who may use the server.
+
+    LLM_COMPILER_AUTH=file:PATH                    tokens from a file        (token_file.py)
+    LLM_COMPILER_AUTH=jwt:ISSUER[?audience=NAME]   tokens of an issuer       (issuer.py)
+    LLM_COMPILER_AUTH=open                         everyone, with nothing to show
+
+Without it `langgraph dev` is open, as its users expect, and any other server refuses to start: none
+is open by mistake.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from langgraph_api.auth.noop import UnauthenticatedUser
+from langgraph_sdk import Auth
+from starlette.exceptions import HTTPException
+
+from agent.errors import SetupError
+from agent.server.issuer import Issuer, IssuerAddress
+from agent.server.ownership import own, own_namespace
+from agent.server.token_file import TokenFile
+from agent.server.verifier import IssuerUnreachableError, TokenRefusedError, Verifier
+
+VARIABLE: Final = "LLM_COMPILER_AUTH"
+_REMEDY: Final = f"set {VARIABLE} to file:PATH, jwt:https://ISSUER or open"
+
+
+def build_auth(environment: Mapping[str, str]) -> Auth:
+    """The server's `Auth`, from its environment. Raises `SetupError` if that is in doubt."""
+    setting = environment.get(VARIABLE, "").strip()
+    if not setting and environment.get("LANGSMITH_LANGGRAPH_API_VARIANT") != "local_dev":
+        raise SetupError(f"{VARIABLE} is not set, and this is not `langgraph dev`; {_REMEDY}")
+    return _open() if setting in ("", "open") else _closed(_verifier(setting))
+
+
+def _verifier(setting: str) -> Verifier:
+    kind, _, rest = setting.partition(":")
+    match kind:
+        case "file" if rest:
+            return TokenFile.read(Path(rest))
+        case "jwt" if rest:
+            return Issuer(IssuerAddress.parse(rest))
+    # The value is not quoted: it may be a token, put here by mistake.
+    raise SetupError(f"the value of {VARIABLE} is not understood; {_REMEDY}")
+
+
+def _open() -> Auth:
+    auth = Auth()
+
+    @auth.authenticate
+    async def anyone() -> UnauthenticatedUser:
+        # The server's own user of no name: with it, everything is as if there were no `auth`.
+        return UnauthenticatedUser()
+
+    return auth
+
+
+def _closed(verifier: Verifier) -> Auth:
+    auth = Auth()
+
+    @auth.authenticate
+    async def owner(headers: dict[bytes, bytes]) -> Auth.types.MinimalUserDict:
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Auth.exceptions.HTTPException(
+                detail="no bearer token; send the header `Authorization: Bearer TOKEN`"
+            )
+        try:
+            return {"identity": await verifier.owner(token.strip())}
+        except TokenRefusedError as error:
+            raise Auth.exceptions.HTTPException(detail=str(error)) from None
+        except IssuerUnreachableError as error:
+            raise HTTPException(503, str(error)) from error
+
+    # All that has no rule of its own falls under the first; the store holds no metadata to filter.
+    auth.on(own)
+    auth.on.store(own_namespace)
+    return auth

@@ -1,0 +1,89 @@
+"""Bearer tokens from a file: a token and its owner on each line.
+
+# one `token owner` a line; a token may stand as its SHA-256
+k3Jv0mQ1xT8sWb5n  alice
+sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  bob
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Self
+
+from agent.errors import SetupError
+from agent.server.verifier import TokenRefusedError
+
+SHORTEST: Final = 16
+_HASH: Final = "sha256:"
+_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """The owners by the SHA-256 of their tokens; one owner may have several."""
+
+    owners: Mapping[bytes, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file of tokens. Raises `SetupError` if any line is in doubt."""
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise SetupError(
+                f"the token file {path} cannot be read: {reason}; write `token owner` lines to it"
+            ) from error
+        owners: dict[bytes, str] = {}
+        for number, line in enumerate(lines, start=1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            digest, owner = _entry(line, f"line {number} of the token file {path}")
+            if digest in owners:
+                raise SetupError(
+                    f"line {number} of the token file {path} repeats a token; each is one owner's"
+                )
+            owners[digest] = owner
+        if not owners:
+            raise SetupError(
+                f"the token file {path} holds no token; write `token owner` lines to it"
+            )
+        return cls(MappingProxyType(owners))
+
+    async def owner(self, token: str) -> str:
+        """Whose the token is. Takes the same time for every token, known or not."""
+        given = sha256(token.encode()).digest()
+        found = [owner for digest, owner in self.owners.items() if _equal(digest, given)]
+        if not found:
+            raise TokenRefusedError("the bearer token is unknown; ask for one that is in use")
+        return found[0]
+
+
+def _equal(one: bytes, other: bytes) -> bool:
+    return hmac.compare_digest(one, other)
+
+
+def _entry(line: str, where: str) -> tuple[bytes, str]:
+    # The line is not quoted in any message: it holds a secret.
+    match line.split():
+        case [token, owner]:
+            pass
+        case fields:
+            raise SetupError(f"{where} has {len(fields)} words; write `token owner`")
+    if not token.startswith(_HASH):
+        if len(token) < SHORTEST:
+            raise SetupError(
+                f"{where} has a token of {len(token)} characters; use at least {SHORTEST}"
+            )
+        return sha256(token.encode()).digest(), owner
+    digits = token.removeprefix(_HASH)
+    if not _HEXADECIMAL.fullmatch(digits):
+        raise SetupError(
+            f"{where} has a hash of {len(digits)} characters; "
+            f"write {_HASH} and 64 hexadecimal digits"
+        )
+    return bytes.fromhex(digits), owner

@@ -1,0 +1,66 @@
+"""Shows an answer while it is written, to whoever reads the run's messages.
+
+LangGraph has two streams of messages. `stream_mode="messages"` is one of chunks. The event protocol
+(`astream_events(version="v3")`, and `threads.stream` of a server's client) drops chunks; there a
+message is a life of events:
+
+    message-start ─► content-block-start ─► content-block-delta … ─► content-block-finish
+                                                                      └─► message-finish
+"""
+
+import uuid
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.messages import AIMessageChunk
+from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
+from langgraph.config import get_config
+from langgraph.graph.message import push_message
+
+
+class Shown:
+    """A message that is being shown. The node that shows it returns it whole, under the same id."""
+
+    def __init__(self) -> None:
+        self.id = str(uuid.uuid4())
+        self._run = uuid.uuid4()
+        self._text = ""
+        self._began = False
+        self._readers: list[BaseCallbackHandler] = []
+        """Those that read events."""
+
+    def show(self, text: str) -> None:
+        """Add to the message."""
+        if not self._began:
+            self._begin()
+        self._text += text
+        if self._readers:
+            delta = {"type": "text-delta", "text": text}
+            self._tell({"event": "content-block-delta", "index": 0, "delta": delta})
+        else:
+            push_message(AIMessageChunk(content=text, id=self.id), state_key=None)
+
+    def end(self) -> None:
+        """The message is whole."""
+        content = {"type": "text", "text": self._text}
+        self._tell({"event": "content-block-finish", "index": 0, "content": content})
+        self._tell({"event": "message-finish"})
+
+    def _begin(self) -> None:
+        self._began = True
+        config = get_config()
+        callbacks = config.get("callbacks") or []
+        found = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks
+        self._readers = [it for it in found if isinstance(it, _V2StreamingCallbackHandler)]
+        for reader in self._readers:
+            # What tells the reader whose events these are: it is no model's run.
+            metadata = {**config.get("metadata", {})}
+            reader.on_chat_model_start({}, [], run_id=self._run, metadata=metadata)
+        # LangGraph knows a message that it has seen under the older name of its id.
+        self._tell({"event": "message-start", "role": "ai", "id": self.id, "message_id": self.id})
+        content = {"type": "text", "text": ""}
+        self._tell({"event": "content-block-start", "index": 0, "content": content})
+
+    def _tell(self, event: Any) -> None:
+        for reader in self._readers:
+            reader.on_stream_event(event, run_id=self._run)

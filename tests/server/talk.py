@@ -1,0 +1,62 @@
+"""What the tests of a server's surfaces share: models that do as the question says, and a client.
+
+The planner writes the question itself, so a question is a plan; the joiner writes ANSWER.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from tests.bench.model_server import Body, ModelServer, Reply, Script, by_role, text_of
+from tests.server import process
+from tests.server.gates import Gates
+
+ANSWER = "The answer is forty-two, and nothing else."
+PROBES = "probes"
+"""The graph of probes.py, by its name on the server."""
+
+
+def as_asked(body: Body) -> Reply:
+    return Reply(text_of(body["messages"][-1]))
+
+
+def scripted(joiner: Script = ANSWER) -> ModelServer:
+    script = by_role({"Write a plan": as_asked, "Answer the question": joiner})
+    return ModelServer(script, first_token=0, rate=None)
+
+
+@contextmanager
+def probing(models: ModelServer, gates: Gates, **config: Any) -> Iterator[process.Server]:
+    """A server of the shipped graph and of the probes, whose tools knock at `gates`."""
+    graphs = {
+        "llm_compiler": "./agent/graph.py:graph",
+        PROBES: "./tests/server/probes.py:graph",
+    }
+    with process.server(
+        config={"graphs": graphs, **config},
+        OPENAI_BASE_URL=models.base_url,
+        OPENAI_API_KEY="unused",
+        GATES=gates.url,
+        CRON_SCHEDULER_SLEEP_TIME="1",
+    ) as running:
+        yield running
+
+
+def client_of(server: process.Server) -> LangGraphClient:
+    return get_client(url=server.url)
+
+
+def asking(plan: str) -> dict[str, Any]:
+    """The input of a run whose plan is this."""
+    return {"messages": [{"role": "user", "content": plan}]}
+
+
+def kinds(values: Any) -> list[str]:
+    return [message["type"] for message in values["messages"]]
+
+
+def answer(values: Any) -> str:
+    return str(values["messages"][-1]["content"])

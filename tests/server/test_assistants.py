@@ -1,0 +1,219 @@
+"""Assistants: what Studio shows of them, and that two of them do not mix."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from langgraph_sdk.client import LangGraphClient
+
+from agent.context import Context
+from tests.bench.model_server import Body, ModelServer, Reply, text_of
+from tests.server import process
+from tests.server.gates import Gates
+from tests.server.talk import PROBES, answer, asking, client_of, probing, scripted
+
+BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "maxLength", "maxItems", "enum"}
+TEXTS = {"model", "planner_model", "joiner_model", "approve", "allow", "documents"}
+"""Fields of free text, which nothing but their description bounds."""
+VERSE = "Answer the question from the results alone, in verse. {missing}"
+TERSE = "Write a plan, the shortest that will do.\nTools:\n{tools}\nEnd with join()."
+WORKED = 'Question: What is at the gate?\n1. knock("gate")\n2. join()'
+
+
+def signed(body: Body) -> Reply:
+    """An answer that says which model gave it."""
+    return Reply(f"{body['model']} says so.")
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[ModelServer]:
+    with scripted(signed) as models:
+        yield models
+
+
+@pytest.fixture(scope="module")
+def gates() -> Iterator[Gates]:
+    with Gates() as gates:
+        yield gates
+
+
+@pytest.fixture(scope="module")
+def server(models: ModelServer, gates: Gates) -> Iterator[process.Server]:
+    with probing(models, gates) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: process.Server) -> AsyncIterator[LangGraphClient]:
+    async with client_of(server) as client:
+        yield client
+
+
+async def settings(client: LangGraphClient, graph: str = "llm_compiler") -> dict[str, Any]:
+    [assistant] = await client.assistants.search(graph_id=graph)
+    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+    properties: dict[str, Any] = (schemas["context_schema"] or {})["properties"]
+    return properties
+
+
+def shown(field: dict[str, Any]) -> set[str]:
+    """The bounds and choices of a field, also of one that may be null or a list."""
+    parts = [field, *field.get("anyOf", ()), field.get("items", {})]
+    return {key for part in parts for key in part} & BOUNDS
+
+
+# ── what Studio shows ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", Context.model_fields)
+async def test_every_setting_shows_its_description_and_bounds(
+    client: LangGraphClient, name: str
+) -> None:
+    field = (await settings(client))[name]
+    described = Context.model_fields[name]
+    assert field["description"] == described.description
+    assert name in TEXTS or shown(field)
+    default = described.get_default()
+    assert field["default"] == (list(default) if isinstance(default, tuple) else default)
+    extra = described.json_schema_extra
+    assert not isinstance(extra, dict) or extra.items() <= field.items()
+
+
+async def test_settings_show_their_choices_and_prompts_as_prompts(client: LangGraphClient) -> None:
+    fields = await settings(client)
+    assert list(fields) == list(Context.model_fields)
+    assert fields["examples"]["enum"] == ["auto", "always", "never"]
+    assert (fields["max_rounds"]["minimum"], fields["max_rounds"]["maximum"]) == (1, 100)
+    for node in ("planner", "joiner"):
+        prompt = fields[f"{node}_prompt"]
+        assert (prompt["langgraph_type"], prompt["langgraph_nodes"]) == ("prompt", [node])
+
+
+async def test_the_input_is_messages_and_the_state_is_open(client: LangGraphClient) -> None:
+    [assistant] = await client.assistants.search(graph_id="llm_compiler")
+    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+    assert list((schemas["input_schema"] or {})["properties"]) == ["messages"]
+    state = (schemas["state_schema"] or {})["properties"]
+    assert {"messages", "plan", "outcomes", "round", "feedback", "usage"} <= set(state)
+
+
+async def test_the_picture_is_the_papers(client: LangGraphClient) -> None:
+    [assistant] = await client.assistants.search(graph_id="llm_compiler")
+    picture: Any = await client.assistants.get_graph(assistant["assistant_id"])
+    assert [node["id"] for node in picture["nodes"]] == [
+        "__start__", "planner", "scheduler", "joiner", "__end__",
+    ]  # fmt: skip
+    edges = {(e["source"], e["target"], bool(e.get("conditional"))) for e in picture["edges"]}
+    assert edges == {
+        ("__start__", "planner", False),
+        ("planner", "scheduler", False),
+        ("scheduler", "joiner", False),
+        ("joiner", "planner", True),
+        ("joiner", "__end__", True),
+    }
+
+
+async def test_every_value_of_the_state_is_read_and_edited(client: LangGraphClient) -> None:
+    thread = (await client.threads.create())["thread_id"]
+    await client.runs.wait(thread, PROBES, input=asking('1. knock("open")\njoin()'))
+    values: Any = (await client.threads.get_state(thread))["values"]
+    assert values["plan"] == [
+        {"id": 1, "tool": "knock", "args": {"name": "open"}, "needs": [], "thought": ""}
+    ]
+    assert values["outcomes"]["1"]["value"] == "passed open"
+    assert (values["round"], values["feedback"]) == (1, None)
+    assert values["usage"]["planner"]["calls"] == 1
+    edited = {**values["outcomes"]["1"], "value": "edited"}
+    await client.threads.update_state(thread, {"outcomes": {"1": edited}, "round": 2})
+    values = (await client.threads.get_state(thread))["values"]
+    assert (values["outcomes"]["1"]["value"], values["round"]) == ("edited", 2)
+
+
+# ── side by side ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_assistants_run_side_by_side_and_do_not_mix(
+    client: LangGraphClient, models: ModelServer, gates: Gates
+) -> None:
+    gates.hold("left", "right")
+    one = await client.assistants.create(
+        PROBES,
+        context={
+            "planner_model": "openai:plan-a", "joiner_model": "openai:join-a",
+            "allow": ["knock"], "max_tasks": 1, "joiner_prompt": VERSE,
+        },
+        name="a",
+    )  # fmt: skip
+    other = await client.assistants.create(
+        PROBES,
+        context={"model": "openai:b", "planner_prompt": TERSE, "more_examples": [WORKED]},
+        name="b",
+    )
+    plans = {
+        one["assistant_id"]: '1. knock("left")\n2. knock("open")\njoin()',
+        other["assistant_id"]: '1. knock("right")\n2. wipe("open")\njoin()',
+    }
+    asked = len(models.requests)
+    runs = [
+        asyncio.create_task(client.runs.wait(None, id, input=asking(plan)))
+        for id, plan in plans.items()
+    ]
+    await gates.seen("begun", "left", "right")
+    gates.open("left", "right")
+    left, right = [dict[str, Any](await run) for run in runs]  # type: ignore[arg-type]
+
+    assert answer(left) == "join-a says so."
+    assert answer(right) == "b says so."
+    assert [o["status"] for o in left["outcomes"].values()] == ["ok", "failed"]
+    assert "max_tasks" in left["outcomes"]["2"]["error"]
+    assert [o["status"] for o in right["outcomes"].values()] == ["ok", "ok"]
+
+    systems: dict[tuple[str, str], str] = {}
+    for request in models.requests[asked:]:
+        if not request.body:
+            continue  # which models there are
+        text = text_of(request.body["messages"][0])
+        role = "planner" if "plan" in text.split("\n")[0] else "joiner"
+        systems[request.body["model"], role] = text
+    assert set(systems) == {
+        ("plan-a", "planner"), ("join-a", "joiner"), ("b", "planner"), ("b", "joiner"),
+    }  # fmt: skip
+    assert "wipe(" not in systems["plan-a", "planner"]
+    assert WORKED not in systems["plan-a", "planner"]
+    assert "in verse" in systems["join-a", "joiner"]
+    assert systems["b", "planner"].startswith(TERSE.partition("{tools}")[0])
+    assert systems["b", "planner"].endswith(WORKED)
+    assert "in verse" not in systems["b", "joiner"]
+
+
+async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphClient) -> None:
+    assistant = await client.assistants.create(PROBES, context={"model": "openai:first"})
+    id = assistant["assistant_id"]
+    for name in ("first", "second"):
+        changed = await client.assistants.update(id, context={"model": f"openai:{name}"})
+        assert changed["context"] == {"model": f"openai:{name}"}
+        run: Any = await client.runs.wait(None, id, input=asking('1. knock("open")\njoin()'))
+        assert answer(run) == f"{name} says so."
+
+
+# ── refused ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"planner_prompt": "Be brief."}, "add the lines 'Tools:' and '{tools}'"),
+        ({"joiner_prompt": "Be brief."}, "add the line '{missing}'"),
+        ({"more_examples": ["Who?"]}, "a worked plan begins with 'Question: …', not with 'Who?'"),
+        ({"max_rounds": 0}, "max_rounds"),
+        ({"model": "nobody:nothing"}, "nobody"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+async def test_a_wrong_setting_says_what_to_do_about_it(
+    client: LangGraphClient, context: dict[str, Any], said: str
+) -> None:
+    run = client.runs.stream(None, PROBES, input=asking("join()"), context=context)
+    [error] = [part.data async for part in run if part.event == "error"]
+    assert said in error["message"]

@@ -1,0 +1,97 @@
+"""MCP at a real `langgraph dev` process: the agent as a tool, and tools of other servers."""
+
+import ast
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from langgraph_sdk import get_client
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.bench.model_server import ModelServer, by_role
+from tests.server import process
+
+MOUNTAINS = process.ROOT / "tests" / "agent" / "mcp_server.py"
+PLAN = '1. height("Everest")\n2. height("K2")\n3. math("$1 - $2")\n4. join()'
+SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "By 237.86 m."})
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mcp") / "ledger"
+
+
+@pytest.fixture(scope="module")
+def url(ledger: Path) -> Iterator[str]:
+    """A server of ours, which takes tools of an MCP server. At its end nothing of that is left."""
+    mountains = {"command": sys.executable, "args": [str(MOUNTAINS), str(ledger)]}
+    servers = {"mountains": mountains, "dead": {"url": "http://127.0.0.1:9/mcp"}}
+    file = ledger.with_name("servers.json")
+    file.write_text(json.dumps({"mcpServers": servers}))
+    with (
+        ModelServer(SCRIPT, first_token=0.01, rate=400) as models,
+        process.server(
+            OPENAI_BASE_URL=models.base_url, OPENAI_API_KEY="unused", LLM_COMPILER_MCP=str(file)
+        ) as server,
+    ):
+        yield server.url
+        [pid] = pids(ledger)
+        mountain_server = psutil.Process(pid)
+    # It ends with its input, if the process was ended before it could end it.
+    _, left = psutil.wait_procs([mountain_server], timeout=10)
+    assert not [it for it in left if it.status() != psutil.STATUS_ZOMBIE]
+
+
+def pids(ledger: Path) -> list[int]:
+    return [int(line[4:]) for line in ledger.read_text().splitlines() if line.startswith("pid")]
+
+
+@asynccontextmanager
+async def client(url: str) -> AsyncIterator[ClientSession]:
+    async with (
+        streamable_http_client(f"{url}/mcp") as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        yield session
+
+
+async def test_the_agent_is_a_tool_with_a_clean_schema(url: str) -> None:
+    async with client(url) as session:
+        [tool] = (await session.list_tools()).tools
+    assert tool.name == "LLM_Compiler"
+    assert tool.description is not None
+    assert tool.description.startswith("Answers a question")
+    assert list(tool.inputSchema["properties"]) == ["messages"]
+    assert tool.inputSchema["properties"]["messages"]["type"] == "string"
+    assert tool.inputSchema["required"] == ["messages"]
+    assert "$defs" not in tool.inputSchema
+
+
+async def test_the_tool_answers(url: str) -> None:
+    async with client(url) as session:
+        result = await session.call_tool("LLM_Compiler", {"messages": "How much higher?"})
+    assert not result.isError
+    [block] = result.content
+    assert block.type == "text"
+    # The server writes the whole state as Python does; the answer is its last message.
+    state: dict[str, Any] = ast.literal_eval(block.text)
+    assert state["messages"][-1]["content"] == "By 237.86 m."
+
+
+async def test_runs_share_one_session_with_a_server(url: str, ledger: Path) -> None:
+    async with get_client(url=url) as sdk:
+        ask = {"messages": [{"role": "user", "content": "How much higher?"}]}
+        for _ in range(2):
+            state = await sdk.runs.wait(None, "llm_compiler", input=ask)
+            assert isinstance(state, dict)
+            statuses = {id: outcome["status"] for id, outcome in state["outcomes"].items()}
+            assert statuses == {"1": "ok", "2": "ok", "3": "ok"}
+            assert state["outcomes"]["3"]["value"] == pytest.approx(237.86)
+    assert len(pids(ledger)) == 1
