@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from agent.errors import SetupError
-from agent.overrides import MISSING, TOOLS, apart, checked_plan, checked_prompt
+from agent.overrides import MISSING, TOOLS, apart, checked_plan, checked_prompt, cut
 from prompts import prompt
 
 PREFIX = "LLM_COMPILER_"
@@ -157,7 +157,7 @@ class Context(BaseModel):
                 name = refused["loc"][0] if refused["loc"] else ""
                 if name in found:
                     variable, value = PREFIX + str(name).upper(), found[str(name)]
-                    raise SetupError(f"{variable}={_cut(value)}: {refused['msg']}") from None
+                    raise SetupError(f"{variable}={cut(value, _SHOWN)}: {refused['msg']}") from None
             raise
 
     @classmethod
@@ -182,8 +182,3 @@ class Context(BaseModel):
                 f"the documents folder {str(self.documents)!r} is not below {DOCUMENTS_ROOT}"
             )
         return folder
-
-
-def _cut(value: str) -> str:
-    """A value as a message shows it: prompts are long."""
-    return repr(value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…")

@@ -76,7 +76,7 @@ def may_pass(error: BaseException) -> bool:
     return any(kind.__name__ in _MAY_PASS_NAMES for kind in type(error).__mro__)
 
 
-def retry_after(error: BaseException) -> float | None:
+def retry_after(error: BaseException | None) -> float | None:
     """The seconds that a server asks to wait, if it does; at most 60."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):

@@ -13,17 +13,12 @@ from typing import Any
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from agent.data import as_data
-from agent.errors import ToolError, may_pass, one_line, retry_after
+from agent.errors import ToolError, may_pass, one_line
 from agent.facts import Launch, Returned
+from agent.retries import backoff
 from agent.threads import Threads
 from agent.toolbox import Tool, Toolbox
 from tools import arithmetic
@@ -32,16 +27,6 @@ Wait = Callable[[RetryCallState], float]
 PATIENCE = 1.0
 """Seconds that a call may take to end when it is cancelled."""
 _NOBODY_TO_ASK = "asking a person needs a checkpointer; compile the graph with one"
-
-
-def backoff(state: RetryCallState) -> float:
-    """Seconds until the next attempt: about 0.5, 1, 2, … up to 8, or what the server asks for."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = retry_after(error) if error else None
-    return _exponential(state) if asked is None else asked
-
-
-_exponential = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.25)
 
 
 def warm_up(tools: Toolbox) -> None:

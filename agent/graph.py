@@ -118,8 +118,8 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         """
         configurable = {**(config or {}).get("configurable", {})}
         saver = configurable.get(CHECKPOINTER, self.checkpointer)
-        if isinstance(saver, BaseCheckpointSaver) and with_async(saver) is not saver:
-            configurable[CHECKPOINTER] = with_async(saver)
+        if isinstance(saver, BaseCheckpointSaver) and (face := with_async(saver)) is not saver:
+            configurable[CHECKPOINTER] = face
         bounds: Any = {"max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
         return {**(config or {}), **bounds, "configurable": configurable}
 

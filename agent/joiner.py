@@ -131,8 +131,6 @@ class _Reply:
 
     def __init__(self) -> None:
         self.missing: str | None = None
-        self._shown: list[str] = []
-        self._characters = 0
         self._message = Shown()
 
     @property
@@ -141,17 +139,15 @@ class _Reply:
 
     @property
     def text(self) -> str:
-        return "".join(self._shown)
+        return self._message.text
 
     @property
     def began(self) -> bool:
         """Whether any of the answer was shown."""
-        return bool(self._shown)
+        return self._message.began
 
     def show(self, text: str) -> None:
         """Add to the answer, for everyone to see."""
-        self._shown.append(text)
-        self._characters += len(text)
         self._message.show(text)
 
     def end(self) -> None:
@@ -174,7 +170,7 @@ class _Reply:
                 async for piece in pieces:
                     if self.began:
                         self.show(piece)
-                        if self._characters > _LONGEST_ANSWER:
+                        if len(self.text) > _LONGEST_ANSWER:
                             why = f"cut off after {_LONGEST_ANSWER} characters"
                             break
                         continue

@@ -178,9 +178,16 @@ async def ended_at(
     LangGraph does not hand it back where a decision is sent to a checkpoint that the thread has
     moved past, and the journal of that checkpoint cannot be written a second time.
     """
-    saved = await saver.aget_tuple(checkpoint)
-    journal = recorded((saved and saved.pending_writes) or ()).values()
+    journal = (await recorded_at(saver, checkpoint)).values()
     return {data["id"]: Outcome.of(data) for data in journal if data["ended_at"] is not None}
+
+
+async def recorded_at(
+    saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig
+) -> dict[str, OutcomeData]:
+    """What a checkpoint's own journal holds."""
+    saved = await saver.aget_tuple(checkpoint)
+    return recorded((saved and saved.pending_writes) or ())
 
 
 async def _in_forks_of(

@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.context import Context
-from agent.journal import forked_from, recorded
+from agent.journal import forked_from, recorded_at
 from agent.messages import LEFT, round_messages
 from agent.plan import Outcome, OutcomeData, TaskData, tidied
 from agent.state import State
@@ -48,10 +48,9 @@ async def close_left_turn(
     outcomes = state.get("outcomes") or {}
     if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
         plan = [task for task in tidied(state["plan"]) if str(task["id"]) not in outcomes]
-        saved = await saver.aget_tuple(snapshot.config)
         found = {
             **await forked_from(saver, snapshot.config, None),
-            **recorded((saved and saved.pending_writes) or ()),
+            **await recorded_at(saver, snapshot.config),
         }
         ended = {str(task["id"]): found.get(str(task["id"])) or _left(task) for task in plan}
         given = Context(**context) if isinstance(context, Mapping) else Context.of(context)
@@ -65,7 +64,7 @@ async def close_left_turn(
     configurable = {**config["configurable"], **snapshot.config["configurable"]}
     configurable.pop("run_id", None)
     closed = await graph.aupdate_state({"configurable": configurable}, values, as_node="joiner")
-    if "checkpoint_id" not in config["configurable"]:
+    if not gone_back:
         return config
     return {**config, "configurable": {**config["configurable"], **closed["configurable"]}}
 

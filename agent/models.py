@@ -10,17 +10,12 @@ from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from agent.arguments import clean
 from agent.errors import ModelError
 from agent.model_errors import CutOffError, broken_error, ending_error
+from agent.retries import backoff
 from agent.state import RoleUsage
 
 Dialect = Literal["llama.cpp", "vllm"]
@@ -29,7 +24,6 @@ _HIDDEN = "nostream"
 _ATTEMPTS = 3
 _LONGEST_READING = 10_000
 """Characters of a reply to a tool."""
-_backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.25)
 
 
 def retrying(
@@ -45,16 +39,10 @@ def retrying(
             lambda error: isinstance(error, ModelError) and error.passing and allowed()
         ),
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=_wait,
+        wait=backoff,
         before_sleep=lambda _: anew(),
         reraise=True,
     )
-
-
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    wait = error.wait if isinstance(error, ModelError) else None
-    return _backoff(state) if wait is None else wait
 
 
 class Meter:

@@ -58,7 +58,7 @@ def checked_plan(text: str) -> str:
     text = text.strip()
     head, _, plan = text.partition("\n")
     if not _QUESTION.match(head):
-        raise ValueError(f"a worked plan begins with 'Question: …', not with {_cut(head)}")
+        raise ValueError(f"a worked plan begins with 'Question: …', not with {cut(head)}")
     parser = PlanParser()
     calls = parser.feed(plan)
     ended = parser.ended
@@ -67,7 +67,7 @@ def checked_plan(text: str) -> str:
         if not ended:
             raise PlanError("it does not end; write join() below its last task")
     except PlanError as error:
-        raise ValueError(f"the worked plan of {_cut(head)}: {error}") from None
+        raise ValueError(f"the worked plan of {cut(head)}: {error}") from None
     return text
 
 
@@ -77,25 +77,26 @@ def _check(calls: list[Call]) -> None:
     known: set[int] = set()
     for call in calls:
         if not call.whole:
-            raise PlanError(f"{_cut(call.text)} is cut off; close its bracket")
+            raise PlanError(f"{cut(call.text)} is cut off; close its bracket")
         positional, keywords = _arguments(call)
         if call.tool == ANSWER:
             return
         if call.id < 1 or call.id in known:
-            raise PlanError(f"the id of {_cut(call.text)} is used twice or 0; count on from 1")
+            raise PlanError(f"the id of {cut(call.text)} is used twice or 0; count on from 1")
         known.add(call.id)
         named = references([*positional, *keywords.values()])
         needs = chain((it.id for it in named if it.certain), call.after)
         if (lost := next((id for id in needs if id not in known - {call.id}), None)) is not None:
-            raise PlanError(f"{_cut(call.text)} needs ${lost}, which no task before it has")
+            raise PlanError(f"{cut(call.text)} needs ${lost}, which no task before it has")
 
 
 def _arguments(call: Call) -> tuple[list[object], dict[str, object]]:
     try:
         return read_arguments(call.arguments)
     except PlanError as error:
-        raise PlanError(f"{_cut(call.text)}: {error}") from None
+        raise PlanError(f"{cut(call.text)}: {error}") from None
 
 
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:59] + "…")
+def cut(text: str, most: int = 60) -> str:
+    """A text in quotes, as a message shows it: prompts are long."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
 Status = Literal["ok", "failed", "skipped", "rejected"]
-STATUSES: tuple[Status, ...] = get_args(Status)
 DEEPEST = 100
 """Levels of lists and objects in a result or an argument; serializers give up above 250."""
 

@@ -201,10 +201,12 @@ class _Writing:
         self.round.unit.tell(PlanBroke())
         self.begin()
 
-    def cut(self) -> None:
-        """The stream was cut: the call that it was in is not run."""
-        for call in self._parser.close():
+    def cut(self) -> bool:
+        """The stream was cut: the call that it was in is not run. Returns whether there is one."""
+        calls = self._parser.close()
+        for call in calls:
             self._take(call)
+        return bool(calls)
 
     def expire(self, deadline: float) -> None:
         """The deadline passed. What ran for a plan that broke off stands in this one's place."""
@@ -217,12 +219,7 @@ class _Writing:
 
     def leave_off(self) -> None:
         """The model stopped before the plan's end: a task that failed tells the joiner so."""
-        if self.ended:
-            return
-        calls = self._parser.close()
-        for call in calls:
-            self._take(call)
-        if self._any and not calls:
+        if not self.ended and not self.cut() and self._any:
             self._take(Call(self._free(), JOIN, whole=False))
 
     def finish(self, model: str) -> None:

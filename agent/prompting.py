@@ -221,5 +221,4 @@ def _came_of_it(outcome: Outcome, most: int) -> str:
         return f"{outcome.status}: {outcome.error}"
     value = outcome.value
     text = as_text(_shortened(value) if isinstance(value, float) else value)
-    shown = _cut(text, most)
-    return f"= {shown}"
+    return f"= {_cut(text, most)}"

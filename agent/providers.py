@@ -20,7 +20,7 @@ from agent.models import Dialect, Model
 if TYPE_CHECKING:
     import httpx
 
-Role = Literal["planner", "joiner", "tools"]
+Role = Literal["planner", "joiner"]
 LOCAL = "local"
 DEFAULT = "openai:gpt-4.1-mini"
 _HERE = ("127.0.0.1", "localhost", "::1")

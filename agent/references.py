@@ -22,6 +22,8 @@ _PATH = r"(?:\.[A-Za-z_]\w*|\[(?:-?\d+|\"[^\"\]]*\"|'[^'\]]*')\])*"
 PATTERN = re.compile(
     rf"\$(?:(?P<dollar>\$)|(?P<id>\d+)|\{{(?P<braced>\d+)(?P<inner>{_PATH})\}})(?P<path>{_PATH})"
 )
+# `json.dumps` would make an encoder for each of a turn's many short results.
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[[\"'](.*?)[\"']\]")
 
 
@@ -72,7 +74,7 @@ def literal(value: Any) -> Any:
 
 def as_text(value: Any) -> str:
     """A result as it reads inside a longer string."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else _json(value)
 
 
 class _Filling:

@@ -34,9 +34,9 @@ class Setup:
     models: Mapping[Role, BaseChatModel | str]
 
     async def model(self, context: Context, role: Role) -> Model:
-        """Open the model of a role; tools read with the joiner's."""
-        given = self.models.get("joiner" if role == "tools" else role)
-        name, _ = chosen(context, "joiner" if role == "tools" else role)
+        """Open the model of a role."""
+        given = self.models.get(role)
+        name, _ = chosen(context, role)
         model = await open_model(given if given is not None else name)
         if context.model_timeout is None:
             return model
@@ -68,7 +68,8 @@ async def open_round(
     tools = await setup.tools(context, left)
     meter = Meter()
     resources = Resources(
-        reader=Reader(await setup.model(context, "tools"), meter),
+        # Tools read with the joiner's model.
+        reader=Reader(await setup.model(context, "joiner"), meter),
         documents=context.documents
         and await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
     )
@@ -114,15 +115,16 @@ def load(
             continue
         before = outcomes.get(str(data["id"]))
         prior = Outcome.of(before) if before else None
-        if prior is not None and data.get("text") and not data.get("args"):
-            error, thought = prior.error or "", data.get("thought", "")
-            task = Refused(data["id"], data["tool"], error, data["text"], thought)
-            round.unit.tell(Planned(task, prior))
-            continue
-        compiled = compile_data(round.tools, data)
-        if prior is None and (left := left - 1) < 0:
-            error, text = too_many(round.context.max_tasks), data.get("text", "")
-            compiled = Refused(data["id"], data["tool"], error, text, data.get("thought", ""))
+        text, refused = data.get("text", ""), None
+        if prior is None:
+            left -= 1
+            refused = too_many(round.context.max_tasks) if left < 0 else None
+        elif text and not data.get("args"):
+            refused = prior.error or ""
+        if refused is None:
+            task = compile_data(round.tools, data)
+        else:
+            task = Refused(data["id"], data["tool"], refused, text, data.get("thought", ""))
         if prior is None and announce:
-            round.events.plan_task(compiled)
-        round.unit.tell(Planned(compiled, prior))
+            round.events.plan_task(task)
+        round.unit.tell(Planned(task, prior))

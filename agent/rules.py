@@ -275,7 +275,7 @@ class Schedule:
             self._recall(prior, key)
             return
         number = self._by_key.get(key)
-        if number is None or not self._may_share(number):
+        if number is not None and not self._may_share(number):
             number = None
         if self._late is not None and (number is None or self._calls[number].owners):
             self._settle(Outcome(task.id, task.tool, "skipped", args, error=self._late))

@@ -24,16 +24,16 @@ class Shown:
     def __init__(self) -> None:
         self.id = str(uuid.uuid4())
         self._run = uuid.uuid4()
-        self._text = ""
-        self._began = False
+        self.text = ""
+        self.began = False
         self._readers: list[BaseCallbackHandler] = []
         """Those that read events."""
 
     def show(self, text: str) -> None:
         """Add to the message."""
-        if not self._began:
+        if not self.began:
             self._begin()
-        self._text += text
+        self.text += text
         if self._readers:
             delta = {"type": "text-delta", "text": text}
             self._tell({"event": "content-block-delta", "index": 0, "delta": delta})
@@ -42,12 +42,12 @@ class Shown:
 
     def end(self) -> None:
         """The message is whole."""
-        content = {"type": "text", "text": self._text}
+        content = {"type": "text", "text": self.text}
         self._tell({"event": "content-block-finish", "index": 0, "content": content})
         self._tell({"event": "message-finish"})
 
     def _begin(self) -> None:
-        self._began = True
+        self.began = True
         config = get_config()
         callbacks = config.get("callbacks") or []
         found = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks

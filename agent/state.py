@@ -65,12 +65,12 @@ def begins_turn(state: State) -> bool:
     return not state.get("messages") or not isinstance(state["messages"][-1], ToolMessage)
 
 
-def spent(usage: dict[str, RoleUsage], role: str, *calls: RoleUsage) -> dict[str, RoleUsage]:
+def spent(usage: dict[str, RoleUsage], role: str, more: RoleUsage) -> dict[str, RoleUsage]:
     """`usage` with more calls of a role added."""
-    calls = (usage.get(role, RoleUsage(calls=0, input=0, output=0)), *calls)
+    before = usage.get(role, RoleUsage(calls=0, input=0, output=0))
     total = RoleUsage(
-        calls=sum(call["calls"] for call in calls),
-        input=sum(call["input"] for call in calls),
-        output=sum(call["output"] for call in calls),
+        calls=before["calls"] + more["calls"],
+        input=before["input"] + more["input"],
+        output=before["output"] + more["output"],
     )
     return {**usage, role: total}

@@ -85,8 +85,8 @@ class TaskFetchingUnit:
 
     def recall(self, outcomes: dict[int, Outcome]) -> None:
         """Take results from the journal: their calls are not run again."""
-        ran = {id: it for id, it in outcomes.items() if it.status in ("ok", "failed")}
-        self._known |= {id: outcome for id, outcome in ran.items() if outcome.attempts}
+        ended = ("ok", "failed")
+        self._known |= {id: it for id, it in outcomes.items() if it.status in ended and it.attempts}
 
     def expire_in(self, seconds: float, deadline: float) -> None:
         """Tell the schedule after `seconds` that the turn's deadline has passed; 0 is at once."""
@@ -173,13 +173,13 @@ class TaskFetchingUnit:
             return
         self._events.task_started(launch)
         asking = Asking(tuple(self._answers.get(launch.id, ())))
-        context = self._context.copy()
-        if (around := context.get(var_child_runnable_config)) is not None:
-            context.run(var_child_runnable_config.set, asking.into(around))
+        context, config = self._context.copy(), self._config
+        if self._executor.can_ask:  # else no answer ever comes
+            config = asking.into(config)
+            if (around := context.get(var_child_runnable_config)) is not None:
+                context.run(var_child_runnable_config.set, asking.into(around))
         task = loop.create_task(
-            self._executor.run(
-                launch, asking.into(self._config), self.before_destructive, self._give_up
-            ),
+            self._executor.run(launch, config, self.before_destructive, self._give_up),
             name=f"{launch.id} {launch.tool}",
             context=context,
         )

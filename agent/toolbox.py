@@ -113,9 +113,7 @@ class Tool:
             if self.model is not None:
                 checked = self.model.model_validate(dict(args))
                 return {name: getattr(checked, name) for name in self.parameters}, []
-            # An empty registry: a `$ref` out of the schema would be fetched from the network.
-            validator = jsonschema.Draft202012Validator(self.schema, registry=Registry())
-            for refused in validator.iter_errors(dict(args)):
+            for refused in self._validator.iter_errors(dict(args)):
                 name = str(refused.path[0]) if refused.path else ""
                 errors.append((name, f"{self.name}: {_short(refused.message)}"))
         except ValidationError as error:
@@ -128,6 +126,11 @@ class Tool:
         except Exception as error:
             errors.append(("", f"{self.name}: its schema cannot check this: {one_line(error)}"))
         return {**self._defaults, **args}, errors
+
+    @cached_property
+    def _validator(self) -> jsonschema.Draft202012Validator:
+        # An empty registry: a `$ref` out of the schema would be fetched from the network.
+        return jsonschema.Draft202012Validator(self.schema, registry=Registry())
 
     @cached_property
     def _defaults(self) -> dict[str, Any]:

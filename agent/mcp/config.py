@@ -23,7 +23,6 @@ from agent.errors import SetupError
 VARIABLE = "LLM_COMPILER_MCP"
 
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
-_HTTP = ("http", "streamable_http", "streamable-http", "streamableHttp")
 
 
 class Hints(BaseModel):
@@ -73,7 +72,7 @@ class Server(BaseModel):
     def _is_one_kind(self) -> "Server":
         if (self.command is None) == (self.url is None):
             raise ValueError("give either a command or a url")
-        if self.type is not None and (self.type in _HTTP) != (self.url is not None):
+        if self.type is not None and (self.type == "stdio") != (self.command is not None):
             raise ValueError(f"the type {self.type!r} does not fit; leave it out")
         return self
 

@@ -48,12 +48,6 @@ class McpTool(BaseTool):
         made._call = call
         return made
 
-    def renamed(self, name: str) -> "McpTool":
-        """The same tool under another name."""
-        copy = self.model_copy(update={"name": name})
-        copy._call = self._call
-        return copy
-
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{self.name} is async; use ainvoke")
 
@@ -89,12 +83,12 @@ def without_clashes(tools: Iterable[McpTool], own: Collection[str]) -> list[McpT
         SetupError: that does not make them differ.
     """
     tools = list(tools)
-    names = [*own, ANSWER, JOIN, *(tool.name for tool in tools)]
-    found = []
     taken = {*own, ANSWER, JOIN}
+    names = [*taken, *(tool.name for tool in tools)]
+    found = []
     for tool in tools:
         if names.count(tool.name) > 1:
-            tool = tool.renamed(plain(f"{tool.server}_{tool.name}"))
+            tool = tool.model_copy(update={"name": plain(f"{tool.server}_{tool.name}")})
         if tool.name in taken:
             raise SetupError(
                 f"the tool {tool.there!r} of the MCP server {tool.server!r} and another would both"

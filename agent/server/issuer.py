@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import jwt
@@ -47,7 +47,7 @@ class IssuerAddress:
     def parse(cls, text: str) -> Self:
         """Read `https://ISSUER[?audience=NAME]`. Raises `SetupError`."""
         url, _, query = text.partition("?")
-        if not _trustworthy(urlsplit(url)):
+        if not _trustworthy(url):
             raise SetupError(f"{url!r} is no https address of an issuer; {_FORM}")
         names = parse_qs(query, keep_blank_values=True)
         audience = names.pop("audience", [None])
@@ -100,7 +100,7 @@ class Issuer:
 
     async def _key(self, kid: object) -> Mapping[str, Any]:
         name = kid if isinstance(kid, str) else None
-        if name not in self._keys or self._clock() - self._fetched > LIFETIME:
+        if self._wants(name, self._clock()):
             async with self._asking:
                 await self._refresh(name)
         if name not in self._keys:
@@ -109,10 +109,9 @@ class Issuer:
 
     async def _refresh(self, name: str | None) -> None:
         now = self._clock()
-        # Another token may have asked while this one waited, and strangers' must not flood it.
-        wanted = name not in self._keys or now - self._fetched > LIFETIME
         failed: Exception | None = None
-        if wanted and now - self._asked > PAUSE:
+        # Another token may have asked while this one waited, and strangers' must not flood it.
+        if self._wants(name, now) and now - self._asked > PAUSE:
             self._asked = now
             try:
                 self._keys, self._fetched = await self._fetch(), now
@@ -122,6 +121,9 @@ class Issuer:
             raise IssuerUnreachableError(
                 f"the keys of {self._address.issuer} could not be had; try again in {PAUSE:.0f} s"
             ) from failed
+
+    def _wants(self, name: str | None, now: float) -> bool:
+        return name not in self._keys or now - self._fetched > LIFETIME
 
     async def _fetch(self) -> Keys:
         base = self._address.issuer.rstrip("/")
@@ -145,13 +147,14 @@ class Issuer:
         if document["issuer"] != self._address.issuer:
             raise ValueError(f"it calls itself {document['issuer']!r}")
         address: str = document["jwks_uri"]
-        if not _trustworthy(urlsplit(address)):
+        if not _trustworthy(address):
             raise ValueError(f"its keys are at {address!r}, which is not https")
         return address
 
 
-def _trustworthy(url: SplitResult) -> bool:
+def _trustworthy(address: str) -> bool:
     """Keys that came over plain HTTP could be anyone's, except from this machine itself."""
+    url = urlsplit(address)
     if url.username or url.fragment or not url.hostname:
         return False
     return url.scheme == "https" or (

@@ -5,11 +5,11 @@ k3Jv0mQ1xT8sWb5n  alice
 sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  bob
 """
 
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from hmac import compare_digest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Self
@@ -42,11 +42,10 @@ class TokenFile:
         for number, line in enumerate(lines, start=1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
-            digest, owner = _entry(line, f"line {number} of the token file {path}")
+            where = f"line {number} of the token file {path}"
+            digest, owner = _entry(line, where)
             if digest in owners:
-                raise SetupError(
-                    f"line {number} of the token file {path} repeats a token; each is one owner's"
-                )
+                raise SetupError(f"{where} repeats a token; each is one owner's")
             owners[digest] = owner
         if not owners:
             raise SetupError(
@@ -57,23 +56,18 @@ class TokenFile:
     async def owner(self, token: str) -> str:
         """Whose the token is. Takes the same time for every token, known or not."""
         given = sha256(token.encode()).digest()
-        found = [owner for digest, owner in self.owners.items() if _equal(digest, given)]
+        found = [owner for digest, owner in self.owners.items() if compare_digest(digest, given)]
         if not found:
             raise TokenRefusedError("the bearer token is unknown; ask for one that is in use")
         return found[0]
 
 
-def _equal(one: bytes, other: bytes) -> bool:
-    return hmac.compare_digest(one, other)
-
-
 def _entry(line: str, where: str) -> tuple[bytes, str]:
     # The line is not quoted in any message: it holds a secret.
-    match line.split():
-        case [token, owner]:
-            pass
-        case fields:
-            raise SetupError(f"{where} has {len(fields)} words; write `token owner`")
+    words = line.split()
+    if len(words) != 2:
+        raise SetupError(f"{where} has {len(words)} words; write `token owner`")
+    token, owner = words
     if not token.startswith(_HASH):
         if len(token) < SHORTEST:
             raise SetupError(

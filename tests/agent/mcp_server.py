@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp.server.fastmcp import FastMCP, Image
 from mcp.server.lowlevel.server import Server
-from mcp.types import ToolAnnotations
+from mcp.types import ListToolsRequest, TextContent, Tool, ToolAnnotations
 
 LEDGER = Path(sys.argv[1])
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else None
@@ -137,8 +137,6 @@ ODD = {
 
 def with_odd_names(lowlevel: "Server[Any, Any]") -> None:
     """A tool whose parameters have no Python names, which FastMCP cannot declare."""
-    from mcp.types import ListToolsRequest, ListToolsResult, TextContent, Tool
-
     listing = lowlevel.request_handlers[ListToolsRequest]
     own = server.call_tool
 
@@ -149,7 +147,6 @@ def with_odd_names(lowlevel: "Server[Any, Any]") -> None:
         return result
 
     lowlevel.request_handlers[ListToolsRequest] = listed
-    assert ListToolsResult
 
     @lowlevel.call_tool(validate_input=False)
     async def call(name: str, arguments: dict[str, Any]) -> Any:

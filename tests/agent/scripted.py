@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.tools import BaseTool, tool
 from pydantic import ConfigDict
 
 Piece = str | asyncio.Event | Exception | Callable[[], Any]
@@ -99,6 +100,19 @@ class Ledger:
     @property
     def tools(self) -> list[Any]:
         return [self.echo, self.add, self.fail]
+
+
+def wiping(note: Callable[[str], object]) -> BaseTool:
+    """The tool `wipe`, which is destructive and tells of each call when it begins."""
+
+    @tool
+    async def wipe(what: str) -> str:
+        """Wipe it."""
+        note(what)
+        return what
+
+    wipe.metadata = {"destructiveHint": True}
+    return wipe
 
 
 async def until(true: Callable[[], bool]) -> None:

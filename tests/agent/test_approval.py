@@ -27,11 +27,6 @@ def decisions(*each: Any) -> Command[Any]:
     return Command(resume={"decisions": list(each)})
 
 
-@pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
-
-
 async def test_all_ready_calls_are_asked_about_in_one_request(ledger: Ledger) -> None:
     plan = "1. echo(3)\n2. add($1, 1)\n3. add(5, 5)\n4. echo($2)\n5. join()"
     compiled = graph(ledger, plan, saver=InMemorySaver())

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.tools import tool
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -34,7 +33,7 @@ from agent import Context, build_graph
 from agent.savers import with_async
 from agent.state import State
 from tests.agent.protocol import follows_protocol
-from tests.agent.scripted import Ledger, ScriptedModel
+from tests.agent.scripted import Ledger, ScriptedModel, wiping
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -106,24 +105,12 @@ def thread() -> Any:
     return {"configurable": {"thread_id": str(uuid.uuid4())}}
 
 
-@pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
-
-
 class Wiping(Ledger):
     """With a tool that only begins when its claim is in the checkpointer."""
 
     @property
     def tools(self) -> list[Any]:
-        @tool
-        async def wipe(what: str) -> str:
-            """Wipe it."""
-            self.begun.append(f"wipe {what}")
-            return what
-
-        wipe.metadata = {"destructiveHint": True}
-        return [*super().tools, wipe]
+        return [*super().tools, wiping(lambda what: self.begun.append(f"wipe {what}"))]
 
 
 def graph(saver: Saver | None, ledger: Ledger, *plans: str, answers: tuple[str, ...] = ()) -> Any:

@@ -19,11 +19,6 @@ def ask(text: str = "What is it?") -> Any:
     return {"messages": [HumanMessage(text)]}
 
 
-@pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
-
-
 @pytest.fixture(params=["async", "sync"])
 def run(request: pytest.FixtureRequest) -> Any:
     """One body for `ainvoke` and `invoke`."""

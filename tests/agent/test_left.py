@@ -25,11 +25,6 @@ def ask(text: str) -> Any:
     return {"messages": [HumanMessage(text)]}
 
 
-@pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
-
-
 def graph(ledger: Ledger, *plans: Any, answers: Any = ("Second.",), saver: Any = None) -> Any:
     return build_graph(
         ledger.tools,

@@ -26,11 +26,6 @@ ASK: Any = {"messages": [HumanMessage("What?")]}
 APPROVE: Any = Command(resume={"decisions": [{"type": "approve"}]})
 
 
-@pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
-
-
 def graph(ledger: Ledger, *plans: Any, answers: Any = ("Done.",), saver: Any = None) -> Any:
     return build_graph(
         ledger.tools,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -59,8 +60,6 @@ class HttpServer:
     """A server process on streamable HTTP, which can be ended and begun again."""
 
     def __init__(self, ledger: Path) -> None:
-        import socket
-
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -80,8 +79,6 @@ class HttpServer:
             self.process.wait()
 
     def _wait_until_up(self) -> None:
-        import socket
-
         assert self.process is not None
         while self.process.poll() is None:
             try:
@@ -101,15 +98,11 @@ def http(ledger: Path) -> Iterator[HttpServer]:
 
 
 @pytest.fixture(params=["stdio", "http"])
-def entry(request: pytest.FixtureRequest, ledger: Path) -> Iterator[dict[str, Any]]:
+def entry(request: pytest.FixtureRequest, ledger: Path) -> dict[str, Any]:
     """The configuration of a server, of each kind in turn."""
     if request.param == "stdio":
-        yield stdio(ledger)
-        return
-    server = HttpServer(ledger)
-    server.start()
-    yield {"url": server.url}
-    server.stop()
+        return stdio(ledger)
+    return {"url": request.getfixturevalue("http").url}
 
 
 async def call(tools: Toolbox, tool: str, /, **args: Any) -> Any:

@@ -4,8 +4,7 @@ No key, question or result stands in what is told about it, though these servers
 """
 
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,8 @@ from agent.errors import ModelError
 from agent.models import Meter, Reader
 from agent.providers import open_model
 from tests.agent.scripted import Ledger, ScriptedModel
-from tests.bench.model_server import ModelServer, Reply, Script, by_role
+from tests.agent.serving import Serve, prompts, serving
+from tests.bench.model_server import ModelServer, Reply
 from tools import SHIPPED
 
 pytestmark = pytest.mark.timeout(30)
@@ -31,31 +31,22 @@ NAME = "openai:scripted"
 PLAN = f'1. echo("one")\n2. number("height in metres", "{RESULT}")\n3. join()'
 ANSWER = "Ten."
 SAID = {"planner": PLAN, "joiner": ANSWER, "reader": "1"}
-SYSTEM = {"planner": "Write a plan", "joiner": "Answer the question", "reader": "Copy the number"}
+PROMPT = {"planner": "planner", "joiner": "joiner", "reader": "number"}
+"""The prompt of each role."""
 
 ROLES = pytest.mark.parametrize("role", ["planner", "joiner", "reader"])
-Serve = Callable[..., ModelServer]
 
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Starts a server on which each role says what it should, but for the replies given."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with ExitStack() as servers:
-
-        def start(**replies: Script) -> ModelServer:
-            script = by_role({SYSTEM[role]: replies.get(role, SAID[role]) for role in SYSTEM})
-            server = servers.enter_context(ModelServer(script, first_token=0, rate=None))
-            monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-            return server
-
-        yield start
+    with serving(monkeypatch, KEY) as start:
+        yield lambda **replies: start(**{PROMPT[it]: said for it, said in (SAID | replies).items()})
 
 
 def asked(server: ModelServer, role: str) -> int:
     """How often a role's model was asked."""
-    completions = [r for r in server.requests if r.path.endswith("completions")]
-    return sum(SYSTEM[role] in r.body["messages"][0]["content"] for r in completions)
+    return len(prompts(server, PROMPT[role]))
 
 
 async def turn(ledger: Ledger | None = None, **context: Any) -> Any:

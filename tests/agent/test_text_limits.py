@@ -1,8 +1,7 @@
 """Odd and endless texts, over real HTTP: what is bounded, and what is made readable."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from agent.errors import ModelError
 from agent.prompting import bounded
 from agent.providers import open_model
 from tests.agent.scripted import Ledger
-from tests.bench.model_server import Body, ModelServer, Reply, Script, by_role, text_of
+from tests.agent.serving import Serve, prompts, serving
+from tests.bench.model_server import Body, ModelServer, Reply, text_of
 from tools import SHIPPED
 
 pytestmark = pytest.mark.timeout(60)
@@ -23,29 +23,11 @@ NAME = "openai:scripted"
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 PLAN = '1. echo("NOISE")\n2. join()'
 ANSWER = "Answer."
-Serve = Callable[..., ModelServer]
 
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Starts a server: what each role says."""
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    with ExitStack() as servers:
-
-        def start(
-            *, planner: Script = PLAN, joiner: Script = ANSWER, read: Script = "x"
-        ) -> ModelServer:
-            script = by_role(
-                {
-                    "Write a plan": planner,
-                    "Answer the question": joiner,
-                    "Answer from the text": read,
-                }
-            )
-            server = servers.enter_context(ModelServer(script, first_token=0, rate=None))
-            monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-            return server
-
+    with serving(monkeypatch, planner=PLAN, joiner=ANSWER, read="x") as start:
         yield start
 
 
@@ -62,10 +44,9 @@ async def turn(question: str = "What?", **context: Any) -> Any:
     return await graph().ainvoke(ask(question), context=Context(model=NAME, **context))
 
 
-def prompts(server: ModelServer, role: str) -> list[str]:
-    """The messages that a role was sent, without the first, as one text each."""
-    bodies = [r.body["messages"] for r in server.requests if r.path.endswith("completions")]
-    return ["\n".join(map(text_of, b[1:])) for b in bodies if role in text_of(b[0])]
+def texts(server: ModelServer, name: str) -> list[str]:
+    """What was sent with a prompt each time, behind its system message, as one text."""
+    return ["\n".join(text for _, text in sent[1:]) for sent in prompts(server, name)]
 
 
 # ── conversations ─────────────────────────────────────────────────────────────────────────────
@@ -78,12 +59,12 @@ async def test_two_hundred_turns_keep_the_prompts_bounded(serve: Serve) -> None:
     for number in range(200):
         question = ask(f"question {number} " + "and why " * 30)
         await compiled.ainvoke(question, THREAD, context=Context(model=NAME))
-    for role in ("Write a plan", "Answer the question"):
-        sizes = [len(prompt) for prompt in prompts(server, role)]
+    for name in ("planner", "joiner"):
+        sizes = [len(prompt) for prompt in texts(server, name)]
         assert len(sizes) == 200
         assert max(sizes) < 9000
         assert sizes[-1] == pytest.approx(sizes[50], rel=0.05)
-    last = prompts(server, "Write a plan")[-1]
+    last = texts(server, "planner")[-1]
     assert "question 198 " in last
     assert "answer 198 " in last
     assert "question 0 " not in last
@@ -94,11 +75,11 @@ async def test_a_turn_sees_earlier_questions_and_answers_and_no_tools(serve: Ser
     compiled = graph(InMemorySaver())
     for question in ("first", "second", "third"):
         await compiled.ainvoke(ask(question), THREAD, context=Context(model=NAME))
-    planner = prompts(server, "Write a plan")[-1]
+    planner = texts(server, "planner")[-1]
     assert planner == f"first\n{ANSWER}\nsecond\n{ANSWER}\nthird"
-    joiner = prompts(server, "Answer the question")[-1]
+    joiner = texts(server, "joiner")[-1]
     assert joiner.startswith(f"first\n{ANSWER}\nsecond\n{ANSWER}\n")
-    assert joiner.count("NOISE") == prompts(server, "Answer the question")[0].count("NOISE")
+    assert joiner.count("NOISE") == texts(server, "joiner")[0].count("NOISE")
 
 
 async def test_a_question_too_long_is_told_and_the_next_one_is_answered(serve: Serve) -> None:
@@ -113,8 +94,8 @@ async def test_a_question_too_long_is_told_and_the_next_one_is_answered(serve: S
         await compiled.ainvoke(ask("HUGE " * 200_000), THREAD, context=context)
     state = await compiled.ainvoke(ask("And K2?"), THREAD, context=context)
     assert state["messages"][-1].text == ANSWER
-    assert len(prompts(server, "Write a plan")[-1]) < 4000
-    assert "… (1000000 characters)" in prompts(server, "Write a plan")[-1]
+    assert len(texts(server, "planner")[-1]) < 4000
+    assert "… (1000000 characters)" in texts(server, "planner")[-1]
 
 
 @pytest.mark.parametrize("size", [100, 3_000, 10_000, 10_000_000])
@@ -174,7 +155,7 @@ async def test_a_question_of_odd_text_can_be_asked(serve: Serve, odd: str) -> No
     assert state["messages"][-1].text == ANSWER
     said = {"messages": [*state["messages"], HumanMessage("Why?")]}
     assert (await graph().ainvoke(said, context=Context(model=NAME)))["messages"][-1].text == ANSWER
-    assert prompts(server, "Write a plan") == [shown, f"{shown}\n{ANSWER}\nWhy?"]
+    assert texts(server, "planner") == [shown, f"{shown}\n{ANSWER}\nWhy?"]
 
 
 # ── endless text ──────────────────────────────────────────────────────────────────────────────
@@ -208,7 +189,7 @@ async def test_an_endless_plan_is_read_up_to_a_bound(serve: Serve, kind: str) ->
     for request in planned:
         assert request.ended.result(5) == "left"
         assert len(request.sent) * PIECE < MEGABYTES
-    assert len(prompts(server, "Answer the question")[0]) < 5000
+    assert len(texts(server, "joiner")[0]) < 5000
 
 
 async def test_one_piece_of_ten_megabytes_is_bounded_too(serve: Serve) -> None:
@@ -216,7 +197,7 @@ async def test_one_piece_of_ten_megabytes_is_bounded_too(serve: Serve) -> None:
     state = await turn()
     assert state["messages"][-1].text == ANSWER
     assert len(str(state["plan"])) < 500_000
-    assert len(prompts(server, "Answer the question")[0]) < 5000
+    assert len(texts(server, "joiner")[0]) < 5000
 
 
 async def test_an_endless_answer_is_cut(serve: Serve) -> None:

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
 from agent import Context, build_graph
 from tests.agent.protocol import follows_protocol
-from tests.agent.scripted import Ledger, ScriptedModel
+from tests.agent.scripted import Ledger, ScriptedModel, wiping
 
 pytestmark = pytest.mark.timeout(60)
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 ASK: Any = {"messages": [HumanMessage("What?")]}
+APPROVE: Any = Command(resume={"decisions": [{"type": "approve"}]})
 FIRST = "1. add(1, 2)\n2. add($1, 10)\n3. join()"
 SECOND = "3. add($2, 100)\n4. echo($3)\n5. join()"
 ENDED = [(1, 2), (3, 10), (13, 100), 113]
@@ -30,11 +30,6 @@ async def saver(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     else:
         async with AsyncSqliteSaver.from_conn_string(":memory:") as saver:
             yield saver
-
-
-@pytest.fixture
-def ledger() -> Ledger:
-    return Ledger()
 
 
 class Rounds(ScriptedModel):
@@ -131,13 +126,7 @@ async def test_an_edited_outcome_stands(saver: Any, ledger: Ledger) -> None:
 async def test_a_destructive_call_is_not_begun_again_by_going_back(
     saver: Any, ledger: Ledger
 ) -> None:
-    @tool
-    async def wipe(what: str) -> str:
-        """Wipe it."""
-        ledger.begun.append(f"wipe {what}")
-        return what
-
-    wipe.metadata = {"destructiveHint": True}
+    wipe = wiping(lambda what: ledger.begun.append(f"wipe {what}"))
     graph = build_graph(
         [*ledger.tools, wipe],
         planner=ScriptedModel("1. wipe('a')\n2. add(1, 2)\n3. join()"),
@@ -146,8 +135,7 @@ async def test_a_destructive_call_is_not_begun_again_by_going_back(
     )
     context = Context(approve=("add",))
     await graph.ainvoke(ASK, THREAD, context=context)
-    approve: Any = Command(resume={"decisions": [{"type": "approve"}]})
-    await graph.ainvoke(approve, THREAD, context=context)
+    await graph.ainvoke(APPROVE, THREAD, context=context)
     assert ledger.begun == ["wipe a", (1, 2)]
     [planned] = [s for s in await history(graph) if s.next == ("scheduler",)]
     state = await graph.ainvoke(None, planned.config, context=context)
@@ -159,23 +147,15 @@ async def test_a_destructive_call_is_not_begun_again_by_going_back(
     state = await graph.ainvoke(None, edited, context=context)
     [request] = state["__interrupt__"]
     assert request.value["action_requests"][0]["args"] == {"a": 5, "b": 5}
-    state = await graph.ainvoke(approve, THREAD, context=context)
+    state = await graph.ainvoke(APPROVE, THREAD, context=context)
     assert state["messages"][-1].text == "Done."
     assert ledger.begun == ["wipe a", (1, 2), (5, 5)]
 
 
 async def test_a_destructive_call_that_has_not_run_is_claimed_in_the_fork(saver: Any) -> None:
-    begun = []
-
-    @tool
-    async def wipe(what: str) -> str:
-        """Wipe it."""
-        begun.append(what)
-        return what
-
-    wipe.metadata = {"destructiveHint": True}
+    begun: list[str] = []
     planner, joiner = ScriptedModel("1. wipe('a')\n2. join()"), ScriptedModel("Done.")
-    graph = build_graph([wipe], planner=planner, joiner=joiner, checkpointer=saver)
+    graph = build_graph([wiping(begun.append)], planner=planner, joiner=joiner, checkpointer=saver)
     await graph.ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     planned = await graph.aget_state(THREAD)
     state = await graph.ainvoke(None, planned.config)
@@ -209,17 +189,9 @@ async def test_a_destructive_call_runs_once_however_often_its_checkpoint_is_resu
     saver: Any, by: str
 ) -> None:
     """Each time the thread has moved past it, and what has run is in a fork of it."""
-    begun = []
-
-    @tool
-    async def wipe(what: str) -> str:
-        """Wipe it."""
-        begun.append(what)
-        return what
-
-    wipe.metadata = {"destructiveHint": True}
+    begun: list[str] = []
     graph = build_graph(
-        [wipe],
+        [wiping(begun.append)],
         planner=ScriptedModel("1. wipe('a')\n2. join()"),
         joiner=ScriptedModel(*["Done."] * 3),
         checkpointer=saver,
@@ -230,7 +202,7 @@ async def test_a_destructive_call_runs_once_however_often_its_checkpoint_is_resu
         ASK, THREAD, context=context, interrupt_before=None if decided else ["scheduler"]
     )
     planned = await graph.aget_state(THREAD)
-    resume: Any = Command(resume={"decisions": [{"type": "approve"}]}) if decided else None
+    resume = APPROVE if decided else None
     for _ in range(3):
         state = await graph.ainvoke(resume, planned.config, context=context)
         assert state["outcomes"]["1"]["value"] == "a"

@@ -15,7 +15,7 @@ from agent import build_graph
 from agent.facts import Ask, Decided, Decision, Launch, PlanEnded, Planned, Returned, TakenOver
 from agent.plan import Outcome, Task
 from agent.rules import Schedule
-from tests.agent.scripted import ScriptedModel
+from tests.agent.scripted import ScriptedModel, wiping
 from tests.agent.turn import FakeTools
 from tools.search import search
 
@@ -38,19 +38,11 @@ def tools(wiped: list[str]) -> list[Any]:
 
     look.metadata = {"openWorldHint": True}
 
-    @tool
-    async def wipe(what: str) -> str:
-        """Wipe it."""
-        wiped.append(what)
-        return what
-
-    wipe.metadata = {"destructiveHint": True}
-
     async def short(text: str) -> str:
         """Shorten it."""
         return text[:8]
 
-    return [look, wipe, short]
+    return [look, wiping(wiped.append), short]
 
 
 def graph(tools: list[Any], *plans: str, saver: bool = True) -> Any:

@@ -5,10 +5,9 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import chdir
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -35,7 +34,8 @@ def campaign(
     allowed = frozenset(arithmetic._OPERATIONS.values())
     progress = Progress(say, tries)
     slowest, slowest_text = 0.0, ""
-    with _empty_folder() as folder:
+    # A working directory in which any file is an effect.
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, chdir(folder):
         if (thread := arithmetic.warm_up()) is not None:
             thread.join()  # as a planner's model gives it time to
         for done, text in enumerate(islice(expressions(Random(seed)), tries)):
@@ -43,7 +43,7 @@ def campaign(
                 what, fault, took = _tried(evaluate, text)
             faults = [fault] if fault else []
             faults += [f"it caused {it}" for it in seen]
-            if CANARY in os.environ or any(folder.iterdir()):
+            if CANARY in os.environ or os.listdir(folder):
                 os.environ.pop(CANARY, None)
                 faults.append("it had an effect outside")
             if took > slowest:
@@ -90,15 +90,3 @@ def _unclear(error: BaseException) -> str | None:
     message = str(error)
     clear = isinstance(error, ToolException) and "\n" not in message and 20 < len(message) < 400
     return None if clear else f"it raised {error!r:.200}"
-
-
-@contextmanager
-def _empty_folder() -> Iterator[Path]:
-    """A working directory in which any file is an effect."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        os.chdir(folder)
-        try:
-            yield Path(folder)
-        finally:
-            os.chdir(before)

@@ -5,7 +5,6 @@ everything and has no thread and no loop, so a fork of it is sound, and a try co
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -24,7 +23,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import ConfigDict
 
 from agent import build_graph
-from tests.campaigns.dag import LOOKS, PAYS, Step, random_plan, text, value
+from tests.campaigns.dag import LOOKS, PAYS, WRITES, Step, random_plan, text, value
 from tests.campaigns.ledger import Ledger
 
 SECOND_ROUND = "the second half is missing"
@@ -57,7 +56,6 @@ class Turn:
 
 def run(turn: Turn, begun: Connection) -> None:
     """Begin the turn, or go on where it stood, until its answer is in the checkpointer."""
-    os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
     begun.send(None)
     ledger = Ledger(turn.ledger)
     ledger.note("process")
@@ -148,7 +146,7 @@ def _tools(ledger: Ledger) -> list[BaseTool]:
     made = []
     for names, hints in (
         (LOOKS, {"readOnlyHint": True}),
-        (("write", "file"), {}),
+        (WRITES, {}),
         (PAYS, {"destructiveHint": True}),
     ):
         for name, function in zip(names, (wait, block), strict=True):

@@ -14,12 +14,13 @@ from random import Random
 from typing import Any
 
 import psutil
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from agent import build_graph
 from agent.errors import ModelError
+from tests.agent.protocol import follows_protocol
 from tests.campaigns.cases import CASES, Case, tools
 from tests.campaigns.cast import Cast, Script, question
 from tests.campaigns.leftovers import Leftovers, settled, temporary_folder, threads
@@ -140,8 +141,8 @@ class _Soak:
                 for fault in _wrong(state, case, number):
                     yield fault
         messages = (await self._graph.aget_state(config)).values.get("messages", [])
-        if not _paired(messages):
-            yield "a tool call has no tool message behind it"
+        if not follows_protocol(messages):
+            yield "the messages do not follow the chat protocol"
 
     async def _cancelled(self, asked: Any, config: Any) -> None:
         running = asyncio.ensure_future(self._graph.ainvoke(asked, config))
@@ -177,20 +178,6 @@ def _wrong(state: Any, case: Case, number: int) -> Iterator[str]:
             yield f"task {id} came to {outcome['value']!r:.100} and not {expected!r:.100}"
         elif status != "ok" and not str(outcome["error"]).startswith(str(expected)):
             yield f"task {id} ended with {outcome['error']!r:.200} and not {expected!r}"
-
-
-def _paired(messages: list[AnyMessage]) -> bool:
-    """Whether directly behind each plan come its results, in order."""
-    waiting: list[str | None] = []
-    for message in messages:
-        if isinstance(message, ToolMessage):
-            if not waiting or waiting.pop(0) != message.tool_call_id:
-                return False
-        elif waiting:
-            return False
-        elif isinstance(message, AIMessage):
-            waiting = [call["id"] for call in message.tool_calls]
-    return not waiting
 
 
 def _memory() -> float:

@@ -1,14 +1,11 @@
-"""What the tests of a server's surfaces share: models that do as the question says, and a client.
+"""What the tests of a server's surfaces share: models that do as the question says.
 
 The planner writes the question itself, so a question is a plan; the joiner writes ANSWER.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-
-from langgraph_sdk import get_client
-from langgraph_sdk.client import LangGraphClient
 
 from tests.bench.model_server import Body, ModelServer, Reply, Script, by_role, text_of
 from tests.server import process
@@ -29,7 +26,13 @@ def scripted(joiner: Script = ANSWER) -> ModelServer:
 
 
 @contextmanager
-def probing(models: ModelServer, gates: Gates, **config: Any) -> Iterator[process.Server]:
+def probing(
+    models: ModelServer,
+    gates: Gates,
+    *,
+    environment: Mapping[str, str] | None = None,
+    **config: Any,
+) -> Iterator[process.Server]:
     """A server of the shipped graph and of the probes, whose tools knock at `gates`."""
     graphs = {
         "llm_compiler": "./agent/graph.py:graph",
@@ -37,16 +40,15 @@ def probing(models: ModelServer, gates: Gates, **config: Any) -> Iterator[proces
     }
     with process.server(
         config={"graphs": graphs, **config},
-        OPENAI_BASE_URL=models.base_url,
-        OPENAI_API_KEY="unused",
-        GATES=gates.url,
-        CRON_SCHEDULER_SLEEP_TIME="1",
+        **{
+            "OPENAI_BASE_URL": models.base_url,
+            "OPENAI_API_KEY": "unused",
+            "GATES": gates.url,
+            "CRON_SCHEDULER_SLEEP_TIME": "1",
+            **(environment or {}),
+        },
     ) as running:
         yield running
-
-
-def client_of(server: process.Server) -> LangGraphClient:
-    return get_client(url=server.url)
 
 
 def asking(plan: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Assistants: what Studio shows of them, and that two of them do not mix."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from agent.context import Context
 from tests.bench.model_server import Body, ModelServer, Reply, text_of
 from tests.server import process
 from tests.server.gates import Gates
-from tests.server.talk import PROBES, answer, asking, client_of, probing, scripted
+from tests.server.talk import PROBES, answer, asking, probing, scripted
 
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "maxLength", "maxItems", "enum"}
 TEXTS = {"model", "planner_model", "joiner_model", "approve", "allow", "documents"}
@@ -33,27 +33,18 @@ def models() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def gates() -> Iterator[Gates]:
-    with Gates() as gates:
-        yield gates
-
-
-@pytest.fixture(scope="module")
 def server(models: ModelServer, gates: Gates) -> Iterator[process.Server]:
     with probing(models, gates) as running:
         yield running
 
 
-@pytest.fixture
-async def client(server: process.Server) -> AsyncIterator[LangGraphClient]:
-    async with client_of(server) as client:
-        yield client
+async def schemas(client: LangGraphClient) -> Any:
+    [assistant] = await client.assistants.search(graph_id="llm_compiler")
+    return await client.assistants.get_schemas(assistant["assistant_id"])
 
 
-async def settings(client: LangGraphClient, graph: str = "llm_compiler") -> dict[str, Any]:
-    [assistant] = await client.assistants.search(graph_id=graph)
-    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
-    properties: dict[str, Any] = (schemas["context_schema"] or {})["properties"]
+async def settings(client: LangGraphClient) -> dict[str, Any]:
+    properties: dict[str, Any] = (await schemas(client))["context_schema"]["properties"]
     return properties
 
 
@@ -91,10 +82,9 @@ async def test_settings_show_their_choices_and_prompts_as_prompts(client: LangGr
 
 
 async def test_the_input_is_messages_and_the_state_is_open(client: LangGraphClient) -> None:
-    [assistant] = await client.assistants.search(graph_id="llm_compiler")
-    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
-    assert list((schemas["input_schema"] or {})["properties"]) == ["messages"]
-    state = (schemas["state_schema"] or {})["properties"]
+    found = await schemas(client)
+    assert list(found["input_schema"]["properties"]) == ["messages"]
+    state = found["state_schema"]["properties"]
     assert {"messages", "plan", "outcomes", "round", "feedback", "usage"} <= set(state)
 
 

@@ -1,7 +1,7 @@
 """What a client of the chat protocol reads of a run, in each of the server's streams."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from langgraph_sdk.client import LangGraphClient
 from tests.bench.model_server import Body, Reply, text_of
 from tests.server import process
 from tests.server.gates import Gates
-from tests.server.talk import ANSWER, PROBES, asking, client_of, kinds, probing, scripted
+from tests.server.talk import ANSWER, PROBES, asking, kinds, probing, scripted
 
 PLAN = '1. knock("a")\n2. knock("b")\n3. nothing()\n4. after 1: knock("c")\njoin()'
 MODES: list[Any] = ["messages-tuple", "updates", "values", "custom"]
@@ -27,12 +27,6 @@ def verdict(body: Body) -> Reply:
 def server() -> Iterator[process.Server]:
     with scripted(verdict) as models, Gates() as gates, probing(models, gates) as running:
         yield running
-
-
-@pytest.fixture
-async def client(server: process.Server) -> AsyncIterator[LangGraphClient]:
-    async with client_of(server) as client:
-        yield client
 
 
 def check_thread(messages: list[Any], *, rounds: int = 1, calls: int = 4) -> None:

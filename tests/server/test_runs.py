@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,16 +13,7 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 from tests.bench.model_server import ModelServer
 from tests.server import process
 from tests.server.gates import Gates
-from tests.server.talk import (
-    ANSWER,
-    PROBES,
-    answer,
-    asking,
-    client_of,
-    kinds,
-    probing,
-    scripted,
-)
+from tests.server.talk import ANSWER, PROBES, answer, asking, kinds, probing, scripted
 
 TURN = ["human", "ai", "tool", "ai"]
 LOOPBACK = {"webhooks": {"url": {"disable_loopback": False, "require_https": False}}}
@@ -35,21 +26,9 @@ def models() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def gates() -> Iterator[Gates]:
-    with Gates() as gates:
-        yield gates
-
-
-@pytest.fixture(scope="module")
 def server(models: ModelServer, gates: Gates) -> Iterator[process.Server]:
     with probing(models, gates, **LOOPBACK) as running:
         yield running
-
-
-@pytest.fixture
-async def client(server: process.Server) -> AsyncIterator[LangGraphClient]:
-    async with client_of(server) as client:
-        yield client
 
 
 @pytest.fixture
