@@ -92,15 +92,19 @@ def retry_after(error: BaseException | None) -> float | None:
 def one_line(error: BaseException) -> str:
     """An error as one short line without secrets, for an outcome or a person."""
     # A lone surrogate would break the checkpoint that holds the outcome.
-    text = " ".join(str(error).encode(errors="replace").decode().split())
-    for name, value in os.environ.items():
-        if len(value) >= 8 and _SECRET_NAME.search(name):
-            text = text.replace(value, "***")
-    text = _SECRET_IN_URL.sub(r"\1***", _SECRET_TEXT.sub("***", text))
+    text = masked(" ".join(str(error).encode(errors="replace").decode().split()))
     if not isinstance(error, LLMCompilerError | ToolException):
         name = type(error).__name__
         text = f"{name}: {text}" if text else name
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def masked(text: str) -> str:
+    """A text without what looks like a key, and without the values of the environment's own."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and _SECRET_NAME.search(name):
+            text = text.replace(value, "***")
+    return _SECRET_IN_URL.sub(r"\1***", _SECRET_TEXT.sub("***", text))
 
 
 def status_of(error: BaseException) -> int | None:

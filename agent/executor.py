@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
+from agent import telemetry
 from agent.data import as_data
 from agent.errors import ToolError, may_pass, one_line
 from agent.facts import Launch, Returned
@@ -82,17 +83,21 @@ class Executor:
             return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
 
         value, error = None, None
-        try:
-            if before_destructive is not None and tool.destructive:
-                await before_destructive(launch)
-            value = await self._tried(attempt, self.retries if tool.retried else 0)
-        except GraphBubbleUp as raised:
-            if self.can_ask or not isinstance(raised, GraphInterrupt):
-                raise
-            error = _NOBODY_TO_ASK
-        # The one place where any error of a tool becomes an outcome.
-        except (Exception, SystemExit) as raised:
-            error = one_line(raised)
+        with telemetry.tool_call(launch.id, launch.tool) as observed:
+            try:
+                if before_destructive is not None and tool.destructive:
+                    await before_destructive(launch)
+                value = await self._tried(attempt, self.retries if tool.retried else 0)
+            except GraphBubbleUp as raised:
+                if self.can_ask or not isinstance(raised, GraphInterrupt):
+                    raise
+                error = _NOBODY_TO_ASK
+                observed.failed(raised, error)
+            # The one place where any error of a tool becomes an outcome.
+            except (Exception, SystemExit) as raised:
+                error = one_line(raised)
+                observed.failed(raised, error)
+            observed.ended(attempts)
         return Returned(launch.call, value, error, started_at, time.time(), attempts)
 
     async def _tried(self, attempt: Callable[[], Awaitable[Any]], retries: int) -> Any:

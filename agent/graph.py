@@ -44,7 +44,9 @@ from agent.round import Setup
 from agent.savers import with_async
 from agent.scheduler import Scheduler
 from agent.state import Question, State
+from agent.telemetry import Turn
 from agent.toolbox import Toolbox
+from agent.tracer import with_tracer
 from agent.turns import Place, thread_of
 from tools import SHIPPED
 
@@ -95,14 +97,21 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         async with nullcontext() if thread is None else Place(thread, leave):
             if thread is not None and saver is not None and isinstance(input, Mapping):
                 config = await close_left_turn(self, saver, config, options.get("context"))
-            live = Live(self._starts_early(options), thread=thread, outer=outer)
+            turn = Turn(config["configurable"].get("thread_id"))
+            live = Live(turn, self._starts_early(options), thread=thread, outer=outer)
             chunks = super().astream(input, live.into(config), **options)
             try:
                 async with aclosing(chunks) as stream:  # type: ignore[type-var]
                     async for chunk in stream:
                         yield chunk
+            except BaseException as error:
+                turn.broke_off(error)
+                raise
             finally:
-                await live.close()
+                try:
+                    await live.close()
+                finally:
+                    turn.close()
 
     def _starts_early(self, options: Mapping[str, Any]) -> bool:
         """Whether no breakpoint lies between planner and scheduler."""
@@ -116,12 +125,13 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         With `max_concurrency` 1 it deadlocks on `@task`, and its recursion limit would cut rounds.
         A sync-only checkpointer, also one that a parent graph lends, is called from threads.
         """
-        configurable = {**(config or {}).get("configurable", {})}
+        config = with_tracer(config or {})
+        configurable = {**config.get("configurable", {})}
         saver = configurable.get(CHECKPOINTER, self.checkpointer)
         if isinstance(saver, BaseCheckpointSaver) and (face := with_async(saver)) is not saver:
             configurable[CHECKPOINTER] = face
         bounds: Any = {"max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
-        return {**(config or {}), **bounds, "configurable": configurable}
+        return {**config, **bounds, "configurable": configurable}
 
 
 def build_graph(
@@ -162,7 +172,7 @@ def build_graph(
         "joiner": Joiner(setup),
     }
     for name, node in nodes.items():
-        builder.add_node(name, _timed(node))
+        builder.add_node(name, _timed(name, node))
     builder.add_edge(START, "planner")
     builder.add_edge("planner", "scheduler")
     builder.add_edge("scheduler", "joiner")
@@ -182,15 +192,18 @@ def build_graph(
     return compiled
 
 
-def _timed(node: _Node) -> Any:
-    """Let a node count on from the turn's seconds in the state, and write them."""
+def _timed(name: str, node: _Node) -> Any:
+    """Let a node count on from the turn's seconds in the state, and write them; it is traced."""
 
     async def timed(
         state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
         live = Live.of(config)
         live.count_on(state.get("seconds") or 0.0)
-        return {**await node(state, config, runtime), "seconds": live.seconds()}
+        with live.turn.node(name):
+            update = await node(state, config, runtime)
+        live.turn.passed(name, {**state, **update})
+        return {**update, "seconds": live.seconds()}
 
     return timed
 

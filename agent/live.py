@@ -16,6 +16,7 @@ from agent.context import Context
 from agent.events import Events
 from agent.models import Meter
 from agent.task_fetching_unit import TaskFetchingUnit
+from agent.telemetry import Turn
 from agent.threads import Threads
 from agent.toolbox import Toolbox
 
@@ -40,6 +41,8 @@ class Round:
 class Live:
     """One run's own resources."""
 
+    turn: Turn
+    """What is told of it to those who trace and count."""
     early_start: bool = True
     """False where the run stops between planner and scheduler."""
     threads: Threads = field(default_factory=Threads)

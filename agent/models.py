@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+from agent import telemetry
 from agent.arguments import clean
 from agent.errors import ModelError
 from agent.model_errors import CutOffError, broken_error, ending_error
@@ -22,6 +23,8 @@ Dialect = Literal["llama.cpp", "vllm"]
 _HIDDEN = "nostream"
 """LangGraph's tag for models whose tokens must not show."""
 _ATTEMPTS = 3
+_TRACED_AS = {"planner": "plan", "joiner": "join", "reader": "read"}
+"""The names of model calls in a trace, by role."""
 _LONGEST_READING = 10_000
 """Characters of a reply to a tool."""
 
@@ -74,12 +77,18 @@ class Model:
     names_end: bool = False
     """Whether its server gives a reason for a reply's end: one without it broke off."""
 
+    @property
+    def provider(self) -> str:
+        """Whose it is, in the word of its name; else what LangChain calls its kind."""
+        provider, colon, _ = self.name.partition(":")
+        return provider if colon else self.chat._llm_type
+
     async def stream(
         self,
         messages: Sequence[BaseMessage],
         meter: Meter,
         *,
-        role: str,
+        role: Literal["planner", "joiner", "reader"],
         grammar: str | None = None,
         max_tokens: int | None = None,
     ) -> AsyncGenerator[str]:
@@ -96,27 +105,30 @@ class Model:
         if max_tokens is not None and self.local:
             options["max_tokens"] = max_tokens
         meter.begin()
-        config = {"run_name": role, "tags": [_HIDDEN]}
+        config = {"run_name": _TRACED_AS[role], "tags": [_HIDDEN]}
         who, reply = f"the {role}'s model {self.name}", _Reply()
-        chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
-        try:
-            async with aclosing(cast(Any, chunks)) as stream:
-                while (chunk := await self._next(who, stream)) is not None:
-                    meter.add(chunk)
-                    if text := reply.take(chunk):
-                        yield text
-            if text := reply.rest():
-                yield text
-        except ModelError:
-            raise
-        except Exception as error:
-            # LangChain's words for a stream without a chunk.
-            if not str(error).startswith("No generation"):
-                raise broken_error(who, error) from None
-        if self.names_end and not reply.reason:
-            raise ModelError(f"{who} stopped in mid-reply; try again", passing=True, wait=0)
-        if wrong := reply.wrong(who):
-            raise wrong
+        with telemetry.model_call(self.name, self.provider, role) as observed:
+            chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
+            try:
+                async with aclosing(cast(Any, chunks)) as stream:
+                    while (chunk := await self._next(who, stream)) is not None:
+                        meter.add(chunk)
+                        observed.take(chunk)
+                        if text := reply.take(chunk):
+                            yield text
+                if text := reply.rest():
+                    yield text
+            except ModelError:
+                raise
+            except Exception as error:
+                # LangChain's words for a stream without a chunk.
+                if not str(error).startswith("No generation"):
+                    raise broken_error(who, error) from None
+            observed.ended(reply.reason)
+            if self.names_end and not reply.reason:
+                raise ModelError(f"{who} stopped in mid-reply; try again", passing=True, wait=0)
+            if wrong := reply.wrong(who):
+                raise wrong
 
     async def _next(self, who: str, stream: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
         """The next chunk; None at the end."""

@@ -173,14 +173,16 @@ class TaskFetchingUnit:
             return
         self._events.task_started(launch)
         asking = Asking(tuple(self._answers.get(launch.id, ())))
-        context, config = self._context.copy(), self._config
+        name = f"{launch.id} {launch.tool}"
+        context = self._context.copy()
+        config: RunnableConfig = {**self._config, "run_name": name}
         if self._executor.can_ask:  # else no answer ever comes
             config = asking.into(config)
             if (around := context.get(var_child_runnable_config)) is not None:
                 context.run(var_child_runnable_config.set, asking.into(around))
         task = loop.create_task(
             self._executor.run(launch, config, self.before_destructive, self._give_up),
-            name=f"{launch.id} {launch.tool}",
+            name=name,
             context=context,
         )
         self._running[launch.call] = task

@@ -154,7 +154,10 @@ class Issuer:
 
 def _trustworthy(address: str) -> bool:
     """Keys that came over plain HTTP could be anyone's, except from this machine itself."""
-    url = urlsplit(address)
+    try:
+        url = urlsplit(address)
+    except ValueError:  # brackets without an address between them
+        return False
     if url.username or url.fragment or not url.hostname:
         return False
     return url.scheme == "https" or (

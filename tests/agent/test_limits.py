@@ -16,6 +16,7 @@ from agent.facts import DeadlinePassed, Launch, Planned, Returned, TakenOver
 from agent.live import Live
 from agent.plan import Outcome, Task
 from agent.rules import Schedule
+from agent.telemetry import Turn
 from tests.agent.scripted import Ledger, ScriptedModel, until
 from tests.agent.turn import FakeTools
 
@@ -224,7 +225,7 @@ def test_an_edited_task_does_not_run_again_after_the_deadline() -> None:
 
 
 def test_time_between_runs_is_no_time_of_the_turn() -> None:
-    live = Live()
+    live = Live(Turn(None))
     live.count_on(40.0)
     assert 40 <= live.seconds() < 50
     live.count_on(10.0)  # it has counted further by itself

@@ -179,6 +179,7 @@ async def test_issuer_that_is_down_is_not_waited_for_until_its_keys_are_too_old(
         "issuer.example",
         "http://issuer.example",
         "ftp://issuer.example",
+        "https://[::1",
         "https://",
         "https://user:secret@issuer.example",
         "https://issuer.example#part",
