@@ -32,7 +32,8 @@ async def close_left_turn(
 ) -> RunnableConfig:
     """Close the thread's last turn if it has no answer; return the config to go on with."""
     snapshot = await graph.aget_state(config)
-    run = (config.get("metadata") or {}).get("run_id")
+    # Servers put it in the one or the other; LangGraph, which goes on by it, reads both.
+    run = (config.get("metadata") or {}).get("run_id") or config["configurable"].get("run_id")
     before = (snapshot.metadata or {}).get("run_id")
     # Not `next`: a node that has ended, but whose checkpoint is not written, is not in it.
     node = next((task for task in snapshot.tasks if task.name in _NODES), None)

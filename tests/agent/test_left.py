@@ -154,10 +154,11 @@ async def test_the_next_question_is_asked_with_what_became_of_the_last(ledger: L
     assert [m.text for m in planner.seen[1][1:]] == ["First?", LEFT, "Second?"]
 
 
-async def test_a_run_that_a_server_begins_again_goes_on(ledger: Ledger) -> None:
+@pytest.mark.parametrize("place", ["metadata", "configurable"])
+async def test_a_run_that_a_server_begins_again_goes_on(ledger: Ledger, place: str) -> None:
     """It sends the same input once more, with the same run id."""
     compiled = graph(ledger, "1. echo('x')\n2. join()", answers=("First.",))
-    config = {**THREAD, "metadata": {"run_id": "7"}}
+    config = {**THREAD, place: {**THREAD.get(place, {}), "run_id": "7"}}
     await compiled.ainvoke(ask("First?"), config, interrupt_before=["scheduler"])
     state = await compiled.ainvoke(ask("First?"), config)
     assert texts(state) == ["First?", "x", "First."]

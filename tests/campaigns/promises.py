@@ -57,7 +57,11 @@ class _Kept:
                     self.calls.add(it["id"])
 
 
-def judged(rounds: Sequence[Sequence[Step]], lines: Sequence[Line]) -> Found:
+def judged(
+    rounds: Sequence[Sequence[Step]],
+    lines: Sequence[Line],
+    longest_claim: float = _LONGEST_CLAIM,
+) -> Found:
     """Hold the ledger of a turn against the promises."""
     found = Found()
     steps = {step.id: step for steps in rounds for step in steps}
@@ -86,7 +90,9 @@ def judged(rounds: Sequence[Sequence[Step]], lines: Sequence[Line]) -> Found:
     answers = [line for line in lines if line["what"] == "answer"]
     if answers:
         found.maybe = len(_maybe(answers[-1]))
-        found.broken += _in_the_answer(list(steps.values()), lines, answers[-1], began, ended)
+        found.broken += _in_the_answer(
+            list(steps.values()), lines, answers[-1], began, ended, longest_claim
+        )
     else:
         found.broken.append("no answer came")
     return found
@@ -103,6 +109,7 @@ def _in_the_answer(
     answer: Line,
     began: dict[int, float],
     ended: set[int],
+    longest_claim: float,
 ) -> list[str]:
     """What is wrong with the outcomes, the messages, and what the joiner was told."""
     broken = []
@@ -117,7 +124,7 @@ def _in_the_answer(
             broken.append(f"task {id} is not destructive: {error}")
         if not told or error not in told[-1]:
             broken.append(f"the joiner was not told of task {id}: {error}")
-        if (at := began.get(id)) is not None and not 0 <= at - _since(error) <= _LONGEST_CLAIM:
+        if (at := began.get(id)) is not None and not 0 <= at - _since(error) <= longest_claim:
             broken.append(f"task {id} began at {at}: {error}")
     expected = ends(steps, maybe)
     for step in steps:
