@@ -73,6 +73,7 @@ class Executor:
         def overdue(error: Exception) -> None:
             if give_up is not None:
                 line = one_line(error)
+                observed.failed(error, line)
                 give_up(Returned(launch.call, None, line, started_at, time.time(), attempts))
 
         async def attempt() -> Any:
@@ -90,6 +91,7 @@ class Executor:
                 value = await self._tried(attempt, self.retries if tool.retried else 0)
             except GraphBubbleUp as raised:
                 if self.can_ask or not isinstance(raised, GraphInterrupt):
+                    observed.status = "stopped"
                     raise
                 error = _NOBODY_TO_ASK
                 observed.failed(raised, error)

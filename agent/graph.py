@@ -43,7 +43,7 @@ from agent.providers import Role
 from agent.round import Setup
 from agent.savers import with_async
 from agent.scheduler import Scheduler
-from agent.state import Question, State
+from agent.state import Question, State, begins_turn
 from agent.telemetry import Turn
 from agent.toolbox import Toolbox
 from agent.tracer import with_tracer
@@ -81,6 +81,15 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
     ) -> Iterator[Any]:
         """As `astream`, which it runs on one long-lived loop thread, from any thread."""
         yield from loop.iterate(lambda: self.astream(input, config, **options))
+
+    def bulk_update_state(self, config: RunnableConfig, *args: Any, **options: Any) -> Any:
+        """As LangGraph's, which traces what is written."""
+        return super().bulk_update_state(with_tracer(config, self.config), *args, **options)
+
+    async def abulk_update_state(self, config: RunnableConfig, *args: Any, **options: Any) -> Any:
+        """As LangGraph's, which traces what is written."""
+        config = with_tracer(config, self.config)
+        return await super().abulk_update_state(config, *args, **options)
 
     async def _in_turn(
         self,
@@ -125,7 +134,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         With `max_concurrency` 1 it deadlocks on `@task`, and its recursion limit would cut rounds.
         A sync-only checkpointer, also one that a parent graph lends, is called from threads.
         """
-        config = with_tracer(config or {})
+        config = with_tracer(config or {}, self.config)
         configurable = {**config.get("configurable", {})}
         saver = configurable.get(CHECKPOINTER, self.checkpointer)
         if isinstance(saver, BaseCheckpointSaver) and (face := with_async(saver)) is not saver:
@@ -200,7 +209,10 @@ def _timed(name: str, node: _Node) -> Any:
     ) -> dict[str, Any]:
         live = Live.of(config)
         live.count_on(state.get("seconds") or 0.0)
-        with live.turn.node(name):
+        number = state.get("round") or 0
+        if name == "planner":
+            number = 1 if begins_turn(state) else number + 1
+        with live.turn.node(name, number):
             update = await node(state, config, runtime)
         live.turn.passed(name, {**state, **update})
         return {**update, "seconds": live.seconds()}

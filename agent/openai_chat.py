@@ -10,6 +10,7 @@ from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI, AsyncStream
 from pydantic import model_validator
 
+_OF_THE_CLIENT = {"extra_headers", "extra_query", "timeout"}
 _KEPT = ("refusal", "reasoning_content", "reasoning")
 
 
@@ -50,7 +51,8 @@ class _PlainData:
         self._client = client
 
     async def create(self, *, extra_body: Any = None, **body: Any) -> Any:
-        if not body.get("stream"):
+        # The client makes headers, a query and a timeout of these.
+        if not body.get("stream") or not _OF_THE_CLIENT.isdisjoint(body):
             return await self._client.chat.completions.create(extra_body=extra_body, **body)
         options: Any = {"extra_json": extra_body} if extra_body else {}
         return await self._client.post(

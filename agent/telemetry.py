@@ -14,9 +14,9 @@ whose `/metrics` shows them, the same four are counted and timed.
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from langgraph.errors import GraphBubbleUp
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
@@ -43,21 +43,19 @@ class Turn:
         self._end = "stopped"
 
     @contextmanager
-    def node(self, name: str) -> Iterator[None]:
+    def node(self, name: str, number: int) -> Iterator[None]:
         """Let a node's spans stand under its round; the planner begins a round."""
         if self._round is None or name == "planner":
             self._end_round()
             within = trace.set_span_in_context(self._span)
-            self._round = _tracer.start_span("round", within)
+            named = {"llm_compiler.round": number}
+            self._round = _tracer.start_span(f"round {number}", within, attributes=named)
         with trace.use_span(self._round, record_exception=False, set_status_on_exception=False):
             yield
 
     def passed(self, node: str, state: Mapping[str, Any]) -> None:
         """A node has ended, and the state is this now."""
         assert self._round is not None
-        number = state["round"]
-        self._round.update_name(f"round {number}")
-        self._round.set_attribute("llm_compiler.round", number)
         if node == "joiner":
             verdict = "answer" if state.get("feedback") is None else "replan"
             self._round.set_attribute("llm_compiler.verdict", verdict)
@@ -70,9 +68,13 @@ class Turn:
 
     def broke_off(self, error: BaseException) -> None:
         """An error ended the run, or somebody did."""
-        self._end = "failed" if isinstance(error, Exception) else "cancelled"
-        if self._end == "failed":
+        if isinstance(error, GraphBubbleUp):
+            return  # stopped: the graph around this one has the person's answer
+        if isinstance(error, Exception):
+            self._end = "failed"
             _fail(self._span, error, one_line(error))
+        elif self._end != "answered":  # else its reader had all of it
+            self._end = "cancelled"
 
     def close(self) -> None:
         """The run has ended: answered, failed or cancelled; or stopped, for a person."""
@@ -95,6 +97,7 @@ class ModelCall:
         self._role = role
         self._began = time.perf_counter()
         self._any = False
+        self._spent = [0, 0]
 
     def take(self, chunk: "AIMessageChunk") -> None:
         """A chunk has come."""
@@ -103,10 +106,12 @@ class ModelCall:
             first = time.perf_counter() - self._began
             self._span.set_attribute("gen_ai.response.time_to_first_chunk", first)
         if (usage := chunk.usage_metadata) is not None:
-            counts = usage["input_tokens"], usage["output_tokens"]
-            self._span.set_attributes(_tokens(*counts))
-            for direction, tokens in zip(_DIRECTIONS, counts, strict=True):
+            # Some providers tell the one in the first chunk and the other in the last.
+            for at, direction in enumerate(_DIRECTIONS):
+                tokens = max(usage[f"{direction}_tokens"], 0)  # type: ignore[literal-required]
+                self._spent[at] += tokens
                 _count("tokens", self._role, direction, by=tokens)
+            self._span.set_attributes(_tokens(*self._spent))
 
     def ended(self, reason: str) -> None:
         """The reply is whole; the provider's word for why it ended, if it gave one."""
@@ -211,27 +216,36 @@ class _Metric(Protocol):
     def labels(self, *values: str) -> Any: ...
 
 
-@cache
+_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+
+
 def _metrics() -> dict[str, _Metric]:
     """The metrics by a short name; none without `prometheus_client`."""
     try:
         from prometheus_client import Counter, Histogram
     except ImportError:
         return {}
+
+    def timed(name: str, what: str, *labels: str) -> Histogram:
+        return Histogram(f"llm_compiler_{name}_seconds", what, labels, buckets=_SECONDS)
+
     return {
-        "turn": Histogram("llm_compiler_turn_seconds", "Runs of a turn.", ["end"]),
+        "turn": timed("turn", "Runs of a turn.", "end"),
         "rounds": Counter("llm_compiler_rounds", "Rounds by their verdict.", ["verdict"]),
-        "model": Histogram("llm_compiler_model_seconds", "Model calls.", ["role", "status"]),
+        "model": timed("model", "Model calls.", "role", "status"),
         "tokens": Counter("llm_compiler_tokens", "Tokens of models.", ["role", "direction"]),
-        "call": Histogram("llm_compiler_call_seconds", "Tool calls.", ["tool", "status"]),
+        "call": timed("call", "Tool calls.", "tool", "status"),
     }
 
 
+_METRICS = _metrics()
+
+
 def _count(metric: str, *labels: str, by: int = 1) -> None:
-    if (found := _metrics().get(metric)) is not None:
+    if (found := _METRICS.get(metric)) is not None:
         found.labels(*labels).inc(by)
 
 
 def _time(metric: str, began: float, *labels: str) -> None:
-    if (found := _metrics().get(metric)) is not None:
+    if (found := _METRICS.get(metric)) is not None:
         found.labels(*labels).observe(time.perf_counter() - began)

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command, interrupt
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from agent import Context, build_graph
+from agent import Context, build_graph, telemetry
 from tests.agent.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [("user", "How much?")]}
@@ -188,6 +191,46 @@ async def test_a_run_that_is_left_ends_its_spans(spans: Spans, ledger: Ledger) -
     assert turn.attributes["llm_compiler.end"] == "cancelled"
     assert spans.one("execute_tool echo").status.status_code is StatusCode.UNSET
     assert spans.tree()[""] == ["invoke_agent LLM Compiler"]
+
+
+async def test_a_reader_that_leaves_after_the_answer_has_been_answered(
+    spans: Spans, ledger: Ledger
+) -> None:
+    stream = graph(ledger, PLAN).astream(ASK, stream_mode="updates")
+    async for update in stream:
+        if "joiner" in update:
+            break
+    await stream.aclose()
+    turn = spans.one("invoke_agent LLM Compiler")
+    assert turn.attributes["llm_compiler.end"] == "answered"
+
+
+async def test_a_question_inside_a_parent_graph_is_no_failure(spans: Spans) -> None:
+    def ask(what: str) -> str:
+        """Ask a person."""
+        return str(interrupt(f"May I {what}?"))
+
+    planner, joiner = ScriptedModel('1. ask("go")\njoin()'), ScriptedModel("Yes.")
+    parent = StateGraph(MessagesState)
+    parent.add_node("compiler", build_graph([ask], planner=planner, joiner=joiner))
+    parent.add_edge(START, "compiler")
+    config: Any = {"configurable": {"thread_id": "t-3"}}
+    await parent.compile(InMemorySaver()).ainvoke(ASK, config)
+    turn = spans.one("invoke_agent LLM Compiler")
+    assert turn.attributes["llm_compiler.end"] == "stopped"
+    assert turn.status.status_code is StatusCode.UNSET
+    assert "May I" not in "".join(span.to_json() for span in spans.all)
+    assert spans.one("round 1")
+
+
+def test_usage_that_comes_in_several_chunks_is_added_up(spans: Spans) -> None:
+    with telemetry.model_call("some:model", "some", "planner") as call:
+        for input, output in ((100, 0), (0, 7), (-1, -1)):
+            usage = UsageMetadata(input_tokens=input, output_tokens=output, total_tokens=0)
+            call.take(AIMessageChunk("", usage_metadata=usage))
+    attributes = spans.one("chat model").attributes
+    assert attributes["gen_ai.usage.input_tokens"] == 100
+    assert attributes["gen_ai.usage.output_tokens"] == 7
 
 
 def _round(span: ReadableSpan) -> bool:
