@@ -1,28 +1,60 @@
 """Chooses the worked plans that a question is planned with.
 
 A small model copies the form of what it has just read, so one plan of the right form helps it more
-than many others. What tells a question's form is not what it is about: names count as "a name",
-figures as "a figure", and rare words for more than those that all questions have.
+than many others. Which form is right the worked questions vote on that are most like the one that
+is asked (forms.py), each for the form of its plan's thought.
 """
 
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
+from operator import itemgetter
 
+from agent.forms import Form, form_of
+from agent.parser import ANSWER, JOIN
 from agent.toolbox import Toolbox
 from prompts import examples
 
 _MOST = 2
-_WORKED = examples()
+_VOTERS = 12
+_SHIPPED = examples()
+_QUESTION = "Question: "
 _CALLED = re.compile(r"^\s*\d+[.)]\s*(?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
-_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*|\d[\d.,]*%?|[%,]")
-_OWNER = re.compile(r"['’]s$")
-_NAME, _FIGURE, _PERCENTAGE = "Name", "1", "1%"
+_THOUGHT = re.compile(r"^Thought: (.*)", re.MULTILINE)
+_STEP = re.compile(r"\b(?:total|largest|smallest|then)\b|[-+*/();]|(?<![\d.])\d+")
 
-Form = Counter[str]
-Weight = Callable[[str], float]
+
+@dataclass(frozen=True)
+class _Worked:
+    """A worked plan with one of the questions that it answers."""
+
+    question: str
+    plan: str
+    form: Form
+    tools: frozenset[str]
+    shape: str
+    """Its thought without what it is about, as "total then / total"."""
+
+    @property
+    def text(self) -> str:
+        return f"{_QUESTION}{self.question}\n{self.plan}"
+
+
+@dataclass(frozen=True)
+class _Book:
+    """The worked plans for some tools."""
+
+    worked: list[_Worked]
+    sizes: list[float]
+    """What all words of each question weigh."""
+    weights: dict[str, float]
+    """How much a word tells: the more, the fewer of the questions have it."""
+    places: dict[str, list[tuple[int, int]]]
+    """The questions that have a word, by index, and how often."""
 
 
 def worked_plans(
@@ -32,46 +64,55 @@ def worked_plans(
 
     They are chosen among those `added` by an assistant and, if asked for, those `shipped`.
     """
-    known = [*(_WORKED if shipped else ()), *added]
-    fitting = [e for e in known if set(_CALLED.findall(e)) <= {*tools, "join", "answer"}]
-    forms = [_form(worked.split("\n", 1)[0].removeprefix("Question: ")) for worked in fitting]
-    weight = _weights(forms)
-    asked = _form(question)
-    ranked = sorted(
-        range(len(fitting)), key=lambda i: _likeness(asked, forms[i], weight), reverse=True
-    )
-    return [fitting[index] for index in reversed(ranked[:_MOST])]
+    book = _book(frozenset(tools), tuple(added), shipped)
+    likeness = _likeness(form_of(question), book)
+    ranked = sorted(zip(likeness, book.worked, strict=True), key=itemgetter(0), reverse=True)
+    votes: dict[str, float] = defaultdict(float)
+    for likely, worked in ranked[:_VOTERS]:
+        votes[worked.shape] += likely**3
+    voted = max(votes, key=lambda shape: votes[shape], default="")
+    chosen: dict[str, str] = {}  # a plan may answer several of the likest questions
+    for _, worked in sorted(ranked, key=lambda it: it[1].shape != voted):
+        chosen.setdefault(worked.plan, worked.text)
+    return list(chosen.values())[:_MOST][::-1]
 
 
-def _form(question: str) -> Form:
-    """The words, the pairs of neighbours, and the endings that make "higher" and "highest"."""
-    words: list[str] = []
-    for word in _words(question):
-        if word != _NAME or words[-1:] != [_NAME]:
-            words.append(word)
-    endings = [word[-2:] for word in words if len(word) > 4 and word.endswith(("er", "est"))]
-    return Counter([*words, *map(" ".join, pairwise(words)), *endings])
+@lru_cache(maxsize=16)
+def _book(tools: frozenset[str], added: Sequence[str], shipped: bool) -> _Book:
+    known = [it for text in [*(_SHIPPED if shipped else ()), *added] for it in _worked(text)]
+    worked = [it for it in known if it.tools <= tools | {JOIN, ANSWER}]
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for index, it in enumerate(worked):
+        for word, count in it.form.items():
+            places[word].append((index, count))
+    weights = {word: math.log(1 + len(worked) / len(found)) for word, found in places.items()}
+    sizes = [sum(weights[word] * n for word, n in it.form.items()) for it in worked]
+    return _Book(worked, sizes, weights, places)
 
 
-def _words(question: str) -> Iterator[str]:
-    for index, found in enumerate(_WORD.finditer(question)):
-        word = found[0]
-        if word[0].isdigit():
-            yield _PERCENTAGE if word.endswith("%") else _FIGURE
-        elif index and word[0].isupper():
-            yield _NAME
-        else:
-            yield _OWNER.sub("", word.casefold())
+def _worked(text: str) -> Iterator[_Worked]:
+    """Take apart a worked plan; above it stand one or more questions."""
+    lines = text.split("\n")
+    questions = list(takewhile(lambda line: line.startswith(_QUESTION), lines))
+    plan = "\n".join(lines[len(questions) :])
+    thought = _THOUGHT.search(plan)
+    shape = " ".join(_STEP.findall(thought[1])) if thought else plan
+    tools = frozenset(_CALLED.findall(plan))
+    for line in questions:
+        question = line.removeprefix(_QUESTION)
+        yield _Worked(question, plan, form_of(question), tools, shape)
 
 
-def _weights(forms: Sequence[Form]) -> Weight:
-    """How much a word tells: the more, the fewer of the worked plans have it."""
-    frequency = Counter(word for form in forms for word in form)
-    return lambda word: math.log(1 + len(forms) / max(1, frequency[word]))
+def _likeness(asked: Form, book: _Book) -> list[float]:
+    """Twice what a question has in common with each of the book, by all that either has.
 
-
-def _likeness(one: Form, other: Form, weight: Weight) -> float:
-    """Twice what both have, by all that either has."""
-    shared = sum(weight(word) * min(count, other[word]) for word, count in one.items())
-    whole = sum(weight(word) * count for form in (one, other) for word, count in form.items())
-    return 2 * shared / whole if whole else 0.0
+    A word that no question of the book has tells nothing.
+    """
+    size = 0.0
+    shared = [0.0] * len(book.worked)
+    for word in asked.keys() & book.weights.keys():
+        weight = book.weights[word]
+        size += weight * asked[word]
+        for index, count in book.places[word]:
+            shared[index] += weight * min(count, asked[word])
+    return [2 * s / ((size + whole) or 1) for s, whole in zip(shared, book.sizes, strict=True)]

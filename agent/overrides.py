@@ -9,6 +9,8 @@ text as in prompts/examples/:
     1. search("Chopin")
     2. number("year of death", $1)
     ...
+
+It may begin with several questions that it answers, a line each; the likest is shown.
 """
 
 import re
@@ -28,7 +30,10 @@ _WHAT = {
     MISSING: "where it is told what to do if the results are not enough; add the line '{missing}'",
 }
 _QUESTION = re.compile(r"Question: *\S")
-_NEXT = re.compile(r"^(?=Question:)", re.MULTILINE)
+_LINE = r"(?:.*\n|.+)"
+_PIECE = re.compile(
+    rf"(?:^Question:{_LINE})*(?:^(?!Question:){_LINE})+|(?:^Question:{_LINE})+", re.MULTILINE
+)
 
 
 def checked_prompt(text: str, placeholder: str) -> str:
@@ -44,7 +49,7 @@ def checked_prompt(text: str, placeholder: str) -> str:
 
 def apart(text: str) -> tuple[str, ...]:
     """The worked plans of one text, as a variable of the environment holds them."""
-    return tuple(piece.strip() for piece in _NEXT.split(text) if piece.strip())
+    return tuple(piece.strip() for piece in _PIECE.findall(text) if piece.strip())
 
 
 def checked_plan(text: str) -> str:

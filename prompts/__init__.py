@@ -9,7 +9,8 @@ def prompt(name: str) -> str:
 
 
 def examples() -> list[str]:
-    """The worked plans of `prompts/examples/`, in the order of their names."""
+    """The worked plans of `prompts/examples/`: a file a kind of question, blank lines between."""
     folder = files(__name__).joinpath("examples")
     found = sorted((entry for entry in folder.iterdir()), key=lambda entry: entry.name)
-    return [e.read_text(encoding="utf-8").strip() for e in found if e.name.endswith(".md")]
+    texts = [entry.read_text(encoding="utf-8") for entry in found if entry.name.endswith(".md")]
+    return [plan for text in texts for plan in text.strip().split("\n\n")]

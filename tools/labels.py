@@ -14,7 +14,7 @@ def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantit
     "height of the base camp": each word of the label must be asked for, and each other word that
     is asked for must be in the title. What stands in brackets is not what a label names.
     """
-    wanted = _words(asked(what).rest)
+    wanted = words(asked(what).rest)
     titles: dict[int, str] = {}
     title = ""
     for index, line in enumerate(lines):
@@ -23,12 +23,13 @@ def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantit
 
     def named(quantity: Quantity) -> bool:
         label, colon, _ = lines[quantity.line].partition(":")
-        words = _words(asked(label).rest)
-        others = wanted - words
-        return bool(colon and words) and words <= wanted and others <= _words(titles[quantity.line])
+        own = words(asked(label).rest)
+        others = wanted - own
+        return bool(colon and own) and own <= wanted and others <= words(titles[quantity.line])
 
     return [quantity for quantity in found if not quantity.aside and named(quantity)]
 
 
-def _words(text: str) -> set[str]:
+def words(text: str) -> set[str]:
+    """Return the words that tell something, cut short so that plurals agree."""
     return stems(text) - _SMALL_WORDS

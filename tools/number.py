@@ -16,7 +16,7 @@ from langchain_core.tools import ToolException, tool
 
 from .excerpt import excerpt, lines_of, text_of
 from .fence import mark_for
-from .labels import labelled
+from .labels import labelled, words
 from .numbers_in_text import Quantity, quantities
 from .resources import Reader, Resources
 from .units import Asked, asked
@@ -44,7 +44,7 @@ async def number(
     lines = lines_of(text_of(text))
     found = list(quantities(lines))
     wanted = asked(what)
-    fitting = _fitting(found, what, wanted)
+    fitting = _fitting(found, lines, what, wanted)
     if not fitting:
         raise ToolException(
             f"no number for {what!r} among the {len(found)} of the text; "
@@ -60,13 +60,13 @@ async def number(
 number.metadata = {"readOnlyHint": True, "stage": 1, "reads": [0]}
 
 
-def _fitting(found: list[Quantity], what: str, wanted: Asked) -> list[Quantity]:
+def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) -> list[Quantity]:
     """Return the numbers that can be meant: of the unit's dimension, or years for a year."""
     years = [quantity for quantity in found if quantity.is_year]
     others = [quantity for quantity in found if not quantity.is_year]
     if wanted.unit is None:
         if "year" in what.casefold().split():
-            return years or found
+            return _not_dating(years, lines, what) if years else found
         # Nobody counts years in millions.
         return (others or found) if wanted.scale > 1 else found
     same = [
@@ -76,6 +76,12 @@ def _fitting(found: list[Quantity], what: str, wanted: Asked) -> list[Quantity]:
     ]
     # A text may leave its unit out, as a table does; then the number is taken to be in it.
     return same or [quantity for quantity in others if quantity.unit is None] or years
+
+
+def _not_dating(years: list[Quantity], lines: list[str], what: str) -> list[Quantity]:
+    """Leave out the years of figures that are not asked for: of a first ascent, no "m (2012)"."""
+    about = words(what) - {"year"}
+    return [year for year in years if not year.dates or about & words(lines[year.line])]
 
 
 def _distinct(found: list[Quantity]) -> dict[str, Quantity]:

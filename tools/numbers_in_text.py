@@ -20,6 +20,8 @@ class Quantity:
     """The index of its line in the text."""
     aside: bool = False
     """Whether it stands in brackets."""
+    dates: bool = False
+    """Whether these are right behind a figure, and tell when it was taken: "6,961 m (2012)"."""
 
     @property
     def is_year(self) -> bool:
@@ -28,6 +30,7 @@ class Quantity:
 
 
 _YEAR = re.compile(r"1\d{3}|20\d{2}")
+_STOP = re.compile(r"[.,;:()]")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
 _RAISED = "[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}"
 _POWER = rf"10(?:(?:\^|\*\*)\{{?[-−+]?\d{{1,3}}\}}?|{_RAISED})"
@@ -96,6 +99,7 @@ def quantities(lines: list[str]) -> Iterator[Quantity]:
 def _on_line(line: str, index: int) -> Iterator[Quantity]:
     label, colon, _ = line.partition(":")
     labelled = asked(label) if colon else asked("")
+    figure_ends: int | None = None
     for found in _pattern().finditer(line):
         if found["clock"]:
             continue
@@ -106,8 +110,13 @@ def _on_line(line: str, index: int) -> Iterator[Quantity]:
             unit = labelled.unit
             if not (found["scale"] or found["kilo"]):
                 value *= labelled.scale
-        before = line[: found.start()]
-        yield Quantity(written, value, unit, index, before.count("(") > before.count(")"))
+        before, bracket, within = line[: found.start()].rpartition("(")
+        aside = bool(bracket) and before.count("(") - before.count(")") + 1 > within.count(")")
+        behind = aside and figure_ends is not None and not _STOP.search(before[figure_ends:])
+        quantity = Quantity(written, value, unit, index, aside, behind)
+        if not aside:
+            figure_ends = None if quantity.is_year else found.end()
+        yield quantity
 
 
 def _value(found: re.Match[str]) -> Fraction:

@@ -35,3 +35,28 @@ def test_only_plans_whose_tools_are_all_offered_are_shown() -> None:
     assert shown
     assert not any("number(" in plan or "math(" in plan for plan in shown)
     assert worked_plans(Toolbox.of([]), "Who?") == []
+
+
+DIFFERENCE, RATIO = "Thought: a - b.\n1. answer('1')", "Thought: a / b.\n1. answer('2')"
+
+
+def test_of_several_questions_of_a_plan_the_likest_is_shown() -> None:
+    text = f"Question: Is it A?\nQuestion: What is left of it?\n{DIFFERENCE}"
+    shown = worked_plans(ALL, "What is left of Rome?", (text,), shipped=False)
+    assert shown == [f"Question: What is left of it?\n{DIFFERENCE}"]
+
+
+def test_a_plan_is_shown_once_though_several_of_its_questions_are_like() -> None:
+    text = f"Question: What is left of it?\nQuestion: What is left of that?\n{DIFFERENCE}"
+    other = f"Question: Who is it?\n{RATIO}"
+    shown = worked_plans(ALL, "What is left of Rome?", (text, other), shipped=False)
+    assert shown == [other, f"Question: What is left of it?\n{DIFFERENCE}"]
+
+
+def test_many_like_questions_of_one_form_outvote_the_likest_of_another() -> None:
+    like = "\n".join(f"Question: What is left of it in {unit}?" for unit in ("km", "days", "cups"))
+    likest = f"Question: What is left of it in Rome in all?\n{RATIO}"
+    asked = "What is left of it in Oslo?"
+    assert worked_plans(ALL, asked, (likest,), shipped=False)[-1] == likest
+    voted = worked_plans(ALL, asked, (f"{like}\n{DIFFERENCE}", likest), shipped=False)
+    assert voted[-1].endswith(DIFFERENCE)

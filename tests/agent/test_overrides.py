@@ -81,8 +81,18 @@ def test_the_shipped_worked_plans_would_be_accepted(text: str) -> None:
 
 
 def test_the_environment_holds_several_in_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LLM_COMPILER_MORE_EXAMPLES", f"{SQUARES}\n\n{COLOUR}\n")
-    assert Context().more_examples == (SQUARES, COLOUR)
+    several = f"Question: Is 9 larger than 16?\n{SQUARES}"
+    monkeypatch.setenv("LLM_COMPILER_MORE_EXAMPLES", f"{SQUARES}\n\n{COLOUR}\n{several}")
+    assert Context().more_examples == (SQUARES, COLOUR, several)
+
+
+@pytest.mark.parametrize("text", [f"Hello\n\n{SQUARES}", f"{SQUARES}\n\nQuestion: Who?"])
+def test_what_is_no_worked_plan_there_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_COMPILER_MORE_EXAMPLES", text)
+    with pytest.raises(SetupError, match=r"'Hello'|'Question: Who\?'"):
+        Context()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ HEIGHTS = """Thought: height of K2 - height of Denali.
 
 @pytest.mark.parametrize("example", examples())
 def test_worked_plans_are_in_stages(example: str) -> None:
-    assert STAGED.accepts(example.partition("\n")[2])
+    assert STAGED.accepts(example.rpartition("Question: ")[2].partition("\n")[2])
 
 
 @pytest.mark.parametrize(

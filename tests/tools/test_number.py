@@ -177,6 +177,47 @@ async def test_number_is_read_in_the_unit_asked_for(what: str, text: str, value:
     assert not reader.questions
 
 
+DATED = """denali.md: Denali
+- Height: 6,190 m (20,310 ft, 2015)
+- Visitors: 600 thousand people (end of 2023)
+- First ascent: 1913
+- Park: founded 1917"""
+
+
+@pytest.mark.parametrize(
+    ("what", "offered"),
+    [
+        ("year Denali was climbed", "1913 1917"),
+        ("year the height was measured", "2015 1913 1917"),
+        ("year the visitors were counted", "2023 1913 1917"),
+    ],
+)
+async def test_year_behind_a_figure_is_offered_only_where_that_figure_is_asked_for(
+    what: str, offered: str
+) -> None:
+    _, reader = await read_number(what, DATED, "1913")
+    grammar = " | ".join(f'"{year}"' for year in offered.split())
+    assert reader.questions[0].grammar == f"root ::= {grammar}"
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("Moby-Dick (1851) has 135 chapters", 1851),
+        ("In 1820 Melville (1819) had not been born long", 1819),
+        ("3 books: Omoo (1847)", 1847),
+    ],
+)
+async def test_year_in_brackets_behind_a_name_is_offered(text: str, year: int) -> None:
+    value, _ = await read_number("year", text, str(year))
+    assert value == year
+
+
+async def test_year_that_only_dates_other_figures_is_an_error() -> None:
+    with pytest.raises(ToolException, match="no number for 'year first climbed' among the 2"):
+        await read_number("year first climbed", "- Population: 5.6 million (2024)")
+
+
 @pytest.mark.parametrize(
     "text",
     ["COVID-19", "K2 and F-150", "at 10:30 on 2020-05-01", "the 4th", "1990s", "v1.2.3", "words"],
