@@ -21,11 +21,13 @@ from prompts import examples
 
 _MOST = 2
 _VOTERS = 12
+_CLEARER = 4
+"""The power of a vote: one question that is much like the asked outweighs several less like."""
 _SHIPPED = examples()
 _QUESTION = "Question: "
 _CALLED = re.compile(r"^\s*\d+[.)]\s*(?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
 _THOUGHT = re.compile(r"^Thought: (.*)", re.MULTILINE)
-_STEP = re.compile(r"\b(?:total|largest|smallest|then)\b|[-+*/();]|(?<![\d.])\d+")
+_STEP = re.compile(r"\b(?:total|largest|smallest|then)\b|[-+*/(),;]|(?<![\d.])\d+")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def worked_plans(
     ranked = sorted(zip(likeness, book.worked, strict=True), key=itemgetter(0), reverse=True)
     votes: dict[str, float] = defaultdict(float)
     for likely, worked in ranked[:_VOTERS]:
-        votes[worked.shape] += likely**3
+        votes[worked.shape] += likely**_CLEARER
     voted = max(votes, key=lambda shape: votes[shape], default="")
     chosen: dict[str, str] = {}  # a plan may answer several of the likest questions
     for _, worked in sorted(ranked, key=lambda it: it[1].shape != voted):
