@@ -54,7 +54,9 @@ def test_a_plan_is_shown_once_though_several_of_its_questions_are_like() -> None
 
 
 def test_many_like_questions_of_one_form_outvote_the_likest_of_another() -> None:
-    like = "\n".join(f"Question: What is left of it in {unit}?" for unit in ("km", "days", "cups"))
+    like = "\n".join(
+        f"Question: What is left of it in {unit}?" for unit in ("km", "days", "kg", "cups")
+    )
     likest = f"Question: What is left of it in Rome in all?\n{RATIO}"
     asked = "What is left of it in Oslo?"
     assert worked_plans(ALL, asked, (likest,), shipped=False)[-1] == likest
