@@ -98,8 +98,8 @@ class Context(BaseModel):
     more_examples: tuple[Annotated[str, Field(max_length=_LONGEST_EXAMPLE)], ...] = Field(
         (),
         max_length=_MOST_EXAMPLES,
-        description='Worked plans of your own, each "Question: …" with a plan below it. The two'
-        ' most like the question are sent to any model, unless `examples` is "never".',
+        description='Worked plans of your own: "Question: …", once or more, and a plan below. The'
+        ' two that fit the question best are sent to any model, unless `examples` is "never".',
         json_schema_extra={"langgraph_nodes": ["planner"]},
     )
     max_result_chars: int = Field(

@@ -1,33 +1,34 @@
 """Chooses the worked plans that a question is planned with.
 
 A small model copies the form of what it has just read, so one plan of the right form helps it more
-than many others. Which form is right the worked questions vote on that are most like the one that
-is asked (forms.py), each for the form of its plan's thought.
+than many others. The worked questions that are most like the one asked (forms.py) vote on the form,
+each for that of its plan's thought.
 """
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
 from operator import itemgetter
 
 from agent.forms import Form, form_of
+from agent.overrides import questions_and_plan
 from agent.parser import ANSWER, JOIN
 from agent.toolbox import Toolbox
 from prompts import examples
 
 _MOST = 2
 _VOTERS = 12
-_CLEARER = 4
-"""The power of a vote: one question that is much like the asked outweighs several less like."""
+_POWER = 4
+"""Of a vote: one question that is very like the one asked outweighs several that are less so."""
 _SHIPPED = examples()
-_QUESTION = "Question: "
 _CALLED = re.compile(r"^\s*\d+[.)]\s*(?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
 _THOUGHT = re.compile(r"^Thought: (.*)", re.MULTILINE)
-_STEP = re.compile(r"\b(?:total|largest|smallest|then)\b|[-+*/(),;]|(?<![\d.])\d+")
+_STEP = re.compile(
+    r"\b(?:total|then|the largest|the smallest)\b|(?<= )[-+*/](?= )|[,;]|\b(?:100|0|1)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class _Worked:
     form: Form
     tools: frozenset[str]
     shape: str
-    """Its thought without what it is about, as "total then / total"."""
+    """Its thought without what it is about, as "total , then / total", or all where it has none."""
 
     @property
     def text(self) -> str:
-        return f"{_QUESTION}{self.question}\n{self.plan}"
+        return f"Question: {self.question}\n{self.plan}"
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,17 @@ class _Book:
 def worked_plans(
     tools: Toolbox, question: str, added: Sequence[str] = (), *, shipped: bool = True
 ) -> list[str]:
-    """The few worked plans for these tools that are most like the question, the likest last.
+    """The few worked plans for these tools that fit the question best, the best last.
 
-    They are chosen among those `added` by an assistant and, if asked for, those `shipped`.
+    They are chosen among those `added` by an assistant and, if asked for, those `shipped`: first
+    those of the form voted for, then others, the likest first.
     """
     book = _book(frozenset(tools), tuple(added), shipped)
     likeness = _likeness(form_of(question), book)
     ranked = sorted(zip(likeness, book.worked, strict=True), key=itemgetter(0), reverse=True)
     votes: dict[str, float] = defaultdict(float)
     for likely, worked in ranked[:_VOTERS]:
-        votes[worked.shape] += likely**_CLEARER
+        votes[worked.shape] += likely**_POWER
     voted = max(votes, key=lambda shape: votes[shape], default="")
     chosen: dict[str, str] = {}  # a plan may answer several of the likest questions
     for _, worked in sorted(ranked, key=lambda it: it[1].shape != voted):
@@ -79,7 +81,7 @@ def worked_plans(
     return list(chosen.values())[:_MOST][::-1]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _book(tools: frozenset[str], added: Sequence[str], shipped: bool) -> _Book:
     known = [it for text in [*(_SHIPPED if shipped else ()), *added] for it in _worked(text)]
     worked = [it for it in known if it.tools <= tools | {JOIN, ANSWER}]
@@ -92,17 +94,13 @@ def _book(tools: frozenset[str], added: Sequence[str], shipped: bool) -> _Book:
     return _Book(worked, sizes, weights, places)
 
 
-def _worked(text: str) -> Iterator[_Worked]:
-    """Take apart a worked plan; above it stand one or more questions."""
-    lines = text.split("\n")
-    questions = list(takewhile(lambda line: line.startswith(_QUESTION), lines))
-    plan = "\n".join(lines[len(questions) :])
+@lru_cache(maxsize=1000)
+def _worked(text: str) -> list[_Worked]:
+    questions, plan = questions_and_plan(text)
     thought = _THOUGHT.search(plan)
     shape = " ".join(_STEP.findall(thought[1])) if thought else plan
     tools = frozenset(_CALLED.findall(plan))
-    for line in questions:
-        question = line.removeprefix(_QUESTION)
-        yield _Worked(question, plan, form_of(question), tools, shape)
+    return [_Worked(question, plan, form_of(question), tools, shape) for question in questions]
 
 
 def _likeness(asked: Form, book: _Book) -> list[float]:

@@ -12,7 +12,8 @@ from itertools import pairwise
 Form = Counter[str]
 
 _NAME, _FIGURE, _PERCENTAGE = "Name", "1", "1%"
-_WORD = re.compile(r"[^\W\d_]\w*(?:[-'’]\w+)*|\d[\d.,]*%?|[%,:?.]")
+_WORD = re.compile(r"[^\W\d_]\w*(?:[-'’/]\w+)*|\d+(?:[.,]\d+)*%?|[%,:?.]")
+_SENTENCE_ENDS = ("", ".", "?")
 _OWNER = re.compile(r"['’]s?$")
 _BEGINS_WITH_NAME = re.compile(r"\w[\w-]*(?:['’]s\b|,| [A-Z]| or | and | plus )")
 _SAME = {
@@ -24,8 +25,8 @@ _SAME = {
     "less": "behind below lack lacks",
     "first": "before",
     "last": "after",
-    "unit": "billion cubic days dollars hours kg kilograms kilometers kilometres km km/h km² "
-    "litres m meters metres million minutes seconds square thousand tonnes us",
+    "unit": "billion cm cubic days dollars hours kg kilograms kilometers kilometres km km/h km² "
+    "km³ litres m meters metres million minutes m³ seconds square thousand tonnes",
     "quantity": "age area depth diameter distance employees gdp height inhabitants length mass "
     "population revenue sales size speed staff students volume weight width workers",
     "much": "big deep far fast heavy high large long many old strong tall wide",
@@ -39,23 +40,25 @@ _SAME = {
     "the": "a an",
 }
 _KIND = {word: kind for kind, words in _SAME.items() for word in words.split()}
-_DEGREES = {
-    (
-        "more",
-        "most",
-    ): "big broad deep far fast great heav high larg long quick rich strong tall wid",
-    ("less", "least"): "clos few light low narrow near shallow short slow small weak",
-    ("first", "first"): "earl eld old",
-    ("last", "last"): "lat new young",
+_STEMS = {
+    "more": "bigg|broad|deep|farth|fast|furth|great|heavi|high|larg|long|quick|rich|strong|tall|"
+    "wid",
+    "less": "clos|few|light|low|narrow|near|shallow|short|slow|small|weak",
+    "first": "earli|eld|old",
+    "last": "lat|new|young",
 }
-"""Beginnings of adjectives, and what their forms in -er and -est count as."""
+"""What comes before the -er and -est of adjectives, and what they count as."""
+_DEGREE = re.compile(
+    f"(?:{'|'.join(f'(?P<{k}>{stems})' for k, stems in _STEMS.items())})(?:er|est)"
+)
+_MOST = {"more": "most", "less": "least"}
 
 
 def form_of(question: str) -> Form:
     """Its words, the pairs of neighbours, and how many names it has, which counts for two."""
     words = list(_words(question))
     kinds = [_kind(word) for word in words]
-    names = f"{words.count(_NAME)} names"
+    names = f"names: {words.count(_NAME)}"
     return Counter([*kinds, *map(" ".join, pairwise(kinds)), names, names])
 
 
@@ -64,9 +67,11 @@ def _words(question: str) -> Iterator[str]:
     before = ""
     for found in _WORD.finditer(question):
         word = found[0]
+        starts = before in _SENTENCE_ENDS and not _BEGINS_WITH_NAME.match(question, found.start())
+        measure = word.isupper() and word.casefold() in _KIND  # "GDP"
         if word[0].isdigit():
             word = _PERCENTAGE if word.endswith("%") else _FIGURE
-        elif word[0].isupper() and (found.start() or _BEGINS_WITH_NAME.match(question)):
+        elif word[0].isupper() and not starts and not measure:
             word = _NAME
         else:
             word = _OWNER.sub("", word.casefold())
@@ -76,9 +81,7 @@ def _words(question: str) -> Iterator[str]:
 
 
 def _kind(word: str) -> str:
-    if word in _KIND:
-        return _KIND[word]
-    for (comparative, superlative), stems in _DEGREES.items():
-        if word.endswith(("er", "est")) and word.startswith(tuple(stems.split())):
-            return comparative if word.endswith("er") else superlative
-    return word
+    if found := _DEGREE.fullmatch(word):
+        kind = str(found.lastgroup)
+        return _MOST.get(kind, kind) if word.endswith("est") else kind
+    return _KIND.get(word, word)

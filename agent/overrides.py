@@ -29,7 +29,7 @@ _WHAT = {
     TOOLS: "where the tools are listed; add the lines 'Tools:' and '{tools}'",
     MISSING: "where it is told what to do if the results are not enough; add the line '{missing}'",
 }
-_QUESTION = re.compile(r"Question: *\S")
+_QUESTION = re.compile(r"Question: *(\S.*)\s*")
 _LINE = r"(?:.*\n|.+)"
 _PIECE = re.compile(
     rf"(?:^Question:{_LINE})*(?:^(?!Question:){_LINE})+|(?:^Question:{_LINE})+", re.MULTILINE
@@ -52,6 +52,15 @@ def apart(text: str) -> tuple[str, ...]:
     return tuple(piece.strip() for piece in _PIECE.findall(text) if piece.strip())
 
 
+def questions_and_plan(text: str) -> tuple[list[str], str]:
+    """Take a worked plan apart: the questions above it, and the rest."""
+    questions: list[str] = []
+    while found := _QUESTION.match(text):
+        questions.append(found[1].rstrip())
+        text = text[found.end() :]
+    return questions, text
+
+
 def checked_plan(text: str) -> str:
     """A worked plan, without the blanks around it.
 
@@ -61,8 +70,9 @@ def checked_plan(text: str) -> str:
         ValueError: it is none, and why.
     """
     text = text.strip()
-    head, _, plan = text.partition("\n")
-    if not _QUESTION.match(head):
+    questions, plan = questions_and_plan(text)
+    if not questions:
+        head = text.partition("\n")[0]
         raise ValueError(f"a worked plan begins with 'Question: …', not with {cut(head)}")
     parser = PlanParser()
     calls = parser.feed(plan)
@@ -72,7 +82,7 @@ def checked_plan(text: str) -> str:
         if not ended:
             raise PlanError("it does not end; write join() below its last task")
     except PlanError as error:
-        raise ValueError(f"the worked plan of {cut(head)}: {error}") from None
+        raise ValueError(f"the worked plan of {cut(questions[0])}: {error}") from None
     return text
 
 

@@ -1,5 +1,6 @@
 """The models' instructions, as Markdown beside this file, read once at import."""
 
+import re
 from importlib.resources import files
 
 
@@ -13,4 +14,4 @@ def examples() -> list[str]:
     folder = files(__name__).joinpath("examples")
     found = sorted((entry for entry in folder.iterdir()), key=lambda entry: entry.name)
     texts = [entry.read_text(encoding="utf-8") for entry in found if entry.name.endswith(".md")]
-    return [plan for text in texts for plan in text.strip().split("\n\n")]
+    return [plan for text in texts for plan in re.split(r"\n\s*\n", text.strip())]

@@ -4,7 +4,7 @@ from .excerpt import stems
 from .numbers_in_text import Quantity, is_title
 from .units import asked
 
-_SMALL_WORDS = frozenset("a an at in is its of the what".split())
+_SMALL_WORDS = frozenset("a an and at by did in is it its of on the to was were what when".split())
 
 
 def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantity]:

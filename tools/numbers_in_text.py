@@ -21,7 +21,7 @@ class Quantity:
     aside: bool = False
     """Whether it stands in brackets."""
     dates: bool = False
-    """Whether these are right behind a figure, and tell when it was taken: "6,961 m (2012)"."""
+    """Whether it is a year in brackets behind a figure, when that was taken: "6,961 m (2012)"."""
 
     @property
     def is_year(self) -> bool:
@@ -30,7 +30,8 @@ class Quantity:
 
 
 _YEAR = re.compile(r"1\d{3}|20\d{2}")
-_STOP = re.compile(r"[.,;:()]")
+_STOP = re.compile(r"[.,;:(]")
+_BRACKETS = re.compile(r"\([^()]*\)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
 _RAISED = "[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,3}"
 _POWER = rf"10(?:(?:\^|\*\*)\{{?[-−+]?\d{{1,3}}\}}?|{_RAISED})"
@@ -99,24 +100,31 @@ def quantities(lines: list[str]) -> Iterator[Quantity]:
 def _on_line(line: str, index: int) -> Iterator[Quantity]:
     label, colon, _ = line.partition(":")
     labelled = asked(label) if colon else asked("")
-    figure_ends: int | None = None
+    measured: int | None = None  # where a figure ends that may be dated behind it
     for found in _pattern().finditer(line):
         if found["clock"]:
             continue
         value = _value(found)
         unit = unit_of(found["currency"] or found["unit"] or "")
         written = " ".join(found[0].split())
-        if unit is None and found.start() > len(label) and not _YEAR.fullmatch(written):
+        is_year = _YEAR.fullmatch(written)
+        if unit is None and found.start() > len(label) and not is_year:
             unit = labelled.unit
             if not (found["scale"] or found["kilo"]):
                 value *= labelled.scale
         before, bracket, within = line[: found.start()].rpartition("(")
         aside = bool(bracket) and before.count("(") - before.count(")") + 1 > within.count(")")
-        behind = aside and figure_ends is not None and not _STOP.search(before[figure_ends:])
-        quantity = Quantity(written, value, unit, index, aside, behind)
-        if not aside:
-            figure_ends = None if quantity.is_year else found.end()
-        yield quantity
+        dates = False
+        if aside:
+            between = _BRACKETS.sub("", before[measured:]) if measured is not None else ":"
+            dates = bool(is_year) and not _STOP.search(between)
+        else:
+            # "Moons: 97" is a figure, while "Apollo 11" and "Windows 95" are names.
+            counts = (
+                unit or "," in written or " " in written or line[: found.start()].endswith(": ")
+            )
+            measured = found.end() if counts and not is_year else None
+        yield Quantity(written, value, unit, index, aside, dates)
 
 
 def _value(found: re.Match[str]) -> Fraction:

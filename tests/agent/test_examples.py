@@ -18,6 +18,11 @@ ALL = Toolbox.of(SHIPPED)
         ("How much taller is Mount Everest than K2?", "$11 - $12"),
         ("How high is the highest mountain of Norway?", "read("),
         ("How many people live in Spain and Portugal together?", "$11 + $12"),
+        ("Rome or Oslo: which is older?", 'pick("smallest"'),
+        ("Who is younger, Bach or Liszt?", 'pick("largest"'),
+        ("Is K2 higher than Denali?", 'pick("largest"'),
+        ("Is Rome older than Oslo?", 'pick("smallest"'),
+        ("What is the average height of K2, Denali and Elbrus?", "$21 / 3"),
     ],
 )
 def test_the_worked_plan_most_like_the_question_stands_last(question: str, form: str) -> None:
@@ -62,3 +67,23 @@ def test_many_like_questions_of_one_form_outvote_the_likest_of_another() -> None
     assert worked_plans(ALL, asked, (likest,), shipped=False)[-1] == likest
     voted = worked_plans(ALL, asked, (f"{like}\n{DIFFERENCE}", likest), shipped=False)
     assert voted[-1].endswith(DIFFERENCE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Question:What is left of it?\n{DIFFERENCE}",
+        f"Question: Who?\n\n  Question:  What is left of it? \n{DIFFERENCE}",
+        f"Question: Who?\r\nQuestion: What is left of it?\r\n{DIFFERENCE}",
+    ],
+)
+def test_questions_may_stand_loosely_above_their_plan(text: str) -> None:
+    shown = worked_plans(ALL, "What is left of Rome?", (text,), shipped=False)
+    assert shown == [f"Question: What is left of it?\n{DIFFERENCE}"]
+
+
+def test_the_same_question_is_planned_with_what_is_offered() -> None:
+    asked = "How many people live in the capital of Peru?"
+    assert "number(" in worked_plans(ALL, asked)[-1]
+    fewer = worked_plans(ALL.offered(("search", "read"), ()), asked)
+    assert "number(" not in fewer[-1]

@@ -36,14 +36,14 @@ def test_questions_that_ask_for_something_else_differ(one: str, other: str) -> N
 
 
 def test_a_name_of_several_words_is_one_name() -> None:
-    assert form_of("Who built the Golden Gate Bridge?")["1 names"]
-    assert form_of("Did Rome beat the Golden Gate Bridge?")["2 names"]
+    assert form_of("Who built the Golden Gate Bridge?")["names: 1"]
+    assert form_of("Did Rome beat the Golden Gate Bridge?")["names: 2"]
 
 
 def test_the_first_word_of_a_question_is_a_name_only_where_it_stands_as_one() -> None:
-    assert form_of("Germany's area")["1 names"]
-    assert form_of("Uranus or Neptune?")["2 names"]
-    assert form_of("Which Way?")["1 names"]
+    assert form_of("Germany's area")["names: 1"]
+    assert form_of("Uranus or Neptune?")["names: 2"]
+    assert form_of("Which Way?")["names: 1"]
 
 
 def test_adjectives_that_only_end_like_a_degree_are_words_of_their_own() -> None:
@@ -53,4 +53,22 @@ def test_adjectives_that_only_end_like_a_degree_are_words_of_their_own() -> None
 
 
 def test_an_empty_question_has_a_form() -> None:
-    assert form_of("") == {"0 names": 2}
+    assert form_of("") == {"names: 0": 2}
+
+
+@pytest.mark.parametrize("mark", [" ", '"', "- "])
+def test_a_mark_before_the_first_word_makes_it_no_name(mark: str) -> None:
+    assert form_of(f"{mark}How high is K2?") == form_of("How high is K2?")
+
+
+def test_the_first_word_of_a_later_sentence_is_no_name() -> None:
+    assert form_of("It is Chile. How large is it?")["names: 1"]
+
+
+def test_units_and_measures_in_capitals_are_no_names() -> None:
+    assert form_of("the GDP of Chile in km/h") == form_of("the area of Chile in days")
+
+
+def test_a_figure_ends_before_the_mark_behind_it() -> None:
+    form = form_of("in 2020, or 1,200.5?")
+    assert (form["1"], form[","], form["?"]) == (2, 1, 1)

@@ -3,7 +3,8 @@
     python -m tests.bench.questions --split report [--model local] [--ids t01,t02] [--plans]
 
 Right is an answer whose first figure (or, for a name, whose first mentioned candidate) is the one
-that was worked out beforehand. The split `tune` is for tuning prompts, `report` for reporting.
+that was worked out beforehand. The split `tune` is for tuning prompts and worked plans, `check` for
+seeing whether that helped, `report` for reporting.
 """
 
 import argparse
@@ -76,7 +77,7 @@ async def ask(question: dict[str, Any], model: str | None, *, plans: bool) -> tu
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--split", choices=["tune", "report"], default="report")
+    parser.add_argument("--split", choices=["tune", "check", "report"], default="report")
     parser.add_argument("--model")
     parser.add_argument("--ids", default="")
     parser.add_argument("--plans", action="store_true")

@@ -206,6 +206,9 @@ async def test_year_behind_a_figure_is_offered_only_where_that_figure_is_asked_f
         ("Moby-Dick (1851) has 135 chapters", 1851),
         ("In 1820 Melville (1819) had not been born long", 1819),
         ("3 books: Omoo (1847)", 1847),
+        ("The Boeing 747 (1969)", 1969),
+        ("Fahrenheit 451 (1953)", 1953),
+        ("born on 1 March (1810)", 1810),
     ],
 )
 async def test_year_in_brackets_behind_a_name_is_offered(text: str, year: int) -> None:
@@ -213,9 +216,19 @@ async def test_year_in_brackets_behind_a_name_is_offered(text: str, year: int) -
     assert value == year
 
 
-async def test_year_that_only_dates_other_figures_is_an_error() -> None:
-    with pytest.raises(ToolException, match="no number for 'year first climbed' among the 2"):
-        await read_number("year first climbed", "- Population: 5.6 million (2024)")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- Population: 5.6 million (2024)",
+        "- Moons: 97 (2024)",
+        "It was measured at 6,190 m (2015)",
+        "8,849 m (29,032 ft) (2020)",
+        "330 floors (2010)",
+    ],
+)
+async def test_year_that_only_dates_another_figure_is_an_error(text: str) -> None:
+    with pytest.raises(ToolException, match="no number for 'year it was first climbed' among the"):
+        await read_number("year it was first climbed", text)
 
 
 @pytest.mark.parametrize(
