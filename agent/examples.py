@@ -110,9 +110,9 @@ def _likeness(asked: Form, book: _Book) -> list[float]:
     """
     size = 0.0
     shared = [0.0] * len(book.worked)
-    for word in asked.keys() & book.weights.keys():
-        weight = book.weights[word]
-        size += weight * asked[word]
-        for index, count in book.places[word]:
-            shared[index] += weight * min(count, asked[word])
+    for word, times in asked.items():
+        weight = book.weights.get(word, 0.0)
+        size += weight * times
+        for index, count in book.places.get(word, ()):
+            shared[index] += weight * min(count, times)
     return [2 * s / ((size + whole) or 1) for s, whole in zip(shared, book.sizes, strict=True)]
