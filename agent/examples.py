@@ -15,7 +15,7 @@ from operator import itemgetter
 
 from agent.forms import Form, form_of
 from agent.overrides import questions_and_plan
-from agent.parser import ANSWER, JOIN
+from agent.parser import ANSWER, PlanParser
 from agent.toolbox import Toolbox
 from prompts import examples
 
@@ -24,8 +24,6 @@ _VOTERS = 12
 _POWER = 4
 """Of a vote: one question that is very like the one asked outweighs several that are less so."""
 _SHIPPED = examples()
-_CALLED = re.compile(r"^\s*\d+[.)]\s*(?:after [\d, ]+: )?([\w.\-]+)\(", re.MULTILINE)
-_THOUGHT = re.compile(r"^Thought: (.*)", re.MULTILINE)
 _STEP = re.compile(
     r"\b(?:total|then|the largest|the smallest)\b|(?<= )[-+*/](?= )|[,;]|\b(?:100|0|1)\b"
 )
@@ -69,12 +67,14 @@ def worked_plans(
     those of the form voted for, then others, the likest first.
     """
     book = _book(frozenset(tools), tuple(added), shipped)
+    if not book.worked:
+        return []
     likeness = _likeness(form_of(question), book)
     ranked = sorted(zip(likeness, book.worked, strict=True), key=itemgetter(0), reverse=True)
     votes: dict[str, float] = defaultdict(float)
     for likely, worked in ranked[:_VOTERS]:
         votes[worked.shape] += likely**_POWER
-    voted = max(votes, key=lambda shape: votes[shape], default="")
+    voted = max(votes, key=lambda shape: votes[shape])
     chosen: dict[str, str] = {}  # a plan may answer several of the likest questions
     for _, worked in sorted(ranked, key=lambda it: it[1].shape != voted):
         chosen.setdefault(worked.plan, worked.text)
@@ -84,7 +84,7 @@ def worked_plans(
 @lru_cache(maxsize=8)
 def _book(tools: frozenset[str], added: Sequence[str], shipped: bool) -> _Book:
     known = [it for text in [*(_SHIPPED if shipped else ()), *added] for it in _worked(text)]
-    worked = [it for it in known if it.tools <= tools | {JOIN, ANSWER}]
+    worked = [it for it in known if it.tools <= tools | {ANSWER}]
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for index, it in enumerate(worked):
         for word, count in it.form.items():
@@ -97,9 +97,11 @@ def _book(tools: frozenset[str], added: Sequence[str], shipped: bool) -> _Book:
 @lru_cache(maxsize=1000)
 def _worked(text: str) -> list[_Worked]:
     questions, plan = questions_and_plan(text)
-    thought = _THOUGHT.search(plan)
-    shape = " ".join(_STEP.findall(thought[1])) if thought else plan
-    tools = frozenset(_CALLED.findall(plan))
+    parser = PlanParser()
+    calls = [*parser.feed(plan), *parser.close()]
+    thought = next((call.thought for call in calls if call.thought), None)
+    shape = " ".join(_STEP.findall(thought)) if thought else plan
+    tools = frozenset(call.tool for call in calls)
     return [_Worked(question, plan, form_of(question), tools, shape) for question in questions]
 
 

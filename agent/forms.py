@@ -51,7 +51,7 @@ _STEMS = {
 _DEGREE = re.compile(
     f"(?:{'|'.join(f'(?P<{k}>{stems})' for k, stems in _STEMS.items())})(?:er|est)"
 )
-_MOST = {"more": "most", "less": "least"}
+_SUPERLATIVE = {"more": "most", "less": "least"}
 
 
 def form_of(question: str) -> Form:
@@ -83,5 +83,5 @@ def _words(question: str) -> Iterator[str]:
 def _kind(word: str) -> str:
     if found := _DEGREE.fullmatch(word):
         kind = str(found.lastgroup)
-        return _MOST.get(kind, kind) if word.endswith("est") else kind
+        return _SUPERLATIVE.get(kind, kind) if word.endswith("est") else kind
     return _KIND.get(word, word)

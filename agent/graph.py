@@ -43,7 +43,7 @@ from agent.providers import Role
 from agent.round import Setup
 from agent.savers import with_async
 from agent.scheduler import Scheduler
-from agent.state import Question, State, begins_turn
+from agent.state import Question, State, next_round
 from agent.telemetry import Turn
 from agent.toolbox import Toolbox
 from agent.tracer import with_tracer
@@ -209,9 +209,7 @@ def _timed(name: str, node: _Node) -> Any:
     ) -> dict[str, Any]:
         live = Live.of(config)
         live.count_on(state.get("seconds") or 0.0)
-        number = state.get("round") or 0
-        if name == "planner":
-            number = 1 if begins_turn(state) else number + 1
+        number = next_round(state) if name == "planner" else state.get("round") or 0
         with live.turn.node(name, number):
             update = await node(state, config, runtime)
         live.turn.passed(name, {**state, **update})

@@ -24,7 +24,7 @@ from agent.plan import OutcomeData, Refused, Task, TaskData
 from agent.prompting import planner_messages, replan_message
 from agent.references import literal
 from agent.round import Setup, load, open_round
-from agent.state import RoleUsage, State, begins_turn, conversation, question, spent
+from agent.state import RoleUsage, State, begins_turn, conversation, next_round, question, spent
 from agent.trust import untrusted
 
 _PIECES_AFTER_END = 16
@@ -51,7 +51,7 @@ class Planner:
             self._setup,
             runtime,
             config,
-            before.rounds + 1,
+            next_round(state),
             early_start=live.early_start,
             untrusted_conversation=untrusted(conversation(state)),
             asked=before.asked,
@@ -117,7 +117,6 @@ class Planner:
 class _Before:
     """The rounds of this turn before the one that begins."""
 
-    rounds: int = 0
     plan: list[TaskData] = field(default_factory=list)
     outcomes: dict[str, OutcomeData] = field(default_factory=dict)
     usage: dict[str, RoleUsage] = field(default_factory=dict)
@@ -128,7 +127,7 @@ class _Before:
     def of(cls, state: State) -> "_Before":
         if begins_turn(state):
             return cls(asked=question(state))
-        return cls(state["round"], state["plan"], state["outcomes"], state["usage"])
+        return cls(state["plan"], state["outcomes"], state["usage"])
 
 
 def _with_examples(context: Context, model: Model) -> bool:

@@ -65,6 +65,11 @@ def begins_turn(state: State) -> bool:
     return not state.get("messages") or not isinstance(state["messages"][-1], ToolMessage)
 
 
+def next_round(state: State) -> int:
+    """The number of the round that the planner begins."""
+    return 1 if begins_turn(state) else state["round"] + 1
+
+
 def spent(usage: dict[str, RoleUsage], role: str, more: RoleUsage) -> dict[str, RoleUsage]:
     """`usage` with more calls of a role added."""
     before = usage.get(role, RoleUsage(calls=0, input=0, output=0))

@@ -112,18 +112,16 @@ def _on_line(line: str, index: int) -> Iterator[Quantity]:
             unit = labelled.unit
             if not (found["scale"] or found["kilo"]):
                 value *= labelled.scale
-        before, bracket, within = line[: found.start()].rpartition("(")
-        aside = bool(bracket) and before.count("(") - before.count(")") + 1 > within.count(")")
+        ahead = line[: found.start()]
+        aside = ahead.count("(") > ahead.count(")")
         dates = False
-        if aside:
-            between = _BRACKETS.sub("", before[measured:]) if measured is not None else ":"
-            dates = bool(is_year) and not _STOP.search(between)
-        else:
+        if not aside:
             # "Moons: 97" is a figure, while "Apollo 11" and "Windows 95" are names.
-            counts = (
-                unit or "," in written or " " in written or line[: found.start()].endswith(": ")
-            )
+            counts = unit or "," in written or " " in written or ahead.endswith(": ")
             measured = found.end() if counts and not is_year else None
+        elif is_year and measured is not None:
+            between = ahead[measured:].rpartition("(")[0]
+            dates = not _STOP.search(_BRACKETS.sub("", between))
         yield Quantity(written, value, unit, index, aside, dates)
 
 
