@@ -1,6 +1,6 @@
 """LLM Compiler: a question is compiled into a parallel program of tool calls.
 
-from agent import build_graph
+from llm_compiler import build_graph
 
 graph = build_graph([my_tool], planner="openai:gpt-4.1-mini")
 graph.invoke({"messages": [("user", "…")]})
@@ -12,12 +12,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent.context import Context
-    from agent.graph import build_graph, graph
+    from llm_compiler.context import Context as Context
+    from llm_compiler.graph import build_graph as build_graph
+    from llm_compiler.graph import graph as graph
 
 __all__ = ["Context", "build_graph", "graph"]
 
-_HOMES = {"Context": "agent.context", "build_graph": "agent.graph", "graph": "agent.graph"}
+_HOMES = {
+    "Context": "llm_compiler.context",
+    "build_graph": "llm_compiler.graph",
+    "graph": "llm_compiler.graph",
+}
 
 
 class _Package(ModuleType):
@@ -31,10 +36,13 @@ class _Package(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Python binds the submodule `agent.graph` to this name, which is the graph's.
+        # Python binds the submodule `llm_compiler.graph` to this name, which is the graph's.
         if name == "graph" and isinstance(value, ModuleType):
             value = value.graph
         super().__setattr__(name, value)
 
 
-sys.modules[__name__].__class__ = _Package
+if __name__ == "llm_compiler":
+    sys.modules[__name__].__class__ = _Package
+else:  # `import agent`, from a checkout: the same modules under their one name
+    sys.modules[__name__] = import_module("llm_compiler")

@@ -1,5 +1,5 @@
-"""`python -m agent`: the same as `llm-compiler`."""
+"""`python -m llm_compiler`: the same as `llm-compiler`."""
 
-from agent.cli import main
+from llm_compiler.cli import main
 
 main()

@@ -14,9 +14,16 @@ from pydantic import (
     model_validator,
 )
 
-from agent.errors import SetupError
-from agent.overrides import MISSING, TOOLS, apart, checked_plan, checked_prompt, cut
-from prompts import prompt
+from llm_compiler.errors import SetupError
+from llm_compiler.prompting.overrides import (
+    MISSING,
+    TOOLS,
+    apart,
+    checked_plan,
+    checked_prompt,
+    cut,
+)
+from llm_compiler.prompts import prompt
 
 PREFIX = "LLM_COMPILER_"
 DOCUMENTS_ROOT = "LLM_COMPILER_DOCUMENTS_ROOT"

@@ -32,23 +32,23 @@ from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
 
-from agent import loop
-from agent.context import Context
-from agent.joiner import Joiner
-from agent.journal import CHECKPOINTER
-from agent.left import close_left_turn
-from agent.live import Live
-from agent.planner import Planner
-from agent.providers import Role
-from agent.round import Setup
-from agent.savers import with_async
-from agent.scheduler import Scheduler
-from agent.state import Question, State, next_round
-from agent.telemetry import Turn
-from agent.toolbox import Toolbox
-from agent.tracer import with_tracer
-from agent.turns import Place, thread_of
-from tools import SHIPPED
+from llm_compiler.context import Context
+from llm_compiler.execution.journal import CHECKPOINTER
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.models.providers import Role
+from llm_compiler.nodes.joiner import Joiner
+from llm_compiler.nodes.open_round import Setup
+from llm_compiler.nodes.planner import Planner
+from llm_compiler.nodes.scheduler import Scheduler
+from llm_compiler.observability.langsmith import with_tracer
+from llm_compiler.observability.spans import Turn
+from llm_compiler.run import sync_bridge as loop
+from llm_compiler.run.abandoned_turn import close_left_turn
+from llm_compiler.run.async_checkpointer import with_async
+from llm_compiler.run.resources import Live
+from llm_compiler.run.thread_queue import Place, thread_of
+from llm_compiler.state import Question, State, next_round
+from llm_compiler.tools import SHIPPED
 
 _UNBOUNDED = 1_000_000
 

@@ -2,7 +2,7 @@
 
 from tenacity import RetryCallState, wait_exponential_jitter
 
-from agent.errors import ModelError, retry_after
+from llm_compiler.errors import ModelError, retry_after
 
 _exponential = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.25)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.scripted import Ledger
+
 # LangGraph reads it once, when it is imported: checkpoints of the tests hold plain data only.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 # A shell starts what runs in the background (`pytest &`) deaf to Ctrl-C, and so are its children.
@@ -21,3 +23,8 @@ def postgres() -> Iterator[str]:
 
     with server() as address:
         yield address
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()

@@ -81,4 +81,4 @@ def test_a_name_that_is_not_there_is_found() -> None:
     here = "test_promises.py"
     assert "test_a_name_that_is_not_there_is_found" in collected(here)
     assert not {"collected", "test_no_such_test"} & collected(here)
-    assert collected("agent/scripted.py") == collected("no_such_file.py") == frozenset()
+    assert collected("support/scripted.py") == collected("no_such_file.py") == frozenset()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent import Context
-from agent.parser import PlanParser
+from llm_compiler import Context
+from llm_compiler.language.parser import PlanParser
 from tests.bench.model_server import ModelServer, by_role
 
 ROOT = Path(__file__).parents[1]
@@ -67,5 +67,5 @@ def test_every_setting_is_in_the_table() -> None:
 def test_langgraph_json_points_to_the_graph() -> None:
     described = json.loads((ROOT / "langgraph.json").read_text())
     [graph] = described["graphs"].values()
-    assert graph["path"] == "./agent/graph.py:graph"
+    assert graph["path"] == "llm_compiler.graph:graph"
     assert described["checkpointer"]["serde"]["pickle_fallback"] is False

@@ -27,7 +27,7 @@ MAX_LINES = 40
 MAX_CHOICES = 200
 
 _SYSTEM, _USER, _CHOICES = (
-    files("prompts").joinpath("number.md").read_text("utf-8").strip().split("\n---\n")
+    files("llm_compiler.prompts").joinpath("number.md").read_text("utf-8").strip().split("\n---\n")
 )
 
 

@@ -16,7 +16,9 @@ MAX_TOKENS = 32
 MAX_ANSWER = 120
 """Characters of an answer: it is a name to search for, not the text again."""
 
-_SYSTEM, _USER = files("prompts").joinpath("read.md").read_text("utf-8").strip().split("\n---\n")
+_SYSTEM, _USER = (
+    files("llm_compiler.prompts").joinpath("read.md").read_text("utf-8").strip().split("\n---\n")
+)
 _ABSENT = "not in the text"
 # One short line; the bound keeps a greedy model from repeating itself.
 _GRAMMAR = rf"root ::= [^ \n\r] [^\n\r]{{0,{MAX_ANSWER - 1}}}"

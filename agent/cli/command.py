@@ -21,10 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from agent.cli import wording
-from agent.cli.display import Display, Lines, Quiet
-from agent.cli.report import Report
-from agent.threads import Threads
+from llm_compiler.cli import wording
+from llm_compiler.cli.display import Display, Lines, Quiet
+from llm_compiler.cli.report import Report
+from llm_compiler.execution.tool_threads import Threads
 
 DEBUG: Final = "LLM_COMPILER_DEBUG"
 ANSWERED, NOT_ANSWERED, WRONG_USE, STOPPED = 0, 1, 2, 130
@@ -59,7 +59,7 @@ def answer(command: Command) -> int:
 def models(command: Command) -> int:
     """Say which model each role would get; return the exit status."""
     try:
-        from agent.cli.models_report import models_report
+        from llm_compiler.cli.models_report import models_report
 
         report = models_report(_context(command))
         print(json.dumps(report.data(), indent=2) if command.as_json else report.text(), flush=True)
@@ -72,7 +72,7 @@ def explained(error: BaseException) -> int:
     """Print an error as one line on stderr; return the exit status."""
     from pydantic import ValidationError
 
-    from agent.errors import ModelError, SetupError, one_line
+    from llm_compiler.errors import ModelError, SetupError, one_line
 
     if isinstance(error, BrokenPipeError):
         # Nobody reads on (`| head`). The interpreter flushes once more when it exits.
@@ -117,7 +117,7 @@ async def _until_ctrl_c(command: Command) -> int:
 async def _carry_out(command: Command, display: Display) -> int:
     try:
         display.begin("starting")
-        session, deciding = await _imported("agent.cli.session", "agent.cli.deciding")
+        session, deciding = await _imported("llm_compiler.cli.session", "llm_compiler.cli.deciding")
         asked = session.Asked(
             command.question, _context(command), command.thread, command.plan_only
         )
@@ -150,7 +150,7 @@ def _display(command: Command) -> Display:
     if sys.stdout.isatty():
         from rich.console import Console
 
-        from agent.cli.terminal import Terminal
+        from llm_compiler.cli.terminal import Terminal
 
         console = Console(highlight=False, markup=False, emoji=False)
         if not console.is_dumb_terminal:
@@ -159,7 +159,7 @@ def _display(command: Command) -> Display:
 
 
 def _context(command: Command) -> Any:
-    from agent.context import Context
+    from llm_compiler.context import Context
 
     return Context(**command.settings)
 
@@ -171,8 +171,8 @@ def _data(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _draw(path: Path, report: Report) -> None:
-    from agent.cli.timeline import drawn
-    from agent.errors import SetupError
+    from llm_compiler.cli.timeline import drawn
+    from llm_compiler.errors import SetupError
 
     try:
         path.write_text(drawn(report), "utf-8")

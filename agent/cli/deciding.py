@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from agent.cli import wording
+from llm_compiler.cli import wording
 
 _NO_TERMINAL = "nobody could be asked: standard input or standard error is no terminal"
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-from agent.cli import wording
-from agent.cli.report import ANSWER, Report
+from llm_compiler.cli import wording
+from llm_compiler.cli.report import ANSWER, Report
 
 _LONGEST = 200
 

@@ -6,9 +6,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from agent import weights
-from agent.context import Context
-from agent.providers import chosen
+from llm_compiler.context import Context
+from llm_compiler.models.local import weights
+from llm_compiler.models.providers import chosen
 
 
 @dataclass(frozen=True)

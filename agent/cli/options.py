@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def main() -> None:
-    """The program `llm-compiler`, which is `python -m agent` too."""
+    """The program `llm-compiler`, which is `python -m llm_compiler` too."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             # A terminal that cannot show a sign shows "?" instead of ending the program.
@@ -89,7 +89,7 @@ def ask(
         "max_parallel": max_parallel,
         "max_rounds": max_rounds,
     }
-    from agent.cli import command
+    from llm_compiler.cli import command
 
     wanted = command.Command(
         question=text,

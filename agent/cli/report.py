@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agent.cli import wording
+from llm_compiler.cli import wording
 
 ANSWER = "answer"
 Event = Mapping[str, Any]

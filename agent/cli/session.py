@@ -16,13 +16,13 @@ from langchain_core.messages import AIMessageChunk
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
-from agent import weights
-from agent.cli.display import Display
-from agent.context import Context
-from agent.errors import SetupError
-from agent.graph import LLMCompiler, build_graph
-from agent.providers import LOCAL, chosen
-from agent.threads import Threads
+from llm_compiler.cli.display import Display
+from llm_compiler.context import Context
+from llm_compiler.errors import SetupError
+from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.graph import LLMCompiler, build_graph
+from llm_compiler.models.local import weights
+from llm_compiler.models.providers import LOCAL, chosen
 
 Decide = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
 """Shows a request for approval to a person; returns a decision for each of its calls."""

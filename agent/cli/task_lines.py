@@ -5,8 +5,8 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
-from agent.cli import wording
-from agent.cli.report import ANSWER, RoundReport, TaskReport
+from llm_compiler.cli import wording
+from llm_compiler.cli.report import ANSWER, RoundReport, TaskReport
 
 _MARKS: Final = {
     "planned": ("○", "dim"),

@@ -14,10 +14,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from agent.cli import wording
-from agent.cli.flow import Flow
-from agent.cli.report import Report, RoundReport
-from agent.cli.task_lines import round_lines
+from llm_compiler.cli import wording
+from llm_compiler.cli.flow import Flow
+from llm_compiler.cli.report import Report, RoundReport
+from llm_compiler.cli.task_lines import round_lines
 
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _EVERY: Final = 0.1

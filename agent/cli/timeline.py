@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Final
 
-from agent.cli import wording
-from agent.cli.report import Report
-from agent.cli.timeline_rows import Row, rows_of
+from llm_compiler.cli import wording
+from llm_compiler.cli.report import Report
+from llm_compiler.cli.timeline_rows import Row, rows_of
 
 WIDTH: Final = 900
 _MARGIN: Final = 28

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.cli import wording
-from agent.cli.report import Report, RoundReport, TaskReport
+from llm_compiler.cli import wording
+from llm_compiler.cli.report import Report, RoundReport, TaskReport
 
 
 @dataclass

@@ -4,6 +4,6 @@ servers.json ─read─► config.py ─► servers.py ─► session.py   one s
                                       └─► tools.py           names, hints, results
 """
 
-from agent.mcp.servers import with_mcp
+from llm_compiler.mcp.servers import with_mcp
 
 __all__ = ["with_mcp"]

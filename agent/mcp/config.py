@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from agent.errors import SetupError
+from llm_compiler.errors import SetupError
 
 VARIABLE = "LLM_COMPILER_MCP"
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.tools import BaseTool
 
-from agent.errors import SetupError, ToolError
-from agent.mcp.config import VARIABLE, Server, read_servers
-from agent.mcp.session import GoneError, Session
-from agent.mcp.tools import McpTool, plain, without_clashes
-from agent.toolbox import Toolbox
+from llm_compiler.errors import SetupError, ToolError
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.mcp.config import VARIABLE, Server, read_servers
+from llm_compiler.mcp.session import GoneError, Session
+from llm_compiler.mcp.tools import McpTool, plain, without_clashes
 
 if TYPE_CHECKING:
     from mcp import ClientSession

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
-from agent.errors import SetupError, ToolError
-from agent.parser import ANSWER, JOIN
+from llm_compiler.errors import SetupError, ToolError
+from llm_compiler.language.parser import ANSWER, JOIN
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock

@@ -16,11 +16,11 @@ from langgraph_api.auth.noop import UnauthenticatedUser
 from langgraph_sdk import Auth
 from starlette.exceptions import HTTPException
 
-from agent.errors import SetupError
-from agent.server.issuer import Issuer, IssuerAddress
-from agent.server.ownership import own, own_namespace
-from agent.server.token_file import TokenFile
-from agent.server.verifier import IssuerUnreachableError, TokenRefusedError, Verifier
+from llm_compiler.errors import SetupError
+from llm_compiler.server.issuer import Issuer, IssuerAddress
+from llm_compiler.server.ownership import own, own_namespace
+from llm_compiler.server.token_file import TokenFile
+from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError, Verifier
 
 VARIABLE: Final = "LLM_COMPILER_AUTH"
 _REMEDY: Final = f"set {VARIABLE} to file:PATH, jwt:https://ISSUER or open"

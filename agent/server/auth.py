@@ -2,6 +2,6 @@
 
 import os
 
-from agent.server.access import build_auth
+from llm_compiler.server.access import build_auth
 
 auth = build_auth(os.environ)

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import jwt
 
-from agent.errors import SetupError
-from agent.server.verifier import IssuerUnreachableError, TokenRefusedError
+from llm_compiler.errors import SetupError
+from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 
 LIFETIME: Final = 600.0
 PAUSE: Final = 30.0

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Self
 
-from agent.errors import SetupError
-from agent.server.verifier import TokenRefusedError
+from llm_compiler.errors import SetupError
+from llm_compiler.server.verifier import TokenRefusedError
 
 SHORTEST: Final = 16
 _HASH: Final = "sha256:"

@@ -18,7 +18,7 @@ from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
 from pydantic import SecretStr
 
-from agent import build_graph
+from llm_compiler import build_graph
 
 FIRST_TOKEN = 0.1
 """Seconds from a request to the first token of its reply."""

@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
 
-from agent import Context, build_graph
+from llm_compiler import Context, build_graph
 
 
 class Writer(BaseChatModel):

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent import Context, build_graph
-from agent.prompting import called
-from agent.references import as_text
+from llm_compiler import Context, build_graph
+from llm_compiler.language.references import as_text
+from llm_compiler.prompting.messages import called
 
 QUESTIONS = Path(__file__).with_name("questions.json")
 LIBRARY = Path(__file__).parents[2] / "tools" / "library"

@@ -18,7 +18,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from agent import Context, build_graph
+from llm_compiler import Context, build_graph
 from tests.bench.model_server import ModelServer, by_role, tokens
 from tests.bench.overhead import Writer
 

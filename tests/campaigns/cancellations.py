@@ -19,8 +19,8 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from agent import Context, build_graph
-from agent.graph import LLMCompiler
+from llm_compiler import Context, build_graph
+from llm_compiler.graph import LLMCompiler
 from tests.campaigns.cancellable import PLAN, Slow, Work, silent_server
 from tests.campaigns.leftovers import Leftovers, settled, temporary_folder
 from tests.campaigns.report import Progress, Report, Say

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.tools import BaseTool, tool
 from langgraph.types import Command
 
-from agent import Context
+from llm_compiler import Context
 
 Reply = str | tuple[str, type[Exception]]
 """What a model writes: a text, or a text and the error with which it breaks off.

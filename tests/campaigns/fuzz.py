@@ -13,11 +13,11 @@ from typing import Any
 
 from langchain_core.tools import ToolException
 
+from llm_compiler.tools import arithmetic
 from tests.campaigns.escapes import CANARY
 from tests.campaigns.expressions import expressions
 from tests.campaigns.report import Progress, Report, Say
 from tests.campaigns.watch import watching
-from tools import arithmetic
 
 LIMIT = 0.05
 """Seconds of one expression."""

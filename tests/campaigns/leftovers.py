@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from agent import loop
+from llm_compiler.run import sync_bridge as loop
 
 _POOL = "asyncio_"
 """Threads of a loop's own pool: LangGraph and `asyncio.to_thread` use it, and it keeps them."""

@@ -22,7 +22,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import ConfigDict
 
-from agent import build_graph
+from llm_compiler import build_graph
 from tests.campaigns.dag import LOOKS, PAYS, WRITES, Step, random_plan, text, value
 from tests.campaigns.ledger import Ledger
 

@@ -18,13 +18,13 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from agent import build_graph
-from agent.errors import ModelError
-from tests.agent.protocol import follows_protocol
+from llm_compiler import build_graph
+from llm_compiler.errors import ModelError
 from tests.campaigns.cases import CASES, Case, tools
 from tests.campaigns.cast import Cast, Script, question
 from tests.campaigns.leftovers import Leftovers, settled, temporary_folder, threads
 from tests.campaigns.report import Progress, Report, Say
+from tests.support.protocol import follows_protocol
 
 AT_ONCE = 20
 _TURNS_A_THREAD = 4

@@ -5,7 +5,7 @@ import os
 import httpx
 from langchain_core.tools import StructuredTool
 
-from agent import build_graph
+from llm_compiler import build_graph
 
 
 async def _knock(name: str) -> str:

@@ -35,7 +35,7 @@ def probing(
 ) -> Iterator[process.Server]:
     """A server of the shipped graph and of the probes, whose tools knock at `gates`."""
     graphs = {
-        "llm_compiler": "./agent/graph.py:graph",
+        "llm_compiler": "llm_compiler.graph:graph",
         PROBES: "./tests/server/probes.py:graph",
     }
     with process.server(

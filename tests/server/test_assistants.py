@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
-from agent.context import Context
+from llm_compiler.context import Context
 from tests.bench.model_server import Body, ModelServer, Reply, text_of
 from tests.server import process
 from tests.server.gates import Gates

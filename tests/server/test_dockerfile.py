@@ -20,17 +20,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("agent", "tools", "prompts")
 IN_IMAGE = """
-import importlib.util, json, pathlib, sys
+import importlib, json, pathlib, sys
+import llm_compiler
 found = {}
-for path, name in json.loads(sys.argv[1]):
-    spec = importlib.util.spec_from_file_location("loaded", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["loaded"] = module
-    spec.loader.exec_module(module)
-    found[name] = type(getattr(module, name)).__name__
-import agent, prompts, tools
-homes = {str(pathlib.Path(it.__file__).parents[1]) for it in (agent, prompts, tools)}
-print(json.dumps([found, sorted(homes)]))
+for module, name in json.loads(sys.argv[1]):
+    found[name] = type(getattr(importlib.import_module(module), name)).__name__
+print(json.dumps([found, str(pathlib.Path(llm_compiler.__file__).parents[1])]))
 """
 
 
@@ -118,38 +113,36 @@ def test_graph_and_auth_load_from_what_was_added_alone(
     settings = dict(re.findall(r"^ENV (\w+)='(.*)'$", dockerfile, re.MULTILINE))
     [graph] = json.loads(settings["LANGSERVE_GRAPHS"]).values()
     auth = json.loads(settings["LANGGRAPH_AUTH"])
-    home = _copied(added, tmp_path / "deps")
-    places = []
-    for described in (graph, auth):
-        path, _, name = described["path"].rpartition(":")
-        places.append((str(home / PurePosixPath(path).relative_to(_home(dockerfile))), name))
+    places = [described["path"].split(":") for described in (graph, auth)]
+    site = tmp_path / "site"
+    _pip("install", "--target", str(site), str(_copied(added, tmp_path / "deps")))
     loaded = subprocess.run(
         [sys.executable, "-c", IN_IMAGE, json.dumps(places)],
         cwd=tmp_path,
-        # Before an installed copy, as the image has no other.
-        env={**os.environ, "PYTHONPATH": str(home), "LLM_COMPILER_AUTH": "open"},
+        # Before an editable copy, as the image has no other.
+        env={**os.environ, "PYTHONPATH": str(site), "LLM_COMPILER_AUTH": "open"},
         check=True,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    found, homes = json.loads(loaded.stdout)
+    found, home = json.loads(loaded.stdout)
     assert found == {"graph": "LLMCompiler", "auth": "Auth"}
-    assert homes == [str(home)]
+    assert home == str(site)
+
+
+def _pip(verb: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", "pip", verb, "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=100)
 
 
 def test_a_wheel_has_every_prompt_and_document_too(added: list[str], tmp_path: Path) -> None:
     """The image needs none; `pip install` from anywhere else does."""
-    home = _copied(added, tmp_path / "source")
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
-    subprocess.run(
-        [*command, "--wheel-dir", str(tmp_path), str(home)],
-        check=True,
-        capture_output=True,
-        timeout=100,
-    )
+    _pip("wheel", "--wheel-dir", str(tmp_path), str(_copied(added, tmp_path / "source")))
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
-    files = {path for path in added if path.split("/")[0] in FOLDERS}
-    assert not files - inside
+    files = [path for path in added if path.split("/")[0] in FOLDERS]
+    names = {f"llm_compiler/{path.removeprefix('agent/')}" for path in files}
+    assert not names - inside
+    assert {name.split("/")[0] for name in inside if ".dist-info" not in name} == {"llm_compiler"}

@@ -9,9 +9,9 @@ from typing import Any
 import jwt
 import pytest
 
-from agent.errors import SetupError
-from agent.server.issuer import LIFETIME, LONGEST, PAUSE, Issuer, IssuerAddress
-from agent.server.verifier import IssuerUnreachableError, TokenRefusedError
+from llm_compiler.errors import SetupError
+from llm_compiler.server.issuer import LIFETIME, LONGEST, PAUSE, Issuer, IssuerAddress
+from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 from tests.server import process
 from tests.server.jwt_issuer import JwtIssuer, Key
 from tests.server.people import request

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import SetupError
-from agent.server.access import build_auth
-from agent.server.ownership import namespace_label
-from agent.server.token_file import TokenFile
-from agent.server.verifier import TokenRefusedError
+from llm_compiler.errors import SetupError
+from llm_compiler.server.access import build_auth
+from llm_compiler.server.ownership import namespace_label
+from llm_compiler.server.token_file import TokenFile
+from llm_compiler.server.verifier import TokenRefusedError
 
 TOKEN = "a-token-that-is-long-enough"
 DIGEST = sha256(TOKEN.encode()).hexdigest()

@@ -5,7 +5,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from tools import Resources
+from llm_compiler.tools import Resources
 
 
 @dataclass(frozen=True)

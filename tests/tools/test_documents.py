@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.documents import MAX_PASSAGE, Folder, FolderError, passages_of
+from llm_compiler.tools.documents import MAX_PASSAGE, Folder, FolderError, passages_of
 
 PAGES = {
     "microsoft.md": "# Microsoft\n\nBill Gates and Paul Allen founded it.\n\n- Market value: $3 T",

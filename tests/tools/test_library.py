@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.search import LIBRARY
+from llm_compiler.tools.search import LIBRARY
 
 PAGES = sorted(LIBRARY.glob("*.md"))
 pytestmark = pytest.mark.skipif(not PAGES, reason="the library is not here")

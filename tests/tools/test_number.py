@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from langchain_core.tools import ToolException
 
+from llm_compiler.tools.number import MAX_TEXT, number
 from tests.tools.scripted_reader import ScriptedReader, with_resources
-from tools.number import MAX_TEXT, number
 
 EVEREST = """mount-everest.md: Mount Everest
 Mount Everest was first climbed by 2 people.

@@ -4,7 +4,7 @@ import pytest
 from langchain_core.tools import ToolException
 from pydantic import ValidationError
 
-from tools.pick import pick
+from llm_compiler.tools.pick import pick
 
 
 def test_largest_comes_with_all_values() -> None:

@@ -3,8 +3,8 @@
 import pytest
 from langchain_core.tools import ToolException
 
+from llm_compiler.tools.read import MAX_TEXT, read
 from tests.tools.scripted_reader import ScriptedReader, with_resources
-from tools.read import MAX_TEXT, read
 
 TEXT = "microsoft.md: Microsoft\nBill Gates and Paul Allen founded it."
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from langchain_core.tools import ToolException
 
+from llm_compiler.tools.search import LIBRARY, search
 from tests.tools.scripted_reader import with_resources
-from tools.search import LIBRARY, search
 
 KEY = "tvly-secret-key"
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-import tools
+from llm_compiler import tools
 
 
 def test_exports_are_few() -> None:

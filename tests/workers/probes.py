@@ -5,7 +5,7 @@ import os
 
 from langchain_core.tools import BaseTool, StructuredTool
 
-from agent import build_graph
+from llm_compiler import build_graph
 from tests.campaigns.dag import LOOKS, PAYS, WRITES, value
 from tests.workers import book
 

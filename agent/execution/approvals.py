@@ -1,0 +1,87 @@
+"""Asks a person about calls, in the standard shape of LangGraph's human-in-the-loop requests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langgraph.types import interrupt
+
+from llm_compiler.errors import PlanError
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.scheduling.facts import Ask, Decision, Launch
+
+_DECISIONS = ("approve", "edit", "reject")
+
+
+def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
+    """Stop the run until a person has decided on all the calls; return the decisions.
+
+    Asked about are the calls of tools in `approve`, and those of tools with `destructiveHint`
+    that the result of one with `openWorldHint` reaches, of this turn or an earlier one; the
+    description says so.
+
+    The request is `{action_requests: [{name, args, description}], review_configs: [{action_name,
+    allowed_decisions}]}`; the run is resumed with `{decisions: [...]}` in the same order, each
+    `{type: "approve"}`, `{type: "edit", edited_action: {name, args}}` or
+    `{type: "reject", message}`. Resumed with anything else, it asks again and says what is wrong
+    under `error`.
+    """
+    request: dict[str, Any] = {
+        "action_requests": [
+            {
+                "name": call.tool,
+                "args": dict(call.args),
+                "description": _description(call, ask, tools),
+            }
+            for call in ask.calls
+        ],
+        "review_configs": [
+            {"action_name": name, "allowed_decisions": list(_DECISIONS)}
+            for name in dict.fromkeys(call.tool for call in ask.calls)
+        ],
+    }
+    while True:
+        try:
+            return _decisions(ask, interrupt(request), tools)
+        except PlanError as error:
+            request = {**request, "error": str(error)}
+
+
+def reject_all(ask: Ask, why: str) -> tuple[Decision, ...]:
+    """Reject every call, for a run that nobody can be asked in."""
+    return tuple(Decision(call.id, rejected=why) for call in ask.calls)
+
+
+def _description(call: Launch, ask: Ask, tools: Toolbox) -> str:
+    described = f"Task {call.id}: {tools[call.tool].summary}"
+    if (why := ask.why.get(call.id)) is None:
+        return described
+    return f"{described} (asked because the tool is destructive and {why})"
+
+
+def _decisions(ask: Ask, answer: Any, tools: Toolbox) -> tuple[Decision, ...]:
+    decisions = answer.get("decisions") if isinstance(answer, Mapping) else None
+    if not isinstance(decisions, Sequence) or len(decisions) != len(ask.calls):
+        count = len(ask.calls)
+        raise PlanError(f"resume with {{'decisions': [...]}}, one for each of the {count} calls")
+    decided = zip(ask.calls, decisions, strict=True)
+    return tuple(_decision(call, decision, tools) for call, decision in decided)
+
+
+def _decision(call: Launch, decision: Any, tools: Toolbox) -> Decision:
+    given = decision if isinstance(decision, Mapping) else {"type": decision}
+    match given.get("type"):
+        case "approve":
+            return Decision(call.id)
+        case "reject":
+            return Decision(call.id, rejected=str(given.get("message") or "a person rejected it"))
+        case "edit":
+            action = given.get("edited_action")
+            args = action.get("args") if isinstance(action, Mapping) else None
+            if not isinstance(action, Mapping) or not isinstance(args, Mapping):
+                raise PlanError("an edit is {'edited_action': {'name': …, 'args': {…}}}")
+            if action.get("name", call.tool) != call.tool:
+                raise PlanError(f"an edit keeps the tool {call.tool!r}; reject it instead")
+            tools[call.tool].check(args)
+            return Decision(call.id, args=args)
+        case kind:
+            raise PlanError(f"the decision {kind!r} is none of {', '.join(_DECISIONS)}")

@@ -1,0 +1,157 @@
+"""Runs one call: in the loop or in a thread, with its timeout, retries and errors.
+
+Retried are errors that may pass: connections, timeouts, 408, 425, 429 and 5xx, with backoff and a
+server's Retry-After (tenacity). Everything else is a failure at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from llm_compiler.errors import ToolError, may_pass, one_line
+from llm_compiler.execution.jsonable import as_data
+from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.language.toolbox import Tool, Toolbox
+from llm_compiler.observability import spans as telemetry
+from llm_compiler.retries import backoff
+from llm_compiler.scheduling.facts import Launch, Returned
+from llm_compiler.tools import arithmetic
+
+Wait = Callable[[RetryCallState], float]
+PATIENCE = 1.0
+"""Seconds that a call may take to end when it is cancelled."""
+_NOBODY_TO_ASK = "asking a person needs a checkpointer; compile the graph with one"
+
+
+def warm_up(tools: Toolbox) -> None:
+    """Let `math`, if it is offered, import what it needs off the loop, before its first call."""
+    if (offered := tools.get("math")) is not None and offered.base is arithmetic.math:
+        arithmetic.warm_up()
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Runs the calls of a run."""
+
+    tools: Toolbox
+    threads: Threads
+    timeout: float
+    """Seconds per attempt; a tool's `metadata={"timeout": …}` beats it."""
+    retries: int
+    """Attempts after the first; none for a destructive tool."""
+    wait: Wait = backoff
+    can_ask: bool = True
+    """Whether a run that a tool interrupts can be resumed."""
+
+    async def run(
+        self,
+        launch: Launch,
+        config: RunnableConfig,
+        before_destructive: Callable[[Launch], Awaitable[None]] | None = None,
+        give_up: Callable[[Returned], None] | None = None,
+    ) -> Returned:
+        """Run a launched call to its end. Control flow and cancellation pass; errors do not.
+
+        Args:
+            launch: The call.
+            config: What its tool gets.
+            before_destructive: Awaited before a destructive call begins.
+            give_up: Told how the call ended where it does not end itself, since its tool
+                swallows the cancellation that its timeout brought. Cancel it and go on.
+        """
+        tool = self.tools[launch.tool]
+        started_at = time.time()
+        attempts = 0
+
+        def overdue(error: Exception) -> None:
+            if give_up is not None:
+                line = one_line(error)
+                observed.failed(error, line)
+                give_up(Returned(launch.call, None, line, started_at, time.time(), attempts))
+
+        async def attempt() -> Any:
+            nonlocal attempts
+            if (running := asyncio.current_task()) is not None and running.cancelling():
+                raise ToolError("it was cancelled")  # and its tool made an error of that
+            attempts += 1
+            return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
+
+        value, error = None, None
+        with telemetry.tool_call(launch.id, launch.tool) as observed:
+            try:
+                if before_destructive is not None and tool.destructive:
+                    await before_destructive(launch)
+                value = await self._tried(attempt, self.retries if tool.retried else 0)
+            except GraphBubbleUp as raised:
+                if self.can_ask or not isinstance(raised, GraphInterrupt):
+                    observed.status = "stopped"
+                    raise
+                error = _NOBODY_TO_ASK
+                observed.failed(raised, error)
+            # The one place where any error of a tool becomes an outcome.
+            except (Exception, SystemExit) as raised:
+                error = one_line(raised)
+                observed.failed(raised, error)
+            observed.ended(attempts)
+        return Returned(launch.call, value, error, started_at, time.time(), attempts)
+
+    async def _tried(self, attempt: Callable[[], Awaitable[Any]], retries: int) -> Any:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not retries or not may_pass(error):
+                raise
+            failed: list[Exception] = [error]
+
+        async def again() -> Any:
+            # tenacity costs as much as a quick call, so it comes in with the first failure.
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(may_pass),
+            stop=stop_after_attempt(1 + retries),
+            wait=self.wait,
+            reraise=True,
+        )
+        return await retrying(again)
+
+    async def _attempt(
+        self,
+        tool: Tool,
+        args: Mapping[str, Any],
+        config: RunnableConfig,
+        overdue: Callable[[Exception], None],
+    ) -> Any:
+        seconds = float(tool.hints.get("timeout", self.timeout))
+        why = f"no result within {seconds:g} s (tool_timeout)"
+        # `asyncio.timeout` cancels the call once, and waits for it for ever.
+        patience = asyncio.get_running_loop().call_later(
+            seconds + PATIENCE, lambda: overdue(TimeoutError(why))
+        )
+        try:
+            async with asyncio.timeout(seconds) as clock:
+                if tool.is_async:
+                    return await tool.call(args, config)
+                return await self.threads.run(lambda: tool.call(args, config))
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            # The thread of a sync tool runs on: a second attempt would run beside it.
+            raise TimeoutError(why) if tool.is_async else ToolError(why) from None
+        finally:
+            patience.cancel()
+
+
+def _unwrapped(result: Any) -> Any:
+    if isinstance(result, ToolMessage) and result.status == "error":
+        raise ToolError(str(result.content))
+    return result

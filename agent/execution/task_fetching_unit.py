@@ -1,0 +1,234 @@
+"""The task-fetching unit: carries out the orders of one round's schedule.
+
+One inbox: a planned task, a finished call and a passed deadline all come in as facts through
+`tell`, and what they cause is done before it returns. Nothing polls.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+
+from llm_compiler.execution.executor import PATIENCE, Executor
+from llm_compiler.execution.tool_interrupts import Asking, Question
+from llm_compiler.language.task import Outcome
+from llm_compiler.observability.stream_events import Events
+from llm_compiler.scheduling.facts import (
+    Ask,
+    Cancel,
+    DeadlinePassed,
+    Fact,
+    Launch,
+    Returned,
+    Settle,
+)
+from llm_compiler.scheduling.schedule import Schedule
+
+
+class TaskFetchingUnit:
+    """Runs the calls of one round. It belongs to the run: `close` cancels what still runs."""
+
+    def __init__(
+        self, schedule: Schedule, executor: Executor, events: Events, config: RunnableConfig
+    ) -> None:
+        self.schedule = schedule
+        self.asking: Ask | None = None
+        """The calls that wait for a person's decision."""
+        self.closed = False
+        self.before_destructive: Callable[[Launch], Awaitable[None]] | None = None
+        """Awaited before a destructive call begins; if it raises, the call does not."""
+        self._executor = executor
+        self._events = events
+        self._config = config
+        self._context = contextvars.copy_context()
+        self._running: dict[int, asyncio.Task[Returned]] = {}
+        self._ending: set[asyncio.Task[Returned]] = set()
+        self._stopped = asyncio.Event()
+        self._broken: BaseException | None = None
+        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
+        self._known: dict[int, Outcome] = {}
+        self._recalled = 0
+        """Calls that are about to return what they are known to."""
+        self._questions: dict[int, tuple[Launch, Asking, Question]] = {}
+        """The calls that have asked, and have to run again with the answer."""
+        self._answers: dict[int, list[Any]] = {}
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def tell(self, fact: Fact) -> None:
+        """Take a fact in and carry out what it orders."""
+        if self.closed:
+            return
+        for order in self.schedule.handle(fact):
+            match order:
+                case Launch():
+                    self._launch(order)
+                case Cancel(call):
+                    self._cancel(call)
+                case Settle(outcome):
+                    self._events.task_finished(outcome)
+                    if outcome.id in self._waiting:
+                        self._waiting.pop(outcome.id).set_result(outcome)
+                case Ask():
+                    self.asking = order
+                    self._stopped.set()
+        self._check()
+
+    def adopt(self, config: RunnableConfig) -> None:
+        """Go on in another node: later calls carry its callbacks, metadata and context."""
+        inherited = {"configurable", "tags"}
+        own = {key: value for key, value in config.items() if key not in inherited}
+        self._config = cast(RunnableConfig, {**self._config, **own})
+        self._context = contextvars.copy_context()
+
+    def recall(self, outcomes: dict[int, Outcome]) -> None:
+        """Take results from the journal: their calls are not run again."""
+        ended = ("ok", "failed")
+        self._known |= {id: it for id, it in outcomes.items() if it.status in ended and it.attempts}
+
+    def expire_in(self, seconds: float, deadline: float) -> None:
+        """Tell the schedule after `seconds` that the turn's deadline has passed; 0 is at once."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if seconds <= 0:
+            self._expire(deadline)
+        else:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_later(seconds, self._expire, deadline)
+
+    def answer(self, id: int, answer: Any) -> None:
+        """Keep the answer to the next question of a task's call, for when it is run (again)."""
+        self._answers.setdefault(id, []).append(answer)
+
+    async def stopped(self) -> Ask | Question | None:
+        """Wait until every task has its outcome, or a person must decide or answer.
+
+        A question is returned when nothing else can run, the one of the first task first. Calls
+        that have been answered run again.
+
+        Raises:
+            GraphBubbleUp: a graph inside a tool interrupted.
+        """
+        for call, (launch, asking, question) in list(self._questions.items()):
+            if len(self._answers.get(question.id, ())) > len(asking.answers):
+                del self._questions[call]
+                self._launch(launch)
+        while True:
+            await self._stopped.wait()
+            if self._broken is not None:
+                raise self._broken
+            if self.schedule.finished:
+                return None
+            self._stopped.clear()
+            if self.asking is not None:
+                ask, self.asking = self.asking, None
+                return ask
+            if self._questions and self._idle:
+                return min((it for *_, it in self._questions.values()), key=lambda it: it.id)
+
+    def outcome_of(self, id: int) -> "asyncio.Future[Outcome]":
+        """A future for a task's outcome."""
+        future = asyncio.get_running_loop().create_future()
+        if id in self.schedule.outcomes:
+            future.set_result(self.schedule.outcomes[id])
+        else:
+            self._waiting[id] = future
+        return future
+
+    async def close(self) -> None:
+        """Cancel the calls that still run, and wait until they have ended."""
+        self.closed = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for call in list(self._running):
+            self._cancel(call)
+        for future in self._waiting.values():
+            future.cancel()
+        if self._ending:
+            # A tool that ignores its cancellation is not waited for longer than that.
+            await asyncio.wait(self._ending, timeout=PATIENCE)
+        self._stopped.set()
+
+    @property
+    def _idle(self) -> bool:
+        return not self._running and not self._recalled
+
+    def _check(self) -> None:
+        waits = self._broken is not None or self._questions
+        if self.schedule.finished or (waits and self._idle):
+            self._stopped.set()
+
+    def _expire(self, deadline: float) -> None:
+        self._hear(DeadlinePassed(deadline, tuple(self._known.values())))
+
+    def _launch(self, launch: Launch) -> None:
+        if self._broken is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if (known := self._known.get(launch.id)) is not None:
+            self._recalled += 1
+            loop.call_soon(self._recall, Returned.again(launch.call, known))
+            return
+        self._events.task_started(launch)
+        asking = Asking(tuple(self._answers.get(launch.id, ())))
+        name = f"{launch.id} {launch.tool}"
+        context = self._context.copy()
+        config: RunnableConfig = {**self._config, "run_name": name}
+        if self._executor.can_ask:  # else no answer ever comes
+            config = asking.into(config)
+            if (around := context.get(var_child_runnable_config)) is not None:
+                context.run(var_child_runnable_config.set, asking.into(around))
+        task = loop.create_task(
+            self._executor.run(launch, config, self.before_destructive, self._give_up),
+            name=name,
+            context=context,
+        )
+        self._running[launch.call] = task
+        task.add_done_callback(lambda task: self._returned(launch, asking, task))
+
+    def _recall(self, returned: Returned) -> None:
+        self._recalled -= 1
+        self._hear(returned)
+
+    def _returned(self, launch: Launch, asking: Asking, task: "asyncio.Task[Returned]") -> None:
+        if self._running.pop(launch.call, None) is None:
+            return  # cancelled by us
+        if task.cancelled():
+            self._hear(Returned(launch.call, error="the call was cancelled from within"))
+        elif (error := task.exception()) is None:
+            self._hear(task.result())
+        elif (asked := asking.question(error)) is not None:
+            question = Question(launch.id, asked.value, asked.response_schema)
+            self._questions[launch.call] = launch, asking, question
+            self._check()
+        else:
+            self._break(error)
+
+    def _cancel(self, call: int) -> None:
+        self._questions.pop(call, None)
+        if (task := self._running.pop(call, None)) is not None:
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    def _give_up(self, returned: Returned) -> None:
+        """Go on without a call that does not end though its time is up."""
+        self._cancel(returned.call)
+        self._hear(returned)
+
+    def _hear(self, fact: Fact) -> None:
+        """`tell` for callbacks of the loop, whose errors nobody would see."""
+        try:
+            self.tell(fact)
+        except Exception as error:
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        """Control flow of LangGraph, or a fault of ours: the node that waits raises it.
+
+        What runs is let run to its end, so that it is journaled; nothing more starts.
+        """
+        self._broken = self._broken or error
+        self._check()

@@ -1,0 +1,163 @@
+"""Compiles a plan: calls as the model wrote them, or tasks as the state holds them, into tasks."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from llm_compiler.errors import PlanError
+from llm_compiler.language.arguments import clean, read_arguments
+from llm_compiler.language.parser import ANSWER, Call, PlanParser
+from llm_compiler.language.references import references
+from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.language.toolbox import Toolbox
+
+
+class Compiler:
+    """Compiles the calls of one plan, one by one, as they are parsed.
+
+    What does not compile becomes a `Refused` that says why. Whether references and needs lead
+    anywhere shows only with the whole plan: that is ruled in `rules.py`.
+    """
+
+    def __init__(self, tools: Toolbox, *, taken: Collection[int], max_tasks: int) -> None:
+        self._tools = tools
+        self._taken = set(taken)
+        self._left = self._max_tasks = max_tasks
+        self._without_id: list[tuple[Call, str]] = []
+        self.full = False
+        """A task too many was refused; the rest of the plan need not be read."""
+
+    def compile(self, call: Call) -> list[Task | Refused]:
+        """The task of one call; nothing yet for a call whose id cannot be used (see `close`)."""
+        if call.tool == ANSWER and call.whole:
+            call = Call(max(self._taken, default=0) + 1, ANSWER, call.arguments)
+        if call.id < 1:
+            self._without_id.append((call, f"the id {call.id} is not from 1 to 999999999"))
+            return []
+        if call.id in self._taken:
+            self._without_id.append((call, f"the id {call.id} is used twice; count on from it"))
+            return []
+        self._taken.add(call.id)
+        if self._left == 0:
+            self.full = True
+            return [_refused(call, too_many(self._max_tasks))]
+        self._left -= 1
+        try:
+            return [self._task(call)]
+        except PlanError as error:
+            return [_refused(call, str(error))]
+
+    def close(self) -> list[Refused]:
+        """The calls whose ids could not be used, under ids of their own behind all others."""
+        refused = []
+        for call, why in self._without_id:
+            id = max(self._taken, default=0) + 1
+            self._taken.add(id)
+            refused.append(_refused(replace(call, id=id), why, call.text))
+        self._without_id = []
+        return refused
+
+    def _task(self, call: Call) -> Task:
+        if not call.whole:
+            raise PlanError("the plan was cut off inside this call; it was not run")
+        if call.tool == ANSWER:
+            return Task(call.id, ANSWER, _answer(call), text=clean(call.text))
+        tool = self._tools.tool(call.tool)
+        positional, keywords = read_arguments(call.arguments)
+        names = list(tool.parameters)
+        if len(positional) > len(names):
+            raise PlanError(
+                f"{tool.name} takes {len(names)} arguments, not {len(positional)};"
+                f" write {tool.signature}"
+            )
+        args = dict(zip(names, positional, strict=False))
+        if twice := next((name for name in keywords if name in args), None):
+            raise PlanError(f"{tool.name}: {twice!r} is given twice; write {tool.signature}")
+        args |= keywords
+        task = made(self._tools, call.id, tool.name, args, call.after, call.thought, call.text)
+        return replace(task, maybe=task.maybe - self._taken) if task.maybe else task
+
+
+def too_many(max_tasks: int) -> str:
+    """Why the task behind the last one allowed is refused."""
+    return f"the plan has more than {max_tasks} tasks (max_tasks); plan fewer"
+
+
+def is_answer(data: TaskData) -> bool:
+    """Whether a task of the state is a direct answer, which no tool runs."""
+    return data["tool"] == ANSWER and not data.get("text")
+
+
+def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:
+    """Compile a task of the state, which a person may have edited."""
+    id, thought = data["id"], data.get("thought", "")
+    name, args = str(data.get("tool", "")), data.get("args") or {}
+    text = data.get("text", "")
+    if text and not args:
+        parser = PlanParser()
+        calls = [*parser.feed(text), *parser.close()]
+        compiled = Compiler(tools, taken=(), max_tasks=1)
+        if not calls:
+            why = f"{text!r} is no call; write {id}. tool(arguments)"
+            return Refused(id, name, why, text, thought)
+        if calls[0].id != id or id < 1:
+            # Also what was refused for its id, and what has not been edited since.
+            why = f"the text has the id {calls[0].id} and not {id}; write {id}. {calls[0].tool}(…)"
+            return Refused(id, name, why, text, thought)
+        call = replace(calls[0], thought=thought)
+        return replace(compiled.compile(call)[0], id=id)
+    try:
+        if not isinstance(args, Mapping):
+            raise PlanError("the arguments are no object; write them by parameter name")
+        if name == ANSWER:
+            return Task(id, ANSWER, args, text=text)
+        after = tuple(int(need) for need in data.get("needs") or ())
+        return made(tools, id, name, args, after, thought, text)
+    except (PlanError, TypeError, ValueError) as error:
+        return Refused(id, name, str(error), text or f"{id}. {name}({args})", thought)
+
+
+def made(
+    tools: Toolbox,
+    id: int,
+    tool: str,
+    args: Mapping[str, Any],
+    after: tuple[int, ...],
+    thought: str,
+    text: str,
+) -> Task:
+    """A task with its needs.
+
+    Raises:
+        PlanError: no such tool, or its schema refuses the arguments.
+    """
+    tools.tool(tool).check_written(args)
+    needs = dict.fromkeys(after, True)
+    for reference in references(args):
+        if reference.id == id and not reference.certain:
+            continue  # "under $5 million" in task 5
+        needs[reference.id] = reference.certain or needs.get(reference.id, False)
+    return Task(
+        id,
+        tool,
+        args,
+        tuple(needs),
+        frozenset(id for id, certain in needs.items() if not certain),
+        clean(thought),
+        clean(text),
+    )
+
+
+def _answer(call: Call) -> dict[str, Any]:
+    positional, keywords = read_arguments(call.arguments)
+    texts = [*positional, *keywords.values()]
+    if len(texts) != 1 or not isinstance(texts[0], str):
+        raise PlanError('answer takes one text; write answer("…")')
+    if any(reference.certain for reference in references(texts[0])):
+        raise PlanError("an answer has no results to refer to; plan join() to answer from them")
+    return {"text": texts[0].replace("$$", "$")}
+
+
+def _refused(call: Call, error: str, text: str | None = None) -> Refused:
+    text = call.text if text is None else text
+    return Refused(call.id, call.tool, error, clean(text), clean(call.thought))

@@ -1,0 +1,191 @@
+"""References: `$3`, `${3}`, `$3.name`, `$3[0].url`, and `$$` for a dollar sign.
+
+A reference that is the whole of a string stands for the value itself, type kept. Inside a longer
+string it stands for the value's text (JSON for objects). Substitution is one pass: text that came
+out of a result is never scanned for references again.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llm_compiler.errors import PlanError
+from llm_compiler.language.task import DEEPEST
+
+MOST_TEXT = 60_000_000
+"""Characters and parts of a task's arguments, references filled in: from task to task a plan
+could double them."""
+
+_PATH = r"(?:\.[A-Za-z_]\w*|\[(?:-?\d+|\"[^\"\]]*\"|'[^'\]]*')\])*"
+PATTERN = re.compile(
+    rf"\$(?:(?P<dollar>\$)|(?P<id>\d+)|\{{(?P<braced>\d+)(?P<inner>{_PATH})\}})(?P<path>{_PATH})"
+)
+# `json.dumps` would make an encoder for each of a turn's many short results.
+_json = json.JSONEncoder(ensure_ascii=False).encode
+_STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[[\"'](.*?)[\"']\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One use of a result in a task's arguments."""
+
+    id: int
+    certain: bool
+    """False for an unbraced `$5` in a longer string: plain text if no task has that id."""
+
+
+def references(value: Any) -> Iterator[Reference]:
+    """Every reference in a value as written, in reading order."""
+    if isinstance(value, str):
+        for found in PATTERN.finditer(value) if "$" in value else ():
+            if not found["dollar"]:
+                whole = found.end() - found.start() == len(value)
+                yield Reference(_id(found), certain=whole or bool(found["braced"]))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from references(key)
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def substitute(value: Any, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> Any:
+    """Fill every reference in `value`, a task's arguments, with the result it names.
+
+    Raises:
+        PlanError: a path leads nowhere in the result, or what is filled in would be too long or
+            nested too deeply. It is not built then.
+    """
+    # The arguments are an object themselves.
+    return _Filling(result_of, known).filled(value, DEEPEST + 1)
+
+
+def literal(value: Any) -> Any:
+    """A value as a plan writes it, so that no dollar sign in it makes a reference."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {literal(key): literal(item) for key, item in value.items()}
+    return [literal(item) for item in value] if isinstance(value, list) else value
+
+
+def as_text(value: Any) -> str:
+    """A result as it reads inside a longer string."""
+    return value if isinstance(value, str) else _json(value)
+
+
+class _Filling:
+    """Fills one task's arguments, and counts what they come to before it is put together."""
+
+    def __init__(self, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> None:
+        self._result_of = result_of
+        self._known = known
+        self._left = MOST_TEXT
+
+    def filled(self, value: Any, levels: int) -> Any:
+        """`value` filled, where so many more levels of lists and objects may follow."""
+        if isinstance(value, str):
+            if "$" in value:
+                return self._fill(value, levels)
+            self._spend(len(value))
+        elif isinstance(value, Mapping | list):
+            self._enter(value, levels)
+            if isinstance(value, list):
+                return [self.filled(item, levels - 1) for item in value]
+            return {
+                as_text(self.filled(key, levels - 1)): self.filled(item, levels - 1)
+                for key, item in value.items()
+            }
+        return value
+
+    def _fill(self, text: str, levels: int) -> Any:
+        whole = PATTERN.fullmatch(text)
+        if whole and not whole["dollar"]:
+            value = _follow(_id(whole), whole["inner"] or "", self._result_of(_id(whole)))
+            if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
+                value = _follow(_id(whole), whole["path"], value)
+                self._weigh(value, levels)
+                return value
+
+        def replacement(found: re.Match[str]) -> str:
+            shown = self._replacement(found, text)
+            self._spend(len(shown))
+            return shown
+
+        self._spend(len(text))
+        return PATTERN.sub(replacement, text)
+
+    def _replacement(self, found: re.Match[str], text: str) -> str:
+        if found["dollar"]:
+            return "$" + found["path"]
+        if not found["braced"] and not self._known(_id(found)):
+            return found.group()
+        value = _follow(_id(found), found["inner"] or "", self._result_of(_id(found)))
+        if found["path"] and not isinstance(value, dict | list):
+            # "It is $3.Then …", "${3}.txt": a scalar has no parts, so these are text.
+            return as_text(value) + found["path"]
+        value = _follow(_id(found), found["path"], value)
+        negative = isinstance(value, int | float) and value < 0
+        # -2 ** 2 is -4; what was meant is (-2) ** 2.
+        if negative and text[found.end() :].lstrip().startswith("**"):
+            return f"({as_text(value)})"
+        return as_text(value)
+
+    def _weigh(self, value: Any, levels: int) -> None:
+        """Count a result that is filled in whole."""
+        if isinstance(value, str):
+            self._spend(len(value))
+        elif isinstance(value, dict | list):
+            self._enter(value, levels)
+            for item in value:
+                self._weigh(item, levels - 1)
+            for item in value.values() if isinstance(value, dict) else ():
+                self._weigh(item, levels - 1)
+
+    def _enter(self, value: Mapping[str, Any] | list[Any], levels: int) -> None:
+        if not levels:
+            raise PlanError(
+                f"the arguments come to more than {DEEPEST} levels of lists and objects;"
+                " plan flatter ones"
+            )
+        self._spend(len(value))
+
+    def _spend(self, characters: int) -> None:
+        self._left -= characters
+        if self._left < 0:
+            raise PlanError(
+                f"the arguments come to more than {MOST_TEXT} characters with the results filled"
+                " in; refer to fewer or shorter results"
+            )
+
+
+def _id(found: re.Match[str]) -> int:
+    digits = found["id"] or found["braced"]
+    return int(digits) if len(digits) <= 9 else 0
+
+
+def _follow(id: int, path: str, value: Any) -> Any:
+    for step in _STEP.finditer(path):
+        key = step[1] if step[1] is not None else step[3]
+        if key is not None and isinstance(value, dict) and key in value:
+            value = value[key]
+        elif (
+            step[2] is not None
+            and isinstance(value, list)
+            and -len(value) <= int(step[2]) < len(value)
+        ):
+            value = value[int(step[2])]
+        else:
+            raise PlanError(f"${id}{path} leads nowhere: {_what(value)} has no {step.group()}")
+    return value
+
+
+def _what(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"an object with {', '.join(list(value)[:8]) or 'no keys'}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return {str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")

@@ -1,0 +1,112 @@
+"""How a model's reply goes wrong, and what a person is told about it.
+
+    ModelError
+    ├── EmptyReplyError   it ended without a word of use
+    │   └── RefusedError  it would not answer, or its provider's filter would not let it
+    └── CutOffError       it was ended before its end; what came until then was handed on
+
+Raise these `from None`: what a server says may quote the prompt or the key, and a traceback would
+print it. It stays in `__context__` for a debugger.
+"""
+
+from collections.abc import Iterator
+
+from llm_compiler.errors import ModelError, may_pass, retry_after, status_of
+
+
+class EmptyReplyError(ModelError):
+    """A model ended without saying anything of use."""
+
+
+class RefusedError(EmptyReplyError):
+    """A model refused."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
+        """The refusal in the model's own words, for the person alone."""
+
+
+class CutOffError(ModelError):
+    """A reply reached its model's length limit, or a filter's."""
+
+
+_LENGTH = {"length", "max_tokens", "max_output_tokens"}
+_FILTER = {"content_filter", "refusal", "safety", "prohibited_content", "blocklist"}
+_BROKE = {"RemoteProtocolError", "ReadError", "ConnectionResetError", "BrokenPipeError"}
+_TOO_LONG = (
+    "context_length_exceeded",
+    "context length",
+    "context size",
+    "context window",
+    "prompt is too long",
+)
+
+
+def ending_error(
+    who: str, reason: str, *, said: bool, refusal: str, reasoned: bool
+) -> ModelError | None:
+    """What is wrong with a reply that ended in order; None if nothing is.
+
+    `reason` is what its server gave for the end, `said` whether any text came, `refusal` the text
+    that came as such.
+    """
+    if refusal or (reason in _FILTER and not said):
+        why = "refused" if refusal else "was stopped by its provider's content filter"
+        return RefusedError(
+            f"{who} {why}; put the question differently, or use another model", refusal
+        )
+    if not said:
+        if reason in _LENGTH:
+            return EmptyReplyError(
+                f"{who} reached its length limit before a word; use another model"
+            )
+        wrote = "only its reasoning" if reasoned else "nothing"
+        return EmptyReplyError(f"{who} wrote {wrote}; use another model", passing=True, wait=0)
+    if reason in _LENGTH:
+        return CutOffError(f"{who} reached its length limit")
+    if reason in _FILTER:
+        return CutOffError(f"{who} was stopped by its provider's content filter")
+    return None
+
+
+def broken_error(who: str, error: BaseException) -> ModelError:
+    """What is told about a reply that broke off or never began."""
+    text, kind = str(error).casefold(), type(error).__name__
+    broke = next((name for name in _kinds(error) if name in _BROKE), None)
+    status, passing, wait = status_of(error), may_pass(error), retry_after(error)
+    if status == 413 or any(sign in text for sign in _TOO_LONG):
+        remedy = (
+            "the prompt is longer than it takes; ask a shorter question, lower max_result_chars"
+        )
+        return ModelError(f"{who}: {remedy}, or use another model")
+    if status in (401, 403):
+        remedy = f"HTTP {status}: the key was refused; check OPENAI_API_KEY or the provider's key"
+    elif status == 404:
+        remedy = "HTTP 404: no such model there; check the name and OPENAI_BASE_URL"
+    elif status == 429 and "insufficient_quota" in text:
+        remedy, passing = "HTTP 429: no quota is left; check the account", False
+    elif status == 429:
+        remedy = "HTTP 429: too many requests; wait, or use another model"
+    elif status is not None and status >= 500:
+        remedy = f"HTTP {status}: its server failed; try again, or use another model"
+    elif status is not None:
+        remedy = f"HTTP {status} ({kind}): the request was refused; check the model and its limits"
+    elif broke:
+        remedy, wait = f"the connection broke off ({broke}); try again", 0
+    elif kind in ("JSONDecodeError", "UnicodeDecodeError"):
+        remedy, passing = f"its reply is garbled ({kind}); try again", True
+    elif "Timeout" in kind:
+        remedy = f"no answer in time ({kind}); try again, or use another model"
+    elif "Connection" in kind or "Connect" in kind:
+        remedy = f"no connection ({kind}); check the network and OPENAI_BASE_URL"
+    else:
+        remedy = f"{kind}; try again, or use another model"
+    return ModelError(f"{who}: {remedy}", passing=passing, wait=wait)
+
+
+def _kinds(error: BaseException | None) -> Iterator[str]:
+    """The names of an error and of those that led to it; clients wrap what the network says."""
+    while error is not None:
+        yield type(error).__name__
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,205 @@
+"""The embedded `local` model: llama.cpp's OpenAI-compatible server, one for each process.
+
+    absent ─endpoint()→ loading ─→ serving ─stop() or exit→ absent
+                           └─fails→ absent (SetupError)
+
+The first `endpoint()` brings the weights and starts the server; later ones return at once. The
+server is a child process (`local_server.py` says why) on a free loopback port behind a random
+key. It ends with this process, also when that is killed. A forked process starts its own.
+"""
+
+import asyncio
+import atexit
+import importlib.util
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from llm_compiler.errors import SetupError
+from llm_compiler.models.local import weights
+
+LOG_VARIABLE: Final = "LLM_COMPILER_LOCAL_LOG"
+PROGRAM: Final = Path(__file__).with_name("server_process.py")
+# Two requests at once: more would only share the same cores. 8192 tokens hold a joiner's prompt
+# with several long results; the whole context takes 0.45 GB.
+SLOTS: Final = 2
+SLOT_TOKENS: Final = 8192
+# Kept prompts cost 28 KB a token: this is room for some 18,000 tokens.
+CACHE_MIB: Final = 512
+# Threads that wait for one another spin this long, then sleep. By default they spin on, and a
+# single busy process beside them on 2 cores takes the speed from 22 to 1 token/s; so it stays 13.
+SPIN: Final = {"GOMP_SPINCOUNT": "300"}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the server listens: `base_url` ends in `/v1`; others on this machine lack the key."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+
+
+class Server:
+    """One process's server. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        # A forked process inherits the lock in any state and a server that is not its own.
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._endpoint: Endpoint | None = None
+
+    def _after_fork(self) -> None:
+        if process := self._process:
+            # Only the parent may wait for it; and a copy of its stdin would keep it alive.
+            process.returncode = 0
+            _close(process)
+        self._forget()
+
+    def endpoint(self) -> Endpoint:
+        """Return where the server listens, starting it first if it does not run.
+
+        Takes about a second, and longer when the weights have to be brought. Raises SetupError
+        when they, the library or the memory for them are missing.
+        """
+        with self._lock:
+            if self._endpoint and self._process and self._process.poll() is None:
+                return self._endpoint
+            # One that died by itself (out of memory, say) still has its pipes to close.
+            self.stop()
+            library = _library()
+            with weights.progress_bar() as progress:
+                model = weights.ensure(progress)
+            self._endpoint = self._start(library, model)
+            return self._endpoint
+
+    def stop(self) -> None:
+        """Stop the server at once, whatever it is doing; a later `endpoint()` starts another."""
+        # Without the lock: a start that is under way ends because its process does.
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            process.wait()
+            _close(process)
+
+    def _start(self, library: str, model: Path) -> Endpoint:
+        log = bool(os.environ.get(LOG_VARIABLE))
+        api_key = secrets.token_urlsafe(24)
+        settings = {
+            "library": library,
+            "model": str(model),
+            "api_key": api_key,
+            "verbosity": 3 if log else -1,
+            "slots": SLOTS,
+            "slot_tokens": SLOT_TOKENS,
+            "threads": cores(),
+            "cache_mib": CACHE_MIB,
+        }
+        # -P: the folder of the program holds this project's modules, not top-level ones. A
+        # session of its own: Ctrl-C at the terminal must not reach the server.
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=SPIN | os.environ,
+            stderr=None if log else subprocess.DEVNULL,
+            # Unbuffered pipes have no locks, so a forked process can close its copies.
+            bufsize=0,
+            start_new_session=True,
+        )
+        self._process = process
+        try:
+            reply = _converse(process, settings)
+        except BaseException:
+            # Ctrl-C while the model loads.
+            self.stop()
+            raise
+        if "address" not in reply:
+            self.stop()
+            raise SetupError(
+                f"the local model {model.name} did not start ({reply['error']}): free some "
+                f"memory, or set {LOG_VARIABLE}=1 to see why"
+            )
+        return Endpoint(f"{reply['address']}/v1", api_key)
+
+
+def _converse(process: subprocess.Popen[bytes], settings: dict[str, Any]) -> dict[str, str]:
+    """Send the settings and wait for the answer, which comes when the model is loaded."""
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(json.dumps(settings).encode() + b"\n")
+        answer: dict[str, str] = json.loads(process.stdout.readline())
+        return answer
+    except (OSError, ValueError):
+        return {"error": f"it ended with code {process.wait()}"}
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+
+
+def _library() -> str:
+    """The folder that holds xllamacpp, located without loading it into this process."""
+    spec = importlib.util.find_spec("xllamacpp")
+    if spec is None or spec.origin is None:
+        raise SetupError("the model 'local' needs xllamacpp: pip install 'llm-compiler[local]'")
+    return str(Path(spec.origin).parents[1])
+
+
+def cores() -> int:
+    """The cores that this process may use, by its affinity and its container's share."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+    except (OSError, ValueError):
+        return count
+    return count if quota == "max" else max(1, min(count, round(int(quota) / int(period))))
+
+
+# Nothing runs yet: the process's one server, and what ends or forgets it, are only noted.
+_SERVER: Final = Server()
+atexit.register(_SERVER.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_SERVER._after_fork)
+
+
+def endpoint() -> Endpoint:
+    """This process's server (see `Server.endpoint`). Blocks while it starts."""
+    return _SERVER.endpoint()
+
+
+async def start() -> Endpoint:
+    """The same for an event loop, which runs on while the server starts."""
+    result: Future[Endpoint] = Future()
+    result.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            result.set_result(_SERVER.endpoint())
+        except BaseException as error:
+            result.set_exception(error)
+
+    # A daemon thread, not the loop's pool: an interpreter that exits waits for the pool, and
+    # bringing the weights can take minutes.
+    threading.Thread(target=run, name="local-model", daemon=True).start()
+    return await asyncio.wrap_future(result)
+
+
+def stop() -> None:
+    """Stop this process's server if it runs."""
+    _SERVER.stop()

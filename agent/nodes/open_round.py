@@ -1,0 +1,130 @@
+"""Opens a round: the tools offered, the unit that runs its calls, and what the tools need."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from llm_compiler.context import Context
+from llm_compiler.execution.executor import Executor
+from llm_compiler.execution.journal import CHECKPOINTER
+from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
+from llm_compiler.language.compiler import compile_data, is_answer, too_many
+from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.mcp import with_mcp
+from llm_compiler.models.model import Meter, Model, Reader
+from llm_compiler.models.providers import Role, chosen, open_model
+from llm_compiler.observability.stream_events import Events
+from llm_compiler.run.resources import Live, Round, without_live
+from llm_compiler.scheduling.facts import Planned
+from llm_compiler.scheduling.schedule import Schedule
+from llm_compiler.tools import Resources
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What `build_graph` was given."""
+
+    toolbox: Toolbox
+    models: Mapping[Role, BaseChatModel | str]
+
+    async def model(self, context: Context, role: Role) -> Model:
+        """Open the model of a role."""
+        given = self.models.get(role)
+        name, _ = chosen(context, role)
+        model = await open_model(given if given is not None else name)
+        if context.model_timeout is None:
+            return model
+        return replace(model, silence=context.model_timeout)
+
+    async def tools(self, context: Context, left: float | None) -> Toolbox:
+        """The tools of one run, with those of MCP servers that are there in the seconds left."""
+        tools = await with_mcp(self.toolbox, left)
+        return tools.offered(context.allow, context.approve)
+
+
+async def open_round(
+    setup: Setup,
+    runtime: Runtime[Context],
+    config: RunnableConfig,
+    number: int,
+    *,
+    early_start: bool,
+    untrusted_conversation: bool,
+    asked: str | None = None,
+) -> Round:
+    """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
+    live = Live.of(config)
+    context = Context.of(runtime.context)
+    events = Events(runtime.stream_writer, number, live.seconds)
+    if asked is not None:
+        events.turn_start(asked)
+    left = None if context.deadline is None else live.left(context.deadline)
+    tools = await setup.tools(context, left)
+    meter = Meter()
+    resources = Resources(
+        # Tools read with the joiner's model.
+        reader=Reader(await setup.model(context, "joiner"), meter),
+        documents=context.documents
+        and await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
+    )
+    unit = TaskFetchingUnit(
+        Schedule(
+            tools,
+            max_parallel=context.max_parallel,
+            early_start=early_start,
+            untrusted_conversation=untrusted_conversation,
+        ),
+        Executor(
+            tools,
+            live.threads,
+            context.tool_timeout,
+            context.tool_retries,
+            can_ask=config["configurable"].get(CHECKPOINTER) is not None,
+        ),
+        events,
+        call_config(config, resources),
+    )
+    round = Round(number, context, tools, events, unit, meter)
+    await live.begin(round)
+    return round
+
+
+def call_config(config: RunnableConfig, resources: Resources) -> RunnableConfig:
+    """The config that a round's calls get. Models inside tools stay hidden (`nostream`)."""
+    configurable = without_live(config.get("configurable", {}))
+    return {
+        **config,
+        "tags": [*(config.get("tags") or ()), "nostream"],
+        "configurable": {**configurable, **resources.configurable},
+    }
+
+
+def load(
+    round: Round, plan: list[TaskData], outcomes: Mapping[str, OutcomeData], *, announce: bool
+) -> None:
+    """Plan the tasks of the state again: those with an outcome settle at once if not edited."""
+    left = round.context.max_tasks
+    for data in plan:
+        if is_answer(data):
+            continue
+        before = outcomes.get(str(data["id"]))
+        prior = Outcome.of(before) if before else None
+        text, refused = data.get("text", ""), None
+        if prior is None:
+            left -= 1
+            refused = too_many(round.context.max_tasks) if left < 0 else None
+        elif text and not data.get("args"):
+            refused = prior.error or ""
+        if refused is None:
+            task = compile_data(round.tools, data)
+        else:
+            task = Refused(data["id"], data["tool"], refused, text, data.get("thought", ""))
+        if prior is None and announce:
+            round.events.plan_task(task)
+        round.unit.tell(Planned(task, prior))

@@ -1,0 +1,112 @@
+"""LangSmith's tracer, so made that no key or password leaves with a trace."""
+
+import logging
+import re
+from functools import cache
+from typing import Any
+
+from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers.context import tracing_v2_callback_var
+from langchain_core.tracers.langchain import LangChainTracer
+from langsmith import Client
+from langsmith.run_helpers import get_tracing_context
+from langsmith.utils import tracing_is_enabled
+
+from llm_compiler.errors import masked, one_line
+
+_LONGEST = 20_000
+"""Characters of a text in a trace: masking holds up the loop, and long texts hold it up longest."""
+
+
+def with_tracer(config: RunnableConfig, bound: RunnableConfig | None = None) -> RunnableConfig:
+    """The config with a tracer in its callbacks, where LangSmith is on and has none there yet.
+
+    A tracer or a client of the application's own stays: what it masks is its own affair. `bound`
+    is the config that the graph has from `with_config`.
+    """
+    if not tracing_is_enabled():
+        return config
+    around = get_tracing_context()
+    callbacks = config.get("callbacks")
+    given = _handlers(callbacks)
+    own = around["parent"] or around["client"] or tracing_v2_callback_var.get()
+    known = [*given, *_handlers((bound or {}).get("callbacks"))]
+    if own or any(isinstance(handler, LangChainTracer) for handler in known):
+        return config
+    if (client := _client()) is None:
+        return config
+    tracer = _MaskingTracer(
+        project_name=around["project_name"],
+        client=client,
+        tags=around["tags"],
+        metadata=around["metadata"],
+    )
+    if not isinstance(callbacks, BaseCallbackManager):
+        return {**config, "callbacks": [*given, tracer]}
+    callbacks = callbacks.copy()
+    callbacks.add_handler(tracer)
+    return {**config, "callbacks": callbacks}
+
+
+def _handlers(callbacks: Any) -> list[Any]:
+    return list(
+        callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []
+    )
+
+
+class _MaskingTracer(LangChainTracer):
+    """Masks what its client does not: a model's settings, with the address of its server."""
+
+    def on_chat_model_start(self, serialized: dict[str, Any], *args: Any, **more: Any) -> Any:
+        if settings := more.get("invocation_params"):
+            more["invocation_params"] = _mask(settings)
+        return super().on_chat_model_start(_mask(serialized), *args, **more)
+
+
+@cache
+def _client() -> Client | None:
+    """The client; None where LangSmith's settings are wrong: nothing is traced, and turns run."""
+    try:
+        return Client(anonymizer=_mask)
+    except Exception as error:
+        logging.getLogger(__name__).error("no traces, check LANGSMITH_…: %s", one_line(error))
+        return None
+
+
+def _mask(data: Any) -> Any:
+    """The same data with all its texts masked, keys too: by LangSmith's rules, then by ours."""
+    if isinstance(data, str):
+        return _masked_text(data)
+    if isinstance(data, dict):
+        return {_mask(key): _mask(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_mask(value) for value in data]
+    return data
+
+
+def _masked_text(text: str) -> str:
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}… ({len(text) - _LONGEST} characters more)"
+    for pattern, instead in _rules():
+        text = pattern.sub(instead, text)
+    return masked(text)
+
+
+@cache
+def _rules() -> list[tuple[re.Pattern[str], str]]:
+    """LangSmith's rules, of which two take quadratic time on text without blanks as they stand.
+
+    What they allow before a name or an address they keep as it is, so they may as well begin at
+    the name's keyword, and at the address's `://`.
+    """
+    from langsmith.anonymizer import DEFAULT_SECRET_RULES
+
+    rules = []
+    for rule in DEFAULT_SECRET_RULES:
+        given = rule["pattern"]
+        source = given.pattern.replace(r"\b([A-Za-z0-9_.-]*(?:API", "((?:API")
+        source = source.replace("(?:[_.-][A-Za-z0-9]+)*", "(?:[_.-][A-Za-z0-9]{1,200}){0,8}")
+        source = source.replace(r"\b([a-z][a-z0-9+.-]*://", "(://")
+        rules.append((re.compile(source, given.flags), rule["replace"] or "***"))
+    return rules

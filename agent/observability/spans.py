@@ -1,0 +1,251 @@
+"""What OpenTelemetry and Prometheus are told of turns, rounds, model calls and tool calls.
+
+    invoke_agent LLM Compiler        a run of a turn, from its start until it ends or stops
+    └── round 1                      from its plan to its verdict
+        ├── chat gpt-4.1-mini        one try at a model's reply
+        └── execute_tool search      a call, its retries included
+
+The spans have the names and attributes of the GenAI semantic conventions (opentelemetry.io, as of
+1.41), and no text of a question, an argument or a result. They go where the application's SDK sends
+them, nowhere without one. Where `prometheus_client` is installed, as it is on LangGraph Server,
+whose `/metrics` shows them, the same four are counted and timed.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from langgraph.errors import GraphBubbleUp
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from llm_compiler.errors import one_line
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessageChunk
+
+AGENT = "LLM Compiler"
+_tracer = trace.get_tracer("llm-compiler")
+
+
+class Turn:
+    """One run of a turn; the rounds in it follow one another."""
+
+    def __init__(self, thread: object) -> None:
+        named = {} if thread is None else {"gen_ai.conversation.id": str(thread)}
+        self._span = _tracer.start_span(
+            f"invoke_agent {AGENT}",
+            attributes={**_operation("invoke_agent"), "gen_ai.agent.name": AGENT, **named},
+        )
+        self._round: Span | None = None
+        self._began = time.perf_counter()
+        self._end = "stopped"
+
+    @contextmanager
+    def node(self, name: str, number: int) -> Iterator[None]:
+        """Let a node's spans stand under its round; the planner begins a round."""
+        if self._round is None or name == "planner":
+            self._end_round()
+            within = trace.set_span_in_context(self._span)
+            named = {"llm_compiler.round": number}
+            self._round = _tracer.start_span(f"round {number}", within, attributes=named)
+        with trace.use_span(self._round, record_exception=False, set_status_on_exception=False):
+            yield
+
+    def passed(self, node: str, state: Mapping[str, Any]) -> None:
+        """A node has ended, and the state is this now."""
+        assert self._round is not None
+        if node == "joiner":
+            verdict = "answer" if state.get("feedback") is None else "replan"
+            self._round.set_attribute("llm_compiler.verdict", verdict)
+            _count("rounds", verdict)
+            self._end_round()
+            if verdict == "answer":
+                self._end = "answered"
+            usage = state["usage"].values()
+            self._span.set_attributes(_tokens(*(sum(it[k] for it in usage) for k in _DIRECTIONS)))
+
+    def broke_off(self, error: BaseException) -> None:
+        """An error ended the run, or somebody did."""
+        if isinstance(error, GraphBubbleUp):
+            return  # stopped: the graph around this one has the person's answer
+        if isinstance(error, Exception):
+            self._end = "failed"
+            _fail(self._span, error, one_line(error))
+        elif self._end != "answered":  # else its reader had all of it
+            self._end = "cancelled"
+
+    def close(self) -> None:
+        """The run has ended: answered, failed or cancelled; or stopped, for a person."""
+        self._end_round()
+        self._span.set_attribute("llm_compiler.end", self._end)
+        self._span.end()
+        _time("turn", self._began, self._end)
+
+    def _end_round(self) -> None:
+        if self._round is not None:
+            self._round.end()
+            self._round = None
+
+
+class ModelCall:
+    """One try at a model's reply."""
+
+    def __init__(self, span: Span, role: str) -> None:
+        self._span = span
+        self._role = role
+        self._began = time.perf_counter()
+        self._any = False
+        self._spent = [0, 0]
+
+    def take(self, chunk: "AIMessageChunk") -> None:
+        """A chunk has come."""
+        if not self._any:
+            self._any = True
+            first = time.perf_counter() - self._began
+            self._span.set_attribute("gen_ai.response.time_to_first_chunk", first)
+        if (usage := chunk.usage_metadata) is not None:
+            # Some providers tell the one in the first chunk and the other in the last.
+            for at, direction in enumerate(_DIRECTIONS):
+                tokens = max(usage[f"{direction}_tokens"], 0)  # type: ignore[literal-required]
+                self._spent[at] += tokens
+                _count("tokens", self._role, direction, by=tokens)
+            self._span.set_attributes(_tokens(*self._spent))
+
+    def ended(self, reason: str) -> None:
+        """The reply is whole; the provider's word for why it ended, if it gave one."""
+        if reason:
+            self._span.set_attribute("gen_ai.response.finish_reasons", [reason])
+
+
+@contextmanager
+def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
+    """The span of one try at a reply. `name` may have the provider in front."""
+    name = name.removeprefix(f"{provider}:")
+    span = _tracer.start_span(
+        f"chat {name}",
+        kind=SpanKind.CLIENT,
+        attributes={
+            **_operation("chat"),
+            "gen_ai.provider.name": provider,
+            "gen_ai.request.model": name,
+            "gen_ai.request.stream": True,
+            "llm_compiler.role": role,
+        },
+    )
+    began, status = time.perf_counter(), "cancelled"
+    try:
+        yield ModelCall(span, role)
+        status = "ok"
+    except GeneratorExit:  # its reader has enough
+        status = "ok"
+        raise
+    except Exception as error:
+        status = "failed"
+        _fail(span, error, one_line(error))
+        raise
+    finally:
+        span.end()
+        _time("model", began, role, status)
+
+
+class ToolCall:
+    """One call of a tool."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self.status = "cancelled"
+
+    def failed(self, error: BaseException, why: str) -> None:
+        """The call has no result, and `why` is what is told of it."""
+        self.status = "failed"
+        _fail(self._span, error, why)
+
+    def ended(self, attempts: int) -> None:
+        """The call has its result, or has failed."""
+        if self.status != "failed":
+            self.status = "ok"
+        self._span.set_attribute("llm_compiler.attempts", attempts)
+
+
+@contextmanager
+def tool_call(id: int, tool: str) -> Iterator[ToolCall]:
+    """The span of a task's call; what happens inside stands under it."""
+    began = time.perf_counter()
+    with _tracer.start_as_current_span(
+        f"execute_tool {tool}",
+        attributes={
+            **_operation("execute_tool"),
+            "gen_ai.tool.name": tool,
+            "gen_ai.tool.call.id": str(id),
+            "gen_ai.tool.type": "function",
+        },
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        call = ToolCall(span)
+        try:
+            yield call
+        finally:
+            _time("call", began, tool, call.status)
+
+
+_DIRECTIONS = ("input", "output")
+
+
+def _operation(name: str) -> dict[str, str]:
+    return {"gen_ai.operation.name": name}
+
+
+def _tokens(input: int, output: int) -> dict[str, int]:
+    return {"gen_ai.usage.input_tokens": input, "gen_ai.usage.output_tokens": output}
+
+
+def _fail(span: Span, error: BaseException, why: str) -> None:
+    span.set_attribute("error.type", type(error).__qualname__)
+    span.set_status(Status(StatusCode.ERROR, why))
+
+
+# ── Prometheus ────────────────────────────────────────────────────────────────────────────────
+
+
+class _Metric(Protocol):
+    """As `prometheus_client` has them."""
+
+    def labels(self, *values: str) -> Any: ...
+
+
+_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+
+
+def _metrics() -> dict[str, _Metric]:
+    """The metrics by a short name; none without `prometheus_client`."""
+    try:
+        from prometheus_client import Counter, Histogram
+    except ImportError:
+        return {}
+
+    def timed(name: str, what: str, *labels: str) -> Histogram:
+        return Histogram(f"llm_compiler_{name}_seconds", what, labels, buckets=_SECONDS)
+
+    return {
+        "turn": timed("turn", "Runs of a turn.", "end"),
+        "rounds": Counter("llm_compiler_rounds", "Rounds by their verdict.", ["verdict"]),
+        "model": timed("model", "Model calls.", "role", "status"),
+        "tokens": Counter("llm_compiler_tokens", "Tokens of models.", ["role", "direction"]),
+        "call": timed("call", "Tool calls.", "tool", "status"),
+    }
+
+
+_METRICS = _metrics()
+
+
+def _count(metric: str, *labels: str, by: int = 1) -> None:
+    if (found := _METRICS.get(metric)) is not None:
+        found.labels(*labels).inc(by)
+
+
+def _time(metric: str, began: float, *labels: str) -> None:
+    if (found := _METRICS.get(metric)) is not None:
+        found.labels(*labels).observe(time.perf_counter() - began)

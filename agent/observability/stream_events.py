@@ -1,0 +1,108 @@
+"""What `stream_mode="custom"` shows: one dict an event, with seconds since the turn began.
+
+`turn.start`, `plan.task`, `task.started`, `task.finished` (each planned task gets exactly one),
+`plan.end`, `round.end`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from llm_compiler.language.references import as_text
+from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.scheduling.facts import Launch
+
+_LONGEST_RESULT = 200
+_READ = 2 * _LONGEST_RESULT
+"""Characters of a result that are looked at: it may have millions."""
+
+Writer = Callable[[Mapping[str, Any]], None]
+
+
+class Events:
+    """Writes the events of one turn."""
+
+    def __init__(self, write: Writer, round: int, clock: Callable[[], float]) -> None:
+        self._write = write
+        self._round = round
+        self._clock = clock
+
+    def _event(self, event: str, **what: Any) -> None:
+        seconds = round(self._clock(), 6)
+        self._write({"event": event, "round": self._round, "seconds": seconds, **what})
+
+    def turn_start(self, question: str) -> None:
+        self._event("turn.start", question=question, status="running")
+
+    def plan_task(self, task: Task | Refused) -> None:
+        data = task.data()
+        maybe = task.maybe if isinstance(task, Task) else ()
+        self._event(
+            "plan.task",
+            id=task.id,
+            tool=task.tool,
+            args=data["args"],
+            needs=[need for need in data["needs"] if need not in maybe],
+            thought=task.thought,
+            text=data.get("text", ""),
+            status="planned",
+        )
+
+    def task_started(self, launch: Launch) -> None:
+        self._event("task.started", id=launch.id, tool=launch.tool, status="running")
+
+    def task_finished(self, outcome: Outcome) -> None:
+        self._event(
+            "task.finished",
+            id=outcome.id,
+            tool=outcome.tool,
+            status=outcome.status,
+            result=_line("".join(_pieces(outcome.value, _READ))) if outcome.ok else None,
+            error=outcome.error,
+            reused=outcome.reused,
+            attempts=outcome.attempts,
+            took=(outcome.ended_at or 0) - (outcome.started_at or 0),
+        )
+
+    def plan_end(self, ids: Sequence[int]) -> None:
+        self._event("plan.end", ids=list(ids), tasks=len(ids), status="planned")
+
+    def round_end(self, ids: Sequence[int], verdict: str, feedback: str | None) -> None:
+        self._event("round.end", ids=list(ids), status=verdict, feedback=feedback)
+
+
+def _pieces(value: Any, most: int) -> Iterator[str]:
+    """The beginning of a result as text (`as_text`): `most` characters, or all it has."""
+    if isinstance(value, str):
+        yield value[:most]
+        return
+    left = most
+    for piece in _json(value, most):
+        yield piece
+        left -= len(piece)
+        if left <= 0:
+            return
+
+
+def _json(value: Any, most: int) -> Iterator[str]:
+    """JSON data piece by piece, its long texts cut."""
+    if isinstance(value, dict):
+        between = "{"
+        for key, item in value.items():
+            yield f"{between}{as_text([key[:most]])[1:-1]}: "
+            yield from _json(item, most)
+            between = ", "
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        between = "["
+        for item in value:
+            yield between
+            yield from _json(item, most)
+            between = ", "
+        yield "]" if value else "[]"
+    else:
+        yield as_text([value[:most] if isinstance(value, str) else value])[1:-1]
+
+
+def _line(text: str) -> str:
+    text = " ".join(text[:_READ].split())
+    return text if len(text) <= _LONGEST_RESULT else text[: _LONGEST_RESULT - 1] + "…"

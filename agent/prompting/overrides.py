@@ -1,0 +1,117 @@
+"""What an assistant may say in the place of the shipped prompts, and when it is refused.
+
+A prompt is a text with one placeholder, which is filled with what the agent itself knows: `{tools}`
+in the planner's, `{missing}` in the joiner's. All other braces are plain text. A worked plan is a
+text as in prompts/examples/:
+
+    Question: How old was Chopin when he died?
+    Thought: year of death - year of birth.
+    1. search("Chopin")
+    2. number("year of death", $1)
+    ...
+
+It may begin with several questions that it answers, a line each; the likest is shown.
+"""
+
+import re
+from itertools import chain
+
+from llm_compiler.errors import PlanError
+from llm_compiler.language.arguments import read_arguments
+from llm_compiler.language.parser import ANSWER, Call, PlanParser
+from llm_compiler.language.references import references
+
+TOOLS = "{tools}"
+"""In the planner's prompt: the tools offered, a line each."""
+MISSING = "{missing}"
+"""In the joiner's prompt: what to do if the results are not enough, which depends on the round."""
+_WHAT = {
+    TOOLS: "where the tools are listed; add the lines 'Tools:' and '{tools}'",
+    MISSING: "where it is told what to do if the results are not enough; add the line '{missing}'",
+}
+_QUESTION = re.compile(r"Question: *(\S.*)\s*")
+_LINE = r"(?:.*\n|.+)"
+_PIECE = re.compile(
+    rf"(?:^Question:{_LINE})*(?:^(?!Question:){_LINE})+|(?:^Question:{_LINE})+", re.MULTILINE
+)
+
+
+def checked_prompt(text: str, placeholder: str) -> str:
+    """The prompt.
+
+    Raises:
+        ValueError: it lacks its placeholder.
+    """
+    if placeholder not in text:
+        raise ValueError(f"the prompt lacks {placeholder}, {_WHAT[placeholder]}")
+    return text
+
+
+def apart(text: str) -> tuple[str, ...]:
+    """The worked plans of one text, as a variable of the environment holds them."""
+    return tuple(piece.strip() for piece in _PIECE.findall(text) if piece.strip())
+
+
+def questions_and_plan(text: str) -> tuple[list[str], str]:
+    """Take a worked plan apart: the questions above it, and the rest."""
+    questions: list[str] = []
+    while found := _QUESTION.match(text):
+        questions.append(found[1].rstrip())
+        text = text[found.end() :]
+    return questions, text
+
+
+def checked_plan(text: str) -> str:
+    """A worked plan, without the blanks around it.
+
+    Whether its tools exist is not asked: it is only sent where all of them are offered.
+
+    Raises:
+        ValueError: it is none, and why.
+    """
+    text = text.strip()
+    questions, plan = questions_and_plan(text)
+    if not questions:
+        head = text.partition("\n")[0]
+        raise ValueError(f"a worked plan begins with 'Question: …', not with {cut(head)}")
+    parser = PlanParser()
+    calls = parser.feed(plan)
+    ended = parser.ended
+    try:
+        _check([*calls, *parser.close()])
+        if not ended:
+            raise PlanError("it does not end; write join() below its last task")
+    except PlanError as error:
+        raise ValueError(f"the worked plan of {cut(questions[0])}: {error}") from None
+    return text
+
+
+def _check(calls: list[Call]) -> None:
+    if not calls:
+        raise PlanError('it has no task; write them below, as 1. search("…")')
+    known: set[int] = set()
+    for call in calls:
+        if not call.whole:
+            raise PlanError(f"{cut(call.text)} is cut off; close its bracket")
+        positional, keywords = _arguments(call)
+        if call.tool == ANSWER:
+            return
+        if call.id < 1 or call.id in known:
+            raise PlanError(f"the id of {cut(call.text)} is used twice or 0; count on from 1")
+        known.add(call.id)
+        named = references([*positional, *keywords.values()])
+        needs = chain((it.id for it in named if it.certain), call.after)
+        if (lost := next((id for id in needs if id not in known - {call.id}), None)) is not None:
+            raise PlanError(f"{cut(call.text)} needs ${lost}, which no task before it has")
+
+
+def _arguments(call: Call) -> tuple[list[object], dict[str, object]]:
+    try:
+        return read_arguments(call.arguments)
+    except PlanError as error:
+        raise PlanError(f"{cut(call.text)}: {error}") from None
+
+
+def cut(text: str, most: int = 60) -> str:
+    """A text in quotes, as a message shows it: prompts are long."""
+    return repr(text if len(text) <= most else text[: most - 1] + "…")

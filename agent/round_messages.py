@@ -1,0 +1,49 @@
+"""A round in the chat protocol, and the end of a turn that was left."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+
+from llm_compiler.language.compiler import is_answer
+from llm_compiler.language.references import as_text
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData
+from llm_compiler.scheduling.taint import UNTRUSTED
+
+LEFT = "This question was left without an answer: another message came first."
+"""Said in place of the answer of a turn that was left."""
+
+
+def round_messages(
+    plan: Sequence[TaskData],
+    outcomes: Mapping[str, OutcomeData],
+    max_chars: int,
+    *,
+    untrusted: Collection[str] = (),
+) -> list[AnyMessage]:
+    """The plan's calls, and directly behind them their results, each cut to `max_chars`.
+
+    Results of the tools in `untrusted` carry the mark of that (trust.py).
+    """
+    plan = [task for task in plan if not is_answer(task)]
+    if not plan:
+        return []
+    mark = uuid.uuid4().hex[:8]
+    calls = [
+        {"name": task["tool"], "args": task["args"], "id": f"call_{mark}_{task['id']}"}
+        for task in plan
+    ]
+    answers: list[AnyMessage] = []
+    for task in plan:
+        outcome = Outcome.of(outcomes[str(task["id"])])
+        text = as_text(outcome.value) if outcome.ok else f"{outcome.status}: {outcome.error}"
+        answers.append(
+            ToolMessage(
+                text if len(text) <= max_chars else f"{text[:max_chars]}… (max_result_chars)",
+                tool_call_id=f"call_{mark}_{task['id']}",
+                name=task["tool"],
+                status="success" if outcome.ok else "error",
+                response_metadata=UNTRUSTED if task["tool"] in untrusted else {},
+            )
+        )
+    return [AIMessage("", tool_calls=calls), *answers]

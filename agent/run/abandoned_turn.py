@@ -1,0 +1,74 @@
+"""Closes a turn that a new message leaves: stopped at a question or a breakpoint, or killed.
+
+What its journal holds is recorded in the thread, so that every `tool_call` has its `ToolMessage`
+and nobody forgets what has run. Nothing of it runs any more, and a decision that comes for it
+afterwards finds nothing to decide on. An answer that was given stands, also if the run was killed
+before its checkpoint was written.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
+
+from llm_compiler.context import Context
+from llm_compiler.execution.journal import forked_from, recorded_at
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData, tidied
+from llm_compiler.round_messages import LEFT, round_messages
+from llm_compiler.state import State
+
+_NODES = ("planner", "scheduler", "joiner")
+_WHY = "it had not ended when another message came"
+
+
+async def close_left_turn(
+    graph: CompiledStateGraph[Any, Any, Any, Any],
+    saver: BaseCheckpointSaver[Any],
+    config: RunnableConfig,
+    context: object,
+) -> RunnableConfig:
+    """Close the thread's last turn if it has no answer; return the config to go on with."""
+    snapshot = await graph.aget_state(config)
+    # Servers put it in the one or the other; LangGraph, which goes on by it, reads both.
+    run = (config.get("metadata") or {}).get("run_id") or config["configurable"].get("run_id")
+    before = (snapshot.metadata or {}).get("run_id")
+    # Not `next`: a node that has ended, but whose checkpoint is not written, is not in it.
+    node = next((task for task in snapshot.tasks if task.name in _NODES), None)
+    if node is None or (run and run == before):
+        # It has ended; or a server begins the same run again, and it goes on.
+        return config
+    # What the node gave back. A checkpoint that is gone back to stands as it was before.
+    gone_back = "checkpoint_id" in config["configurable"]
+    written: dict[str, Any] = {**(({} if gone_back else node.result) or {})}
+    messages: list[AnyMessage] = written.pop("messages", [])
+    answered = node.name == "joiner" and bool(messages)
+    state = cast(State, {**snapshot.values, **written})
+    outcomes = state.get("outcomes") or {}
+    if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
+        plan = [task for task in tidied(state["plan"]) if str(task["id"]) not in outcomes]
+        found = {
+            **await forked_from(saver, snapshot.config, None),
+            **await recorded_at(saver, snapshot.config),
+        }
+        ended = {str(task["id"]): found.get(str(task["id"])) or _left(task) for task in plan}
+        given = Context(**context) if isinstance(context, Mapping) else Context.of(context)
+        messages = round_messages(plan, ended, given.max_result_chars)
+        outcomes = {**outcomes, **ended}
+    if not answered:
+        messages = [*messages, AIMessage(LEFT)]
+    values = {**written, "messages": messages, "outcomes": outcomes, "feedback": None}
+    # Not the run's own config: with its id, which a server puts in both places, the run would take
+    # the turn for its own, and its message for the one that the turn began with.
+    configurable = {**config["configurable"], **snapshot.config["configurable"]}
+    configurable.pop("run_id", None)
+    closed = await graph.aupdate_state({"configurable": configurable}, values, as_node="joiner")
+    if not gone_back:
+        return config
+    return {**config, "configurable": {**config["configurable"], **closed["configurable"]}}
+
+
+def _left(task: TaskData) -> OutcomeData:
+    return Outcome(task["id"], task["tool"], "skipped", task["args"], error=_WHY).data()

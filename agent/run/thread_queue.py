@@ -1,0 +1,106 @@
+"""Runs of one thread follow one another: in this process, one at a time, in order of arrival.
+
+LangGraph lets two runs of a thread begin from the same checkpoint. Each would end with its own
+answer, but the thread would keep one of them only, and a decision sent twice would run its call
+twice. A server rules this for itself (`multitask_strategy`), and across processes nobody does.
+
+A line spans event loops, since sync runs have a loop of their own; so no `asyncio.Lock` can be it.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from types import TracebackType
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from llm_compiler.run.async_checkpointer import behind
+from llm_compiler.run.sync_bridge import reader
+
+_NODE = "__pregel_task_id"
+"""In the config of what runs in a node."""
+_guard = threading.Lock()
+_lines: dict[Hashable, deque["Place"]] = {}
+"""By what they wait for; who stands first has it. An empty line is not kept."""
+
+
+def thread_of(config: RunnableConfig, saver: object) -> Hashable:
+    """What the runs of a thread wait for; None for runs that wait for nobody.
+
+    Those are runs that are not kept, and those of a subgraph, which its parent's run rules.
+    """
+    configurable = config.get("configurable", {})
+    thread = configurable.get("thread_id")
+    if not isinstance(saver, BaseCheckpointSaver) or thread is None or _NODE in configurable:
+        return None
+    return id(behind(saver)), str(thread), str(configurable.get("checkpoint_ns") or "")
+
+
+class Place:
+    """A run's place in the line for its thread: `async with` waits until it is the first.
+
+    Whoever has left a run of the thread half read and begins another would wait for itself: the
+    earlier run is ended then.
+
+    Args:
+        thread: What is waited for.
+        leave: Ends the run, if it is read in the task that began it.
+    """
+
+    def __init__(self, thread: Hashable, leave: Callable[[], Awaitable[None]]) -> None:
+        self._thread = thread
+        self._task, self._reader = asyncio.current_task(), reader()
+        self._leave = leave
+        self._loop = asyncio.get_running_loop()
+        self._first: asyncio.Future[None] = self._loop.create_future()
+
+    async def __aenter__(self) -> None:
+        with _guard:
+            line = _lines.setdefault(self._thread, deque())
+            line.append(self)
+            first = line[0]
+        try:
+            if first is not self and first._reader == self._reader:
+                await first._end()
+            first._step_up()
+            await self._first
+        except BaseException:
+            self._step_out()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._step_out()
+
+    async def _end(self) -> None:
+        """End a run that is left half read."""
+        if self._task is asyncio.current_task():
+            await self._leave()
+        elif self._task is not None:  # a sync run, which a task of its own reads for its reader
+            self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def _step_up(self) -> None:
+        """Tell this run that it is the first. One whose loop is gone steps out."""
+        try:
+            self._loop.call_soon_threadsafe(
+                lambda: None if self._first.done() else self._first.set_result(None)
+            )
+        except RuntimeError:
+            self._step_out()
+
+    def _step_out(self) -> None:
+        with _guard:
+            line = _lines.get(self._thread, deque())
+            if self in line:
+                line.remove(self)
+            first = line[0] if line else None
+            if first is None:
+                _lines.pop(self._thread, None)
+        if first is not None:
+            first._step_up()

@@ -1,0 +1,145 @@
+"""What the schedule is told, and what it orders: frozen dataclasses, equal by value.
+
+Facts go into `Schedule.handle` (rules.py), orders come out of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from llm_compiler.language.task import Outcome, Refused, Task
+
+# ── facts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A task was planned. `prior` is its outcome from an earlier run or round, if it has one."""
+
+    task: Task | Refused
+    prior: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBroke:
+    """The plan's stream broke off; a new plan of the same round follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEnded:
+    """No more tasks come in this round."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """The plan is in the checkpoint and the scheduler has it: tasks without early start may run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A launched call ended."""
+
+    call: int
+    value: Any = None
+    error: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    attempts: int = 1
+
+    @classmethod
+    def again(cls, call: int, outcome: Outcome) -> "Returned":
+        """What a call gave back when it ran before."""
+        it = outcome
+        return cls(call, it.value, it.error, it.started_at, it.ended_at, it.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said of a task that was asked about: `args` edit it, `rejected` says why."""
+
+    id: int
+    args: Mapping[str, Any] | None = None
+    rejected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A person decided on all the calls of one `Ask`."""
+
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The turn's time is up. `known` are outcomes that are journaled, and were not told yet."""
+
+    seconds: float
+    known: tuple[Outcome, ...] = ()
+
+
+Fact = Planned | PlanBroke | PlanEnded | TakenOver | Returned | Decided | DeadlinePassed
+
+# ── orders ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start a call. `id` is the task it is for, `call` the name under which it returns."""
+
+    call: int
+    id: int
+    tool: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop a launched call; nobody waits for it any more."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A task has ended."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person must decide on these calls; everything else has run."""
+
+    calls: tuple[Launch, ...]
+    why: Mapping[int, str] = field(default_factory=dict)
+    """By the task's id, why it is asked about though its tool is not in `approve`."""
+
+
+Order = Launch | Cancel | Settle | Ask
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRules:
+    """What the rules need to know of a tool."""
+
+    early_start: bool = True
+    shared: bool = True
+    """Equal calls run once."""
+    asks: bool = False
+    """A person must approve each call."""
+    guarded: bool = False
+    """A person must approve a call whose arguments come from an untrusted result."""
+    untrusted: bool = False
+    """Nobody vouches for what it returns."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Calls at once, by the name of what is limited."""
+
+
+class Tools(Protocol):
+    """The tools as the rules see them; both methods are pure."""
+
+    def rules(self, tool: str) -> ToolRules: ...
+
+    def check(self, tool: str, args: Mapping[str, Any]) -> str:
+        """A text that is equal for equal calls, defaults included; PlanError if refused."""
+        ...

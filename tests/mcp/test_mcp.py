@@ -1,0 +1,516 @@
+"""Tools of real MCP servers, on stdio and on streamable HTTP."""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import StructuredTool
+from langgraph.checkpoint.memory import InMemorySaver
+
+from llm_compiler import Context, build_graph
+from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.mcp import with_mcp
+from llm_compiler.mcp.config import VARIABLE, Server, read_servers
+from llm_compiler.mcp.session import GoneError, Session
+from llm_compiler.mcp.tools import hints
+from tests.support.scripted import ScriptedModel, until
+
+SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
+ASK: Any = {"messages": [HumanMessage("What?")]}
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+OWN = Toolbox.of([])
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    def write(**servers: Any) -> None:
+        path = tmp_path / "servers.json"
+        path.write_text(json.dumps({"mcpServers": servers}))
+        monkeypatch.setenv(VARIABLE, str(path))
+
+    return write
+
+
+def stdio(ledger: Path, **more: Any) -> dict[str, Any]:
+    return {"command": sys.executable, "args": [str(SERVER), str(ledger)], **more}
+
+
+class HttpServer:
+    """A server process on streamable HTTP, which can be ended and begun again."""
+
+    def __init__(self, ledger: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/mcp"
+        self._ledger = ledger
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.stop()
+        command = [sys.executable, str(SERVER), str(self._ledger), str(self.port)]
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        self._wait_until_up()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def _wait_until_up(self) -> None:
+        assert self.process is not None
+        while self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                continue
+        raise AssertionError("the server ended")
+
+
+@pytest.fixture
+def http(ledger: Path) -> Iterator[HttpServer]:
+    server = HttpServer(ledger)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["stdio", "http"])
+def entry(request: pytest.FixtureRequest, ledger: Path) -> dict[str, Any]:
+    """The configuration of a server, of each kind in turn."""
+    if request.param == "stdio":
+        return stdio(ledger)
+    return {"url": request.getfixturevalue("http").url}
+
+
+async def call(tools: Toolbox, tool: str, /, **args: Any) -> Any:
+    return await tools[tool].call(args, {})
+
+
+async def turn(plan: str, *, own: list[Any] | None = None, **context: Any) -> dict[str, Any]:
+    """One turn; the outcomes by id."""
+    planner, joiner = ScriptedModel(plan), ScriptedModel("Done.")
+    graph = build_graph(own or [], planner=planner, joiner=joiner, checkpointer=InMemorySaver())
+    state = await graph.ainvoke(ASK, THREAD, context=Context(**context))
+    outcomes: dict[str, Any] = state["outcomes"]
+    return {"prompt": planner.prompts[0], **outcomes}
+
+
+def lines(ledger: Path) -> list[str]:
+    return [line for line in ledger.read_text().splitlines() if not line.startswith("pid")]
+
+
+def pids(ledger: Path) -> list[int]:
+    return [int(line[4:]) for line in ledger.read_text().splitlines() if line.startswith("pid")]
+
+
+def runs(pid: int) -> bool:
+    # Not every system's first process buries what others leave.
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configure) -> None:
+    configure(mountains=entry)
+    found = await turn(
+        '1. height("K2")\n2. height(name="Everest")\n3. facts("K2")\n'
+        '4. describe("Year $3.first.year")'
+    )
+    assert "height(name, unit=" in found["prompt"]
+    assert "A mountain in a few words." in found["prompt"]
+    assert [found[id]["value"] for id in "124"] == [8611.0, 8848.86, "Year 1954 is high."]
+    assert found["3"]["value"] == {"name": "K2", "height": 8611, "first": {"year": 1954}}
+
+
+async def test_one_session_serves_all_calls_and_runs(ledger: Path, configure: Configure) -> None:
+    configure(mountains=stdio(ledger))
+    for _ in range(3):
+        found = await turn('1. describe("A")\n2. describe("B")')
+        assert [found["1"]["status"], found["2"]["status"]] == ["ok", "ok"]
+    assert len(pids(ledger)) == 1
+
+
+async def test_more_calls_at_once_than_a_pool_of_connections_holds(
+    entry: Any, ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=entry)
+    tools = await with_mcp(OWN)
+    calls = [asyncio.create_task(call(tools, "slow", name="a")) for _ in range(110)]
+    await until(lambda: lines(ledger).count("slow a") == 110)
+    assert await call(tools, "describe", name="K2") == "K2 is high."
+    for it in calls:
+        it.cancel()
+    await until(lambda: lines(ledger).count("left a") == 110)
+
+
+async def test_results_become_values(entry: Any, configure: Configure) -> None:
+    configure(mountains=entry)
+    tools = await with_mcp(OWN)
+    assert await call(tools, "describe", name="K2") == "K2 is high."
+    assert await call(tools, "picture") == "one pixel\n[image: image/gif, 23 bytes]"
+
+
+async def test_a_tool_that_raises_is_a_failed_outcome(entry: Any, configure: Configure) -> None:
+    configure(mountains=entry)
+    found = await turn('1. fail("no such thing")')
+    assert found["1"]["status"] == "failed"
+    assert found["1"]["error"] == "Error executing tool fail: no such thing"
+    assert found["1"]["attempts"] == 1
+
+
+async def test_odd_parameter_names_can_be_called(entry: Any, configure: Configure) -> None:
+    configure(mountains=entry)
+    found = await turn(
+        '1. odd_names(max_results=5, from_="here", config="c", self="s")\n2. odd_names(7, "there")'
+    )
+    named = [("config", "c"), ("from", "here"), ("max-results", 5), ("self", "s")]
+    assert found["1"]["value"] == repr(named)
+    assert ("max-results', 7") in found["2"]["value"]
+
+
+async def test_only_allowed_tools_are_offered(ledger: Path, configure: Configure) -> None:
+    configure(mountains=stdio(ledger, allow=["height", "delete-file"]))
+    assert set(await with_mcp(OWN)) == {"height", "delete-file"}
+
+
+async def test_a_name_that_two_have_gets_the_servers_name(
+    ledger: Path, configure: Configure
+) -> None:
+    def search(query: str) -> str:
+        """Our own."""
+        return f"ours {query}"
+
+    one = stdio(ledger, allow=["search", "height"])
+    configure(**{"the alps": one, "asia": stdio(ledger, allow=["height"])})
+    own = Toolbox.of([search])
+    tools = await with_mcp(own)
+    assert set(tools) == {"search", "the_alps_search", "the_alps_height", "asia_height"}
+    assert tools["search"] is own["search"]
+    assert await call(tools, "the_alps_search", query="x") == "found x"
+
+
+async def test_names_that_cannot_be_told_apart_are_an_error(
+    ledger: Path, configure: Configure
+) -> None:
+    server = stdio(ledger, allow=["height"])
+    configure(**{"a b": server, "a_b": server})
+    with pytest.raises(SetupError, match="would both be 'a_b_height'; rename the server"):
+        await with_mcp(OWN)
+
+
+def test_a_schema_is_never_fetched_from_the_network() -> None:
+    schema = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/schema.json"}}}
+
+    def reach(a: int) -> int:
+        return a
+
+    tool = StructuredTool.from_function(reach, description="Reach.", args_schema=schema)
+    with pytest.raises(PlanError, match=r"its schema cannot check this: .*Unresolvable"):
+        Toolbox.of([tool])["reach"].check({"a": 1})
+
+
+# ── annotations ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_hints_default_to_the_worst_as_mcp_says() -> None:
+    worst = {
+        "readOnlyHint": False,
+        "destructiveHint": True,
+        "idempotentHint": False,
+        "openWorldHint": True,
+    }
+    assert hints({}, {}) == worst
+    assert hints({"readOnlyHint": None, "title": "x", "timeout": 0.001}, {}) == worst
+    # MCP: the hint of destruction means something only for tools that write.
+    reads = hints({"readOnlyHint": True, "destructiveHint": True}, {})
+    assert reads == {
+        **worst,
+        "readOnlyHint": True,
+        "destructiveHint": False,
+        "idempotentHint": True,
+    }
+    vouched = {"readOnlyHint": True, "openWorldHint": False, "max_parallel": 2}
+    assert hints({"readOnlyHint": False}, vouched) == {
+        **reads,
+        "openWorldHint": False,
+        "max_parallel": 2,
+    }
+
+
+async def test_annotations_rule_the_scheduling(ledger: Path, configure: Configure) -> None:
+    configure(mountains=stdio(ledger, hints={"*": {"timeout": 9}, "web": {"max_parallel": 1}}))
+    tools = await with_mcp(OWN)
+    assert tools["height"].rules.early_start
+    assert tools["height"].retried
+    assert not tools["height"].rules.untrusted
+    assert tools["web"].rules.untrusted
+    assert tools["web"].rules.limits == {"tool web": 1}
+    assert tools["web"].hints["timeout"] == 9
+    for name in ("delete-file", "unannotated"):
+        assert tools[name].destructive
+        assert not tools[name].rules.early_start
+        assert not tools[name].retried
+    assert tools["unannotated"].rules.untrusted
+    assert not tools["add_note"].destructive
+    assert not tools["add_note"].retried, "twice is two notes"
+    assert tools["set_flag"].retried
+
+
+async def test_a_destructive_call_that_an_untrusted_result_reaches_needs_a_person(
+    ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=stdio(ledger))
+    planner = ScriptedModel('1. web("x")\n2. delete-file("$1")\n3. delete-file("mine")')
+    graph = build_graph(
+        [], planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
+    )
+    state = await graph.ainvoke(ASK, THREAD)
+    [interrupt] = state["__interrupt__"]
+    [request] = interrupt.value["action_requests"]
+    assert request["args"] == {"path": "the web says x"}
+    assert lines(ledger) == ["delete mine"]
+
+
+# ── servers that are not there ────────────────────────────────────────────────────────────────
+
+
+async def test_a_server_that_cannot_be_reached_fails_no_turn(
+    ledger: Path, http: HttpServer, configure: Configure
+) -> None:
+    http.stop()
+    configure(
+        dead={"url": http.url, "allow": ["climb"]},
+        gone={"command": "no-such-command"},
+        broken={"command": sys.executable, "args": ["-c", "raise SystemExit('no licence')"]},
+        mountains=stdio(ledger),
+    )
+    plan = '1. describe("K2")\n2. climb("K2")\n3. whatever()'
+    found = await turn(plan, approve=["climb"], allow=["describe", "climb"])
+    assert "climb" not in found["prompt"]
+    assert "__interrupt__" not in found
+    for name, error in (("2", "the MCP server 'dead' cannot be reached"), ("3", "'gone'")):
+        assert found[name]["status"] == "failed"
+        assert error in found[name]["error"]
+        assert "see that it runs, or take it out of servers.json" in found[name]["error"]
+
+
+async def test_a_server_that_does_not_answer_is_given_up_with_its_process(ledger: Path) -> None:
+    program = f"import os, time; open({str(ledger)!r}, 'w').write(f'pid {{os.getpid()}}');"
+    command = ["-c", program + "time.sleep(100)"]
+    session = Session(Server(command=sys.executable, args=tuple(command)), opens_within=0.5)
+    with pytest.raises(GoneError, match=r"^no answer within 0\.5 s$"):
+        await session.request(lambda session: session.list_tools())
+    await until(lambda: session.ended)
+    assert not [pid for pid in pids(ledger) if runs(pid)]
+
+
+async def test_a_turn_does_not_wait_for_a_slow_server_past_its_deadline(
+    configure: Configure,
+) -> None:
+    configure(slow={"command": sys.executable, "args": ["-c", "import time; time.sleep(100)"]})
+    began = time.perf_counter()
+    tools = await with_mcp(OWN, 0.3)
+    assert time.perf_counter() - began < 3
+    with pytest.raises(PlanError, match="'slow' is still starting; ask again later"):
+        tools.tool("anything")
+
+
+async def test_the_outcome_tells_why_a_process_ended(configure: Configure) -> None:
+    program = "import sys; sys.exit('no licence')"
+    configure(broken={"command": sys.executable, "args": ["-c", program]})
+    tools = await with_mcp(OWN)
+    with pytest.raises(PlanError, match=r"'broken' cannot be reached: .* 'no licence'"):
+        tools.tool("anything")
+
+
+async def test_a_server_that_dies_in_the_middle_is_a_failed_outcome_and_comes_back(
+    ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=stdio(ledger))
+    found = await turn('1. exit_now(3)\n2. after 1: height("K2")')
+    assert found["1"]["status"] == "failed"
+    assert found["1"]["attempts"] == 1
+    assert found["1"]["error"].startswith(
+        "the MCP server 'mountains' broke off in the middle of the call: Connection closed"
+    )
+    assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
+    assert len(pids(ledger)) == 2
+    assert lines(ledger) == ["exit", "describe K2"]
+
+
+async def test_an_http_server_that_dies_in_the_middle_is_a_failed_outcome(
+    ledger: Path, http: HttpServer, configure: Configure
+) -> None:
+    configure(mountains={"url": http.url})
+    found = await turn('1. slow("a")\n2. exit_now(3)', tool_retries=0)
+    assert "the MCP server 'mountains' broke off" in found["2"]["error"]
+    # Whether this one had been sent when the server ended is a matter of luck.
+    assert found["1"]["status"] == "failed"
+    assert found["1"]["error"].startswith("the MCP server 'mountains'")
+    found = await turn('1. describe("K2")', tool_retries=0)
+    assert "'mountains' cannot be reached" in found["1"]["error"]
+    http.start()
+    assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
+
+
+async def test_a_session_lost_between_two_calls_is_opened_anew(
+    ledger: Path, http: HttpServer, configure: Configure
+) -> None:
+    configure(near=stdio(ledger, allow=["describe"]), far={"url": http.url, "allow": ["add_note"]})
+    plan = '1. describe("A")\n2. add_note("A")'
+    assert (await turn(plan))["2"]["status"] == "ok"
+    assert http.process is not None
+    [near] = {*pids(ledger)} - {http.process.pid}
+    psutil.Process(near).kill()
+    http.start()
+    found = await turn(plan)
+    assert [found[id]["status"] for id in "12"] == ["ok", "ok"]
+    assert found["2"]["attempts"] == 1, "a note must not be added twice"
+
+
+async def test_a_cancelled_call_is_cancelled_on_its_server(
+    entry: Any, ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=entry)
+    found = await turn('1. slow("a")', tool_timeout=0.5, tool_retries=0)
+    assert found["1"]["error"].endswith("no result within 0.5 s (tool_timeout)")
+    await until(lambda: "left a" in lines(ledger))
+    assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
+
+
+# ── nothing is left ───────────────────────────────────────────────────────────────────────────
+
+PROGRAM = """
+import asyncio, sys
+from langchain_core.messages import HumanMessage
+from llm_compiler import build_graph
+from tests.support.scripted import ScriptedModel
+graph = build_graph([], planner=ScriptedModel('1. describe("K2")'), joiner=ScriptedModel("Done."))
+ask = {"messages": [HumanMessage("What?")]}
+state = graph.invoke(ask) if sys.argv[1] == "sync" else asyncio.run(graph.ainvoke(ask))
+print(state["outcomes"]["1"]["value"])
+"""
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_no_process_is_left_when_the_program_ends(
+    ledger: Path, configure: Configure, way: str, stubborn: bool
+) -> None:
+    server = stdio(ledger)
+    if stubborn:  # a server that does not end with its input
+        wrapped = f"{sys.executable} {SERVER} {ledger}; echo pid $$ >> {ledger}; sleep 100"
+        server = {"command": "bash", "args": ["-c", wrapped]}
+    configure(mountains=server)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, way],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("K2 is high.\n", "")
+    assert not [pid for pid in pids(ledger) if runs(pid)]
+
+
+# ── the file ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "write JSON"),
+        ("[]", 'has no {"mcpServers"'),
+        ('{"mcpServers": {"a": {}}}', "either a command or a url; correct the file"),
+        ('{"mcpServers": {"a": {"command": "x", "url": "y"}}}', "either a command or a url"),
+        ('{"mcpServers": {"a": {"command": "x", "alow": ["y"]}}}', "a: alow: Extra inputs"),
+        ('{"mcpServers": {"a": {"url": "x", "type": "sse"}}}', "a: type: Input should be"),
+        ('{"mcpServers": {"a": {"url": "x", "transport": "stdio"}}}', "does not fit"),
+        ('{"mcpServers": {"a": {"url": "x", "headers": "sk-hidden"}}}', "a: headers: Input"),
+        (
+            '{"mcpServers": {"a": {"url": "x", "headers": {"A": "${NO_SUCH_VARIABLE}"}}}}',
+            "the variable NO_SUCH_VARIABLE is not set; set it",
+        ),
+    ],
+)
+def test_a_wrong_file_is_a_setup_error(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "servers.json"
+    path.write_text(text)
+    with pytest.raises(SetupError) as raised:
+        read_servers(path)
+    assert why in str(raised.value)
+    assert "sk-hidden" not in str(raised.value)
+
+
+async def test_a_file_that_is_not_there_is_a_setup_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
+    with pytest.raises(SetupError, match="No such file or directory; name the file"):
+        await with_mcp(OWN)
+
+
+def test_the_readmes_file_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILES_KEY", "k")
+    monkeypatch.setenv("WIKI_TOKEN", "t")
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text("utf-8")
+    [shown] = re.findall(r'^```json\n({"mcpServers".*?)^```', readme, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "servers.json"
+    path.write_text(shown)
+    read = read_servers(path)
+    assert read["files"].allow == ("read_file", "delete_file")
+    assert read["wiki"].hints_for("any") == {"readOnlyHint": True, "openWorldHint": False}
+
+
+def test_variables_are_filled_in_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WIKI", "hidden-token")
+    headers = {"Authorization": "Bearer ${WIKI}", "X": "$WIKI"}
+    servers = {
+        "wiki": {"type": "http", "url": "https://wiki.example/mcp", "headers": headers},
+        "off": {"command": "x", "env": {"A": "${NO_SUCH_VARIABLE}"}, "disabled": True},
+    }
+    path = tmp_path / "servers.json"
+    path.write_text(json.dumps({"mcpServers": servers, "other": 1}))
+    read = read_servers(path)
+    assert list(read) == ["wiki"]
+    assert read["wiki"].headers == {"Authorization": "Bearer hidden-token", "X": "$WIKI"}
+    assert "hidden-token" not in repr(read)
+
+
+async def test_without_the_packages_the_error_says_what_to_install(
+    ledger: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(mountains=stdio(ledger))
+    monkeypatch.setitem(sys.modules, "langchain_mcp_adapters.tools", None)
+    with pytest.raises(SetupError, match=r"pip install 'llm-compiler\[mcp\]'"):
+        await with_mcp(OWN)
+
+
+async def test_without_the_variable_nothing_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert await with_mcp(OWN) is OWN

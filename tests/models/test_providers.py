@@ -1,0 +1,206 @@
+"""Which model a role gets, and what a person is told when it cannot be reached."""
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from llm_compiler import Context, build_graph
+from llm_compiler.errors import ModelError, SetupError
+from llm_compiler.models.model import Meter
+from llm_compiler.models.providers import chosen, open_model
+from tests.bench.model_server import ModelServer, Reply, by_role
+from tests.support.scripted import Ledger
+
+SECRET = "sk-very-secret-key"
+ASK: Any = {"messages": [HumanMessage("private question")]}
+OPENAI = Context(model="openai:scripted")
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", *_settings()):
+        monkeypatch.delenv(name, raising=False)
+
+
+def _settings() -> list[str]:
+    return [name for name in os.environ if name.startswith("LLM_COMPILER_")]
+
+
+def point_to(monkeypatch: pytest.MonkeyPatch, server: ModelServer) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+
+
+def test_the_choice_goes_from_role_to_model_to_key_to_local(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert chosen(Context(), "planner")[0] == "local"
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    assert chosen(Context(), "planner")[0] == "openai:gpt-4.1-mini"
+    assert chosen(Context(model="local"), "joiner") == ("local", "model is set")
+    context = Context(model="local", planner_model="openai:big")
+    assert chosen(context, "planner") == ("openai:big", "planner_model is set")
+    assert chosen(context, "joiner")[0] == "local"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("gpt-4.1-mini", "write 'openai:gpt-4.1-mini' or 'local'"),
+        ("openai:", "names no provider"),
+        ("openai:gpt-4.1-mini", "needs OPENAI_API_KEY"),
+        ("anthropic:claude", "pip install langchain langchain-anthropic"),
+    ],
+)
+async def test_a_model_that_cannot_be_opened_says_what_to_do(name: str, remedy: str) -> None:
+    with pytest.raises(SetupError) as error:
+        await open_model(name)
+    assert remedy in str(error.value)
+
+
+async def test_a_model_is_opened_once_per_loop_and_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ModelServer("x") as first, ModelServer("x") as second:
+        point_to(monkeypatch, first)
+        one = await open_model("openai:scripted")
+        assert await open_model("openai:scripted") is one
+        point_to(monkeypatch, second)
+        assert await open_model("openai:scripted") is not one
+
+
+@pytest.mark.parametrize(
+    ("owner", "dialect"), [("llamacpp", "llama.cpp"), ("vllm", "vllm"), ("openai", None)]
+)
+async def test_a_server_that_decodes_under_a_grammar_is_sent_one(
+    monkeypatch: pytest.MonkeyPatch, owner: str, dialect: str | None
+) -> None:
+    script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
+    with ModelServer(script, first_token=0, rate=None, owned_by=owner) as server:
+        point_to(monkeypatch, server)
+        assert (await open_model("openai:scripted")).dialect == dialect
+        state = await build_graph(Ledger().tools).ainvoke(ASK, context=OPENAI)
+        assert state["messages"][-1].text == "Three."
+        plan, _ = [r.body for r in server.requests if r.path.endswith("completions")]
+    sent = plan.get("grammar") or plan.get("structured_outputs", {}).get("grammar") or ""
+    assert ("root ::=" in sent) == (dialect is not None)
+
+
+async def test_a_server_that_is_still_starting_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ModelServer("x", owned_by="llamacpp") as server:
+        point_to(monkeypatch, server)
+        server.loading = True
+        before = await open_model("openai:scripted")
+        server.loading = False
+        after = await open_model("openai:scripted")
+        assert (before.dialect, after.dialect) == (None, "llama.cpp")
+        assert after.chat is before.chat
+        assert await open_model("openai:scripted") is after
+    assert [request.path for request in server.requests] == ["/v1/models"] * 2
+
+
+async def test_a_server_that_was_down_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer("x") as gone:
+        point_to(monkeypatch, gone)
+    assert (await open_model("openai:scripted")).dialect is None
+    port = int(gone.base_url.rpartition(":")[2].partition("/")[0])
+    with ModelServer("x", port=port, owned_by="vllm"):
+        assert (await open_model("openai:scripted")).dialect == "vllm"
+
+
+async def test_a_server_without_a_list_of_models_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with ModelServer("x") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base_url}/elsewhere")
+        for _ in range(2):
+            assert (await open_model("openai:scripted")).dialect is None
+    assert len(server.requests) == 1
+
+
+async def test_an_address_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://user:password@[::1")
+    with pytest.raises(SetupError, match="OPENAI_BASE_URL is no address; write http") as error:
+        await open_model("openai:scripted")
+    assert "password" not in str(error.value)
+
+
+async def test_usage_is_metered_by_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
+    with ModelServer(script, first_token=0, rate=None) as server:
+        point_to(monkeypatch, server)
+        state = await build_graph(Ledger().tools).ainvoke(ASK, context=OPENAI)
+    for role in ("planner", "joiner"):
+        usage = state["usage"][role]
+        assert usage["calls"] == 1
+        assert usage["input"] > 10
+        assert usage["output"] > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (401, "HTTP 401: the key was refused"),
+        (404, "HTTP 404: no such model there"),
+        (400, "HTTP 400"),
+    ],
+)
+async def test_a_refusal_names_role_model_and_remedy_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch, status: int, remedy: str
+) -> None:
+    with ModelServer(Reply(status=status)) as server:
+        point_to(monkeypatch, server)
+        with pytest.raises(ModelError) as error:
+            await build_graph(Ledger().tools).ainvoke(ASK, context=OPENAI)
+    text = str(error.value)
+    assert text.startswith("the planner's model openai:scripted: ")
+    assert remedy in text
+    assert SECRET not in text
+    assert "private" not in text
+
+
+async def test_a_server_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer("x") as server:
+        point_to(monkeypatch, server)
+    model = await open_model("openai:scripted")
+    with pytest.raises(ModelError, match="no connection"):
+        async for _ in model.stream([HumanMessage("x")], Meter(), role="planner"):
+            pass
+
+
+async def test_too_many_requests_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = [Reply(status=429, retry_after=0.01), Reply(status=500), "1. add(1, 2)\n2. join()"]
+    script = by_role({"Write a plan": plan, "Answer": "Three."})
+    with ModelServer(script, first_token=0, rate=None) as server:
+        point_to(monkeypatch, server)
+        state = await build_graph(Ledger().tools).ainvoke(ASK, context=OPENAI)
+    assert state["messages"][-1].text == "Three."
+
+
+async def test_a_stream_that_is_cut_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = "1. echo('one')\n2. add(1, 2)\n3. join()"
+    script = by_role({"Write a plan": [Reply(plan, cut_after=20), plan], "Answer": "Three."})
+    ledger = Ledger()
+    with ModelServer(script, first_token=0, rate=None) as server:
+        point_to(monkeypatch, server)
+        state = await build_graph(ledger.tools).ainvoke(ASK, context=OPENAI)
+    assert state["outcomes"]["2"]["value"] == 3
+    assert ledger.begun.count("one") == 1
+    assert state["usage"]["planner"]["calls"] == 2
+
+
+def test_one_graph_serves_many_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pooled connections die with their loop: each loop has its own."""
+    script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
+    graph = build_graph(Ledger().tools)
+    with ModelServer(script, first_token=0, rate=None) as server:
+        point_to(monkeypatch, server)
+        for _ in range(3):
+            state = asyncio.run(graph.ainvoke(ASK, context=OPENAI))
+            assert state["messages"][-1].text == "Three."
+        assert graph.invoke(ASK, context=OPENAI)["messages"][-1].text == "Three."

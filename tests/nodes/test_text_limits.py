@@ -1,0 +1,240 @@
+"""Odd and endless texts, over real HTTP: what is bounded, and what is made readable."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+
+from llm_compiler import Context, build_graph
+from llm_compiler.errors import ModelError
+from llm_compiler.models.providers import open_model
+from llm_compiler.prompting.messages import bounded
+from llm_compiler.tools import SHIPPED
+from tests.bench.model_server import Body, ModelServer, Reply, text_of
+from tests.support.scripted import Ledger
+from tests.support.serving import Serve, prompts, serving
+
+pytestmark = pytest.mark.timeout(60)
+
+NAME = "openai:scripted"
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+PLAN = '1. echo("NOISE")\n2. join()'
+ANSWER = "Answer."
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    with serving(monkeypatch, planner=PLAN, joiner=ANSWER, read="x") as start:
+        yield start
+
+
+def graph(checkpointer: Any = None) -> Any:
+    return build_graph([*Ledger().tools, *SHIPPED], checkpointer=checkpointer)
+
+
+def ask(question: str) -> Any:
+    return {"messages": [HumanMessage(question)]}
+
+
+async def turn(question: str = "What?", **context: Any) -> Any:
+    await open_model(NAME)  # a deadline in a test must not count the client's import
+    return await graph().ainvoke(ask(question), context=Context(model=NAME, **context))
+
+
+def texts(server: ModelServer, name: str) -> list[str]:
+    """What was sent with a prompt each time, behind its system message, as one text."""
+    return ["\n".join(text for _, text in sent[1:]) for sent in prompts(server, name)]
+
+
+# ── conversations ─────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_hundred_turns_keep_the_prompts_bounded(serve: Serve) -> None:
+    asked = iter(range(200))
+    server = serve(joiner=lambda _: Reply(f"answer {next(asked)} " + "so it is " * 30))
+    compiled = graph(InMemorySaver())
+    for number in range(200):
+        question = ask(f"question {number} " + "and why " * 30)
+        await compiled.ainvoke(question, THREAD, context=Context(model=NAME))
+    for name in ("planner", "joiner"):
+        sizes = [len(prompt) for prompt in texts(server, name)]
+        assert len(sizes) == 200
+        assert max(sizes) < 9000
+        assert sizes[-1] == pytest.approx(sizes[50], rel=0.05)
+    last = texts(server, "planner")[-1]
+    assert "question 198 " in last
+    assert "answer 198 " in last
+    assert "question 0 " not in last
+
+
+async def test_a_turn_sees_earlier_questions_and_answers_and_no_tools(serve: Serve) -> None:
+    server = serve()
+    compiled = graph(InMemorySaver())
+    for question in ("first", "second", "third"):
+        await compiled.ainvoke(ask(question), THREAD, context=Context(model=NAME))
+    planner = texts(server, "planner")[-1]
+    assert planner == f"first\n{ANSWER}\nsecond\n{ANSWER}\nthird"
+    joiner = texts(server, "joiner")[-1]
+    assert joiner.startswith(f"first\n{ANSWER}\nsecond\n{ANSWER}\n")
+    assert joiner.count("NOISE") == texts(server, "joiner")[0].count("NOISE")
+
+
+async def test_a_question_too_long_is_told_and_the_next_one_is_answered(serve: Serve) -> None:
+    def planner(body: Body) -> Reply:
+        if sum(len(text_of(message)) for message in body["messages"]) > 10_000:
+            return Reply(status=400, text="This model's maximum context length is 8192 tokens")
+        return Reply(PLAN)
+
+    server = serve(planner=planner)
+    compiled, context = graph(InMemorySaver()), Context(model=NAME)
+    with pytest.raises(ModelError, match="the prompt is longer than it takes; ask a shorter ques"):
+        await compiled.ainvoke(ask("HUGE " * 200_000), THREAD, context=context)
+    state = await compiled.ainvoke(ask("And K2?"), THREAD, context=context)
+    assert state["messages"][-1].text == ANSWER
+    assert len(texts(server, "planner")[-1]) < 4000
+    assert "… (1000000 characters)" in texts(server, "planner")[-1]
+
+
+@pytest.mark.parametrize("size", [100, 3_000, 10_000, 10_000_000])
+def test_of_long_messages_the_beginning_is_kept(size: int) -> None:
+    kept = bounded([HumanMessage("q" * size), AIMessage("a" * size)])
+    assert [message.text[0] for message in kept] == ["q", "a"]
+    assert sum(len(message.text) for message in kept) < 8000
+
+
+def test_a_conversation_of_many_turns_is_trimmed_in_no_time() -> None:
+    said = [HumanMessage("question " * 20), AIMessage("answer " * 20)] * 50_000
+    began = time.perf_counter()
+    assert 2 <= len(bounded(said)) < 100
+    assert time.perf_counter() - began < 1
+
+
+# ── odd text ──────────────────────────────────────────────────────────────────────────────────
+
+HALVES = "\ud83c\udfd4"
+"""🏔 as two surrogates, which the server sends apart."""
+ODD = {
+    "a pair in halves": (f"K2 {HALVES}.", "K2 🏔."),
+    "a half alone": ("K2 \ud83c.", "K2 \ufffd."),
+    "a half at the end": ("K2 \ud83c", "K2 \ufffd"),
+    "the other half first": ("\udfd4\ud83c K2", "\ufffd\ufffd K2"),
+    "NUL": ("K2\0.", "K2\ufffd."),
+    "many bytes each": ("é🏔漢👩‍👩‍👧", "é🏔漢👩‍👩‍👧"),
+    "other ends of lines": ("a\x85b\u2028c\rd", "a\x85b\u2028c\rd"),
+}
+
+
+@pytest.mark.parametrize("bytewise", [False, True], ids=["", "bytewise"])
+@pytest.mark.parametrize("odd", ODD)
+async def test_odd_text_of_a_model_can_be_kept_and_shown(
+    serve: Serve, odd: str, bytewise: bool
+) -> None:
+    text, shown = ODD[odd]
+
+    def said(reply: str) -> Reply:
+        return Reply(reply, piece=1, bytewise=bytewise)
+
+    plan = f'1. echo("{text}")\n2. read("Which?", "It is K2.")\n3. join()'
+    serve(planner=said(plan), joiner=said(text), read=said(text))
+    compiled = graph(InMemorySaver())
+    await compiled.ainvoke(ask("What?"), THREAD, context=Context(model=NAME))
+    state = (await compiled.aget_state(THREAD)).values
+    assert state["outcomes"]["1"]["value"] == shown
+    assert state["outcomes"]["2"]["value"] == shown.splitlines()[0]
+    assert state["messages"][-1].text == shown
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_a_question_of_odd_text_can_be_asked(serve: Serve, odd: str) -> None:
+    text, shown = ODD[odd]
+    server = serve()
+    state = await turn(text)
+    assert state["messages"][-1].text == ANSWER
+    said = {"messages": [*state["messages"], HumanMessage("Why?")]}
+    assert (await graph().ainvoke(said, context=Context(model=NAME)))["messages"][-1].text == ANSWER
+    assert texts(server, "planner") == [shown, f"{shown}\n{ANSWER}\nWhy?"]
+
+
+# ── endless text ──────────────────────────────────────────────────────────────────────────────
+
+MEGABYTES = 10_000_000
+PIECE = 5_000
+ENDLESS = {
+    "a word": "x" * MEGABYTES,
+    "blanks": " " * MEGABYTES,
+    "digits": "1" * MEGABYTES,
+    "a comment": "# " + "x" * MEGABYTES,
+    "marks": "<" * MEGABYTES,
+    "a string": '1. echo("' + "x" * MEGABYTES,
+    "brackets": "1. echo(" + "[" * MEGABYTES,
+    "backslashes": '1. echo("' + "\\" * MEGABYTES,
+    "quotes": "1. echo(" + '"' * MEGABYTES,
+    "ids": "1. after 1" + ", 1" * (MEGABYTES // 3),
+    "dots": "1." * (MEGABYTES // 2),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+async def test_an_endless_plan_is_read_up_to_a_bound(serve: Serve, kind: str) -> None:
+    server = serve(planner=Reply(ENDLESS[kind], piece=PIECE))
+    began = time.perf_counter()
+    state = await turn()
+    assert time.perf_counter() - began < 10
+    assert state["messages"][-1].text == ANSWER
+    assert {outcome["status"] for outcome in state["outcomes"].values()} <= {"failed"}
+    planned = [r for r in server.requests if "Write a plan" in str(r.body.get("messages"))]
+    for request in planned:
+        assert request.ended.result(5) == "left"
+        assert len(request.sent) * PIECE < MEGABYTES
+    assert len(texts(server, "joiner")[0]) < 5000
+
+
+async def test_one_piece_of_ten_megabytes_is_bounded_too(serve: Serve) -> None:
+    server = serve(planner=Reply(ENDLESS["a string"], piece=MEGABYTES))
+    state = await turn()
+    assert state["messages"][-1].text == ANSWER
+    assert len(str(state["plan"])) < 500_000
+    assert len(texts(server, "joiner")[0]) < 5000
+
+
+async def test_an_endless_answer_is_cut(serve: Serve) -> None:
+    server = serve(joiner=Reply("x" * MEGABYTES, piece=PIECE))
+    answer = (await turn())["messages"][-1].text
+    assert answer.endswith("x… (cut off after 200000 characters)")
+    assert len(answer) < 210_000
+    assert server.requests[-1].ended.result(5) == "left"
+
+
+@pytest.mark.parametrize("text", [" ", "*", "REPLAN:", "REPLAN: \n"])
+async def test_an_endless_beginning_of_an_answer_is_cut(serve: Serve, text: str) -> None:
+    serve(joiner=Reply(text + text[-1] * MEGABYTES, piece=PIECE))
+    began = time.perf_counter()
+    assert (await turn(max_rounds=1))["messages"][-1].text
+    assert time.perf_counter() - began < 20
+
+
+async def test_an_answer_that_drips_for_ever_ends_with_the_deadline(serve: Serve) -> None:
+    server = serve(joiner=Reply("drip" * 10_000, rate=50))
+    state = await turn(deadline=0.5, model_timeout=0.5)
+    answer = state["messages"][-1].text
+    assert answer.startswith("dripdrip")
+    assert answer.endswith(f"drip… (the joiner's model {NAME} was cut off at the deadline)")
+    assert server.requests[-1].ended.result(5) == "left"
+
+
+async def test_a_plan_that_drips_for_ever_ends_with_the_deadline(serve: Serve) -> None:
+    serve(planner=Reply('1. echo("one")\n' + "drip" * 10_000, rate=50))
+    state = await turn(deadline=0.5)
+    assert state["messages"][-1].text == ANSWER
+
+
+async def test_an_endless_reading_is_cut(serve: Serve) -> None:
+    server = serve(
+        planner='1. read("Which?", "It is K2.")\n2. join()',
+        read=Reply("x" * MEGABYTES, piece=PIECE),
+    )
+    assert (await turn())["outcomes"]["1"]["value"] == "x" * 120
+    assert server.requests[-2].ended.result(5) == "left"

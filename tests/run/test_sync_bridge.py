@@ -1,0 +1,186 @@
+"""`invoke` and `stream` work wherever `ainvoke` and `astream` do."""
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import END, START, StateGraph
+
+from llm_compiler import build_graph
+from llm_compiler.state import State
+from tests.support.scripted import Ledger, ScriptedModel
+
+ASK: Any = {"messages": [HumanMessage("What?")]}
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+PLAN = "1. add(1, 2)\n2. add($1, 4)\n3. join()"
+
+
+def graph(ledger: Ledger, **options: Any) -> Any:
+    return build_graph(
+        ledger.tools, planner=ScriptedModel(PLAN), joiner=ScriptedModel("Seven."), **options
+    )
+
+
+def test_stream_yields_what_astream_yields() -> None:
+    modes: Any = ["updates", "custom", "messages"]
+    chunks = list(graph(Ledger()).stream(ASK, stream_mode=modes))
+    assert {mode for mode, _ in chunks} == set(modes)
+    assert [list(chunk) for mode, chunk in chunks if mode == "updates"] == [
+        ["planner"],
+        ["scheduler"],
+        ["joiner"],
+    ]
+
+
+async def test_invoke_works_inside_a_running_loop() -> None:
+    assert graph(Ledger()).invoke(ASK)["messages"][-1].text == "Seven."
+
+
+def test_many_threads_at_once() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        states = list(pool.map(lambda _: graph(Ledger()).invoke(ASK), range(16)))
+    assert [state["outcomes"]["2"]["value"] for state in states] == [7] * 16
+
+
+def test_a_sync_only_checkpointer(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "db", check_same_thread=False) as connection:
+        compiled = graph(Ledger(), checkpointer=SqliteSaver(connection))
+        compiled.invoke(ASK, THREAD)
+        assert compiled.get_state(THREAD).values["outcomes"]["2"]["value"] == 7
+    connection.close()
+
+
+async def test_a_sync_only_checkpointer_is_called_from_threads_by_ainvoke(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "db", check_same_thread=False)
+    compiled = graph(Ledger(), checkpointer=SqliteSaver(connection))
+    state = await compiled.ainvoke(ASK, THREAD)
+    assert state["outcomes"]["2"]["value"] == 7
+    connection.close()
+
+
+def test_as_a_node_of_a_sync_parent_graph(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "db", check_same_thread=False)
+    builder = StateGraph(State)
+    builder.add_node("compiler", graph(Ledger()))
+    builder.add_edge(START, "compiler")
+    builder.add_edge("compiler", END)
+    parent = builder.compile(checkpointer=SqliteSaver(connection))
+    assert parent.invoke(ASK, THREAD)["messages"][-1].text == "Seven."
+    connection.close()
+
+
+@pytest.mark.parametrize("count", [8, 32])
+def test_sync_tools_all_run_at_once(count: int) -> None:
+    barrier = threading.Barrier(count, timeout=30)
+
+    def meet(place: int) -> int:
+        """Wait until all are there."""
+        barrier.wait()
+        return place
+
+    plan = "".join(f"{i}. meet({i})\n" for i in range(1, count + 1)) + "99. join()"
+    compiled = build_graph([meet], planner=ScriptedModel(plan), joiner=ScriptedModel("Met."))
+    state = compiled.invoke(ASK, context={"max_parallel": count})
+    assert [outcome["status"] for outcome in state["outcomes"].values()] == ["ok"] * count
+
+
+def test_closing_a_stream_early_cancels_its_calls() -> None:
+    ledger = Ledger()
+    ledger.gate("never")
+    planner = ScriptedModel("1. echo('never')\n2. join()")
+    compiled = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel())
+    stream = compiled.stream(ASK, stream_mode="custom")
+    for event in stream:
+        if event["event"] == "task.started":
+            break
+    stream.close()
+    assert ledger.cancelled == ["never"]
+
+
+async def test_cancelling_ainvoke_cancels_its_calls() -> None:
+    ledger = Ledger()
+    ledger.gate("never")
+    planner = ScriptedModel("1. echo('never')\n2. join()")
+    compiled = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await compiled.ainvoke(ASK)
+    assert ledger.cancelled == ["never"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+SCRIPT = """
+import asyncio, sys
+from llm_compiler import build_graph
+from tests.support.scripted import ScriptedModel
+async def never() -> str:
+    "Never."
+    print("begun", flush=True)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("cancelled", flush=True)
+planner = ScriptedModel("1. never()\\n2. join()")
+graph = build_graph([never], planner=planner, joiner=ScriptedModel())
+try:
+    graph.invoke({"messages": [("user", "x")]})
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_ctrl_c_cancels_a_sync_run_within_a_second() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert output.split() == ["cancelled", "interrupted"]
+    assert errors == ""
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_tool_may_itself_invoke_a_graph() -> None:
+    inner = graph(Ledger())
+
+    async def nested(question: str) -> str:
+        """Ask another agent, synchronously."""
+        return str(inner.invoke(ASK)["messages"][-1].text)
+
+    compiled = build_graph(
+        [nested], planner=ScriptedModel("1. nested('x')\n2. join()"), joiner=ScriptedModel("Yes.")
+    )
+    assert compiled.invoke(ASK)["outcomes"]["1"]["value"] == "Seven."
+
+
+def test_a_keyboard_interrupt_inside_a_tool_does_not_end_the_loop() -> None:
+    def stop() -> None:
+        """Stop."""
+        raise KeyboardInterrupt
+
+    compiled = build_graph(
+        [stop], planner=ScriptedModel("1. stop()\n2. join()"), joiner=ScriptedModel("Well.")
+    )
+    assert compiled.invoke(ASK)["outcomes"]["1"]["status"] == "failed"
+    assert graph(Ledger()).invoke(ASK)["messages"][-1].text == "Seven."
+
+
+def test_stream_waits_for_its_reader() -> None:
+    ledger = Ledger()
+    chunks = graph(ledger).stream(ASK, stream_mode="updates")
+    assert list(next(chunks)) == ["planner"]
+    chunks.close()
+    assert (3, 4) not in ledger.ended or len(ledger.ended) <= 2

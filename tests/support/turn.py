@@ -1,0 +1,225 @@
+"""A driver for `Schedule`: it carries orders out by hand, and checks each against the rules.
+
+What a call gives back is told from its arguments alone, so that a plan's outcomes can be foreseen.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from llm_compiler.errors import PlanError
+from llm_compiler.language.references import references
+from llm_compiler.language.task import Outcome, Task
+from llm_compiler.scheduling.facts import (
+    Ask,
+    Cancel,
+    DeadlinePassed,
+    Decided,
+    Decision,
+    Fact,
+    Launch,
+    Order,
+    PlanBroke,
+    PlanEnded,
+    Planned,
+    Returned,
+    Settle,
+    TakenOver,
+    ToolRules,
+)
+from llm_compiler.scheduling.schedule import Schedule
+
+TOOLS: dict[str, ToolRules] = {
+    "read": ToolRules(),
+    "two": ToolRules(limits={"tool two": 2}),
+    "alone": ToolRules(limits={"exclusive disk": 1}),
+    "disk": ToolRules(limits={"tool disk": 2, "exclusive disk": 1}),
+    "destroy": ToolRules(early_start=False, shared=False),
+    "ask": ToolRules(early_start=False, asks=True),
+    "ask_destroy": ToolRules(early_start=False, shared=False, asks=True),
+    "open": ToolRules(untrusted=True),
+    "guarded": ToolRules(early_start=False, shared=False, guarded=True),
+}
+FAILS = 2
+"""Calls with this `x` fail."""
+REFUSED = 3
+"""Arguments with this `x` the schema refuses."""
+
+
+class FakeTools:
+    """The tools as the rules see them."""
+
+    def rules(self, tool: str) -> ToolRules:
+        return TOOLS[tool]
+
+    def check(self, tool: str, args: Mapping[str, Any]) -> str:
+        if args.get("x") == REFUSED:
+            raise PlanError(f"{tool} refuses {REFUSED}")
+        return f"{tool} {json.dumps(args, sort_keys=True)}"
+
+
+def result(args: Mapping[str, Any]) -> tuple[Any, str | None]:
+    """What a call returns, or its error. The value looks like a reference, and must not be one."""
+    return (None, "it failed") if args["x"] == FAILS else (f"${args['x']} of {args['x']}", None)
+
+
+@dataclass
+class Turn:
+    """One turn, driven in any order of events."""
+
+    plan: list[Task]
+    max_parallel: int
+    random: Random
+    early_start: bool = True
+    breaks: int = 0
+    deadline: bool = False
+    running: dict[int, Launch] = field(default_factory=dict)
+    launches: list[Launch] = field(default_factory=list)
+    settled: dict[int, Outcome] = field(default_factory=dict)
+    decided: dict[int, Decision] = field(default_factory=dict)
+    asking: Ask | None = None
+
+    def __post_init__(self) -> None:
+        self.schedule = Schedule(
+            FakeTools(), max_parallel=self.max_parallel, early_start=self.early_start
+        )
+        self.unplanned = list(self.plan)
+        self.ended = self.taken_over = self.expired = False
+
+    def run(self) -> None:
+        """Until nothing is left to happen."""
+        while facts := self._possible():
+            self.tell(self.random.choice(facts))
+        assert self.schedule.finished
+        assert self.schedule.outcomes == self.settled
+        assert not self.running
+        assert list(self.schedule.tasks) == [task.id for task in self.plan]
+
+    def _possible(self) -> list[Fact]:
+        facts: list[Fact] = [
+            Returned(call, *result(launch.args), started_at=1.0, ended_at=2.0)
+            for call, launch in self.running.items()
+        ]
+        if self.unplanned:
+            facts += [Planned(self.unplanned[0])] * 3
+        elif not self.ended:
+            facts.append(PlanEnded())
+        if self.breaks and not self.ended:
+            facts.append(PlanBroke())
+        if self.ended and not self.taken_over:
+            facts.append(TakenOver())
+        if self.asking is not None:
+            facts.append(Decided(tuple(map(self._decision, self.asking.calls))))
+        if self.deadline and not self.expired and not (self.taken_over and self.schedule.finished):
+            facts.append(DeadlinePassed(5))
+        return facts
+
+    def _decision(self, call: Launch) -> Decision:
+        kind = self.random.choice(["approve", "edit", "reject"])
+        if kind == "edit":
+            return Decision(call.id, args={**call.args, "x": 1})
+        return Decision(call.id, rejected="no" if kind == "reject" else None)
+
+    def tell(self, fact: Fact) -> None:
+        match fact:
+            case Planned():
+                self.unplanned.pop(0)
+            case PlanBroke():
+                self.breaks -= 1
+                kept = [task for task in self.plan if self.random.random() < 0.7]
+                self.unplanned = self.plan = kept
+                self.unplanned = list(kept)
+            case PlanEnded():
+                self.ended = True
+            case TakenOver():
+                self.taken_over = True
+            case DeadlinePassed():
+                self.expired = True
+            case Returned(call):
+                del self.running[call]
+            case Decided(decisions):
+                self.asking = None
+                self.decided |= {decision.id: decision for decision in decisions}
+        self._carry_out(self.schedule.handle(fact))
+        if isinstance(fact, PlanBroke):
+            self.settled = {}
+        self._check_nothing_is_idle()
+
+    def _carry_out(self, orders: list[Order]) -> None:
+        for order in orders:
+            match order:
+                case Launch():
+                    self._check_launch(order)
+                    self.running[order.call] = order
+                    self.launches.append(order)
+                case Cancel(call):
+                    del self.running[call]
+                case Settle(outcome):
+                    assert outcome.id not in self.settled, "a task settled twice"
+                    self.settled[outcome.id] = outcome
+                case Ask(calls):
+                    ids = [call.id for call in calls]
+                    assert ids == sorted(ids)
+                    assert not self.running, "asked before all else had run"
+                    assert self.ended
+                    assert self.taken_over
+                    self.asking = order
+        if self.expired:
+            self.asking = None
+            assert not self.running, "a call outlived the deadline"
+
+    def _check_launch(self, launch: Launch) -> None:
+        task, rules = self.schedule.tasks[launch.id], TOOLS[launch.tool]
+        assert isinstance(task, Task)
+        assert not self.expired, "a call began after the deadline"
+        assert launch.id not in self.settled
+        assert all(self.settled[need].ok for need in task.needs), "it began before its needs"
+        assert rules.early_start or self.taken_over
+        assert self.early_start or self.taken_over
+        assert not self.needs_person(task) or launch.id in self.decided
+        assert launch.call not in (other.call for other in self.launches)
+        if rules.shared and launch.id not in self.decided:
+            assert all(
+                (launch.tool, launch.args) != (other.tool, other.args)
+                for other in self.launches
+                if other.id not in self.decided
+            ), "an equal call ran twice"
+        assert len(self.running) < self.max_parallel
+        used = self._used()
+        assert all(used[name] < most for name, most in rules.limits.items())
+
+    def _used(self) -> Counter[str]:
+        return Counter(
+            name for launch in self.running.values() for name in TOOLS[launch.tool].limits
+        )
+
+    def _check_nothing_is_idle(self) -> None:
+        """A slot is free only if no task that could run waits for one."""
+        if len(self.running) == self.max_parallel or self.expired:
+            return
+        used = self._used()
+        owned = {(launch.tool, json.dumps(launch.args)) for launch in self.running.values()}
+        for id, task in self.schedule.tasks.items():
+            if id in self.settled or not isinstance(task, Task):
+                continue
+            rules = TOOLS[task.tool]
+            ready = all(need in self.settled and self.settled[need].ok for need in task.needs)
+            held = not self.taken_over and not (rules.early_start and self.early_start)
+            full = any(used[name] >= most for name, most in rules.limits.items())
+            shares = any(task.tool == tool for tool, _ in owned)
+            waits = held or full or shares or self.needs_person(task)
+            assert not ready or waits, f"task {id} waits idly"
+
+    def needs_person(self, task: Task) -> bool:
+        """Whether a task is asked about."""
+        rules = TOOLS[task.tool]
+        return rules.asks or (rules.guarded and self._reached(task))
+
+    def _reached(self, task: Task) -> bool:
+        """Whether an untrusted result reaches the arguments of a task."""
+        needs = [self.schedule.tasks.get(reference.id) for reference in references(task.args)]
+        known = [need for need in needs if isinstance(need, Task)]
+        return any(TOOLS[need.tool].untrusted or self._reached(need) for need in known)
