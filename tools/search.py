@@ -16,7 +16,8 @@ from .documents import FolderError, folder_at
 from .resources import Resources
 from .web import web_search
 
-LIBRARY = Path(__file__).parent / "library"
+# An editable install is made of links, and links out of a folder are not followed.
+LIBRARY = Path(__file__).resolve().parent / "library"
 
 
 @tool
