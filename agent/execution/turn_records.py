@@ -49,15 +49,14 @@ class TurnRecords:
         """Add records to a shelf; they are stored when this returns."""
         await self._write(shelf, records, str(uuid.uuid4()))
 
-    async def first(self, shelf: str, record: Any) -> Any:
-        """Put a record on an empty shelf; return the one that is there, ours or an earlier one.
+    async def first(self, shelf: str, record: Any) -> list[Any]:
+        """Put a record on a shelf unless another was put there so; return what is on the shelf.
 
-        Of several processes that do so at once, all are told the same record: a checkpointer
-        ignores a write under a task and an index that it has.
+        Of several processes that do so at once, all are told of the same first record: a
+        checkpointer ignores a write under a task and an index that it has.
         """
         await self._write(shelf, [record], str(self._id(shelf)))
-        [there, *_] = await self.read(shelf)
-        return there
+        return await self.read(shelf)
 
     async def _write(self, shelf: str, records: Sequence[Any], task: str) -> None:
         place = self._place(shelf)

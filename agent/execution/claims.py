@@ -1,0 +1,88 @@
+"""Claims on destructive calls: a call begins only if it is the first to claim its place.
+
+A claim is known by the turn, the task and the arguments, in whatever fork of the thread, and in
+whatever process. So a run that a server begins twice, or a person who goes back to an earlier
+checkpoint, finds the claim of the first, and the call is not begun again.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from llm_compiler.execution.turn_records import TurnRecords
+from llm_compiler.language.task import Outcome
+
+
+class Claims:
+    """The claims of one turn."""
+
+    def __init__(self, records: TurnRecords, now: Callable[[], float] = time.time) -> None:
+        self._records = records
+        self._now = now
+        self._own: dict[object, str] = {}
+        """The shelf of each claim that this run holds, by its task's id."""
+
+    async def claim(self, id: object, tool: str, args: Mapping[str, Any]) -> Outcome | None:
+        """Claim a call. None if it is ours now; else how it stands, claimed by another run."""
+        own = {
+            "claim": uuid.uuid4().hex,
+            "id": id,
+            "tool": tool,
+            "args": dict(args),
+            "at": self._now(),
+        }
+        for shelf in self._shelves(id):
+            there = await self._records.first(shelf, own)
+            claim = _claim_of(there)
+            if claim["claim"] == own["claim"]:
+                self._own[id] = shelf
+                return None
+            if _stands(there, tool, args):
+                return may_have_run(claim)
+        raise AssertionError("there is always another shelf")
+
+    async def find(self, id: object, tool: str, args: Mapping[str, Any]) -> Outcome | None:
+        """How a call stands that was claimed before; None if it was not."""
+        for shelf in self._shelves(id):
+            there = await self._records.read(shelf)
+            if not there:
+                return None
+            if _stands(there, tool, args):
+                return may_have_run(_claim_of(there))
+        raise AssertionError("there is always another shelf")
+
+    async def release(self, id: object) -> None:
+        """Give a claim of this run up: its call stopped to ask a person, and will begin again."""
+        if (shelf := self._own.pop(id, None)) is not None:
+            await self._records.add(shelf, [{"released": True}])
+
+    @staticmethod
+    def _shelves(id: object) -> Iterator[str]:
+        # A task that was given other arguments, or whose claim was released, is claimed anew.
+        return (f"claim {id} {number}" for number in count())
+
+
+def _claim_of(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return next(record for record in records if "claim" in record)
+
+
+def _stands(records: Sequence[Mapping[str, Any]], tool: str, args: Mapping[str, Any]) -> bool:
+    claim = _claim_of(records)
+    released = any("released" in record for record in records)
+    return not released and (claim["tool"], claim["args"]) == (tool, dict(args))
+
+
+def may_have_run(claim: Mapping[str, Any]) -> Outcome:
+    """The outcome of a call that was claimed, and whose result was never journaled."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(claim["at"]))
+    return Outcome(
+        claim["id"],
+        claim["tool"],
+        "failed",
+        claim["args"],
+        error=f"may have run: it began at {since} UTC and its process ended before its result",
+        started_at=claim["at"],
+        attempts=1,
+    )
