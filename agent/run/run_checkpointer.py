@@ -1,0 +1,117 @@
+"""A run's view of its checkpointer: it knows what is stored, and notices a second writer.
+
+A checkpointer tells nobody when it has stored a checkpoint, and stores whatever it is given. Here a
+destructive call can wait until its plan is stored; and of two processes that run the same thread at
+once, one goes on, and the other ends with an error that says why.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from llm_compiler.errors import ThreadTakenError
+from llm_compiler.run.async_checkpointer import with_async
+
+
+@dataclass(eq=False)
+class _Stored:
+    """What one run has stored; shared by the copies that LangGraph makes of its checkpointer."""
+
+    on_taken: Callable[[ThreadTakenError], None]
+    namespace: str | None
+    """The checkpoint namespace that this run alone may write to; None for a subgraph's."""
+    branches: bool
+    """Whether the run begins at a checkpoint that it was told, which may have others behind it."""
+    ids: set[str] = field(default_factory=set)
+    waiting: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
+
+
+class RunCheckpointer(BaseCheckpointSaver[Any]):
+    """The checkpointer that a run's config carries."""
+
+    def __init__(self, saver: BaseCheckpointSaver[Any], stored: _Stored) -> None:
+        super().__init__(serde=saver.serde)
+        self._saver = with_async(saver)
+        self._stored = stored
+
+    @classmethod
+    def of_run(
+        cls,
+        saver: BaseCheckpointSaver[Any],
+        *,
+        on_taken: Callable[[ThreadTakenError], None],
+        namespace: str | None,
+        branches: bool,
+    ) -> "RunCheckpointer":
+        """Wrap the checkpointer of a run.
+
+        Args:
+            saver: A checkpointer with sync or async methods.
+            on_taken: Told when another process has gone on with the thread.
+            namespace: The run's checkpoint namespace if nobody else may write to it.
+            branches: Whether the run was told at which checkpoint to begin.
+        """
+        return cls(saver, _Stored(on_taken, namespace, branches))
+
+    @property
+    def behind(self) -> BaseCheckpointSaver[Any]:
+        """The checkpointer itself."""
+        return self._saver
+
+    async def stored(self, config: RunnableConfig) -> None:
+        """Return when the checkpoint that a config names is stored."""
+        id = config["configurable"]["checkpoint_id"]
+        if id in self._stored.ids or await self._saver.aget_tuple(config) is not None:
+            return
+        if id not in self._stored.ids:
+            loop = asyncio.get_running_loop()
+            await asyncio.shield(self._stored.waiting.setdefault(id, loop.create_future()))
+
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        return self._saver.get_next_version(current, channel)
+
+    def with_allowlist(self, extra_allowlist: Any) -> "RunCheckpointer":
+        return RunCheckpointer(self._saver.with_allowlist(extra_allowlist), self._stored)
+
+    async def aget_tuple(self, config: RunnableConfig) -> Any:
+        return await self._saver.aget_tuple(config)
+
+    async def alist(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        async for found in self._saver.alist(*args, **kwargs):
+            yield found
+
+    async def aput(
+        self, config: RunnableConfig, checkpoint: Any, metadata: Any, new_versions: Any
+    ) -> RunnableConfig:
+        await self._check_taken(config)
+        written = await self._saver.aput(config, checkpoint, metadata, new_versions)
+        self._stored.ids.add(checkpoint["id"])
+        if (waiting := self._stored.waiting.pop(checkpoint["id"], None)) is not None:
+            waiting.set_result(None)
+        return written
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Any, task_id: str, task_path: str = ""
+    ) -> None:
+        await self._saver.aput_writes(config, writes, task_id, task_path)
+
+    async def _check_taken(self, config: RunnableConfig) -> None:
+        """Raise if the thread has gone on without this run since its last checkpoint."""
+        configurable = config["configurable"]
+        namespace = configurable.get("checkpoint_ns", "")
+        first = not self._stored.ids
+        if namespace != self._stored.namespace or (first and self._stored.branches):
+            return
+        thread = {"thread_id": configurable["thread_id"], "checkpoint_ns": namespace}
+        latest = await self._saver.aget_tuple(RunnableConfig(configurable=thread))
+        if latest is not None and latest.checkpoint["id"] != configurable.get("checkpoint_id"):
+            error = ThreadTakenError(
+                f"another process has gone on with the thread {configurable['thread_id']!r};"
+                " this run ends. Send the message again when the other has answered"
+            )
+            self._stored.on_taken(error)
+            raise error
