@@ -22,9 +22,9 @@ from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.prompting.messages import planner_messages, replan_message
+from llm_compiler.round_messages import untrusted
 from llm_compiler.run.resources import Live, Round
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
-from llm_compiler.scheduling.taint import untrusted
 from llm_compiler.state import (
     RoleUsage,
     State,
