@@ -16,8 +16,8 @@ from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.prompting.messages import called, joiner_messages, results
+from llm_compiler.round_messages import UNTRUSTED, untrusted
 from llm_compiler.run.resources import RunResources
-from llm_compiler.scheduling.taint import UNTRUSTED, untrusted
 from llm_compiler.state import State, conversation, question, spent, tasks_of_round
 
 _MAX_TOKENS = 1024

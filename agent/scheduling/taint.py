@@ -6,23 +6,11 @@ since the planner has read it by then. So it does with all that is planned in a 
 planner reads the answer: results and answers carry a mark. The order of `after` carries no data.
 """
 
-from collections.abc import Iterable
-from typing import Any
-
-from langchain_core.messages import BaseMessage
-
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Task
 
 EARLIER_TURN = 0
 """In place of a task, where the untrusted result is one of an earlier turn."""
-UNTRUSTED: dict[str, Any] = {"openWorldHint": True}
-"""The mark, in the `response_metadata` of a message."""
-
-
-def untrusted(messages: Iterable[BaseMessage]) -> bool:
-    """Whether one of the messages is an untrusted result, or an answer made where one was read."""
-    return any(UNTRUSTED.items() <= message.response_metadata.items() for message in messages)
 
 
 class Trust:
