@@ -26,7 +26,7 @@ from llm_compiler.nodes.planner import Planner
 from llm_compiler.nodes.scheduler import Scheduler
 from llm_compiler.nodes.timed_node import timed
 from llm_compiler.run.compiled_graph import LLMCompiler, compiled
-from llm_compiler.state import Question, State
+from llm_compiler.state import InputState, State
 from llm_compiler.tools import SHIPPED
 
 
@@ -61,7 +61,7 @@ def build_graph(
     if joiner is not None:
         models["joiner"] = joiner
     setup = Setup(Toolbox.of(SHIPPED if tools is None else tools), models)
-    builder = StateGraph(State, Context, input_schema=Question)
+    builder = StateGraph(State, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
     builder.add_node("scheduler", timed("scheduler", Scheduler(setup)))
     builder.add_node("joiner", timed("joiner", Joiner(setup)))

@@ -18,13 +18,13 @@ class RoleUsage(TypedDict):
     output: int
 
 
-class Question(TypedDict):
+class InputState(TypedDict):
     """The graph's input: a new user message starts a new turn."""
 
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-class State(Question, total=False):
+class State(InputState, total=False):
     """The graph's state. All but `messages` is of this turn."""
 
     plan: list[TaskData]

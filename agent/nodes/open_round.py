@@ -42,9 +42,9 @@ class Setup:
             return model
         return replace(model, silence=context.model_timeout)
 
-    async def tools(self, context: Context, left: float | None) -> Toolbox:
+    async def tools(self, context: Context, seconds_left: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that are there in the seconds left."""
-        tools = await with_mcp(self.toolbox, left)
+        tools = await with_mcp(self.toolbox, seconds_left)
         return tools.offered(context.allow, context.approve)
 
 
@@ -64,8 +64,8 @@ async def open_round(
     events = Events(runtime.stream_writer, number, run.clock.seconds)
     if asked is not None:
         events.turn_start(asked)
-    left = None if context.deadline is None else run.clock.until(context.deadline)
-    tools = await setup.tools(context, left)
+    seconds_left = None if context.deadline is None else run.clock.until(context.deadline)
+    tools = await setup.tools(context, seconds_left)
     meter = Meter()
     resources = Resources(
         # Tools read with the joiner's model.
@@ -110,7 +110,7 @@ def load(
     round: Round, plan: list[TaskData], outcomes: Mapping[str, OutcomeData], *, announce: bool
 ) -> None:
     """Plan the tasks of the state again: those with an outcome settle at once if not edited."""
-    left = round.context.max_tasks
+    tasks_left = round.context.max_tasks
     for data in plan:
         if is_answer(data):
             continue
@@ -118,8 +118,8 @@ def load(
         prior = Outcome.of(before) if before else None
         text, refused = data.get("text", ""), None
         if prior is None:
-            left -= 1
-            refused = too_many(round.context.max_tasks) if left < 0 else None
+            tasks_left -= 1
+            refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
         elif text and not data.get("args"):
             refused = prior.error or ""
         if refused is None:

@@ -79,8 +79,8 @@ class PlanStream:
         """The deadline passed. What ran for a plan that broke off stands in this one's place."""
         self.cut()
         self._plan_without_id()
-        left = self.round.unit.schedule.unclaimed
-        for call in sorted(left, key=lambda call: self._free(call.id) != call.id):
+        unclaimed = self.round.unit.schedule.unclaimed
+        for call in sorted(unclaimed, key=lambda call: self._free(call.id) != call.id):
             self._plan(Task(self._free(call.id), call.tool, literal(dict(call.args))))
         self.round.unit.tell(DeadlinePassed(deadline))
 

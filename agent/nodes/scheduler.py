@@ -117,13 +117,13 @@ async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> No
     unit, run = round.unit, RunResources.of(config)
     journal = Journal(unit, config, run.clock.source)
     unit.before_destructive = journal.confirm
-    left = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
+    unfinished = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
     saver = config["configurable"].get(CHECKPOINTER)
     if saver is not None and run.addressed is not None:
         unit.recall(await ended_at(saver, checkpoint_of(config)))
     fact: Fact = TakenOver()
     while True:
-        await journal.open(_entries(round, left))
+        await journal.open(_entries(round, unfinished))
         if not journal.replaying:
             run.clock.count_on(journal.seconds)
             run.watch_deadline()
@@ -136,7 +136,7 @@ async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> No
                 fact = TakenOver()
             case Ask() as ask:
                 fact = Decided(_decide(ask, round, journal))
-        left = [id for id in left if id not in unit.schedule.outcomes]
+        unfinished = [id for id in unfinished if id not in unit.schedule.outcomes]
 
 
 async def _next_stop(

@@ -35,14 +35,14 @@ from llm_compiler.run.abandoned_turn import close_abandoned_turn
 from llm_compiler.run.async_checkpointer import with_async
 from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import RunResources
-from llm_compiler.run.thread_queue import Place, thread_of
+from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
 from llm_compiler.run.turn_span import turn_span
-from llm_compiler.state import Question, State
+from llm_compiler.state import InputState, State
 
 _UNBOUNDED = 1_000_000
 
 
-class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
+class LLMCompiler(CompiledStateGraph[State, Context, InputState, State]):
     """The compiled graph. Each run has its own resources, which end with it."""
 
     clock: Clock = SYSTEM_CLOCK
@@ -80,7 +80,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
             thread = None  # a tool's run in its own thread would wait for itself
         async with AsyncExitStack() as run:
             if thread is not None:
-                await run.enter_async_context(Place(thread, leave))
+                await run.enter_async_context(PlaceInQueue(thread, leave))
                 if isinstance(input, Mapping):
                     context = options.get("context")
                     config = await close_abandoned_turn(self, saver, config, context)
@@ -136,7 +136,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
 
 
 def compiled(
-    builder: StateGraph[State, Context, Question, State],
+    builder: StateGraph[State, Context, InputState, State],
     *,
     checkpointer: BaseCheckpointSaver[Any] | None,
     store: BaseStore | None,

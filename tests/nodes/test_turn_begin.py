@@ -11,7 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
 from llm_compiler import Context, build_graph
-from llm_compiler.state import Question, State, begins_turn, next_round
+from llm_compiler.state import InputState, State, begins_turn, next_round
 from tests.support.protocol import follows_protocol
 from tests.support.scripted import Ledger, ScriptedModel
 
@@ -93,7 +93,7 @@ async def test_a_thread_without_a_question_begins_a_turn(ledger: Ledger) -> None
 async def test_a_parent_graph_may_pass_what_other_agents_wrote(ledger: Ledger) -> None:
     """Its child is asked twice in the parent's thread, each time behind a handoff."""
     compiled = graph(ledger, FIRST, REPLANNED, SECOND, answers=("REPLAN: y", "First.", "Second."))
-    builder = StateGraph(Question)
+    builder = StateGraph(InputState)
     said = iter("ab")
     builder.add_node("supervisor", lambda _: {"messages": handoff(next(said))})
     builder.add_node("compiler", compiled)
