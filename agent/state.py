@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
@@ -18,19 +18,21 @@ class RoleUsage(TypedDict):
     output: int
 
 
-class Question(TypedDict):
+class InputState(TypedDict):
     """The graph's input: a new user message starts a new turn."""
 
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-class State(Question, total=False):
+class State(InputState, total=False):
     """The graph's state. All but `messages` is of this turn."""
 
     plan: list[TaskData]
-    """The tasks of all rounds, in id order."""
+    """The tasks of all rounds, in id order, each with its round."""
     outcomes: dict[str, OutcomeData]
     """By id, as a decimal string."""
+    turn: str
+    """The id of the user's message that began the turn; empty if there was none."""
     round: int
     """Rounds begun, from 1."""
     feedback: str | None
@@ -43,8 +45,7 @@ class State(Question, total=False):
 
 def question(state: State) -> str:
     """The user's message of this turn."""
-    asked = (m for m in reversed(state["messages"]) if isinstance(m, HumanMessage))
-    message = next(asked, None)
+    message = _last_of_user(state)
     return clean(message.text) if message is not None else ""
 
 
@@ -60,14 +61,38 @@ def conversation(state: State) -> list[BaseMessage]:
     return said[:last]
 
 
+def asked_by(state: State) -> str:
+    """The id of the user's last message, which the planner's turn is about; empty without one."""
+    message = _last_of_user(state)
+    return str(message.id or "") if message is not None else ""
+
+
 def begins_turn(state: State) -> bool:
-    """Whether this is no replan: behind one the round's last tool message stands last."""
-    return not state.get("messages") or not isinstance(state["messages"][-1], ToolMessage)
+    """Whether the planner begins a turn: no replan was asked for, or the user has written since."""
+    if state.get("feedback") is None:
+        return True
+    # A state that was stored before there was a `turn` has none, and its replan goes on.
+    return (turn := state.get("turn")) is not None and turn != asked_by(state)
 
 
 def next_round(state: State) -> int:
     """The number of the round that the planner begins."""
-    return 1 if begins_turn(state) else state["round"] + 1
+    return 1 if begins_turn(state) else state.get("round", 0) + 1
+
+
+def tasks_of_round(state: State) -> list[TaskData]:
+    """The tasks of the current round that have an outcome, in id order."""
+    return [
+        task
+        for task in state["plan"]
+        if task.get("round", state["round"]) == state["round"]
+        and str(task["id"]) in state["outcomes"]
+    ]
+
+
+def _last_of_user(state: State) -> HumanMessage | None:
+    asked = (m for m in reversed(state["messages"]) if isinstance(m, HumanMessage))
+    return next(asked, None)
 
 
 def spent(usage: dict[str, RoleUsage], role: str, more: RoleUsage) -> dict[str, RoleUsage]:

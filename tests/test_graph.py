@@ -58,8 +58,22 @@ async def test_a_plan_runs_and_its_results_are_joined(run: Any, ledger: Ledger) 
     graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
     state = await run(graph, ask())
     assert state["plan"] == [
-        {"id": 1, "tool": "add", "args": {"a": 1, "b": 2}, "needs": [], "thought": "sums."},
-        {"id": 2, "tool": "add", "args": {"a": "$1", "b": 4}, "needs": [1], "thought": ""},
+        {
+            "id": 1,
+            "tool": "add",
+            "args": {"a": 1, "b": 2},
+            "needs": [],
+            "thought": "sums.",
+            "round": 1,
+        },
+        {
+            "id": 2,
+            "tool": "add",
+            "args": {"a": "$1", "b": 4},
+            "needs": [1],
+            "thought": "",
+            "round": 1,
+        },
     ]
     two = state["outcomes"]["2"]
     assert (two["status"], two["value"], two["args"]) == ("ok", 7, {"a": 3, "b": 4})
@@ -179,6 +193,7 @@ async def test_a_plan_of_which_nothing_compiles_is_planned_again(run: Any, ledge
         "needs": [],
         "thought": "",
         "text": "1. ad(1, 2)",
+        "round": 1,
     }
     assert state["messages"][-1].text == "Three."
     assert len(joiner.seen) == 1

@@ -20,9 +20,10 @@ from llm_compiler.cli.display import Display
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
 from llm_compiler.execution.tool_threads import Threads
-from llm_compiler.graph import LLMCompiler, build_graph
+from llm_compiler.graph import build_graph
 from llm_compiler.models.local import weights
 from llm_compiler.models.providers import LOCAL, chosen
+from llm_compiler.run.compiled_graph import LLMCompiler
 
 Decide = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
 """Shows a request for approval to a person; returns a decision for each of its calls."""

@@ -5,7 +5,6 @@ server's Retry-After (tenacity). Everything else is a failure at once.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
+from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.errors import ToolError, may_pass, one_line
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_threads import Threads
@@ -49,6 +49,7 @@ class Executor:
     wait: Wait = backoff
     can_ask: bool = True
     """Whether a run that a tool interrupts can be resumed."""
+    clock: Clock = SYSTEM_CLOCK
 
     async def run(
         self,
@@ -67,14 +68,14 @@ class Executor:
                 swallows the cancellation that its timeout brought. Cancel it and go on.
         """
         tool = self.tools[launch.tool]
-        started_at = time.time()
+        started_at = self.clock.now()
         attempts = 0
 
         def overdue(error: Exception) -> None:
             if give_up is not None:
                 line = one_line(error)
                 observed.failed(error, line)
-                give_up(Returned(launch.call, None, line, started_at, time.time(), attempts))
+                give_up(Returned(launch.call, None, line, started_at, self.clock.now(), attempts))
 
         async def attempt() -> Any:
             nonlocal attempts
@@ -100,7 +101,7 @@ class Executor:
                 error = one_line(raised)
                 observed.failed(raised, error)
             observed.ended(attempts)
-        return Returned(launch.call, value, error, started_at, time.time(), attempts)
+        return Returned(launch.call, value, error, started_at, self.clock.now(), attempts)
 
     async def _tried(self, attempt: Callable[[], Awaitable[Any]], retries: int) -> Any:
         try:

@@ -22,6 +22,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.func import task as journaled
 
+from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.execution.tool_interrupts import Question
@@ -49,8 +50,11 @@ class Entry:
 class Journal:
     """The journal of one round; without a checkpointer it keeps nothing."""
 
-    def __init__(self, unit: TaskFetchingUnit, config: RunnableConfig) -> None:
+    def __init__(
+        self, unit: TaskFetchingUnit, config: RunnableConfig, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._unit = unit
+        self._clock = clock
         configurable = config["configurable"]
         self._checkpointer = configurable.get(CHECKPOINTER)
         self.lasting = self._checkpointer is not None
@@ -114,10 +118,10 @@ class Journal:
         """
         if self._page is None:
             return
-        claim = self._page.claim(launch)
+        claim = self._page.claim(launch, at=self._clock.now())
         assert self._checkpointer is not None
-        end, pause = time.monotonic() + _PATIENCE, 0.0
-        while self._written and time.monotonic() < end:
+        end, pause = self._clock.monotonic() + _PATIENCE, 0.0
+        while self._written and self._clock.monotonic() < end:
             saved = await self._checkpointer.aget_tuple(self._checkpoint)
             if any(value == claim for _, _, value in (saved and saved.pending_writes) or ()):
                 return
@@ -253,10 +257,10 @@ class _Page:
         slots = self._outcomes.items()
         return {id for id, slot in slots if slot.task.done() and slot.found is None}
 
-    def claim(self, launch: Launch) -> dict[str, Any]:
-        """Claim a call on this page."""
+    def claim(self, launch: Launch, *, at: float) -> dict[str, Any]:
+        """Claim a call on this page; it begins at that time, in epoch seconds."""
         call = {"claim": launch.id, "tool": launch.tool, "args": dict(launch.args)}
-        claim = {**call, "at": time.time()}
+        claim = {**call, "at": at}
         self._claims[launch.id].fill(claim)
         return claim
 

@@ -20,6 +20,8 @@ class TaskData(TypedDict, total=False):
     needs: list[int]
     thought: str
     text: str
+    round: int
+    """The round whose plan it is of, from 1."""
 
 
 class OutcomeData(TypedDict):
@@ -121,10 +123,11 @@ class Outcome:
         return cls(**known)
 
 
-def tidied(plan: Iterable[Mapping[str, Any]]) -> list[TaskData]:
+def tidied(plan: Iterable[Mapping[str, Any]], round: int) -> list[TaskData]:
     """The tasks of a plan that a person may have edited, whole and in id order.
 
-    What is missing gets its empty value, and what has no id of its own one behind all others.
+    What is missing gets its empty value, and what has no id of its own one behind all others. A
+    task without a round is of the current one, `round`.
     """
     tasks: dict[int, TaskData] = {}
     without: list[Mapping[str, Any]] = []
@@ -133,16 +136,16 @@ def tidied(plan: Iterable[Mapping[str, Any]]) -> list[TaskData]:
         if id is None or id in tasks:
             without.append(data)
         else:
-            tasks[id] = _tidy(data, id)
+            tasks[id] = _tidy(data, id, round)
     for data in without:
         id = max(tasks, default=0) + 1
-        tasks[id] = _tidy(data, id)
+        tasks[id] = _tidy(data, id, round)
         tasks[id]["text"] = f"{data.get('id')}. {data.get('tool')}(…)"
         tasks[id]["args"] = {}
     return [tasks[id] for id in sorted(tasks)]
 
 
-def _tidy(data: Mapping[str, Any], id: int) -> TaskData:
+def _tidy(data: Mapping[str, Any], id: int, round: int) -> TaskData:
     args = data.get("args")
     needs = [_whole(need) for need in data.get("needs") or ()]
     task = TaskData(
@@ -151,6 +154,7 @@ def _tidy(data: Mapping[str, Any], id: int) -> TaskData:
         args=dict(args) if isinstance(args, Mapping) else {},
         needs=[need for need in needs if need is not None],
         thought=str(data.get("thought") or ""),
+        round=min(_whole(data.get("round")) or round, round),
     )
     if text := data.get("text"):
         task["text"] = str(text)
@@ -158,7 +162,7 @@ def _tidy(data: Mapping[str, Any], id: int) -> TaskData:
 
 
 def _whole(value: Any) -> int | None:
-    """An id as a whole number from 1; a form sends it as a text."""
+    """An id or a round as a whole number from 1; a form sends it as a text."""
     try:
         id = int(value)
     except (TypeError, ValueError, OverflowError):

@@ -18,7 +18,7 @@ from langgraph.config import get_config
 from langgraph.graph.message import push_message
 
 
-class Shown:
+class AnswerStream:
     """A message that is being shown. The node that shows it returns it whole, under the same id."""
 
     def __init__(self) -> None:

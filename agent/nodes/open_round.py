@@ -20,7 +20,7 @@ from llm_compiler.mcp import with_mcp
 from llm_compiler.models.model import Meter, Model, Reader
 from llm_compiler.models.providers import Role, chosen, open_model
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.run.resources import Live, Round, without_live
+from llm_compiler.run.resources import Round, RunResources, without_resources
 from llm_compiler.scheduling.facts import Planned
 from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.tools import Resources
@@ -42,9 +42,9 @@ class Setup:
             return model
         return replace(model, silence=context.model_timeout)
 
-    async def tools(self, context: Context, left: float | None) -> Toolbox:
+    async def tools(self, context: Context, seconds_left: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that are there in the seconds left."""
-        tools = await with_mcp(self.toolbox, left)
+        tools = await with_mcp(self.toolbox, seconds_left)
         return tools.offered(context.allow, context.approve)
 
 
@@ -59,13 +59,13 @@ async def open_round(
     asked: str | None = None,
 ) -> Round:
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
-    live = Live.of(config)
+    run = RunResources.of(config)
     context = Context.of(runtime.context)
-    events = Events(runtime.stream_writer, number, live.seconds)
+    events = Events(runtime.stream_writer, number, run.clock.seconds)
     if asked is not None:
         events.turn_start(asked)
-    left = None if context.deadline is None else live.left(context.deadline)
-    tools = await setup.tools(context, left)
+    seconds_left = None if context.deadline is None else run.clock.until(context.deadline)
+    tools = await setup.tools(context, seconds_left)
     meter = Meter()
     resources = Resources(
         # Tools read with the joiner's model.
@@ -82,22 +82,23 @@ async def open_round(
         ),
         Executor(
             tools,
-            live.threads,
+            run.threads,
             context.tool_timeout,
             context.tool_retries,
             can_ask=config["configurable"].get(CHECKPOINTER) is not None,
+            clock=run.clock.source,
         ),
         events,
         call_config(config, resources),
     )
     round = Round(number, context, tools, events, unit, meter)
-    await live.begin(round)
+    await run.begin(round)
     return round
 
 
 def call_config(config: RunnableConfig, resources: Resources) -> RunnableConfig:
     """The config that a round's calls get. Models inside tools stay hidden (`nostream`)."""
-    configurable = without_live(config.get("configurable", {}))
+    configurable = without_resources(config.get("configurable", {}))
     return {
         **config,
         "tags": [*(config.get("tags") or ()), "nostream"],
@@ -109,7 +110,7 @@ def load(
     round: Round, plan: list[TaskData], outcomes: Mapping[str, OutcomeData], *, announce: bool
 ) -> None:
     """Plan the tasks of the state again: those with an outcome settle at once if not edited."""
-    left = round.context.max_tasks
+    tasks_left = round.context.max_tasks
     for data in plan:
         if is_answer(data):
             continue
@@ -117,8 +118,8 @@ def load(
         prior = Outcome.of(before) if before else None
         text, refused = data.get("text", ""), None
         if prior is None:
-            left -= 1
-            refused = too_many(round.context.max_tasks) if left < 0 else None
+            tasks_left -= 1
+            refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
         elif text and not data.get("args"):
             refused = prior.error or ""
         if refused is None:

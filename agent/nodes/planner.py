@@ -1,7 +1,6 @@
 """The planner: streams a plan, and hands each task to the task-fetching unit as it is written."""
 
 import asyncio
-import time
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,21 +12,18 @@ from langgraph.runtime import Runtime
 from llm_compiler.context import Context
 from llm_compiler.errors import ModelError
 from llm_compiler.execution.executor import warm_up
-from llm_compiler.language.compiler import Compiler
-from llm_compiler.language.grammar import plan_grammar
-from llm_compiler.language.parser import ANSWER, JOIN, Call, PlanParser
-from llm_compiler.language.references import literal
-from llm_compiler.language.task import OutcomeData, Refused, Task, TaskData
+from llm_compiler.language.task import OutcomeData, TaskData, tidied
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.open_round import Setup, load, open_round
+from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.prompting.messages import planner_messages, replan_message
-from llm_compiler.run.resources import Live, Round
-from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
+from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.scheduling.taint import untrusted
 from llm_compiler.state import (
     RoleUsage,
     State,
+    asked_by,
     begins_turn,
     conversation,
     next_round,
@@ -38,9 +34,6 @@ from llm_compiler.state import (
 _PIECES_AFTER_END = 16
 """Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
 _MAX_TOKENS = 2048
-_LONGEST = 100_000
-"""Characters of a plan, and as many more as `_LONGEST_TASK` for each task that it may have."""
-_LONGEST_TASK = 1000
 
 
 class Planner:
@@ -52,53 +45,52 @@ class Planner:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        live, before = Live.of(config), _Before.of(state)
-        if before.asked is not None:
-            live.began = time.perf_counter()
+        run, before = RunResources.of(config), _Before.of(state)
         round = await open_round(
             self._setup,
             runtime,
             config,
             next_round(state),
-            early_start=live.early_start,
+            early_start=run.early_start,
             untrusted_conversation=untrusted(conversation(state)),
             asked=before.asked,
         )
         warm_up(round.tools)
-        live.watch_deadline()
+        run.watch_deadline()
         load(round, before.plan, before.outcomes, announce=False)
         model = await self._setup.model(round.context, "planner")
         messages = _messages(round, model, state, before)
-        writing, meter = _Writing(round, before.plan), Meter()
+        plan, meter = PlanStream(round, before.plan), Meter()
         deadline = round.context.deadline
         try:
-            async with asyncio.timeout(None if deadline is None else live.left(deadline)):
-                await self._stream(writing, model, messages, meter)
+            async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
+                await self._stream(plan, model, messages, meter)
         except TimeoutError:
             if deadline is None:
                 raise
-            writing.expire(deadline)
+            plan.expire(deadline)
         return {
-            "plan": [*before.plan, *writing.close()],
+            "plan": [*before.plan, *plan.close()],
             "outcomes": before.outcomes,
+            "turn": asked_by(state),
             "round": round.number,
             "feedback": None,
             "usage": spent(before.usage, "planner", meter.usage),
         }
 
     async def _stream(
-        self, writing: "_Writing", model: Model, messages: list[BaseMessage], meter: Meter
+        self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
         """Read one plan to its end. A stream that breaks off is read anew, whole."""
         with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
-            await retrying(anew=writing.broke)(self._read, writing, model, messages, meter)
+            await retrying(anew=plan.broke)(self._read, plan, model, messages, meter)
 
     async def _read(
-        self, writing: "_Writing", model: Model, messages: list[BaseMessage], meter: Meter
+        self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
-        writing.begin()
-        staged = _with_examples(writing.round.context, model)
-        grammar = writing.grammar(staged=staged) if model.dialect else None
+        plan.begin()
+        staged = _with_examples(plan.round.context, model)
+        grammar = plan.grammar(staged=staged) if model.dialect else None
         pieces = model.stream(
             messages, meter, role="planner", grammar=grammar, max_tokens=_MAX_TOKENS
         )
@@ -106,19 +98,19 @@ class Planner:
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
-                    writing.feed(piece)
-                    after_end += writing.ended
-                    if after_end > _PIECES_AFTER_END or writing.full:
+                    plan.feed(piece)
+                    after_end += plan.ended
+                    if after_end > _PIECES_AFTER_END or plan.full:
                         break
-                    if writing.too_long:
-                        writing.leave_off()
+                    if plan.too_long:
+                        plan.leave_off()
                         break
         except CutOffError:
-            writing.leave_off()
+            plan.leave_off()
         except ModelError:
-            if not writing.ended:
+            if not plan.ended:
                 raise
-        writing.finish(model.name)
+        plan.finish(model.name)
 
 
 @dataclass(frozen=True)
@@ -135,7 +127,8 @@ class _Before:
     def of(cls, state: State) -> "_Before":
         if begins_turn(state):
             return cls(asked=question(state))
-        return cls(state["plan"], state["outcomes"], state["usage"])
+        plan = tidied(state.get("plan") or (), state.get("round", 1))
+        return cls(plan, state.get("outcomes") or {}, state.get("usage") or {})
 
 
 def _with_examples(context: Context, model: Model) -> bool:
@@ -161,119 +154,3 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
         template=context.planner_prompt,
         replan=replan,
     )
-
-
-class _Writing:
-    """A plan that is being written: parsed, compiled and handed on task by task."""
-
-    def __init__(self, round: Round, plan: list[TaskData]) -> None:
-        self.round = round
-        self._taken = [task["id"] for task in plan]
-        self.first_id = max(self._taken, default=0) + 1
-        self.begin()
-
-    def begin(self) -> None:
-        self._parser = PlanParser()
-        self._compiler = Compiler(
-            self.round.tools, taken=self._taken, max_tasks=self.round.context.max_tasks
-        )
-        self._answer: TaskData | None = None
-        self._ids: list[int] = []
-        self._any = False
-        self._characters = 0
-        self.too_long = False
-
-    def grammar(self, *, staged: bool) -> str:
-        """The language of this plan, for servers that decode under a grammar."""
-        most = self.round.context.max_tasks
-        return plan_grammar(self.round.tools, self.first_id, max_tasks=most, staged=staged)
-
-    @property
-    def ended(self) -> bool:
-        return self._parser.ended
-
-    @property
-    def full(self) -> bool:
-        return self._compiler.full
-
-    def feed(self, text: str) -> None:
-        room = _LONGEST + _LONGEST_TASK * self.round.context.max_tasks - self._characters
-        self.too_long = len(text) > room
-        self._characters += len(text)
-        for call in self._parser.feed(text[:room]):
-            self._take(call)
-
-    def broke(self) -> None:
-        """The stream broke off: its calls wait for the plan that is written next."""
-        self.round.unit.tell(PlanBroke())
-        self.begin()
-
-    def cut(self) -> bool:
-        """The stream was cut: the call that it was in is not run. Returns whether there is one."""
-        calls = self._parser.close()
-        for call in calls:
-            self._take(call)
-        return bool(calls)
-
-    def expire(self, deadline: float) -> None:
-        """The deadline passed. What ran for a plan that broke off stands in this one's place."""
-        self.cut()
-        self._plan_without_id()
-        left = self.round.unit.schedule.unclaimed
-        for call in sorted(left, key=lambda call: self._free(call.id) != call.id):
-            self._plan(Task(self._free(call.id), call.tool, literal(dict(call.args))))
-        self.round.unit.tell(DeadlinePassed(deadline))
-
-    def leave_off(self) -> None:
-        """The model stopped before the plan's end: a task that failed tells the joiner so."""
-        if not self.ended and not self.cut() and self._any:
-            self._take(Call(self._free(), JOIN, whole=False))
-
-    def finish(self, model: str) -> None:
-        """The stream ended.
-
-        Raises:
-            EmptyReplyError: without a single task.
-        """
-        self.cut()
-        if not self._any:
-            why = f"the planner's model {model} wrote no task; use another model"
-            raise EmptyReplyError(why, passing=True, wait=0)
-
-    def close(self) -> list[TaskData]:
-        """End the plan; return its tasks in id order, as the state holds them."""
-        self._plan_without_id()
-        self.round.unit.tell(PlanEnded())
-        tasks = self.round.unit.schedule.tasks
-        written = [tasks[id].data() for id in self._ids]
-        if self._answer is not None:
-            written.append(self._answer)
-        written.sort(key=lambda task: task["id"])
-        self.round.events.plan_end([task["id"] for task in written])
-        return written
-
-    def _take(self, call: Call) -> None:
-        if self.full:
-            return
-        self._any = True
-        for task in self._compiler.compile(call):
-            if isinstance(task, Task) and task.tool == ANSWER:
-                self._answer = task.data()
-                self.round.events.plan_task(task)
-            else:
-                self._plan(task)
-
-    def _plan_without_id(self) -> None:
-        for refused in self._compiler.close():
-            self._plan(refused)
-
-    def _free(self, id: int = 0) -> int:
-        """`id`, if no task has it, else one behind all others."""
-        answered = [self._answer["id"]] if self._answer is not None else []
-        taken = {*self._taken, *self._ids, *answered}
-        return id if id and id not in taken else max(taken, default=0) + 1
-
-    def _plan(self, task: Task | Refused) -> None:
-        self._ids.append(task.id)
-        self.round.events.plan_task(task)
-        self.round.unit.tell(Planned(task))

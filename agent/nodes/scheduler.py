@@ -27,7 +27,8 @@ from llm_compiler.language.references import literal
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData, tidied
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.round_messages import round_messages
-from llm_compiler.run.resources import Live, Round
+from llm_compiler.run.clock import TurnClock
+from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.scheduling.facts import Ask, Decided, Decision, Fact, PlanEnded, TakenOver
 from llm_compiler.scheduling.taint import untrusted
 from llm_compiler.state import State, conversation, spent
@@ -44,7 +45,7 @@ class Scheduler:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        state = {**state, "plan": tidied(state.get("plan") or ())}
+        state = {**state, "plan": tidied(state.get("plan") or (), state["round"])}
         before = state.get("outcomes") or {}
         round = await self._take_over(state, config, runtime)
         schedule = round.unit.schedule
@@ -77,10 +78,10 @@ class Scheduler:
     async def _take_over(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> Round:
-        live = Live.of(config)
-        if live.round is not None and not live.round.unit.closed:
-            live.round.unit.adopt(config)
-            return live.round
+        run = RunResources.of(config)
+        if run.round is not None and not run.round.unit.closed:
+            run.round.unit.adopt(config)
+            return run.round
         round = await open_round(
             self._setup,
             runtime,
@@ -94,7 +95,7 @@ class Scheduler:
         if (saver := config["configurable"].get(CHECKPOINTER)) is not None:
             # What ran before a person edited the plan, or went back to it.
             outcomes = {
-                **await forked_from(saver, checkpoint_of(config), live.addressed),
+                **await forked_from(saver, checkpoint_of(config), run.addressed),
                 **outcomes,
             }
         load(round, state["plan"], outcomes, announce=True)
@@ -114,21 +115,21 @@ def _unchanged(round: Round, data: OutcomeData) -> bool:
 
 async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> None:
     """Let everything run, and ask a person where one is needed."""
-    unit, live = round.unit, Live.of(config)
-    journal = Journal(unit, config)
+    unit, run = round.unit, RunResources.of(config)
+    journal = Journal(unit, config, run.clock.source)
     unit.before_destructive = journal.confirm
-    left = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
+    unfinished = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
     saver = config["configurable"].get(CHECKPOINTER)
-    if saver is not None and live.addressed is not None:
+    if saver is not None and run.addressed is not None:
         unit.recall(await ended_at(saver, checkpoint_of(config)))
     fact: Fact = TakenOver()
     while True:
-        await journal.open(_entries(round, left))
+        await journal.open(_entries(round, unfinished))
         if not journal.replaying:
-            live.count_on(journal.seconds)
-            live.watch_deadline()
+            run.clock.count_on(journal.seconds)
+            run.watch_deadline()
         unit.tell(fact)
-        match await _next_stop(unit, journal, live):
+        match await _next_stop(unit, journal, run.clock):
             case None:
                 return
             case Question() as question:
@@ -136,19 +137,21 @@ async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> No
                 fact = TakenOver()
             case Ask() as ask:
                 fact = Decided(_decide(ask, round, journal))
-        left = [id for id in left if id not in unit.schedule.outcomes]
+        unfinished = [id for id in unfinished if id not in unit.schedule.outcomes]
 
 
-async def _next_stop(unit: TaskFetchingUnit, journal: Journal, live: Live) -> Ask | Question | None:
+async def _next_stop(
+    unit: TaskFetchingUnit, journal: Journal, clock: TurnClock
+) -> Ask | Question | None:
     """Wait until all has run or a person is needed; either way the journal is up to date."""
     try:
         stop = await unit.stopped()
     except Exception:
         # A graph inside a tool interrupts: LangGraph would wait for what has not ended.
-        await journal.pause(live.seconds())
+        await journal.pause(clock.seconds())
         raise
     question = stop if isinstance(stop, Question) else None
-    await journal.pause(live.seconds(), asked=isinstance(stop, Ask), question=question)
+    await journal.pause(clock.seconds(), asked=isinstance(stop, Ask), question=question)
     return stop
 
 

@@ -1,4 +1,4 @@
-"""Closes a turn that a new message leaves: stopped at a question or a breakpoint, or killed.
+"""Closes a turn that a new message abandons: stopped at a question or a breakpoint, or killed.
 
 What its journal holds is recorded in the thread, so that every `tool_call` has its `ToolMessage`
 and nobody forgets what has run. Nothing of it runs any more, and a decision that comes for it
@@ -24,7 +24,7 @@ _NODES = ("planner", "scheduler", "joiner")
 _WHY = "it had not ended when another message came"
 
 
-async def close_left_turn(
+async def close_abandoned_turn(
     graph: CompiledStateGraph[Any, Any, Any, Any],
     saver: BaseCheckpointSaver[Any],
     config: RunnableConfig,
@@ -48,12 +48,13 @@ async def close_left_turn(
     state = cast(State, {**snapshot.values, **written})
     outcomes = state.get("outcomes") or {}
     if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
-        plan = [task for task in tidied(state["plan"]) if str(task["id"]) not in outcomes]
+        tasks = tidied(state["plan"], state["round"])
+        plan = [task for task in tasks if str(task["id"]) not in outcomes]
         found = {
             **await forked_from(saver, snapshot.config, None),
             **await recorded_at(saver, snapshot.config),
         }
-        ended = {str(task["id"]): found.get(str(task["id"])) or _left(task) for task in plan}
+        ended = {str(task["id"]): found.get(str(task["id"])) or _skipped(task) for task in plan}
         given = Context(**context) if isinstance(context, Mapping) else Context.of(context)
         messages = round_messages(plan, ended, given.max_result_chars)
         outcomes = {**outcomes, **ended}
@@ -70,5 +71,5 @@ async def close_left_turn(
     return {**config, "configurable": {**config["configurable"], **closed["configurable"]}}
 
 
-def _left(task: TaskData) -> OutcomeData:
+def _skipped(task: TaskData) -> OutcomeData:
     return Outcome(task["id"], task["tool"], "skipped", task["args"], error=_WHY).data()

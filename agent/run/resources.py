@@ -1,13 +1,12 @@
-"""What lives as long as a run, and no longer: its unit, its threads, its clock.
+"""A run's own resources: its round with the task-fetching unit, its tool threads, its clock.
 
-LangGraph cancels nothing between nodes, so this travels in the run's config, and the graph closes
-it when the run ends for any reason.
+LangGraph cancels nothing between nodes, so they travel in the run's config, and are closed when
+the run ends for any reason.
 """
 
-import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
@@ -19,6 +18,7 @@ from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.model import Meter
 from llm_compiler.observability.spans import Turn
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.run.clock import TurnClock
 
 # LangGraph keeps names that begin so out of checkpoints, streams and traces.
 _KEY = "__pregel_live"
@@ -38,66 +38,46 @@ class Round:
 
 
 @dataclass(eq=False)
-class Live:
-    """One run's own resources."""
+class RunResources:
+    """The resources of one run: `async with` closes them."""
 
-    turn: Turn
-    """What is told of it to those who trace and count."""
+    span: Turn
+    """What is told of the run to those who trace and count."""
+    clock: TurnClock = field(default_factory=TurnClock)
     early_start: bool = True
     """False where the run stops between planner and scheduler."""
     threads: Threads = field(default_factory=Threads)
     round: Round | None = None
     thread: Hashable = None
-    """The thread that the run has to itself, if it has one (turns.py)."""
-    outer: "Live | None" = None
-    """The run whose tool began this one."""
+    """The thread that the run has to itself, if it has one (thread_queue.py)."""
+    outer: "RunResources | None" = None
+    """Those of the run whose tool began this one."""
     addressed: str | None = None
     """The id of the checkpoint that the run was told to begin from."""
-    began: float = field(default_factory=lambda: time.perf_counter())
-    """When the turn began on the clock `time.perf_counter`, as if it had run without a break."""
 
-    def into(self, config: RunnableConfig | None) -> RunnableConfig:
-        """The config with this in it."""
-        config = {**(config or {})}
-        config["configurable"] = {**config.get("configurable", {}), _KEY: self}
-        self.addressed = config["configurable"].get("checkpoint_id")
-        return config
+    def into(self, config: RunnableConfig) -> RunnableConfig:
+        """The config with these resources in it."""
+        configurable = config.get("configurable", {})
+        self.addressed = configurable.get("checkpoint_id")
+        return {**config, "configurable": {**configurable, _KEY: self}}
 
     @staticmethod
-    def of(config: RunnableConfig) -> "Live":
+    def of(config: RunnableConfig) -> "RunResources":
         """The resources of the run that a node's config belongs to."""
-        live = config["configurable"][_KEY]
-        assert isinstance(live, Live)
-        return live
+        found = config["configurable"][_KEY]
+        assert isinstance(found, RunResources)
+        return found
 
     @staticmethod
-    def around() -> "Live | None":
+    def around() -> "RunResources | None":
         """The resources of the run whose tool is calling."""
         outer = var_child_runnable_config.get() or {}
-        live = outer.get("configurable", {}).get(_KEY)
-        return live if isinstance(live, Live) else None
+        found = outer.get("configurable", {}).get(_KEY)
+        return found if isinstance(found, RunResources) else None
 
-    def is_of(self, thread: Hashable) -> bool:
-        """Whether the run, or one around it, has a thread."""
-        return self.thread == thread or (self.outer is not None and self.outer.is_of(thread))
-
-    def seconds(self) -> float:
-        """How long the turn has run, without the time between its runs."""
-        return time.perf_counter() - self.began
-
-    def count_on(self, seconds: float) -> None:
-        """Count on from the seconds that the turn had run for when this run began."""
-        self.began = min(self.began, time.perf_counter() - seconds)
-
-    def left(self, deadline: float) -> float:
-        """Seconds until the turn's deadline."""
-        return deadline - self.seconds()
-
-    def watch_deadline(self) -> None:
-        """From now on, the round's calls end with the turn's deadline, or now if it has passed."""
-        assert self.round is not None
-        if (deadline := self.round.context.deadline) is not None:
-            self.round.unit.expire_in(self.left(deadline), deadline)
+    def has_thread(self, thread: Hashable) -> bool:
+        """Whether the run, or one around it, has a thread to itself."""
+        return self.thread == thread or (self.outer is not None and self.outer.has_thread(thread))
 
     async def begin(self, round: Round) -> None:
         """Make `round` the run's; the one before it is closed."""
@@ -105,7 +85,16 @@ class Live:
         if before is not None:
             await before.unit.close()
 
-    async def close(self) -> None:
+    def watch_deadline(self) -> None:
+        """From now on, the round's calls end with the turn's deadline, or now if it has passed."""
+        assert self.round is not None
+        if (deadline := self.round.context.deadline) is not None:
+            self.round.unit.expire_in(self.clock.until(deadline), deadline)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         """Cancel what still runs, and let the threads go."""
         try:
             if self.round is not None:
@@ -114,6 +103,6 @@ class Live:
             self.threads.close()
 
 
-def without_live(configurable: dict[str, Any]) -> dict[str, Any]:
+def without_resources(configurable: dict[str, Any]) -> dict[str, Any]:
     """What a tool may see of a run's config."""
     return {key: value for key, value in configurable.items() if key != _KEY}

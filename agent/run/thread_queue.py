@@ -22,7 +22,7 @@ from llm_compiler.run.sync_bridge import reader
 _NODE = "__pregel_task_id"
 """In the config of what runs in a node."""
 _guard = threading.Lock()
-_lines: dict[Hashable, deque["Place"]] = {}
+_lines: dict[Hashable, deque["PlaceInQueue"]] = {}
 """By what they wait for; who stands first has it. An empty line is not kept."""
 
 
@@ -38,7 +38,7 @@ def thread_of(config: RunnableConfig, saver: object) -> Hashable:
     return id(behind(saver)), str(thread), str(configurable.get("checkpoint_ns") or "")
 
 
-class Place:
+class PlaceInQueue:
     """A run's place in the line for its thread: `async with` waits until it is the first.
 
     Whoever has left a run of the thread half read and begins another would wait for itself: the

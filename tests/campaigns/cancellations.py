@@ -20,7 +20,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from llm_compiler import Context, build_graph
-from llm_compiler.graph import LLMCompiler
+from llm_compiler.run.compiled_graph import LLMCompiler
 from tests.campaigns.cancellable import PLAN, Slow, Work, silent_server
 from tests.campaigns.leftovers import Leftovers, settled, temporary_folder
 from tests.campaigns.report import Progress, Report, Say

@@ -13,10 +13,9 @@ from langgraph.types import Command, interrupt
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
 from llm_compiler.language.task import Outcome, Task
-from llm_compiler.observability.spans import Turn
-from llm_compiler.run.resources import Live
 from llm_compiler.scheduling.facts import DeadlinePassed, Launch, Planned, Returned, TakenOver
 from llm_compiler.scheduling.schedule import Schedule
+from tests.support.clock import FakeClock
 from tests.support.scripted import Ledger, ScriptedModel, until
 from tests.support.turn import FakeTools
 
@@ -136,16 +135,13 @@ async def test_deadline_starts_afresh_with_the_next_turn(ledger: Ledger) -> None
     assert state["seconds"] < 50
 
 
-async def test_deadline_does_not_count_while_a_person_decides(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_deadline_does_not_count_while_a_person_decides(ledger: Ledger) -> None:
     """What ran before the question counts, what passed until the decision does not."""
-    now = [1000.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    clock = FakeClock()
 
     async def work(seconds: int) -> int:
         """Work that long."""
-        now[0] += seconds
+        clock.time += seconds
         return seconds
 
     compiled = build_graph(
@@ -154,25 +150,23 @@ async def test_deadline_does_not_count_while_a_person_decides(
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )
+    compiled.clock = clock
     context = Context(deadline=100, approve=("add",))
     await compiled.ainvoke(ASK, THREAD, context=context)
-    now[0] += 5000
+    clock.time += 5000
     await compiled.ainvoke(APPROVE, THREAD, context=context)
-    now[0] += 5000
+    clock.time += 5000
     state = await compiled.ainvoke(APPROVE, THREAD, context=context)
     assert {outcome["status"] for outcome in state["outcomes"].values()} == {"ok"}
-    assert state["seconds"] == pytest.approx(81, abs=5)
+    assert state["seconds"] == 81
 
 
-async def test_deadline_counts_what_ran_before_a_tool_interrupted(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [1000.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+async def test_deadline_counts_what_ran_before_a_tool_interrupted(ledger: Ledger) -> None:
+    clock = FakeClock()
 
     async def sure() -> str:
         """Make sure, twice."""
-        now[0] += 30
+        clock.time += 30
         return f"{interrupt('sure?')} {interrupt('quite?')}"
 
     compiled = build_graph(
@@ -181,11 +175,12 @@ async def test_deadline_counts_what_ran_before_a_tool_interrupted(
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )
+    compiled.clock = clock
     for input in (ASK, Command(resume="yes"), Command(resume="quite")):
-        now[0] += 5000
+        clock.time += 5000
         state = await compiled.ainvoke(input, THREAD)
     assert state["outcomes"]["1"]["value"] == "yes quite"
-    assert state["seconds"] == pytest.approx(90, abs=5)
+    assert state["seconds"] == 90
 
 
 async def test_deadline_counts_on_after_a_run_was_killed(ledger: Ledger) -> None:
@@ -222,14 +217,6 @@ def test_an_edited_task_does_not_run_again_after_the_deadline() -> None:
     assert not any(isinstance(order, Launch) for order in schedule.handle(edited))
     assert schedule.outcomes[1].error == "the turn's deadline of 5 s passed"
     assert schedule.handle(Returned(0)) == []
-
-
-def test_time_between_runs_is_no_time_of_the_turn() -> None:
-    live = Live(Turn(None))
-    live.count_on(40.0)
-    assert 40 <= live.seconds() < 50
-    live.count_on(10.0)  # it has counted further by itself
-    assert live.seconds() >= 40
 
 
 @pytest.mark.parametrize("resumed", [False, True])

@@ -11,8 +11,9 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from llm_compiler.graph import LLMCompiler, build_graph
+from llm_compiler.graph import build_graph
 from llm_compiler.run.async_checkpointer import ThreadedSaver, with_async
+from llm_compiler.run.compiled_graph import LLMCompiler
 from tests.support.scripted import ScriptedModel
 
 CONFIG: Any = {"configurable": {"thread_id": "1"}}

@@ -108,9 +108,9 @@ async def test_every_value_of_the_state_is_read_and_edited(client: LangGraphClie
     thread = (await client.threads.create())["thread_id"]
     await client.runs.wait(thread, PROBES, input=asking('1. knock("open")\njoin()'))
     values: Any = (await client.threads.get_state(thread))["values"]
-    assert values["plan"] == [
-        {"id": 1, "tool": "knock", "args": {"name": "open"}, "needs": [], "thought": ""}
-    ]
+    task = {"id": 1, "tool": "knock", "args": {"name": "open"}, "needs": [], "thought": ""}
+    assert values["plan"] == [{**task, "round": 1}]
+    assert values["turn"] == values["messages"][0]["id"]
     assert values["outcomes"]["1"]["value"] == "passed open"
     assert (values["round"], values["feedback"]) == (1, None)
     assert values["usage"]["planner"]["calls"] == 1

@@ -1,0 +1,32 @@
+"""The process's time source, passed to whatever reads the time, so that a test can set it."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> float:
+        """The time of day, as epoch seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment; never goes back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SystemClock:
+    """The operating system's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        # Finer than `time.monotonic` on Windows, and the same elsewhere.
+        return time.perf_counter()
+
+
+SYSTEM_CLOCK: Clock = SystemClock()

@@ -1,0 +1,141 @@
+"""A plan that is being written: parsed, compiled and handed on, task by task."""
+
+from llm_compiler.language.compiler import Compiler
+from llm_compiler.language.grammar import plan_grammar
+from llm_compiler.language.parser import ANSWER, JOIN, Call, PlanParser
+from llm_compiler.language.references import literal
+from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.models.errors import EmptyReplyError
+from llm_compiler.run.resources import Round
+from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
+
+_MAX_CHARS = 100_000
+"""Of a plan, and as many more as `_MAX_CHARS_OF_TASK` for each task that it may have."""
+_MAX_CHARS_OF_TASK = 1000
+
+
+class PlanStream:
+    """The plan of a round, fed as its model writes it. A stream that breaks off begins anew.
+
+    Args:
+        round: Whose unit gets the tasks.
+        plan: The tasks of the rounds before.
+    """
+
+    def __init__(self, round: Round, plan: list[TaskData]) -> None:
+        self.round = round
+        self._taken = [task["id"] for task in plan]
+        self.first_id = max(self._taken, default=0) + 1
+        self.begin()
+
+    def begin(self) -> None:
+        """A model begins to write the plan, or to write it anew."""
+        self._parser = PlanParser()
+        self._compiler = Compiler(
+            self.round.tools, taken=self._taken, max_tasks=self.round.context.max_tasks
+        )
+        self._answer: TaskData | None = None
+        self._ids: list[int] = []
+        self._any = False
+        self._characters = 0
+        self.too_long = False
+
+    def grammar(self, *, staged: bool) -> str:
+        """The language of this plan, for servers that decode under a grammar."""
+        most = self.round.context.max_tasks
+        return plan_grammar(self.round.tools, self.first_id, max_tasks=most, staged=staged)
+
+    @property
+    def ended(self) -> bool:
+        """The plan's end was written."""
+        return self._parser.ended
+
+    @property
+    def full(self) -> bool:
+        """The plan has as many tasks as it may have."""
+        return self._compiler.full
+
+    def feed(self, text: str) -> None:
+        """Take in what was written next, up to the longest that a plan may be."""
+        room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
+        self.too_long = len(text) > room
+        self._characters += len(text)
+        for call in self._parser.feed(text[:room]):
+            self._take(call)
+
+    def broke(self) -> None:
+        """The stream broke off: its calls wait for the plan that is written next."""
+        self.round.unit.tell(PlanBroke())
+        self.begin()
+
+    def cut(self) -> bool:
+        """The stream was cut: the call that it was in is not run. Returns whether there is one."""
+        calls = self._parser.close()
+        for call in calls:
+            self._take(call)
+        return bool(calls)
+
+    def expire(self, deadline: float) -> None:
+        """The deadline passed. What ran for a plan that broke off stands in this one's place."""
+        self.cut()
+        self._plan_without_id()
+        unclaimed = self.round.unit.schedule.unclaimed
+        for call in sorted(unclaimed, key=lambda call: self._free(call.id) != call.id):
+            self._plan(Task(self._free(call.id), call.tool, literal(dict(call.args))))
+        self.round.unit.tell(DeadlinePassed(deadline))
+
+    def leave_off(self) -> None:
+        """The model stopped before the plan's end: a task that failed tells the joiner so."""
+        if not self.ended and not self.cut() and self._any:
+            self._take(Call(self._free(), JOIN, whole=False))
+
+    def finish(self, model: str) -> None:
+        """The stream ended.
+
+        Raises:
+            EmptyReplyError: without a single task.
+        """
+        self.cut()
+        if not self._any:
+            why = f"the planner's model {model} wrote no task; use another model"
+            raise EmptyReplyError(why, passing=True, wait=0)
+
+    def close(self) -> list[TaskData]:
+        """End the plan; return its tasks in id order, as the state holds them."""
+        self._plan_without_id()
+        self.round.unit.tell(PlanEnded())
+        tasks = self.round.unit.schedule.tasks
+        written = [tasks[id].data() for id in self._ids]
+        if self._answer is not None:
+            written.append(self._answer)
+        written.sort(key=lambda task: task["id"])
+        for task in written:
+            task["round"] = self.round.number
+        self.round.events.plan_end([task["id"] for task in written])
+        return written
+
+    def _take(self, call: Call) -> None:
+        if self.full:
+            return
+        self._any = True
+        for task in self._compiler.compile(call):
+            if isinstance(task, Task) and task.tool == ANSWER:
+                self._answer = task.data()
+                self.round.events.plan_task(task)
+            else:
+                self._plan(task)
+
+    def _plan_without_id(self) -> None:
+        for refused in self._compiler.close():
+            self._plan(refused)
+
+    def _free(self, id: int = 0) -> int:
+        """`id`, if no task has it, else one behind all others."""
+        answered = [self._answer["id"]] if self._answer is not None else []
+        taken = {*self._taken, *self._ids, *answered}
+        return id if id and id not in taken else max(taken, default=0) + 1
+
+    def _plan(self, task: Task | Refused) -> None:
+        self._ids.append(task.id)
+        self.round.events.plan_task(task)
+        self.round.unit.tell(Planned(task))

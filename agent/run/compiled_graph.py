@@ -1,0 +1,162 @@
+"""The compiled graph: LangGraph's, with a life of its own for each run.
+
+A run's life is one stack of context managers; what is opened first is closed last:
+
+    its place in the queue for its thread ─► the turn's span ─► its resources ─► LangGraph's stream
+"""
+
+import weakref
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, Literal, Self
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
+from langgraph.cache.base import BaseCache
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.store.base import BaseStore
+from langgraph.stream import CustomTransformer, UpdatesTransformer
+
+from llm_compiler.clock import SYSTEM_CLOCK, Clock
+from llm_compiler.context import Context
+from llm_compiler.execution.journal import CHECKPOINTER
+from llm_compiler.observability.langsmith import with_tracer
+from llm_compiler.run import sync_bridge
+from llm_compiler.run.abandoned_turn import close_abandoned_turn
+from llm_compiler.run.async_checkpointer import with_async
+from llm_compiler.run.clock import TurnClock
+from llm_compiler.run.resources import RunResources
+from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
+from llm_compiler.run.turn_span import turn_span
+from llm_compiler.state import InputState, State
+
+_UNBOUNDED = 1_000_000
+
+
+class LLMCompiler(CompiledStateGraph[State, Context, InputState, State]):
+    """The compiled graph. Each run has its own resources, which end with it."""
+
+    clock: Clock = SYSTEM_CLOCK
+    """Where its runs read the time."""
+
+    def astream(
+        self, input: Any, config: RunnableConfig | None = None, **options: Any
+    ) -> AsyncGenerator[Any]:
+        """As LangGraph's. Closing it, or a run that ends in any other way, cancels its calls.
+
+        Runs of one thread follow one another (thread_queue.py), and a new message closes a turn
+        that was abandoned without its answer (abandoned_turn.py).
+        """
+
+        async def leave() -> None:
+            if (abandoned := itself()) is not None:
+                await abandoned.aclose()
+
+        stream = self._run(input, config, options, leave)
+        # Not the stream itself: one that nobody reads any more must not keep itself alive.
+        itself = weakref.ref(stream)
+        return stream
+
+    async def _run(
+        self,
+        input: Any,
+        config: RunnableConfig | None,
+        options: dict[str, Any],
+        leave: Callable[[], Awaitable[None]],
+    ) -> AsyncGenerator[Any]:
+        config, outer = self._own(config), RunResources.around()
+        saver: Any = config["configurable"].get(CHECKPOINTER, self.checkpointer)
+        thread = thread_of(merge_configs(self.config, config), saver)
+        if outer is not None and outer.has_thread(thread):
+            thread = None  # a tool's run in its own thread would wait for itself
+        async with AsyncExitStack() as run:
+            if thread is not None:
+                await run.enter_async_context(PlaceInQueue(thread, leave))
+                if isinstance(input, Mapping):
+                    context = options.get("context")
+                    config = await close_abandoned_turn(self, saver, config, context)
+            span = run.enter_context(turn_span(config["configurable"].get("thread_id")))
+            clock, early_start = TurnClock(self.clock), self._starts_early(options)
+            resources = RunResources(span, clock, early_start, thread=thread, outer=outer)
+            await run.enter_async_context(resources)
+            chunks = super().astream(input, resources.into(config), **options)
+            await run.enter_async_context(aclosing(chunks))  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
+
+    def stream(
+        self, input: Any, config: RunnableConfig | None = None, **options: Any
+    ) -> Iterator[Any]:
+        """As `astream`, which it runs on one long-lived loop thread, from any thread."""
+        yield from sync_bridge.iterate(lambda: self.astream(input, config, **options))
+
+    def bulk_update_state(self, config: RunnableConfig, *args: Any, **options: Any) -> Any:
+        """As LangGraph's, which traces what is written."""
+        return super().bulk_update_state(with_tracer(config, self.config), *args, **options)
+
+    async def abulk_update_state(self, config: RunnableConfig, *args: Any, **options: Any) -> Any:
+        """As LangGraph's, which traces what is written."""
+        config = with_tracer(config, self.config)
+        return await super().abulk_update_state(config, *args, **options)
+
+    def copy(self, update: dict[str, Any] | None = None) -> Self:
+        """As LangGraph's, which knows its own attributes only."""
+        copied = super().copy(update)
+        copied.clock = self.clock
+        return copied
+
+    def _starts_early(self, options: Mapping[str, Any]) -> bool:
+        """Whether no breakpoint lies between planner and scheduler."""
+        before = options.get("interrupt_before") or self.interrupt_before_nodes
+        after = options.get("interrupt_after") or self.interrupt_after_nodes
+        return not (_names("scheduler", before) or _names("planner", after))
+
+    def _own(self, config: RunnableConfig | None) -> RunnableConfig:
+        """What rules here is `max_parallel` and `max_rounds`, not LangGraph's own bounds.
+
+        With `max_concurrency` 1 it deadlocks on `@task`, and its recursion limit would cut rounds.
+        A sync-only checkpointer, also one that a parent graph lends, is called from threads.
+        """
+        config = with_tracer(config or {}, self.config)
+        configurable = {**config.get("configurable", {})}
+        saver = configurable.get(CHECKPOINTER, self.checkpointer)
+        if isinstance(saver, BaseCheckpointSaver) and (face := with_async(saver)) is not saver:
+            configurable[CHECKPOINTER] = face
+        bounds: Any = {"max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
+        return {**config, **bounds, "configurable": configurable}
+
+
+def compiled(
+    builder: StateGraph[State, Context, InputState, State],
+    *,
+    checkpointer: BaseCheckpointSaver[Any] | None,
+    store: BaseStore | None,
+    cache: BaseCache[Any] | None,
+) -> LLMCompiler:
+    """Compile a graph; a sync-only checkpointer is called from threads."""
+    saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
+    graph = builder.compile(
+        saver,
+        cache=cache,
+        store=store,
+        name="LLM Compiler",
+        # What the event protocol shows beside states and messages.
+        transformers=[CustomTransformer, UpdatesTransformer],
+    )
+    # `StateGraph.compile` names its class itself; ours adds methods, and no attributes to set up.
+    graph.__class__ = LLMCompiler
+    assert isinstance(graph, LLMCompiler)
+    return graph
+
+
+def _names(node: str, nodes: Sequence[str] | Literal["*"] | None) -> bool:
+    return nodes == "*" or node in (nodes or ())
