@@ -24,7 +24,7 @@ from referencing import Registry
 from llm_compiler.errors import PlanError, SetupError, one_line
 from llm_compiler.language.parser import ANSWER, JOIN
 from llm_compiler.language.references import references
-from llm_compiler.scheduling.facts import ToolRules
+from llm_compiler.language.tool_rules import ToolRules
 
 JsonSchema = Mapping[str, Any]
 Absent = Callable[[str], str | None]

@@ -19,9 +19,9 @@ from langgraph.prebuilt import InjectedState, ToolRuntime
 from pydantic import AfterValidator, BaseModel, Field
 
 from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.language.toolbox import Tool as LookedAt
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.scheduling.facts import ToolRules
 
 
 class Unit(enum.Enum):
