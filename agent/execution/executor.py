@@ -1,7 +1,7 @@
 """Runs one call: in the loop or in a thread, with its timeout, retries and errors.
 
-Retried are errors that may pass: connections, timeouts, 408, 425, 429 and 5xx, with backoff and a
-server's Retry-After (tenacity). Everything else is a failure at once.
+Transient errors (connections, timeouts, 408, 425, 429 and 5xx) are retried with backoff and a
+server's Retry-After (tenacity). Any other error is a failure at once.
 """
 
 import asyncio
@@ -15,12 +15,13 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from llm_compiler.errors import ToolError, may_pass, one_line
+from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.toolbox import Tool, Toolbox
 from llm_compiler.observability import spans as telemetry
-from llm_compiler.retries import backoff
+from llm_compiler.redaction import one_line
+from llm_compiler.retries import backoff, is_transient
 from llm_compiler.scheduling.facts import Launch, Returned
 from llm_compiler.tools import arithmetic
 
@@ -106,7 +107,7 @@ class Executor:
         try:
             return await attempt()
         except Exception as error:
-            if not retries or not may_pass(error):
+            if not retries or not is_transient(error):
                 raise
             failed: list[Exception] = [error]
 
@@ -117,7 +118,7 @@ class Executor:
             return await attempt()
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception(may_pass),
+            retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(1 + retries),
             wait=self.wait,
             reraise=True,

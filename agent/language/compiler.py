@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.arguments import clean, read_arguments
+from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.parser import ANSWER, Call, PlanParser
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Refused, Task, TaskData
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.text import clean
 
 
 class Compiler:

@@ -21,10 +21,12 @@ from pydantic import BaseModel, PydanticUserError, ValidationError
 from pydantic_core import to_jsonable_python
 from referencing import Registry
 
-from llm_compiler.errors import PlanError, SetupError, one_line
+from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.parser import ANSWER, JOIN
 from llm_compiler.language.references import references
 from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.redaction import one_line
+from llm_compiler.text import shortened
 
 JsonSchema = Mapping[str, Any]
 Absent = Callable[[str], str | None]
@@ -59,7 +61,7 @@ class Tool:
 
     @property
     def retried(self) -> bool:
-        """Whether an error that may pass is worth a second attempt."""
+        """Whether a transient error is worth a second attempt."""
         once = self.hints.get("readOnlyHint") is False and self.hints.get("idempotentHint") is False
         return not self.destructive and not self.rules.asks and not once
 
@@ -115,13 +117,13 @@ class Tool:
                 return {name: getattr(checked, name) for name in self.parameters}, []
             for refused in self._validator.iter_errors(dict(args)):
                 name = str(refused.path[0]) if refused.path else ""
-                errors.append((name, f"{self.name}: {_short(refused.message)}"))
+                errors.append((name, f"{self.name}: {shortened(refused.message, 60)}"))
         except ValidationError as error:
             for part in error.errors(include_url=False):
                 name = str(part["loc"][0]) if part["loc"] else ""
                 place = ".".join(map(str, part["loc"])) or "its arguments"
-                message = f"{self.name}: {place}: {part['msg']}, not {_short(repr(part['input']))}"
-                errors.append((name, message))
+                given = shortened(repr(part["input"]), 60)
+                errors.append((name, f"{self.name}: {place}: {part['msg']}, not {given}"))
         # A tool's own validators, and a schema that is none, may raise anything.
         except Exception as error:
             errors.append(("", f"{self.name}: its schema cannot check this: {one_line(error)}"))
@@ -312,11 +314,6 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     names = list(names)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
-
-
-def _short(text: str) -> str:
-    line = text.split("\n", 1)[0]
-    return line if len(line) <= 60 else line[:57] + "..."
 
 
 def _kind(schema: JsonSchema | bool) -> str:

@@ -192,7 +192,7 @@ class _Reply:
         elif held:
             self.show(held)
         else:
-            raise EmptyReplyError("the joiner's model wrote no answer", passing=True, wait=0)
+            raise EmptyReplyError("the joiner's model wrote no answer", transient=True, wait=0)
 
 
 def _limit(state: State, context: Context, *, late: bool) -> str:

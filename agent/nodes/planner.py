@@ -238,7 +238,7 @@ class _Writing:
         self.cut()
         if not self._any:
             why = f"the planner's model {model} wrote no task; use another model"
-            raise EmptyReplyError(why, passing=True, wait=0)
+            raise EmptyReplyError(why, transient=True, wait=0)
 
     def close(self) -> list[TaskData]:
         """End the plan; return its tasks in id order, as the state holds them."""

@@ -16,13 +16,13 @@ from langchain_core.messages import (
 from langchain_core.messages.utils import count_tokens_approximately
 
 from llm_compiler.context import JOINER, PLANNER
-from llm_compiler.language.arguments import clean
 from llm_compiler.language.references import as_text, references
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.examples import worked_plans
 from llm_compiler.prompting.overrides import MISSING, TOOLS
 from llm_compiler.prompts import prompt
+from llm_compiler.text import clean, truncated
 from llm_compiler.tools.fence import mark_for
 
 _REPLAN = prompt("replan")
@@ -135,7 +135,8 @@ def results(
         if not outcome.ok and not with_failures:
             continue
         call = task.get("text") or f"{id}. {_call(task, tasks, ended)}"
-        lines.append(_indented(f"{_cut(call, _LONGEST_CALL)} {_came_of_it(outcome, max_chars)}"))
+        call = truncated(call, _LONGEST_CALL)
+        lines.append(_indented(f"{call} {_came_of_it(outcome, max_chars)}"))
     return lines
 
 
@@ -147,7 +148,7 @@ def _indented(text: str) -> str:
 def called(task: TaskData) -> str:
     """A task as the model wrote it."""
     args = ", ".join(json.dumps(value, ensure_ascii=False) for value in task["args"].values())
-    return _cut(task.get("text") or f"{task['id']}. {task['tool']}({args})", _LONGEST_CALL)
+    return truncated(task.get("text") or f"{task['id']}. {task['tool']}({args})", _LONGEST_CALL)
 
 
 def _call(
@@ -186,7 +187,7 @@ def bounded(conversation: Sequence[BaseMessage]) -> list[BaseMessage]:
     """The latest part of the conversation that fits, beginning with a question."""
     said = [
         (HumanMessage if isinstance(message, HumanMessage) else AIMessage)(
-            _cut(clean(message.text), _LONGEST_MESSAGE)
+            truncated(clean(message.text), _LONGEST_MESSAGE)
         )
         for message in conversation[-_MOST_MESSAGES:]
         if message.text
@@ -197,10 +198,6 @@ def bounded(conversation: Sequence[BaseMessage]) -> list[BaseMessage]:
         token_counter=count_tokens_approximately,
         start_on="human",
     )
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def _is_short(outcome: Outcome) -> bool:
@@ -221,4 +218,4 @@ def _came_of_it(outcome: Outcome, most: int) -> str:
         return f"{outcome.status}: {outcome.error}"
     value = outcome.value
     text = as_text(_shortened(value) if isinstance(value, float) else value)
-    return f"= {_cut(text, most)}"
+    return f"= {truncated(text, most)}"

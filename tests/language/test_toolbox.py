@@ -196,7 +196,7 @@ def test_checked_arguments_are_what_the_tool_gets(
         (
             texts,
             {"query": ["x" * 100]},
-            f"texts: query: Input should be a valid string, not ['{'x' * 55}...",
+            f"texts: query: Input should be a valid string, not ['{'x' * 57}…",
         ),
     ],
     ids=repr,
