@@ -8,7 +8,7 @@ from llm_compiler.errors import PlanError
 from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.parser import ANSWER, Call, PlanParser
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
@@ -86,7 +86,7 @@ def too_many(max_tasks: int) -> str:
 
 def is_answer(data: TaskData) -> bool:
     """Whether a task of the state is a direct answer, which no tool runs."""
-    return data["tool"] == ANSWER and not data.get("text")
+    return data["tool"] == ANSWER and not did_not_compile(data)
 
 
 def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:
@@ -94,7 +94,7 @@ def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:
     id, thought = data["id"], data.get("thought", "")
     name, args = str(data.get("tool", "")), data.get("args") or {}
     text = data.get("text", "")
-    if text and not args:
+    if did_not_compile(data):
         parser = PlanParser()
         calls = [*parser.feed(text), *parser.close()]
         compiled = Compiler(tools, taken=(), max_tasks=1)

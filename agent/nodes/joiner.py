@@ -16,7 +16,7 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.language.compiler import is_answer
-from llm_compiler.language.task import TaskData
+from llm_compiler.language.task import TaskData, did_not_compile
 from llm_compiler.models.errors import CutOffError, EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.answer_stream import Shown
@@ -227,7 +227,7 @@ def _all_ok(state: State) -> bool:
 def _none_compiled(state: State) -> str | None:
     """Why no task of this round compiled; None if one did."""
     tasks = _of_this_round(state)
-    if not tasks or not all(task.get("text") for task in tasks):
+    if not tasks or not all(map(did_not_compile, tasks)):
         return None
     reasons = [f"{called(task)}: {_error(state, task)}" for task in tasks[:_MOST_REASONS]]
     return "\n".join(["No task could be run.", *reasons])

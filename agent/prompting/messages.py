@@ -17,7 +17,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from llm_compiler.context import JOINER, PLANNER
 from llm_compiler.language.references import as_text, references
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData, did_not_compile
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.examples import worked_plans
 from llm_compiler.prompting.overrides import MISSING, TOOLS
@@ -134,7 +134,7 @@ def results(
             continue
         if not outcome.ok and not with_failures:
             continue
-        call = task.get("text") or f"{id}. {_call(task, tasks, ended)}"
+        call = task["text"] if did_not_compile(task) else f"{id}. {_call(task, tasks, ended)}"
         call = truncated(call, _LONGEST_CALL)
         lines.append(_indented(f"{call} {_came_of_it(outcome, max_chars)}"))
     return lines
@@ -148,7 +148,8 @@ def _indented(text: str) -> str:
 def called(task: TaskData) -> str:
     """A task as the model wrote it."""
     args = ", ".join(json.dumps(value, ensure_ascii=False) for value in task["args"].values())
-    return truncated(task.get("text") or f"{task['id']}. {task['tool']}({args})", _LONGEST_CALL)
+    call = task["text"] if did_not_compile(task) else f"{task['id']}. {task['tool']}({args})"
+    return truncated(call, _LONGEST_CALL)
 
 
 def _call(

@@ -76,6 +76,14 @@ def test_short_results_stand_in_place_of_their_references() -> None:
     assert results(plan, outcomes, 4000)[1] == '2. math("2 * 3") = 6'
 
 
+def test_a_task_that_did_not_compile_is_shown_as_written_until_it_is_edited() -> None:
+    refused = task(1, "mth") | {"text": '1. mth("1")'}
+    failed = {"1": outcome(1, None, "failed", "no tool 'mth'")}
+    assert results([refused], failed, 4000) == ["1. mth(\"1\") failed: no tool 'mth'"]
+    edited = refused | {"tool": "math", "args": {"expression": "1"}}
+    assert results([edited], {"1": outcome(1, 1)}, 4000) == ['1. math("1") = 1']
+
+
 def test_marks_differ_each_time() -> None:
     assert fenced(["x"]) != fenced(["x"])
 
