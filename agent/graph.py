@@ -33,6 +33,7 @@ from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
 
 from llm_compiler.context import Context
+from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.journal import CHECKPOINTER
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.providers import Role
@@ -173,7 +174,7 @@ def build_graph(
         models["planner"] = planner
     if joiner is not None:
         models["joiner"] = joiner
-    setup = Setup(Toolbox.of(SHIPPED if tools is None else tools), models)
+    setup = Setup(Toolbox.of(map(as_tool, SHIPPED if tools is None else tools)), models)
     builder = StateGraph(State, Context, input_schema=Question)
     nodes: dict[str, _Node] = {
         "planner": Planner(setup),

@@ -7,7 +7,7 @@ server's Retry-After (tenacity). Any other error is a failure at once.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import ToolMessage
@@ -17,8 +17,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
+from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_threads import Threads
-from llm_compiler.language.toolbox import Tool, Toolbox
+from llm_compiler.language.tool import Tool
+from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.observability import spans as telemetry
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import backoff, is_transient
@@ -50,6 +52,8 @@ class Executor:
     wait: Wait = backoff
     can_ask: bool = True
     """Whether a run that a tool interrupts can be resumed."""
+    _callables: dict[str, CallableTool] = field(default_factory=dict, init=False)
+    """By name, the tools that have been called."""
 
     async def run(
         self,
@@ -132,6 +136,9 @@ class Executor:
         config: RunnableConfig,
         overdue: Callable[[Exception], None],
     ) -> Any:
+        if tool.name not in self._callables:
+            self._callables[tool.name] = CallableTool(tool)
+        called = self._callables[tool.name]
         seconds = float(tool.hints.get("timeout", self.timeout))
         why = f"no result within {seconds:g} s (tool_timeout)"
         # `asyncio.timeout` cancels the call once, and waits for it for ever.
@@ -140,14 +147,14 @@ class Executor:
         )
         try:
             async with asyncio.timeout(seconds) as clock:
-                if tool.is_async:
-                    return await tool.call(args, config)
-                return await self.threads.run(lambda: tool.call(args, config))
+                if called.is_async:
+                    return await called.call(args, config)
+                return await self.threads.run(lambda: called.call(args, config))
         except TimeoutError:
             if not clock.expired():
                 raise
             # The thread of a sync tool runs on: a second attempt would run beside it.
-            raise TimeoutError(why) if tool.is_async else ToolError(why) from None
+            raise TimeoutError(why) if called.is_async else ToolError(why) from None
         finally:
             patience.cancel()
 

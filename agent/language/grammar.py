@@ -23,7 +23,7 @@ from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.parser import ANSWER, JOIN, PlanParser
 from llm_compiler.language.references import references
 from llm_compiler.language.stages import STAGE_RULES, staged_rules, stages_of
-from llm_compiler.language.toolbox import Tool
+from llm_compiler.language.tool import Tool
 
 MAX_TASKS = 50
 MAX_THOUGHT = 200

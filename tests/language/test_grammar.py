@@ -27,6 +27,7 @@ from llm_compiler.models.local import server as local
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
 from llm_compiler.tools.arithmetic import evaluate
+from tests.support.functions import toolbox
 from tests.support.gbnf import Grammar
 
 OPTIONS = settings(
@@ -167,7 +168,7 @@ STRANGE = (
 )
 TOOLBOXES = {
     "shipped": Toolbox.of(SHIPPED),
-    "typed": Toolbox.of([hire, total, feed, save, now, guess]),
+    "typed": toolbox(hire, total, feed, save, now, guess),
     "strange": Toolbox.of(STRANGE),
 }
 EXPRESSION = TOOLBOXES["shipped"]["math"].parameters["expression"]
@@ -439,7 +440,7 @@ def test_schema_that_leads_only_back_to_itself_is_no_left_recursion() -> None:
 
 
 def test_tool_that_the_language_cannot_call_is_left_out() -> None:
-    rules = Grammar(plan_grammar(Toolbox.of([by_schema("my tool", {}, []), now])))
+    rules = Grammar(plan_grammar(toolbox(by_schema("my tool", {}, []), now)))
     assert rules.accepts("1. now()\n2. join()")
     assert not rules.accepts("1. my tool()\n2. join()")
 

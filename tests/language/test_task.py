@@ -1,11 +1,11 @@
-"""Tasks in the state: which did not compile, and how an edited plan is made whole."""
+"""Tasks in the state: which did not compile."""
 
 from typing import Any
 
 import pytest
 
 from llm_compiler.language.compiler import is_answer
-from llm_compiler.language.task import Refused, Task, did_not_compile, tidied
+from llm_compiler.language.task import Refused, Task, did_not_compile
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,3 @@ def test_an_answer_that_compiled_or_was_mended_is_an_answer() -> None:
     assert not is_answer(broken)
     assert is_answer({**broken, "args": {"text": "5"}})
     assert is_answer({**broken, "args": {"text": "5"}, "text": ""})
-
-
-def test_tasks_without_an_id_of_their_own_follow_all_others_and_did_not_compile() -> None:
-    plan = tidied([{"id": "2", "tool": "a"}, {"id": 2, "tool": "b"}, {"tool": "c"}])
-    assert [task["id"] for task in plan] == [2, 3, 4]
-    assert [did_not_compile(task) for task in plan] == [False, True, True]
-
-
-def test_what_is_missing_gets_its_empty_value() -> None:
-    assert tidied([{"id": 1, "needs": ["x", 3], "args": "?"}]) == [
-        {"id": 1, "tool": "", "args": {}, "needs": [3], "thought": ""}
-    ]
