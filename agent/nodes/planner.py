@@ -14,8 +14,8 @@ from llm_compiler.context import Context
 from llm_compiler.errors import ModelError
 from llm_compiler.execution.executor import warm_up
 from llm_compiler.language.compiler import Compiler
-from llm_compiler.language.grammar import plan_grammar
 from llm_compiler.language.parser import ANSWER, JOIN, Call, PlanParser
+from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import OutcomeData, Refused, Task, TaskData
 from llm_compiler.models.errors import CutOffError, EmptyReplyError

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.grammar import plan_grammar
+from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.task import Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompts import examples
