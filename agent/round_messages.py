@@ -24,7 +24,7 @@ def round_messages(
 ) -> list[AnyMessage]:
     """The plan's calls, and directly behind them their results, each cut to `max_chars`.
 
-    Results of the tools in `untrusted` carry the mark of that (trust.py).
+    Results of the tools in `untrusted` carry the mark of that (scheduling/taint.py).
     """
     plan = [task for task in plan if not is_answer(task)]
     if not plan:

@@ -22,7 +22,8 @@ from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.answer_stream import Shown
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.prompting.messages import called, joiner_messages, results
+from llm_compiler.prompting.messages import joiner_messages
+from llm_compiler.prompting.result_lines import called, results
 from llm_compiler.run.resources import Live
 from llm_compiler.scheduling.taint import UNTRUSTED, untrusted
 from llm_compiler.state import State, conversation, question, spent

@@ -20,12 +20,9 @@ from llm_compiler.errors import PlanError
 from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.parser import ANSWER, Call, PlanParser
 from llm_compiler.language.references import references
+from llm_compiler.prompting.templates import MISSING, TOOLS
 from llm_compiler.text import quoted
 
-TOOLS = "{tools}"
-"""In the planner's prompt: the tools offered, a line each."""
-MISSING = "{missing}"
-"""In the joiner's prompt: what to do if the results are not enough, which depends on the round."""
 _WHAT = {
     TOOLS: "where the tools are listed; add the lines 'Tools:' and '{tools}'",
     MISSING: "where it is told what to do if the results are not enough; add the line '{missing}'",
