@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llm_compiler.language.parser import JOIN
-from llm_compiler.language.toolbox import Tool
+from llm_compiler.language.tool import Tool
 
 _MOST = 9
 """Tasks of a stage: their ids differ in the last digit."""

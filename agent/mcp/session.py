@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import httpx
 
-from llm_compiler.errors import one_line
 from llm_compiler.mcp.config import Server
 from llm_compiler.mcp.watching import LastLine, Watched
+from llm_compiler.redaction import one_line
 
 if TYPE_CHECKING:
     from mcp import ClientSession, McpError

@@ -11,7 +11,8 @@ print it. It stays in `__context__` for a debugger.
 
 from collections.abc import Iterator
 
-from llm_compiler.errors import ModelError, may_pass, retry_after, status_of
+from llm_compiler.errors import ModelError
+from llm_compiler.retries import is_transient, retry_after, status_of
 
 
 class EmptyReplyError(ModelError):
@@ -62,7 +63,7 @@ def ending_error(
                 f"{who} reached its length limit before a word; use another model"
             )
         wrote = "only its reasoning" if reasoned else "nothing"
-        return EmptyReplyError(f"{who} wrote {wrote}; use another model", passing=True, wait=0)
+        return EmptyReplyError(f"{who} wrote {wrote}; use another model", transient=True, wait=0)
     if reason in _LENGTH:
         return CutOffError(f"{who} reached its length limit")
     if reason in _FILTER:
@@ -74,7 +75,7 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     """What is told about a reply that broke off or never began."""
     text, kind = str(error).casefold(), type(error).__name__
     broke = next((name for name in _kinds(error) if name in _BROKE), None)
-    status, passing, wait = status_of(error), may_pass(error), retry_after(error)
+    status, transient, wait = status_of(error), is_transient(error), retry_after(error)
     if status == 413 or any(sign in text for sign in _TOO_LONG):
         remedy = (
             "the prompt is longer than it takes; ask a shorter question, lower max_result_chars"
@@ -85,7 +86,7 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     elif status == 404:
         remedy = "HTTP 404: no such model there; check the name and OPENAI_BASE_URL"
     elif status == 429 and "insufficient_quota" in text:
-        remedy, passing = "HTTP 429: no quota is left; check the account", False
+        remedy, transient = "HTTP 429: no quota is left; check the account", False
     elif status == 429:
         remedy = "HTTP 429: too many requests; wait, or use another model"
     elif status is not None and status >= 500:
@@ -95,14 +96,14 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     elif broke:
         remedy, wait = f"the connection broke off ({broke}); try again", 0
     elif kind in ("JSONDecodeError", "UnicodeDecodeError"):
-        remedy, passing = f"its reply is garbled ({kind}); try again", True
+        remedy, transient = f"its reply is garbled ({kind}); try again", True
     elif "Timeout" in kind:
         remedy = f"no answer in time ({kind}); try again, or use another model"
     elif "Connection" in kind or "Connect" in kind:
         remedy = f"no connection ({kind}); check the network and OPENAI_BASE_URL"
     else:
         remedy = f"{kind}; try again, or use another model"
-    return ModelError(f"{who}: {remedy}", passing=passing, wait=wait)
+    return ModelError(f"{who}: {remedy}", transient=transient, wait=wait)
 
 
 def _kinds(error: BaseException | None) -> Iterator[str]:

@@ -13,11 +13,11 @@ from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, S
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from llm_compiler.errors import ModelError
-from llm_compiler.language.arguments import clean
 from llm_compiler.models.errors import CutOffError, broken_error, ending_error
 from llm_compiler.observability import spans as telemetry
 from llm_compiler.retries import backoff
 from llm_compiler.state import RoleUsage
+from llm_compiler.text import clean
 
 Dialect = Literal["llama.cpp", "vllm"]
 _HIDDEN = "nostream"
@@ -39,7 +39,7 @@ def retrying(
     """
     return AsyncRetrying(
         retry=retry_if_exception(
-            lambda error: isinstance(error, ModelError) and error.passing and allowed()
+            lambda error: isinstance(error, ModelError) and error.transient and allowed()
         ),
         stop=stop_after_attempt(_ATTEMPTS),
         wait=backoff,
@@ -126,7 +126,7 @@ class Model:
                     raise broken_error(who, error) from None
             observed.ended(reply.reason)
             if self.names_end and not reply.reason:
-                raise ModelError(f"{who} stopped in mid-reply; try again", passing=True, wait=0)
+                raise ModelError(f"{who} stopped in mid-reply; try again", transient=True, wait=0)
             if wrong := reply.wrong(who):
                 raise wrong
 
@@ -140,7 +140,7 @@ class Model:
                 raise
             remedy = "try again, raise model_timeout, or use another model"
             raise ModelError(
-                f"{who} was silent for {self.silence:g} s; {remedy}", passing=True, wait=0
+                f"{who} was silent for {self.silence:g} s; {remedy}", transient=True, wait=0
             ) from None
 
     def _extra_body(self, grammar: str | None) -> dict[str, Any]:

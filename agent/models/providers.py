@@ -13,9 +13,11 @@ from weakref import WeakKeyDictionary
 from langchain_core.language_models import BaseChatModel
 
 from llm_compiler.context import Context
-from llm_compiler.errors import SetupError, may_pass, one_line
+from llm_compiler.errors import SetupError
 from llm_compiler.models.local import server as local
 from llm_compiler.models.model import Dialect, Model
+from llm_compiler.redaction import one_line
+from llm_compiler.retries import is_transient
 
 if TYPE_CHECKING:
     import httpx
@@ -153,7 +155,7 @@ async def _owners(base_url: str, key: str) -> set[str] | None:
         return {str(entry.get("owned_by")) for entry in answer.json().get("data", [])}
     except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
         # The model's own call will say what is wrong.
-        return None if may_pass(error) else set()
+        return None if is_transient(error) else set()
 
 
 def _dialect(owners: set[str]) -> Dialect | None:

@@ -14,7 +14,7 @@ from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.journal import CHECKPOINTER
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.language.compiler import compile_data, is_answer, too_many
-from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData
+from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData, did_not_compile
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.model import Meter, Model, Reader
@@ -116,16 +116,17 @@ def load(
             continue
         before = outcomes.get(str(data["id"]))
         prior = Outcome.of(before) if before else None
-        text, refused = data.get("text", ""), None
+        refused = None
         if prior is None:
             tasks_left -= 1
             refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
-        elif text and not data.get("args"):
+        elif did_not_compile(data):
             refused = prior.error or ""
         if refused is None:
             task = compile_data(round.tools, data)
         else:
-            task = Refused(data["id"], data["tool"], refused, text, data.get("thought", ""))
+            text, thought = data.get("text", ""), data.get("thought", "")
+            task = Refused(data["id"], data["tool"], refused, text, thought)
         if prior is None and announce:
             round.events.plan_task(task)
         round.unit.tell(Planned(task, prior))

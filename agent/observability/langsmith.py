@@ -13,7 +13,8 @@ from langsmith import Client
 from langsmith.run_helpers import get_tracing_context
 from langsmith.utils import tracing_is_enabled
 
-from llm_compiler.errors import masked, one_line
+from llm_compiler.redaction import masked, one_line
+from llm_compiler.text import truncated
 
 _LONGEST = 20_000
 """Characters of a text in a trace: masking holds up the loop, and long texts hold it up longest."""
@@ -86,8 +87,7 @@ def _mask(data: Any) -> Any:
 
 
 def _masked_text(text: str) -> str:
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]}… ({len(text) - _LONGEST} characters more)"
+    text = truncated(text, _LONGEST)
     for pattern, instead in _rules():
         text = pattern.sub(instead, text)
     return masked(text)

@@ -20,7 +20,7 @@ from langgraph.errors import GraphBubbleUp
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from llm_compiler.errors import one_line
+from llm_compiler.redaction import one_line
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk

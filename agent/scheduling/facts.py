@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.tool_rules import ToolRules
 
 # ── facts ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -116,23 +117,6 @@ class Ask:
 
 
 Order = Launch | Cancel | Settle | Ask
-
-
-@dataclass(frozen=True, slots=True)
-class ToolRules:
-    """What the rules need to know of a tool."""
-
-    early_start: bool = True
-    shared: bool = True
-    """Equal calls run once."""
-    asks: bool = False
-    """A person must approve each call."""
-    guarded: bool = False
-    """A person must approve a call whose arguments come from an untrusted result."""
-    untrusted: bool = False
-    """Nobody vouches for what it returns."""
-    limits: Mapping[str, int] = field(default_factory=dict)
-    """Calls at once, by the name of what is limited."""
 
 
 class Tools(Protocol):

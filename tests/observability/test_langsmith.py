@@ -102,7 +102,7 @@ def test_masks_at_any_depth_and_in_keys() -> None:
         ("my.service.token: abcdef123456", "my.service.token: [SECRET_DETECTED]"),
         ("postgres://bob:abcdef123456@host/db", "postgres://***@host/db"),
         ("tokens: 123456", "tokens: 123456"),
-        ("x" * 20_001, "x" * 20_000 + "… (1 characters more)"),
+        ("x" * 20_001, "x" * 20_000 + "… (20001 characters)"),
     ],
 )
 def test_masks_by_the_rules_of_langsmith_and_ours(text: str, masked: str) -> None:

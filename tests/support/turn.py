@@ -13,6 +13,7 @@ from typing import Any
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import (
     Ask,
     Cancel,
@@ -28,7 +29,6 @@ from llm_compiler.scheduling.facts import (
     Returned,
     Settle,
     TakenOver,
-    ToolRules,
 )
 from llm_compiler.scheduling.schedule import Schedule
 

@@ -1,0 +1,21 @@
+"""What the rules need to know of a tool."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRules:
+    """What the rules need to know of a tool."""
+
+    early_start: bool = True
+    shared: bool = True
+    """Equal calls run once."""
+    asks: bool = False
+    """A person must approve each call."""
+    guarded: bool = False
+    """A person must approve a call whose arguments come from an untrusted result."""
+    untrusted: bool = False
+    """Nobody vouches for what it returns."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Calls at once, by the name of what is limited."""
