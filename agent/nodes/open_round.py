@@ -17,8 +17,9 @@ from llm_compiler.language.compiler import compile_data, is_answer, too_many
 from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
-from llm_compiler.models.model import Meter, Model, Reader
+from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.providers import Role, chosen, open_model
+from llm_compiler.models.reader import Reader
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.resources import Live, Round, without_live
 from llm_compiler.scheduling.facts import Planned
@@ -40,7 +41,7 @@ class Setup:
         model = await open_model(given if given is not None else name)
         if context.model_timeout is None:
             return model
-        return replace(model, silence=context.model_timeout)
+        return replace(model, profile=replace(model.profile, silence=context.model_timeout))
 
     async def tools(self, context: Context, left: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that are there in the seconds left."""

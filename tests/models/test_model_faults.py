@@ -12,8 +12,9 @@ from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
-from llm_compiler.models.model import Meter, Reader
+from llm_compiler.models.model import Meter
 from llm_compiler.models.providers import open_model
+from llm_compiler.models.reader import Reader
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import ModelServer, Reply
 from tests.support.scripted import Ledger, ScriptedModel
