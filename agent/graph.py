@@ -33,7 +33,7 @@ from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
 
 from llm_compiler.context import Context
-from llm_compiler.execution.journal import CHECKPOINTER
+from llm_compiler.langgraph_private import checkpointer_of, with_checkpointer, with_class
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.providers import Role
 from llm_compiler.nodes.joiner import Joiner
@@ -99,7 +99,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         leave: Callable[[], Awaitable[None]],
     ) -> AsyncGenerator[Any]:
         config, outer = self._own(config), Live.around()
-        saver = config["configurable"].get(CHECKPOINTER, self.checkpointer)
+        saver = checkpointer_of(config, self.checkpointer)
         thread = thread_of(merge_configs(self.config, config), saver)
         if outer is not None and outer.is_of(thread):
             thread = None  # a tool's run in its own thread would wait for itself
@@ -135,12 +135,11 @@ class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
         A sync-only checkpointer, also one that a parent graph lends, is called from threads.
         """
         config = with_tracer(config or {}, self.config)
-        configurable = {**config.get("configurable", {})}
-        saver = configurable.get(CHECKPOINTER, self.checkpointer)
+        saver = checkpointer_of(config, self.checkpointer)
         if isinstance(saver, BaseCheckpointSaver) and (face := with_async(saver)) is not saver:
-            configurable[CHECKPOINTER] = face
+            config = with_checkpointer(config, face)
         bounds: Any = {"max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
-        return {**config, **bounds, "configurable": configurable}
+        return {"configurable": {}, **config, **bounds}
 
 
 def build_graph(
@@ -195,10 +194,7 @@ def build_graph(
         # What the event protocol shows beside states and messages.
         transformers=[CustomTransformer, UpdatesTransformer],
     )
-    # `StateGraph.compile` names its class itself; ours adds methods and no attributes.
-    compiled.__class__ = LLMCompiler
-    assert isinstance(compiled, LLMCompiler)
-    return compiled
+    return with_class(compiled, LLMCompiler)
 
 
 def _timed(name: str, node: _Node) -> Any:

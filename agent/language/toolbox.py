@@ -5,18 +5,15 @@ import inspect
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, get_type_hints
 
 import jsonschema
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools import Tool as SingleInputTool
 from langchain_core.tools import tool as as_tool
-from langchain_core.tools.base import (
-    _get_runnable_config_param,
-    get_all_basemodel_annotations,
-)
+from langchain_core.tools.base import get_all_basemodel_annotations
 from pydantic import BaseModel, PydanticUserError, ValidationError
 from pydantic_core import to_jsonable_python
 from referencing import Registry
@@ -369,7 +366,7 @@ def _direct(tool: Tool) -> Callable[[Mapping[str, Any], RunnableConfig], Any] | 
     )
     if not plain:
         return None
-    takes_config = _get_runnable_config_param(function)
+    takes_config = _config_parameter(function)
 
     def call(args: Mapping[str, Any], config: RunnableConfig) -> Any:
         checked = tool.check(args)
@@ -378,6 +375,16 @@ def _direct(tool: Tool) -> Callable[[Mapping[str, Any], RunnableConfig], Any] | 
         return function(**checked)
 
     return call
+
+
+def _config_parameter(function: Callable[..., Any]) -> str | None:
+    """The parameter that LangChain fills with the run's config."""
+    wrapped = function.func if isinstance(function, partial) else function
+    try:
+        hints = get_type_hints(wrapped)
+    except (NameError, TypeError):  # an annotation names what cannot be found
+        return None
+    return next((name for name, hint in hints.items() if hint is RunnableConfig), None)
 
 
 def _annotations(base: BaseTool) -> Mapping[str, Any]:

@@ -85,8 +85,8 @@ class Session:
 
         async def asked() -> _T:
             nonlocal number
-            # Read where nothing comes between: the next request's is ours.
-            number = session._request_id
+            # Read where nothing comes between: the next request is ours.
+            number = _next_request(session)
             return await make(session)
 
         work = asyncio.ensure_future(asked())
@@ -216,6 +216,14 @@ async def _cancelled(session: "ClientSession", number: int) -> None:
     notification = types.CancelledNotification(params=params)
     with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
         await session.send_notification(types.ClientNotification(notification))
+
+
+def _next_request(session: "ClientSession") -> int:
+    """The number of the session's next request, by which it can be cancelled.
+
+    The only private name of MCP's client here. Else: a server is not told of cancelled calls.
+    """
+    return session._request_id
 
 
 def _innermost(error: BaseException) -> BaseException:

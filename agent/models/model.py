@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from llm_compiler.errors import ModelError
+from llm_compiler.langgraph_private import is_empty_stream
 from llm_compiler.language.arguments import clean
 from llm_compiler.models.errors import broken_error
 from llm_compiler.models.profiles import DEFAULT_PROFILE, ModelProfile
@@ -123,8 +124,7 @@ class Model:
             except ModelError:
                 raise
             except Exception as error:
-                # LangChain's words for a stream without a chunk.
-                if not str(error).startswith("No generation"):
+                if not is_empty_stream(error):
                     raise broken_error(who, error) from None
             observed.ended(reply.reason)
             if self.profile.names_end and not reply.reason:

@@ -11,8 +11,8 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
-from llm_compiler.execution.journal import CHECKPOINTER
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
+from llm_compiler.langgraph_private import checkpointer_of
 from llm_compiler.language.compiler import compile_data, is_answer, too_many
 from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData
 from llm_compiler.language.toolbox import Toolbox
@@ -86,7 +86,7 @@ async def open_round(
             live.threads,
             context.tool_timeout,
             context.tool_retries,
-            can_ask=config["configurable"].get(CHECKPOINTER) is not None,
+            can_ask=checkpointer_of(config) is not None,
         ),
         events,
         call_config(config, resources),

@@ -16,11 +16,10 @@ from types import TracebackType
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from llm_compiler.langgraph_private import in_node
 from llm_compiler.run.async_checkpointer import behind
 from llm_compiler.run.sync_bridge import reader
 
-_NODE = "__pregel_task_id"
-"""In the config of what runs in a node."""
 _guard = threading.Lock()
 _lines: dict[Hashable, deque["Place"]] = {}
 """By what they wait for; who stands first has it. An empty line is not kept."""
@@ -33,7 +32,7 @@ def thread_of(config: RunnableConfig, saver: object) -> Hashable:
     """
     configurable = config.get("configurable", {})
     thread = configurable.get("thread_id")
-    if not isinstance(saver, BaseCheckpointSaver) or thread is None or _NODE in configurable:
+    if not isinstance(saver, BaseCheckpointSaver) or thread is None or in_node(config):
         return None
     return id(behind(saver)), str(thread), str(configurable.get("checkpoint_ns") or "")
 
