@@ -19,7 +19,7 @@ from llm_compiler.errors import ToolError, may_pass, one_line
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.toolbox import Tool, Toolbox
-from llm_compiler.observability import spans as telemetry
+from llm_compiler.observability.spans import tool_call
 from llm_compiler.retries import backoff
 from llm_compiler.scheduling.facts import Launch, Returned
 from llm_compiler.tools import arithmetic
@@ -84,7 +84,7 @@ class Executor:
             return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
 
         value, error = None, None
-        with telemetry.tool_call(launch.id, launch.tool) as observed:
+        with tool_call(launch.id, launch.tool) as observed:
             try:
                 if before_destructive is not None and tool.destructive:
                     await before_destructive(launch)

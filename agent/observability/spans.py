@@ -1,26 +1,26 @@
-"""What OpenTelemetry and Prometheus are told of turns, rounds, model calls and tool calls.
+"""OpenTelemetry's spans of turns, rounds, model calls and tool calls.
 
     invoke_agent LLM Compiler        a run of a turn, from its start until it ends or stops
     └── round 1                      from its plan to its verdict
         ├── chat gpt-4.1-mini        one try at a model's reply
         └── execute_tool search      a call, its retries included
 
-The spans have the names and attributes of the GenAI semantic conventions (opentelemetry.io, as of
-1.41), and no text of a question, an argument or a result. They go where the application's SDK sends
-them, nowhere without one. Where `prometheus_client` is installed, as it is on LangGraph Server,
-whose `/metrics` shows them, the same four are counted and timed.
+They have the names and attributes of the GenAI semantic conventions (opentelemetry.io, as of 1.41),
+and no text of a question, an argument or a result. They go where the application's SDK sends them,
+nowhere without one. The same four are counted and timed in `metrics.py`.
 """
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from langgraph.errors import GraphBubbleUp
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from llm_compiler.errors import one_line
+from llm_compiler.observability.metrics import count, time_since
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk
@@ -59,7 +59,7 @@ class Turn:
         if node == "joiner":
             verdict = "answer" if state.get("feedback") is None else "replan"
             self._round.set_attribute("llm_compiler.verdict", verdict)
-            _count("rounds", verdict)
+            count("rounds", verdict)
             self._end_round()
             if verdict == "answer":
                 self._end = "answered"
@@ -81,7 +81,7 @@ class Turn:
         self._end_round()
         self._span.set_attribute("llm_compiler.end", self._end)
         self._span.end()
-        _time("turn", self._began, self._end)
+        time_since("turn", self._began, self._end)
 
     def _end_round(self) -> None:
         if self._round is not None:
@@ -110,7 +110,7 @@ class ModelCall:
             for at, direction in enumerate(_DIRECTIONS):
                 tokens = max(usage[f"{direction}_tokens"], 0)  # type: ignore[literal-required]
                 self._spent[at] += tokens
-                _count("tokens", self._role, direction, by=tokens)
+                count("tokens", self._role, direction, by=tokens)
             self._span.set_attributes(_tokens(*self._spent))
 
     def ended(self, reason: str) -> None:
@@ -147,7 +147,7 @@ def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
         raise
     finally:
         span.end()
-        _time("model", began, role, status)
+        time_since("model", began, role, status)
 
 
 class ToolCall:
@@ -188,7 +188,7 @@ def tool_call(id: int, tool: str) -> Iterator[ToolCall]:
         try:
             yield call
         finally:
-            _time("call", began, tool, call.status)
+            time_since("call", began, tool, call.status)
 
 
 _DIRECTIONS = ("input", "output")
@@ -205,47 +205,3 @@ def _tokens(input: int, output: int) -> dict[str, int]:
 def _fail(span: Span, error: BaseException, why: str) -> None:
     span.set_attribute("error.type", type(error).__qualname__)
     span.set_status(Status(StatusCode.ERROR, why))
-
-
-# ── Prometheus ────────────────────────────────────────────────────────────────────────────────
-
-
-class _Metric(Protocol):
-    """As `prometheus_client` has them."""
-
-    def labels(self, *values: str) -> Any: ...
-
-
-_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
-
-
-def _metrics() -> dict[str, _Metric]:
-    """The metrics by a short name; none without `prometheus_client`."""
-    try:
-        from prometheus_client import Counter, Histogram
-    except ImportError:
-        return {}
-
-    def timed(name: str, what: str, *labels: str) -> Histogram:
-        return Histogram(f"llm_compiler_{name}_seconds", what, labels, buckets=_SECONDS)
-
-    return {
-        "turn": timed("turn", "Runs of a turn.", "end"),
-        "rounds": Counter("llm_compiler_rounds", "Rounds by their verdict.", ["verdict"]),
-        "model": timed("model", "Model calls.", "role", "status"),
-        "tokens": Counter("llm_compiler_tokens", "Tokens of models.", ["role", "direction"]),
-        "call": timed("call", "Tool calls.", "tool", "status"),
-    }
-
-
-_METRICS = _metrics()
-
-
-def _count(metric: str, *labels: str, by: int = 1) -> None:
-    if (found := _METRICS.get(metric)) is not None:
-        found.labels(*labels).inc(by)
-
-
-def _time(metric: str, began: float, *labels: str) -> None:
-    if (found := _METRICS.get(metric)) is not None:
-        found.labels(*labels).observe(time.perf_counter() - began)

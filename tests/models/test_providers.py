@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.models.model import Meter
-from llm_compiler.models.providers import chosen, open_model
+from llm_compiler.models.providers import OpenModels, chosen, open_model
 from tests.bench.model_server import ModelServer, Reply, by_role
 from tests.support.scripted import Ledger
 
@@ -70,6 +70,15 @@ async def test_a_model_is_opened_once_per_loop_and_server(
         assert await open_model("openai:scripted") is one
         point_to(monkeypatch, second)
         assert await open_model("openai:scripted") is not one
+
+
+async def test_a_reset_forgets_the_open_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    models = OpenModels()
+    one = await models.get("openai:scripted")
+    assert await models.get("openai:scripted") is one
+    models.reset()
+    assert await models.get("openai:scripted") is not one
 
 
 @pytest.mark.parametrize(
