@@ -1,6 +1,6 @@
 """Which model a role gets, and how it is opened.
 
-A model is a text: `"openai:NAME"`, `"provider:NAME"` (with `langchain` installed), or `"local"`.
+Its name is `"openai:NAME"`, `"provider:NAME"` (with `langchain` installed), or `"local"`.
 """
 
 import asyncio
@@ -148,7 +148,7 @@ def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseCh
 
 
 def _client(base_url: str | None) -> "httpx.AsyncClient":
-    """A client of this loop's own. To this machine no connection is kept: a new one is cheap."""
+    """A client of this loop's own. Connections to this machine are not kept: new ones are cheap."""
     import httpx
 
     try:
@@ -161,7 +161,7 @@ def _client(base_url: str | None) -> "httpx.AsyncClient":
 
 
 async def _owners(base_url: str, key: str) -> set[str] | None:
-    """Who owns a server's models, as it says; None if it may only not have said so yet."""
+    """The `owned_by` of a server's models; None if it may still answer later."""
     import httpx
 
     try:
@@ -174,7 +174,7 @@ async def _owners(base_url: str, key: str) -> set[str] | None:
         answer.raise_for_status()
         return {str(entry.get("owned_by")) for entry in answer.json().get("data", [])}
     except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
-        # The model's own call will say what is wrong.
+        # What is wrong, the model's own call reports.
         return None if may_pass(error) else set()
 
 

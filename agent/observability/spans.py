@@ -2,7 +2,7 @@
 
     invoke_agent LLM Compiler        a run of a turn, from its start until it ends or stops
     └── round 1                      from its plan to its verdict
-        ├── chat gpt-4.1-mini        one try at a model's reply
+        ├── chat gpt-4.1-mini        one attempt at a model's reply
         └── execute_tool search      a call, its retries included
 
 They have the names and attributes of the GenAI semantic conventions (opentelemetry.io, as of 1.41),
@@ -44,7 +44,7 @@ class Turn:
 
     @contextmanager
     def node(self, name: str, number: int) -> Iterator[None]:
-        """Let a node's spans stand under its round; the planner begins a round."""
+        """Put a node's spans under its round; the planner begins a round."""
         if self._round is None or name == "planner":
             self._end_round()
             within = trace.set_span_in_context(self._span)
@@ -67,13 +67,13 @@ class Turn:
             self._span.set_attributes(_tokens(*(sum(it[k] for it in usage) for k in _DIRECTIONS)))
 
     def broke_off(self, error: BaseException) -> None:
-        """An error ended the run, or somebody did."""
+        """An error, a cancellation or a breakpoint ended the run."""
         if isinstance(error, GraphBubbleUp):
-            return  # stopped: the graph around this one has the person's answer
+            return  # stopped: the graph around this one asks the person
         if isinstance(error, Exception):
             self._end = "failed"
             _fail(self._span, error, one_line(error))
-        elif self._end != "answered":  # else its reader had all of it
+        elif self._end != "answered":  # else only the rest of the stream was not read
             self._end = "cancelled"
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class Turn:
 
 
 class ModelCall:
-    """One try at a model's reply."""
+    """One attempt at a model's reply."""
 
     def __init__(self, span: Span, role: str) -> None:
         self._span = span
@@ -106,7 +106,7 @@ class ModelCall:
             first = time.perf_counter() - self._began
             self._span.set_attribute("gen_ai.response.time_to_first_chunk", first)
         if (usage := chunk.usage_metadata) is not None:
-            # Some providers tell the one in the first chunk and the other in the last.
+            # Some providers report the input in the first chunk and the output in the last.
             for at, direction in enumerate(_DIRECTIONS):
                 tokens = max(usage[f"{direction}_tokens"], 0)  # type: ignore[literal-required]
                 self._spent[at] += tokens
@@ -114,14 +114,14 @@ class ModelCall:
             self._span.set_attributes(_tokens(*self._spent))
 
     def ended(self, reason: str) -> None:
-        """The reply is whole; the provider's word for why it ended, if it gave one."""
+        """The reply is complete. `reason`: the provider's word for why, if it gave one."""
         if reason:
             self._span.set_attribute("gen_ai.response.finish_reasons", [reason])
 
 
 @contextmanager
 def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
-    """The span of one try at a reply. `name` may have the provider in front."""
+    """The span of one attempt at a reply. `name` may begin with the provider."""
     name = name.removeprefix(f"{provider}:")
     span = _tracer.start_span(
         f"chat {name}",
@@ -138,7 +138,7 @@ def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
     try:
         yield ModelCall(span, role)
         status = "ok"
-    except GeneratorExit:  # its reader has enough
+    except GeneratorExit:  # the rest of the reply is not needed
         status = "ok"
         raise
     except Exception as error:
@@ -158,7 +158,7 @@ class ToolCall:
         self.status = "cancelled"
 
     def failed(self, error: BaseException, why: str) -> None:
-        """The call has no result, and `why` is what is told of it."""
+        """The call has no result. `why`: one line, without secrets."""
         self.status = "failed"
         _fail(self._span, error, why)
 

@@ -327,7 +327,7 @@ async def test_an_answer_that_is_cut_says_so(serve: Serve, reason: str, why: str
 
 async def test_a_model_that_only_thinks_up_to_its_limit_is_not_asked_again(serve: Serve) -> None:
     server = serve(reader=Reply(reasoning="Hm. " * 9, finish_reason="length"))
-    assert "reached its length limit before a word" in await told("reader")
+    assert "reached its length limit before producing any text" in await told("reader")
     assert asked(server, "reader") == 1
 
 

@@ -11,7 +11,7 @@ VARIABLE: Final = "LLM_COMPILER_LOCAL_MODEL"
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """One model file: how it is recognised and who brings it."""
+    """One model file: how it is recognised, and what brings it."""
 
     name: str
     size: int
