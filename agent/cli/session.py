@@ -22,7 +22,8 @@ from llm_compiler.errors import SetupError
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.graph import build_graph
 from llm_compiler.language.task import did_not_compile
-from llm_compiler.models.local import weights
+from llm_compiler.models.local.obtain import ensure
+from llm_compiler.models.local.progress import progress_bar
 from llm_compiler.models.providers import LOCAL, chosen
 from llm_compiler.run.compiled_graph import LLMCompiler
 
@@ -127,8 +128,8 @@ async def _bring_weights(display: Display) -> None:
     display.pause()
     threads = Threads()
     try:
-        with weights.progress_bar() as progress:
-            await threads.run(lambda: weights.ensure(progress))
+        with progress_bar() as progress:
+            await threads.run(lambda: ensure(progress))
     finally:
         threads.close()
 

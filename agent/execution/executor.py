@@ -21,7 +21,7 @@ from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.observability import spans as telemetry
+from llm_compiler.observability.spans import tool_call
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import backoff, is_transient
 from llm_compiler.scheduling.facts import Launch, Returned
@@ -90,7 +90,7 @@ class Executor:
             return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
 
         value, error = None, None
-        with telemetry.tool_call(launch.id, launch.tool) as observed:
+        with tool_call(launch.id, launch.tool) as observed:
             try:
                 if before_destructive is not None and tool.destructive:
                     await before_destructive(launch)

@@ -26,11 +26,10 @@ from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.execution.tool_interrupts import Question
+from llm_compiler.langgraph_private import checkpoint_of, checkpointer_of, durability_of
 from llm_compiler.language.task import Outcome, OutcomeData
 from llm_compiler.scheduling.facts import Launch
 
-CHECKPOINTER = "__pregel_checkpointer"
-_DURABILITY = "__pregel_durability"
 _YIELDS = 4
 """Turns of the loop after which a `@task` that was journaled has its result."""
 _PATIENCE = 30.0
@@ -55,15 +54,14 @@ class Journal:
     ) -> None:
         self._unit = unit
         self._clock = clock
-        configurable = config["configurable"]
-        self._checkpointer = configurable.get(CHECKPOINTER)
+        self._checkpointer = checkpointer_of(config)
         self.lasting = self._checkpointer is not None
         """Whether the run outlives its process, so that a person can be asked."""
         self.seconds = 0.0
         """How long the turn had run when the last page ended."""
         self.replaying = False
         """Whether the page that is open had ended before: all that it holds has run."""
-        self._written = configurable.get(_DURABILITY) != "exit"
+        self._written = durability_of(config) != "exit"
         self._checkpoint = checkpoint_of(config)
         self._page: _Page | None = None
 
@@ -132,20 +130,6 @@ class Journal:
             "not run: its claim could not be confirmed in the checkpointer;"
             " use durability 'sync' or 'async'"
         )
-
-
-def checkpoint_of(config: RunnableConfig) -> RunnableConfig:
-    """The checkpoint that a node began from, which its journal belongs to."""
-    configurable = config["configurable"]
-    # A node's own namespace is one below that of its graph, where the writes are.
-    namespace = str(configurable.get("checkpoint_ns") or "").rpartition("|")[0]
-    return RunnableConfig(
-        configurable={
-            "thread_id": configurable.get("thread_id"),
-            "checkpoint_ns": namespace,
-            "checkpoint_id": (configurable.get("checkpoint_map") or {}).get(namespace),
-        }
-    )
 
 
 async def forked_from(

@@ -1,11 +1,11 @@
 """How a model's reply goes wrong, and what a person is told about it.
 
     ModelError
-    ├── EmptyReplyError   it ended without a word of use
-    │   └── RefusedError  it would not answer, or its provider's filter would not let it
-    └── CutOffError       it was ended before its end; what came until then was handed on
+    ├── EmptyReplyError   it ended without any text of use
+    │   └── RefusedError  the model refused, or its provider's filter stopped it
+    └── CutOffError       it was cut off; the text until then was handed on
 
-Raise these `from None`: what a server says may quote the prompt or the key, and a traceback would
+Raise these `from None`: a server's message may quote the prompt or the key, and a traceback would
 print it. It stays in `__context__` for a debugger.
 """
 
@@ -16,7 +16,7 @@ from llm_compiler.retries import is_transient, retry_after, status_of
 
 
 class EmptyReplyError(ModelError):
-    """A model ended without saying anything of use."""
+    """A model's reply ended without any text of use."""
 
 
 class RefusedError(EmptyReplyError):
@@ -47,10 +47,14 @@ _TOO_LONG = (
 def ending_error(
     who: str, reason: str, *, said: bool, refusal: str, reasoned: bool
 ) -> ModelError | None:
-    """What is wrong with a reply that ended in order; None if nothing is.
+    """What is wrong with a reply whose stream ended without an error; None if nothing is.
 
-    `reason` is what its server gave for the end, `said` whether any text came, `refusal` the text
-    that came as such.
+    Args:
+        who: The role and the name of the model.
+        reason: The server's word for why the reply ended.
+        said: Whether any text came.
+        refusal: The text that came as a refusal.
+        reasoned: Whether any reasoning came.
     """
     if refusal or (reason in _FILTER and not said):
         why = "refused" if refusal else "was stopped by its provider's content filter"
@@ -60,7 +64,7 @@ def ending_error(
     if not said:
         if reason in _LENGTH:
             return EmptyReplyError(
-                f"{who} reached its length limit before a word; use another model"
+                f"{who} reached its length limit before producing any text; use another model"
             )
         wrote = "only its reasoning" if reasoned else "nothing"
         return EmptyReplyError(f"{who} wrote {wrote}; use another model", transient=True, wait=0)
@@ -72,7 +76,7 @@ def ending_error(
 
 
 def broken_error(who: str, error: BaseException) -> ModelError:
-    """What is told about a reply that broke off or never began."""
+    """The error for a reply that broke off or never began, with a remedy."""
     text, kind = str(error).casefold(), type(error).__name__
     broke = next((name for name in _kinds(error) if name in _BROKE), None)
     status, transient, wait = status_of(error), is_transient(error), retry_after(error)
@@ -107,7 +111,7 @@ def broken_error(who: str, error: BaseException) -> ModelError:
 
 
 def _kinds(error: BaseException | None) -> Iterator[str]:
-    """The names of an error and of those that led to it; clients wrap what the network says."""
+    """The type names of an error and of its causes; clients wrap the network's errors."""
     while error is not None:
         yield type(error).__name__
         error = error.__cause__ or error.__context__

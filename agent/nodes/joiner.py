@@ -47,13 +47,13 @@ class Joiner:
             return _replan(events, state, reasons)
         else:
             model = await self._setup.model(context, "joiner")
-            if model.local and may_replan and (reasons := _came_to_nothing(state)):
-                # Asked about it, the small model makes a figure up.
+            profile = model.profile
+            at_once = profile.replan_on_failure and may_replan
+            if at_once and (reasons := _came_to_nothing(state)):
                 return _replan(events, state, reasons)
-            # Offered a replan, the small model takes it for the answer's form.
-            may_replan = may_replan and not (model.local and _all_ok(state))
+            may_replan = may_replan and (profile.offer_replan_when_all_ok or not _all_ok(state))
             # The deadline leaves the joiner the time that a model may be silent.
-            most = context.deadline and max(run.clock.until(context.deadline), 0) + model.silence
+            most = context.deadline and max(run.clock.until(context.deadline), 0) + profile.silence
             try:
                 async with asyncio.timeout(most):
                     await self._ask(

@@ -11,14 +11,15 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
-from llm_compiler.execution.journal import CHECKPOINTER
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
+from llm_compiler.langgraph_private import checkpointer_of
 from llm_compiler.language.compiler import compile_data, is_answer, too_many
 from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData, did_not_compile
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
-from llm_compiler.models.model import Meter, Model, Reader
+from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.providers import Role, chosen, open_model
+from llm_compiler.models.reader import Reader
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.resources import Round, RunResources, without_resources
 from llm_compiler.scheduling.facts import Planned
@@ -40,7 +41,7 @@ class Setup:
         model = await open_model(given if given is not None else name)
         if context.model_timeout is None:
             return model
-        return replace(model, silence=context.model_timeout)
+        return replace(model, profile=replace(model.profile, silence=context.model_timeout))
 
     async def tools(self, context: Context, seconds_left: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that are there in the seconds left."""
@@ -85,7 +86,7 @@ async def open_round(
             run.threads,
             context.tool_timeout,
             context.tool_retries,
-            can_ask=config["configurable"].get(CHECKPOINTER) is not None,
+            can_ask=checkpointer_of(config) is not None,
             clock=run.clock.source,
         ),
         events,

@@ -23,7 +23,7 @@ from llm_compiler.language.references import PATTERN as REFERENCE
 from llm_compiler.language.task import Refused, Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.value_rules import MAX_STRING
-from llm_compiler.models.local import server as local
+from llm_compiler.models.local.server import LOCAL_SERVER
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
 from llm_compiler.tools.arithmetic import evaluate
@@ -468,7 +468,7 @@ def test_later_round_goes_on_from_its_first_id() -> None:
 
 @pytest.mark.parametrize("name", TOOLBOXES)
 async def test_local_model_writes_nothing_else(name: str) -> None:
-    endpoint = await local.start()
+    endpoint = await LOCAL_SERVER.start()
     tools = TOOLBOXES[name]
     text = plan_grammar(tools, 1, max_tasks=2)
     rules = Grammar(text)

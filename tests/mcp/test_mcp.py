@@ -24,6 +24,7 @@ from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
+from llm_compiler.mcp.servers import MCP_SERVERS
 from llm_compiler.mcp.session import GoneError, Session
 from llm_compiler.mcp.tools import hints
 from tests.support.functions import toolbox
@@ -402,6 +403,20 @@ async def test_a_cancelled_call_is_cancelled_on_its_server(
 
 
 # ── nothing is left ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reset_ends_the_servers_and_the_next_run_starts_them(
+    ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=stdio(ledger))
+    for number in (1, 2):
+        planner, joiner = ScriptedModel('1. describe("K2")'), ScriptedModel("Done.")
+        state = build_graph([], planner=planner, joiner=joiner).invoke(ASK)
+        assert state["outcomes"]["1"]["value"] == "K2 is high."
+        MCP_SERVERS.reset()
+        assert len(pids(ledger)) == number
+        assert not [pid for pid in pids(ledger) if runs(pid)]
+
 
 PROGRAM = """
 import asyncio, sys
