@@ -15,20 +15,12 @@ from pydantic import (
 )
 
 from llm_compiler.errors import SetupError
-from llm_compiler.prompting.overrides import (
-    MISSING,
-    TOOLS,
-    apart,
-    checked_plan,
-    checked_prompt,
-    cut,
-)
-from llm_compiler.prompts import prompt
+from llm_compiler.prompting.overrides import apart, checked_plan, checked_prompt
+from llm_compiler.prompting.templates import JOINER, MISSING, PLANNER, TOOLS
+from llm_compiler.text import quoted
 
 PREFIX = "LLM_COMPILER_"
 DOCUMENTS_ROOT = "LLM_COMPILER_DOCUMENTS_ROOT"
-PLANNER = prompt("planner")
-JOINER = prompt("joiner")
 _LONGEST_PROMPT = 20_000
 _LONGEST_EXAMPLE = 4000
 _MOST_EXAMPLES = 100
@@ -164,7 +156,8 @@ class Context(BaseModel):
                 name = refused["loc"][0] if refused["loc"] else ""
                 if name in found:
                     variable, value = PREFIX + str(name).upper(), found[str(name)]
-                    raise SetupError(f"{variable}={cut(value, _SHOWN)}: {refused['msg']}") from None
+                    shown = quoted(value, _SHOWN)
+                    raise SetupError(f"{variable}={shown}: {refused['msg']}") from None
             raise
 
     @classmethod

@@ -18,6 +18,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.store.base import BaseStore
 
 from llm_compiler.context import Context
+from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.providers import Role
 from llm_compiler.nodes.joiner import Joiner
@@ -60,7 +61,7 @@ def build_graph(
         models["planner"] = planner
     if joiner is not None:
         models["joiner"] = joiner
-    setup = Setup(Toolbox.of(SHIPPED if tools is None else tools), models)
+    setup = Setup(Toolbox.of(map(as_tool, SHIPPED if tools is None else tools)), models)
     builder = StateGraph(State, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
     builder.add_node("scheduler", timed("scheduler", Scheduler(setup)))

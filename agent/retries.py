@@ -1,10 +1,52 @@
-"""How long to wait before a call, or a model's stream, is tried again."""
+"""Which errors are transient, and how long to wait before a call or a model's stream is retried."""
+
+import math
 
 from tenacity import RetryCallState, wait_exponential_jitter
 
-from llm_compiler.errors import ModelError, retry_after
+from llm_compiler.errors import ModelError
 
+_TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504, 529}
+_TRANSIENT_NAMES = {
+    "APIConnectionError",
+    "APIError",
+    "ClientConnectionError",
+    "Timeout",
+    "TransportError",
+}
 _exponential = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.25)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again may help: connections, timeouts, 408, 425, 429 and 5xx."""
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    if (status := status_of(error)) is not None:
+        return status in _TRANSIENT_STATUS
+    # The HTTP libraries share no base class; their names are what they have in common.
+    return any(kind.__name__ in _TRANSIENT_NAMES for kind in type(error).__mro__)
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that an error carries, if it does."""
+    for holder in (error, getattr(error, "response", None)):
+        status = getattr(holder, "status_code", None) or getattr(holder, "status", None)
+        if isinstance(status, int):
+            return status
+    return None
+
+
+def retry_after(error: BaseException | None) -> float | None:
+    """The seconds that a server asks to wait, if it does; at most 60."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except (TypeError, ValueError, AttributeError):
+            continue
+        if not math.isnan(seconds):
+            return min(60.0, max(0.0, seconds))
+    return None
 
 
 def backoff(state: RetryCallState) -> float:

@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMess
 from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
+from llm_compiler.text import truncated
 
 LEFT = "This question was left without an answer: another message came first."
 """Said in place of the answer of a turn that was left."""
@@ -46,7 +47,7 @@ def round_messages(
         text = as_text(outcome.value) if outcome.ok else f"{outcome.status}: {outcome.error}"
         answers.append(
             ToolMessage(
-                text if len(text) <= max_chars else f"{text[:max_chars]}… (max_result_chars)",
+                truncated(text, max_chars, "max_result_chars"),
                 tool_call_id=f"call_{mark}_{task['id']}",
                 name=task["tool"],
                 status="success" if outcome.ok else "error",

@@ -6,8 +6,8 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
-from llm_compiler.language.arguments import clean
 from llm_compiler.language.task import OutcomeData, TaskData
+from llm_compiler.text import clean
 
 
 class RoleUsage(TypedDict):

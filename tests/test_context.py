@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from llm_compiler.context import JOINER, PLANNER, PREFIX, Context
+from llm_compiler.context import PREFIX, Context
 from llm_compiler.errors import SetupError
+from llm_compiler.prompting.templates import JOINER, PLANNER
 
 
 @pytest.fixture(autouse=True)

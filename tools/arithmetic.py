@@ -106,7 +106,7 @@ def math(expression: Expression) -> int | float | bool:
     return evaluate(expression)
 
 
-math.metadata = {"readOnlyHint": True, "stage": 2, "reads": [1, 2]}
+math.metadata = {"readOnlyHint": True}
 
 
 def warm_up() -> threading.Thread | None:

@@ -57,7 +57,7 @@ async def number(
     return _converted(await _chosen(lines, fitting, what, Resources.of(config).reader), wanted)
 
 
-number.metadata = {"readOnlyHint": True, "stage": 1, "reads": [0]}
+number.metadata = {"readOnlyHint": True}
 
 
 def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) -> list[Quantity]:

@@ -39,4 +39,4 @@ def pick(which: Literal["largest", "smallest"], values: Values) -> dict[str, Any
     return {"name": " and ".join(names), "value": best, "values": computed}
 
 
-pick.metadata = {"readOnlyHint": True, "stage": 2, "reads": [1, 2]}
+pick.metadata = {"readOnlyHint": True}

@@ -47,4 +47,4 @@ async def read(
     return answer
 
 
-read.metadata = {"readOnlyHint": True, "stage": 0, "reads": [0]}
+read.metadata = {"readOnlyHint": True}

@@ -36,7 +36,7 @@ async def search(query: str, config: RunnableConfig) -> str:
     return await asyncio.to_thread(_folder_search, documents or LIBRARY, query)
 
 
-search.metadata = {"readOnlyHint": True, "openWorldHint": True, "stage": 0, "reads": [0]}
+search.metadata = {"readOnlyHint": True, "openWorldHint": True}
 
 
 def _folder_search(path: Path, query: str) -> str:

@@ -72,7 +72,8 @@ def explained(error: BaseException) -> int:
     """Print an error as one line on stderr; return the exit status."""
     from pydantic import ValidationError
 
-    from llm_compiler.errors import ModelError, SetupError, one_line
+    from llm_compiler.errors import ModelError, SetupError
+    from llm_compiler.redaction import one_line
 
     if isinstance(error, BrokenPipeError):
         # Nobody reads on (`| head`). The interpreter flushes once more when it exits.

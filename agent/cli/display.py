@@ -5,6 +5,7 @@ from typing import Any, Protocol, TextIO
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.report import ANSWER, Report
+from llm_compiler.text import shortened
 
 _LONGEST = 200
 
@@ -107,8 +108,8 @@ class Lines(Quiet):
         task = next(task for task in reversed(self.report.tasks) if task.id == event["id"])
         if kind == "plan.task":
             needs = f", needs {', '.join(map(str, task.needs))}" if task.needs else ""
-            return f"task {task.id}: {wording.shortened(task.call, _LONGEST)}{needs}"
+            return f"task {task.id}: {shortened(task.call, _LONGEST)}{needs}"
         if task.status != "ok":
             return f"task {task.id} {task.status}: {task.note}"
         took = "the same call as before" if task.reused else wording.seconds(task.took)
-        return f"task {task.id} ok, {took}: {wording.shortened(task.note, _LONGEST)}"
+        return f"task {task.id} ok, {took}: {shortened(task.note, _LONGEST)}"

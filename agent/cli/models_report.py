@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from llm_compiler.context import Context
-from llm_compiler.models.local import weights
+from llm_compiler.models.local.obtain import find
 from llm_compiler.models.providers import chosen
 
 
@@ -57,7 +57,7 @@ def models_report(context: Context) -> ModelsReport:
     )
     if base_url := os.environ.get("OPENAI_BASE_URL"):
         roles += (Row("server", _without_key(base_url), "OPENAI_BASE_URL is set, for openai:…"),)
-    found = weights.find()
+    found = find()
     ready = "ready" if found.ready else "not ready"
     brought = Row("local weights", ready, f"{found.kind} {found.where}: {found.why}")
     return ModelsReport(roles, (brought, _library()))

@@ -21,7 +21,9 @@ from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.graph import build_graph
-from llm_compiler.models.local import weights
+from llm_compiler.language.task import did_not_compile
+from llm_compiler.models.local.obtain import ensure
+from llm_compiler.models.local.progress import progress_bar
 from llm_compiler.models.providers import LOCAL, chosen
 from llm_compiler.run.compiled_graph import LLMCompiler
 
@@ -126,8 +128,8 @@ async def _bring_weights(display: Display) -> None:
     display.pause()
     threads = Threads()
     try:
-        with weights.progress_bar() as progress:
-            await threads.run(lambda: weights.ensure(progress))
+        with progress_bar() as progress:
+            await threads.run(lambda: ensure(progress))
     finally:
         threads.close()
 
@@ -135,5 +137,5 @@ async def _bring_weights(display: Display) -> None:
 def answered(state: Mapping[str, Any], *, plan_only: bool) -> bool:
     """Whether a task ended ok, a direct answer among them; of a mere plan, whether one compiled."""
     if plan_only:
-        return any(not task.get("text") for task in state.get("plan", ()))
+        return not all(map(did_not_compile, state.get("plan", ())))
     return any(outcome["status"] == "ok" for outcome in state.get("outcomes", {}).values())

@@ -17,6 +17,7 @@ from typing import Any, Final
 from llm_compiler.cli import wording
 from llm_compiler.cli.report import Report
 from llm_compiler.cli.timeline_rows import Row, rows_of
+from llm_compiler.text import shortened
 
 WIDTH: Final = 900
 _MARGIN: Final = 28
@@ -74,7 +75,7 @@ def drawn(report: Report) -> str:
     for row in rows:
         _draw_row(picture, axis, row)
     _draw_needs(picture, axis, rows)
-    title = escape(wording.shortened(wording.one_line(report.question) or "A turn", _TITLE))
+    title = escape(shortened(wording.one_line(report.question) or "A turn", _TITLE))
     totals = (
         f"{wording.seconds(report.seconds)}; one after another "
         f"{wording.seconds(report.one_after_another)}"
@@ -165,7 +166,7 @@ def _arrow(axis: _Axis, need: Row, row: Row) -> str:
 
 
 def _draw_row(picture: _Picture, axis: _Axis, row: Row) -> None:
-    name = escape(wording.shortened(row.name, _NAME))
+    name = escape(shortened(row.name, _NAME))
     text = f'<text class="name" x="{_MARGIN}" y="{row.y + 4}">{name}</text>'
     begins, ends = axis.x(row.begins), axis.x(row.ended)
     colour = _COLOURS[row.kind]

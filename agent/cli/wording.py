@@ -22,11 +22,6 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
-def shortened(text: str, most: int) -> str:
-    """At most `most` characters of `text`, the last of them an ellipsis if it was longer."""
-    return text if len(text) <= most else text[: max(0, most - 1)].rstrip() + "…"
-
-
 def call(tool: str, args: Mapping[str, Any]) -> str:
     """A call as the plan language has it: `math("$3 - $4")`; a bare reference has no quotes."""
     return one_line(f"{tool}({', '.join(_argument(value) for value in args.values())})")

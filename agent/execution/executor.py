@@ -1,12 +1,12 @@
 """Runs one call: in the loop or in a thread, with its timeout, retries and errors.
 
-Retried are errors that may pass: connections, timeouts, 408, 425, 429 and 5xx, with backoff and a
-server's Retry-After (tenacity). Everything else is a failure at once.
+Transient errors (connections, timeouts, 408, 425, 429 and 5xx) are retried with backoff and a
+server's Retry-After (tenacity). Any other error is a failure at once.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import ToolMessage
@@ -15,12 +15,15 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
-from llm_compiler.errors import ToolError, may_pass, one_line
+from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
+from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_threads import Threads
-from llm_compiler.language.toolbox import Tool, Toolbox
-from llm_compiler.observability import spans as telemetry
-from llm_compiler.retries import backoff
+from llm_compiler.language.tool import Tool
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.observability.spans import tool_call
+from llm_compiler.redaction import one_line
+from llm_compiler.retries import backoff, is_transient
 from llm_compiler.scheduling.facts import Launch, Returned
 from llm_compiler.tools import arithmetic
 
@@ -50,6 +53,8 @@ class Executor:
     can_ask: bool = True
     """Whether a run that a tool interrupts can be resumed."""
     clock: Clock = SYSTEM_CLOCK
+    _callables: dict[str, CallableTool] = field(default_factory=dict, init=False)
+    """By name, the tools that have been called."""
 
     async def run(
         self,
@@ -85,7 +90,7 @@ class Executor:
             return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
 
         value, error = None, None
-        with telemetry.tool_call(launch.id, launch.tool) as observed:
+        with tool_call(launch.id, launch.tool) as observed:
             try:
                 if before_destructive is not None and tool.destructive:
                     await before_destructive(launch)
@@ -107,7 +112,7 @@ class Executor:
         try:
             return await attempt()
         except Exception as error:
-            if not retries or not may_pass(error):
+            if not retries or not is_transient(error):
                 raise
             failed: list[Exception] = [error]
 
@@ -118,7 +123,7 @@ class Executor:
             return await attempt()
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception(may_pass),
+            retry=retry_if_exception(is_transient),
             stop=stop_after_attempt(1 + retries),
             wait=self.wait,
             reraise=True,
@@ -132,6 +137,9 @@ class Executor:
         config: RunnableConfig,
         overdue: Callable[[Exception], None],
     ) -> Any:
+        if tool.name not in self._callables:
+            self._callables[tool.name] = CallableTool(tool)
+        called = self._callables[tool.name]
         seconds = float(tool.hints.get("timeout", self.timeout))
         why = f"no result within {seconds:g} s (tool_timeout)"
         # `asyncio.timeout` cancels the call once, and waits for it for ever.
@@ -140,14 +148,14 @@ class Executor:
         )
         try:
             async with asyncio.timeout(seconds) as clock:
-                if tool.is_async:
-                    return await tool.call(args, config)
-                return await self.threads.run(lambda: tool.call(args, config))
+                if called.is_async:
+                    return await called.call(args, config)
+                return await self.threads.run(lambda: called.call(args, config))
         except TimeoutError:
             if not clock.expired():
                 raise
             # The thread of a sync tool runs on: a second attempt would run beside it.
-            raise TimeoutError(why) if tool.is_async else ToolError(why) from None
+            raise TimeoutError(why) if called.is_async else ToolError(why) from None
         finally:
             patience.cancel()
 

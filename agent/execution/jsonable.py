@@ -9,8 +9,8 @@ from langgraph.types import Command
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.arguments import clean
 from llm_compiler.language.task import DEEPEST
+from llm_compiler.text import clean
 
 
 def as_data(value: Any) -> Any:

@@ -5,17 +5,16 @@ order. So a call gets a memory of its own for its answers, and it is the schedul
 the run: for one call after another, each with its question in the journal.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphInterrupt
 from langgraph.types import Interrupt, interrupt
 
-_SCRATCHPAD = "__pregel_scratchpad"
-_SEND = "__pregel_send"
-_RESUME = "__resume__"
+from llm_compiler.langgraph_private import scratchpad_of, with_scratchpad
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +44,15 @@ class Asking:
 
     def into(self, config: RunnableConfig) -> RunnableConfig:
         """A node's config, with the answers of this call in place of those of the node."""
-        configurable = config.get("configurable", {})
-        memory = configurable.get(_SCRATCHPAD)
-        if memory is None:
+        if (memory := scratchpad_of(config)) is None:
             return config
         own = replace(
             memory,
             resume=list(self.answers),
             interrupt_counter=self._count,
-            get_null_resume=lambda consume=False: self._null(memory, consume),
+            get_null_resume=partial(self._null, memory),
         )
-        changed = {_SCRATCHPAD: own, _SEND: _without_answers(configurable[_SEND])}
-        return {**config, "configurable": {**configurable, **changed}}
+        return with_scratchpad(config, own)
 
     def question(self, error: BaseException) -> Interrupt | None:
         """What it asks, if that is why it ended; a graph inside a tool asks for itself."""
@@ -69,15 +65,7 @@ class Asking:
         self._counted += 1
         return self._counted - 1
 
-    def _null(self, memory: Any, consume: bool) -> Any:
+    def _null(self, memory: Any, consume: bool = False) -> Any:
         """An answer without an address: it may be for a graph inside the tool, not for the tool."""
         itself, self._itself = self._itself, False
         return None if itself else memory.get_null_resume(consume)
-
-
-def _without_answers(send: Callable[[Any], None]) -> Callable[[Any], None]:
-    def own(writes: Sequence[tuple[str, Any]]) -> None:
-        if others := [write for write in writes if write[0] != _RESUME]:
-            send(others)
-
-    return own

@@ -11,6 +11,7 @@ from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import PATTERN as REFERENCE
+from llm_compiler.text import clean, shortened
 
 _PIECE = re.compile(
     r"(?P<prefix>[A-Za-z]{0,2})(?P<string>"
@@ -58,13 +59,6 @@ def _values(tree: ast.expr) -> tuple[list[Any], dict[str, Any]]:
     return [_literal(argument) for argument in tree.args], keywords
 
 
-def clean(text: str) -> str:
-    """`text` with surrogate pairs joined and lone surrogates replaced, so that UTF-8 holds it."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _mend(piece: re.Match[str]) -> str:
     if piece["reference"]:
         return repr(piece["reference"])
@@ -100,8 +94,7 @@ def _literal(node: ast.expr) -> Any:
         case ast.Dict(keys=keys, values=values):
             return {_key(key): _literal(value) for key, value in zip(keys, values, strict=True)}
     written = re.sub(r"'(\$[^']*)'", r"\1", ast.unparse(node))
-    written = written if len(written) <= 60 else written[:57] + "..."
-    raise PlanError(f"{written} is no literal; put it in quotes")
+    raise PlanError(f"{shortened(written, 60)} is no literal; put it in quotes")
 
 
 def _holds(number: float) -> bool:

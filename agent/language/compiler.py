@@ -5,18 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.arguments import clean, read_arguments
+from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.parser import ANSWER, Call, PlanParser
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.text import clean
 
 
 class Compiler:
     """Compiles the calls of one plan, one by one, as they are parsed.
 
     What does not compile becomes a `Refused` that says why. Whether references and needs lead
-    anywhere shows only with the whole plan: that is ruled in `rules.py`.
+    anywhere shows only with the whole plan: that is ruled in scheduling/.
     """
 
     def __init__(self, tools: Toolbox, *, taken: Collection[int], max_tasks: int) -> None:
@@ -85,7 +86,7 @@ def too_many(max_tasks: int) -> str:
 
 def is_answer(data: TaskData) -> bool:
     """Whether a task of the state is a direct answer, which no tool runs."""
-    return data["tool"] == ANSWER and not data.get("text")
+    return data["tool"] == ANSWER and not did_not_compile(data)
 
 
 def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:
@@ -93,7 +94,7 @@ def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:
     id, thought = data["id"], data.get("thought", "")
     name, args = str(data.get("tool", "")), data.get("args") or {}
     text = data.get("text", "")
-    if text and not args:
+    if did_not_compile(data):
         parser = PlanParser()
         calls = [*parser.feed(text), *parser.close()]
         compiled = Compiler(tools, taken=(), max_tasks=1)

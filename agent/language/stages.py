@@ -10,16 +10,15 @@ a staged plan an id tells of what kind a result is, and a grammar can hold the m
     21. math("$11 - $12")                        stage 2: ids 21 to 29, what is computed from them
     22. join()
 
-A tool says in its metadata which stage its tasks belong to, and to which stages they may refer:
-`{"stage": 2, "reads": [1, 2]}`. Stages come in their order; within one, ids count up, and
-references go back. Such a plan is written after a thought, and begins the turn.
+Stages come in their order; within one, ids count up, and references go back. Such a plan is written
+after a thought, and begins the turn.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llm_compiler.language.parser import JOIN
-from llm_compiler.language.toolbox import Tool
+from llm_compiler.language.tool import Tool
 
 _MOST = 9
 """Tasks of a stage: their ids differ in the last digit."""
@@ -27,14 +26,17 @@ _COUNTED = 3
 """Tasks to refer to, up to which a reference is held to those that stand there. With more it may
 name any: few plans get so far, and each number is a copy of the rules of the calls."""
 _STAGES = 3
+_STAGE_OF = {"search": 0, "read": 0, "number": 1, "math": 2, "pick": 2}
+"""By the tool's name: the stage that its tasks belong to."""
+_READS = {0: (0,), 1: (0,), 2: (1, 2)}
+"""By stage: the stages to which its tasks may refer."""
 
 
 def stages_of(tools: Sequence[Tool]) -> dict[int, list[Tool]] | None:
     """The tools of each stage, or None if there is one without."""
     found: dict[int, list[Tool]] = {}
     for tool in tools:
-        stage, reads = tool.hints.get("stage"), tool.hints.get("reads")
-        if not isinstance(stage, int) or stage not in range(_STAGES) or not isinstance(reads, list):
+        if (stage := _STAGE_OF.get(tool.name)) is None:
             return None
         found.setdefault(stage, []).append(tool)
     return dict(sorted(found.items())) or None
@@ -60,7 +62,7 @@ def staged_rules(
     for place in met:  # which grows
         if str(place) in rules:
             continue
-        calls = " | ".join(rule_of(tool, place.readable(tool)) for tool in stages[place.stage])
+        calls = " | ".join(rule_of(tool, place.readable) for tool in stages[place.stage])
         behind = place.next
         ways = [f'"{place.id}. " ({calls}) "\\n" {behind or _closing(place.id + 1)}']
         if place.number > 1:
@@ -101,11 +103,12 @@ class _Place:
         last = stage == _STAGES - 1
         return _Place(stage, 1, _MOST if last else _counted(self.number - 1))
 
-    def readable(self, tool: Tool) -> str:
+    @property
+    def readable(self) -> str:
         """The ids that a call here may refer to, as a pattern."""
         there = {self.stage: _counted(self.number - 1), self.stage - 1: self.before}
         patterns = []
-        for read in tool.hints["reads"]:
+        for read in _READS[self.stage]:
             if last := there.get(read, _MOST):
                 decade = f'"{read}" ' if read else ""
                 patterns.append(f"{decade}[1-{last}]")

@@ -12,7 +12,7 @@ DEEPEST = 100
 
 
 class TaskData(TypedDict, total=False):
-    """A task in the state. `text` is there when it did not compile, and is what the model wrote."""
+    """A task in the state. One that did not compile has `text`, as the model wrote it."""
 
     id: int
     tool: str
@@ -121,6 +121,14 @@ class Outcome:
     def of(cls, data: OutcomeData) -> "Outcome":
         known = {name: data[name] for name in OutcomeData.__annotations__ if name in data}  # type: ignore[literal-required]
         return cls(**known)
+
+
+def did_not_compile(data: TaskData) -> bool:
+    """Whether all that the state has of a task is the text that its model wrote.
+
+    Arguments beside the text are a person's, and take its place.
+    """
+    return bool(data.get("text")) and not data.get("args")
 
 
 def tidied(plan: Iterable[Mapping[str, Any]], round: int) -> list[TaskData]:

@@ -1,4 +1,4 @@
-"""What the rules of scheduling need to know of a tool."""
+"""What the rules need to know of a tool."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

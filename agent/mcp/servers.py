@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from langchain_core.tools import BaseTool
 
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_AGAIN = 60.0
-"""Seconds until a server that could not be reached is tried again."""
-_WAITS = 10.0
-"""Seconds that a round waits for a server that starts; a later one may find it ready."""
-_PATIENCE = 6.0
+_RETRY_SECONDS = 60.0
+"""Until a server that could not be reached is tried again."""
+_MAX_WAIT_SECONDS = 10.0
+"""What a round waits for a server that starts; a later round may find it ready."""
+_CLOSE_SECONDS = 6.0
+"""What the end of the process waits for a session to close."""
 _MISSING = (
     f"{VARIABLE} is set, and the packages for MCP are missing; pip install 'llm-compiler[mcp]'"
 )
 
 _log = logging.getLogger(__name__)
-_servers: dict[tuple[asyncio.AbstractEventLoop, str], list["McpServer"]] = {}
 
 
 class ServerGoneError(ToolError, ConnectionError):
-    """A server could not be reached. It may pass, so a call that may be repeated is."""
+    """A server could not be reached: a transient error, so a call that may be retried is."""
 
 
 async def with_mcp(own: Toolbox, within: float | None = None) -> Toolbox:
-    """The graph's own tools, and those of the servers that are there.
+    """The graph's own tools, and those of the servers that can be reached.
 
-    They are listed at their first use and kept. A server that is not there makes no error here:
-    its tools are absent, and the toolbox says why to a plan that calls one.
+    They are listed at their first use and kept. An unreachable server is no error here: its tools
+    are absent, and the toolbox says why to a plan that calls one.
 
     Args:
         own: The graph's own tools.
         within: The most seconds to wait for a server that starts; at most 10.
 
     Raises:
-        SetupError: the file is not right, a package is missing, or names clash.
+        SetupError: the file is wrong, a package is missing, or names clash.
     """
     if not (path := os.environ.get(VARIABLE)):
         return own
-    servers = await _of_this_loop(path)
-    within = _WAITS if within is None else min(_WAITS, max(0.0, within))
+    servers = await MCP_SERVERS.of_this_loop(path)
+    within = _MAX_WAIT_SECONDS if within is None else min(_MAX_WAIT_SECONDS, max(0.0, within))
     listed = await asyncio.gather(*(server.tools(within) for server in servers))
     tools = without_clashes([tool for tools in listed for tool in tools], own)
     return own.joined(
@@ -98,7 +98,7 @@ class McpServer:
             self._tools = self._made(await self._request(_listed))
             self._failed = None
         except ToolError as error:
-            self._failed, self._again_at = str(error), time.monotonic() + _AGAIN
+            self._failed, self._again_at = str(error), time.monotonic() + _RETRY_SECONDS
             _log.warning("%s", error)
 
     def absent(self, name: str) -> str | None:
@@ -163,17 +163,47 @@ class McpServer:
         ]
 
 
-async def _of_this_loop(path: str) -> list[McpServer]:
-    for loop, other in [key for key in _servers if key[0].is_closed()]:
-        del _servers[loop, other]
-    key = asyncio.get_running_loop(), path
-    if key not in _servers:
-        read = await asyncio.to_thread(_read, Path(path))
-        file = Path(path).name
-        made = [McpServer(name, server, file) for name, server in read.items()]
-        # Another run may have been quicker.
-        _servers.setdefault(key, made)
-    return _servers[key]
+class McpServers:
+    """The configured servers of this process, by event loop and by the file that names them."""
+
+    def __init__(self) -> None:
+        self._servers: dict[tuple[asyncio.AbstractEventLoop, str], list[McpServer]] = {}
+
+    async def of_this_loop(self, path: str) -> list[McpServer]:
+        """The servers of a file, as the running loop uses them.
+
+        Raises:
+            SetupError: the file is wrong, or a package is missing.
+        """
+        for loop, other in [key for key in self._servers if key[0].is_closed()]:
+            del self._servers[loop, other]
+        key = asyncio.get_running_loop(), path
+        if key not in self._servers:
+            read = await asyncio.to_thread(_read, Path(path))
+            file = Path(path).name
+            made = [McpServer(name, server, file) for name, server in read.items()]
+            # Another run may have been quicker.
+            self._servers.setdefault(key, made)
+        return self._servers[key]
+
+    def reset(self) -> None:
+        """End the sessions in loops that run on other threads, and forget all servers.
+
+        Not to be called from a loop that has sessions: it would wait for itself.
+        """
+        ended, self._servers = self._servers, {}
+        for (loop, _), servers in ended.items():
+            if loop.is_running():
+                for server in servers:
+                    closing = asyncio.run_coroutine_threadsafe(server.close(), loop)
+                    with suppress(TimeoutError):
+                        closing.result(_CLOSE_SECONDS)
+
+
+MCP_SERVERS: Final = McpServers()
+"""One per process."""
+# Nothing else ends the sessions in the loop of the sync methods.
+atexit.register(MCP_SERVERS.reset)
 
 
 def _read(path: Path) -> dict[str, Server]:
@@ -190,14 +220,3 @@ async def _listed(session: "ClientSession") -> list[BaseTool]:
     from langchain_mcp_adapters.tools import load_mcp_tools
 
     return await load_mcp_tools(session)
-
-
-@atexit.register
-def _close_all() -> None:
-    """End what lives in a loop that no one ends: that of the sync methods."""
-    for (loop, _), servers in _servers.items():
-        if loop.is_running():
-            for server in servers:
-                closing = asyncio.run_coroutine_threadsafe(server.close(), loop)
-                with suppress(TimeoutError):
-                    closing.result(_PATIENCE)

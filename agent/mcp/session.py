@@ -1,11 +1,11 @@
-"""A session with one MCP server, as long as it lives.
+"""A session with one MCP server.
 
     opening ─ready─► open ─┬─close──────────────────► gone
        └─────no answer─────┴─server gone, loop ends─► gone
 
-It is opened by its first use, shared by all runs of the event loop, and left when the loop ends;
-leaving it ends the server's process. A stdio server takes half a second and more to start, so
-there is no session a call. One task enters and leaves it, as anyio's scopes demand.
+It is opened by its first use, shared by all runs of the event loop, and closed when the loop ends,
+which ends the server's process. A stdio server takes half a second and more to start, so a call
+has no session of its own. One task enters and leaves it, as anyio's scopes demand.
 """
 
 import asyncio
@@ -17,36 +17,37 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import httpx
 
-from llm_compiler.errors import one_line
 from llm_compiler.mcp.config import Server
 from llm_compiler.mcp.watching import LastLine, Watched
+from llm_compiler.redaction import one_line
 
 if TYPE_CHECKING:
     from mcp import ClientSession, McpError
 
 _T = TypeVar("_T")
 
-_OPENS_WITHIN = 60.0
-"""Seconds that a server may take to start and answer the first message."""
-_CONNECTS_WITHIN = 30.0
-_PATIENCE = 5.0
-"""Seconds that a server may take to end."""
+_OPEN_SECONDS = 60.0
+"""What a server may take to start and answer the first message."""
+_CONNECT_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
+"""What a server may take to end."""
 _TERMINATED = (32600, "Session terminated")
 """The client's own error for HTTP 404: the server does not know the session any more."""
 
 
 class GoneError(Exception):
-    """The server went away, or never was there. `sent`: it may have seen the request."""
+    """The server went away, or was never reached."""
 
     def __init__(self, why: str, *, sent: bool) -> None:
         super().__init__(why)
         self.sent = sent
+        """Whether it may have seen the request."""
 
 
 class Session:
     """One session, opened at once in a task of its own. `opens_within` is in seconds."""
 
-    def __init__(self, server: Server, opens_within: float = _OPENS_WITHIN) -> None:
+    def __init__(self, server: Server, opens_within: float = _OPEN_SECONDS) -> None:
         loop = asyncio.get_running_loop()
         self._server = server
         self._ready: asyncio.Future[ClientSession] = loop.create_future()
@@ -69,10 +70,10 @@ class Session:
         return self._task.done()
 
     async def request(self, make: Callable[["ClientSession"], Coroutine[Any, Any, _T]]) -> _T:
-        """Await what `make` asks of the server, as long as it is there.
+        """Await what `make` asks of the server, as long as the session lives.
 
         Raises:
-            GoneError: the server is not there, or went away before it answered.
+            GoneError: the server cannot be reached, or went away before it answered.
             McpError: it answered with an error.
         """
         from mcp import McpError
@@ -85,8 +86,8 @@ class Session:
 
         async def asked() -> _T:
             nonlocal number
-            # Read where nothing comes between: the next request's is ours.
-            number = session._request_id
+            # Read where nothing comes between: the next request is ours.
+            number = _next_request(session)
             return await make(session)
 
         work = asyncio.ensure_future(asked())
@@ -112,7 +113,7 @@ class Session:
     async def close(self) -> None:
         """Leave the session; a process that does not end by itself is killed."""
         self._leave.set()
-        await asyncio.wait({self._task}, timeout=_PATIENCE)
+        await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)
 
     async def _live(self) -> None:
         try:
@@ -191,7 +192,7 @@ class Session:
         return httpx.AsyncClient(
             headers=headers,
             auth=auth,
-            timeout=httpx.Timeout(_CONNECTS_WITHIN, read=None),
+            timeout=httpx.Timeout(_CONNECT_SECONDS, read=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
             event_hooks={"response": [Watched(self._lose).watch]},
         )
@@ -209,13 +210,21 @@ def _ends_session(error: "McpError") -> bool:
 
 
 async def _cancelled(session: "ClientSession", number: int) -> None:
-    """Tell the server that nobody waits for a request any more."""
+    """Tell the server that a request was cancelled."""
     from mcp import types
 
     params = types.CancelledNotificationParams(requestId=number, reason="cancelled")
     notification = types.CancelledNotification(params=params)
     with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
         await session.send_notification(types.ClientNotification(notification))
+
+
+def _next_request(session: "ClientSession") -> int:
+    """The number of the session's next request, by which it can be cancelled.
+
+    The only private name of MCP's client here. Else: a server is not told of cancelled calls.
+    """
+    return session._request_id
 
 
 def _innermost(error: BaseException) -> BaseException:

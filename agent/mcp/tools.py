@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Call = Callable[[str, dict[str, Any]], Awaitable["CallToolResult"]]
 
 _CHECKED = {"$defs", "$schema", "additionalProperties", "definitions", "description", "title"}
-_LONGEST_NAME = 64
+_MAX_NAME_CHARS = 64
 
 
 class McpTool(BaseTool):
@@ -57,11 +57,11 @@ class McpTool(BaseTool):
 
 
 def hints(listed: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The annotations that rule a tool's calls: what `said` says, else the server, else MCP.
+    """The annotations that rule a tool's calls: those in `said`, else the server's, else MCP's.
 
-    MCP takes the worst of what it is not told: a tool that is not said to be read-only may
-    destroy, may not be repeated, and returns what nobody vouches for. Other keys of a server's
-    annotations are dropped: they could set limits here.
+    MCP assumes the worst where nothing is said: a tool that is not read-only may destroy, may not
+    be retried, and returns untrusted results. Other keys of a server's annotations are dropped:
+    they could set limits here.
     """
     names = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
     known = {name: listed[name] for name in names if isinstance(listed.get(name), bool)}
@@ -103,7 +103,7 @@ def plain(name: str) -> str:
     """A tool's name as the plan language and the models' providers can write it."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
-    return name[:_LONGEST_NAME]
+    return name[:_MAX_NAME_CHARS]
 
 
 def value_of(result: "CallToolResult") -> Any:

@@ -1,4 +1,4 @@
-"""Sees what MCP's client passes over: a stream that broke off, and why a process ended."""
+"""Notices what MCP's client ignores: a stream that broke off, and why a process ended."""
 
 import asyncio
 import os
@@ -9,14 +9,14 @@ from typing import TextIO, cast
 
 import httpx
 
-_MOMENT = 0.3
-_LONGEST = 200
+_READ_REST_SECONDS = 0.3
+_MAX_LINE_CHARS = 200
 
 
 class Watched:
     """Tells when the stream of an answer ends before the answer.
 
-    MCP's client takes that in silence, and whoever waits for the answer would wait for ever.
+    MCP's client does not report that, and whoever waits for the answer would wait forever.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -74,12 +74,12 @@ class LastLine:
         """Wait a moment until all is read, if the process has ended."""
         if self._ended is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), _MOMENT)
+                await asyncio.wait_for(self._ended.wait(), _READ_REST_SECONDS)
 
     def _read(self, reading: int, loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
         with os.fdopen(reading, errors="replace") as lines:
             for line in lines:
-                self.text = line.strip()[:_LONGEST] or self.text
+                self.text = line.strip()[:_MAX_LINE_CHARS] or self.text
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(ended.set)
 

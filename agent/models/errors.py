@@ -1,21 +1,22 @@
 """How a model's reply goes wrong, and what a person is told about it.
 
     ModelError
-    ├── EmptyReplyError   it ended without a word of use
-    │   └── RefusedError  it would not answer, or its provider's filter would not let it
-    └── CutOffError       it was ended before its end; what came until then was handed on
+    ├── EmptyReplyError   it ended without any text of use
+    │   └── RefusedError  the model refused, or its provider's filter stopped it
+    └── CutOffError       it was cut off; the text until then was handed on
 
-Raise these `from None`: what a server says may quote the prompt or the key, and a traceback would
+Raise these `from None`: a server's message may quote the prompt or the key, and a traceback would
 print it. It stays in `__context__` for a debugger.
 """
 
 from collections.abc import Iterator
 
-from llm_compiler.errors import ModelError, may_pass, retry_after, status_of
+from llm_compiler.errors import ModelError
+from llm_compiler.retries import is_transient, retry_after, status_of
 
 
 class EmptyReplyError(ModelError):
-    """A model ended without saying anything of use."""
+    """A model's reply ended without any text of use."""
 
 
 class RefusedError(EmptyReplyError):
@@ -46,10 +47,14 @@ _TOO_LONG = (
 def ending_error(
     who: str, reason: str, *, said: bool, refusal: str, reasoned: bool
 ) -> ModelError | None:
-    """What is wrong with a reply that ended in order; None if nothing is.
+    """What is wrong with a reply whose stream ended without an error; None if nothing is.
 
-    `reason` is what its server gave for the end, `said` whether any text came, `refusal` the text
-    that came as such.
+    Args:
+        who: The role and the name of the model.
+        reason: The server's word for why the reply ended.
+        said: Whether any text came.
+        refusal: The text that came as a refusal.
+        reasoned: Whether any reasoning came.
     """
     if refusal or (reason in _FILTER and not said):
         why = "refused" if refusal else "was stopped by its provider's content filter"
@@ -59,10 +64,10 @@ def ending_error(
     if not said:
         if reason in _LENGTH:
             return EmptyReplyError(
-                f"{who} reached its length limit before a word; use another model"
+                f"{who} reached its length limit before producing any text; use another model"
             )
         wrote = "only its reasoning" if reasoned else "nothing"
-        return EmptyReplyError(f"{who} wrote {wrote}; use another model", passing=True, wait=0)
+        return EmptyReplyError(f"{who} wrote {wrote}; use another model", transient=True, wait=0)
     if reason in _LENGTH:
         return CutOffError(f"{who} reached its length limit")
     if reason in _FILTER:
@@ -71,10 +76,10 @@ def ending_error(
 
 
 def broken_error(who: str, error: BaseException) -> ModelError:
-    """What is told about a reply that broke off or never began."""
+    """The error for a reply that broke off or never began, with a remedy."""
     text, kind = str(error).casefold(), type(error).__name__
     broke = next((name for name in _kinds(error) if name in _BROKE), None)
-    status, passing, wait = status_of(error), may_pass(error), retry_after(error)
+    status, transient, wait = status_of(error), is_transient(error), retry_after(error)
     if status == 413 or any(sign in text for sign in _TOO_LONG):
         remedy = (
             "the prompt is longer than it takes; ask a shorter question, lower max_result_chars"
@@ -85,7 +90,7 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     elif status == 404:
         remedy = "HTTP 404: no such model there; check the name and OPENAI_BASE_URL"
     elif status == 429 and "insufficient_quota" in text:
-        remedy, passing = "HTTP 429: no quota is left; check the account", False
+        remedy, transient = "HTTP 429: no quota is left; check the account", False
     elif status == 429:
         remedy = "HTTP 429: too many requests; wait, or use another model"
     elif status is not None and status >= 500:
@@ -95,18 +100,18 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     elif broke:
         remedy, wait = f"the connection broke off ({broke}); try again", 0
     elif kind in ("JSONDecodeError", "UnicodeDecodeError"):
-        remedy, passing = f"its reply is garbled ({kind}); try again", True
+        remedy, transient = f"its reply is garbled ({kind}); try again", True
     elif "Timeout" in kind:
         remedy = f"no answer in time ({kind}); try again, or use another model"
     elif "Connection" in kind or "Connect" in kind:
         remedy = f"no connection ({kind}); check the network and OPENAI_BASE_URL"
     else:
         remedy = f"{kind}; try again, or use another model"
-    return ModelError(f"{who}: {remedy}", passing=passing, wait=wait)
+    return ModelError(f"{who}: {remedy}", transient=transient, wait=wait)
 
 
 def _kinds(error: BaseException | None) -> Iterator[str]:
-    """The names of an error and of those that led to it; clients wrap what the network says."""
+    """The type names of an error and of its causes; clients wrap the network's errors."""
     while error is not None:
         yield type(error).__name__
         error = error.__cause__ or error.__context__

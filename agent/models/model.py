@@ -1,7 +1,6 @@
-"""A model that is open: its reply streamed, metered, and read anew when it breaks off."""
+"""An open model: its reply is streamed and metered, and asked for again when it breaks off."""
 
 import asyncio
-import codecs
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -9,37 +8,40 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from llm_compiler.errors import ModelError
-from llm_compiler.language.arguments import clean
-from llm_compiler.models.errors import CutOffError, broken_error, ending_error
-from llm_compiler.observability import spans as telemetry
+from llm_compiler.langgraph_private import is_empty_stream
+from llm_compiler.models.errors import broken_error
+from llm_compiler.models.profiles import DEFAULT_PROFILE, ModelProfile
+from llm_compiler.models.reply import StreamedReply
+from llm_compiler.observability.spans import model_call
 from llm_compiler.retries import backoff
 from llm_compiler.state import RoleUsage
+from llm_compiler.text import clean
 
-Dialect = Literal["llama.cpp", "vllm"]
 _HIDDEN = "nostream"
 """LangGraph's tag for models whose tokens must not show."""
 _ATTEMPTS = 3
 _TRACED_AS = {"planner": "plan", "joiner": "join", "reader": "read"}
 """The names of model calls in a trace, by role."""
-_LONGEST_READING = 10_000
-"""Characters of a reply to a tool."""
 
 
 def retrying(
     *, allowed: Callable[[], bool] = lambda: True, anew: Callable[[], None] = lambda: None
 ) -> AsyncRetrying:
-    """Reads a model's stream again, whole, when that may help: three times in all.
+    """Reads a whole reply again after a transient error: three attempts in all.
 
-    Before it waits as long as the server asks for, at most a minute; `allowed` is asked before,
-    and `anew` is called.
+    It waits between attempts as long as the server asks for, at most a minute.
+
+    Args:
+        allowed: Asked after an error: whether another attempt may be made.
+        anew: Called before each further attempt.
     """
     return AsyncRetrying(
         retry=retry_if_exception(
-            lambda error: isinstance(error, ModelError) and error.passing and allowed()
+            lambda error: isinstance(error, ModelError) and error.transient and allowed()
         ),
         stop=stop_after_attempt(_ATTEMPTS),
         wait=backoff,
@@ -69,13 +71,7 @@ class Model:
 
     name: str
     chat: BaseChatModel
-    dialect: Dialect | None = None
-    """How its server takes a grammar, if it decodes under one."""
-    local: bool = False
-    silence: float = 120.0
-    """Seconds without a chunk, reasoning included, after which a reply counts as broken."""
-    names_end: bool = False
-    """Whether its server gives a reason for a reply's end: one without it broke off."""
+    profile: ModelProfile = DEFAULT_PROFILE
 
     @property
     def provider(self) -> str:
@@ -94,20 +90,27 @@ class Model:
     ) -> AsyncGenerator[str]:
         """Yield the reply's text as it comes.
 
+        Args:
+            messages: The prompt.
+            meter: What counts the call and its tokens.
+            role: Who asks.
+            grammar: Used where the model's server decodes under one.
+            max_tokens: The most tokens of the reply, where its profile has a limit.
+
         Raises:
             ModelError: the model cannot be reached, breaks off or falls silent.
             EmptyReplyError: it said nothing, or refused (RefusedError).
             CutOffError: it was ended before its end; the text until then was yielded.
         """
         options: dict[str, Any] = {}
-        if self.dialect:
+        if self.profile.grammar:
             options["extra_body"] = self._extra_body(grammar)
-        if max_tokens is not None and self.local:
-            options["max_tokens"] = max_tokens
+        if (limit := self.profile.max_tokens) is not None:
+            options["max_tokens"] = limit if max_tokens is None else min(limit, max_tokens)
         meter.begin()
         config = {"run_name": _TRACED_AS[role], "tags": [_HIDDEN]}
-        who, reply = f"the {role}'s model {self.name}", _Reply()
-        with telemetry.model_call(self.name, self.provider, role) as observed:
+        who, reply = f"the {role}'s model {self.name}", StreamedReply()
+        with model_call(self.name, self.provider, role) as observed:
             chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
             try:
                 async with aclosing(cast(Any, chunks)) as stream:
@@ -121,76 +124,32 @@ class Model:
             except ModelError:
                 raise
             except Exception as error:
-                # LangChain's words for a stream without a chunk.
-                if not str(error).startswith("No generation"):
+                if not is_empty_stream(error):
                     raise broken_error(who, error) from None
             observed.ended(reply.reason)
-            if self.names_end and not reply.reason:
-                raise ModelError(f"{who} stopped in mid-reply; try again", passing=True, wait=0)
+            if self.profile.names_end and not reply.reason:
+                raise ModelError(f"{who} stopped in mid-reply; try again", transient=True, wait=0)
             if wrong := reply.wrong(who):
                 raise wrong
 
     async def _next(self, who: str, stream: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
         """The next chunk; None at the end."""
+        silence = self.profile.silence
         try:
-            async with asyncio.timeout(self.silence) as clock:
+            async with asyncio.timeout(silence) as clock:
                 return await anext(stream, None)
         except TimeoutError:
             if not clock.expired():
                 raise
             remedy = "try again, raise model_timeout, or use another model"
             raise ModelError(
-                f"{who} was silent for {self.silence:g} s; {remedy}", passing=True, wait=0
+                f"{who} was silent for {silence:g} s; {remedy}", transient=True, wait=0
             ) from None
 
     def _extra_body(self, grammar: str | None) -> dict[str, Any]:
-        if self.dialect == "vllm":
+        if self.profile.grammar == "vllm":
             return {"structured_outputs": {"grammar": grammar}} if grammar else {}
         return {"cache_prompt": True, **({"grammar": grammar} if grammar else {})}
-
-
-class _Reply:
-    """What came of a reply, and how it ended."""
-
-    def __init__(self) -> None:
-        self.reason = ""
-        self._said = self._reasoned = False
-        self._refusal: list[str] = []
-        # Servers that escape JSON's characters can split a pair of surrogates between two chunks.
-        self._characters = codecs.getincrementaldecoder("utf-16-le")("replace")
-
-    def take(self, chunk: AIMessageChunk) -> str:
-        """Take a chunk; return its text, without what no checkpoint holds."""
-        more = chunk.additional_kwargs
-        if refusal := more.get("refusal"):
-            self._refusal.append(str(refusal))
-        self._reasoned |= "reasoning_content" in more or "reasoning" in more
-        if chunk.response_metadata:
-            self.reason = _reason(chunk.response_metadata) or self.reason
-        return self._whole(chunk.text)
-
-    def rest(self) -> str:
-        return self._whole("", final=True)
-
-    def wrong(self, who: str) -> ModelError | None:
-        refusal = clean("".join(self._refusal))
-        return ending_error(
-            who, self.reason, said=self._said, refusal=refusal, reasoned=self._reasoned
-        )
-
-    def _whole(self, text: str, *, final: bool = False) -> str:
-        data = text.encode("utf-16-le", "surrogatepass")
-        text = self._characters.decode(data, final).replace("\0", "\ufffd")
-        self._said |= bool(text) and not text.isspace()
-        return text
-
-
-def _reason(metadata: dict[str, Any]) -> str:
-    """Why a reply ended, in the words of its provider; '' if it has not."""
-    incomplete = metadata.get("incomplete_details") or {}
-    names = ("finish_reason", "stop_reason", "done_reason", "status")
-    reasons = [incomplete.get("reason"), *(metadata.get(name) for name in names)]
-    return next((str(reason).lower() for reason in reasons if reason), "")
 
 
 # Servers read the marks of a chat template also where they stand in a message: a result could
@@ -204,42 +163,3 @@ def _inert(message: BaseMessage) -> BaseMessage:
         return message
     text = _MARKUP.sub(r"\g<0> ", clean(message.content)).replace("\0", "\ufffd")
     return message if text == message.content else message.model_copy(update={"content": text})
-
-
-@dataclass
-class Reader:
-    """A model that reads texts for the tools (`tools.Reader`)."""
-
-    model: Model
-    meter: Meter
-
-    @property
-    def grammars(self) -> bool:
-        return self.model.dialect is not None
-
-    async def ask(
-        self, system: str, user: str, *, grammar: str | None = None, max_tokens: int = 64
-    ) -> str:
-        """The model's reply, up to its length limit.
-
-        Raises:
-            ModelError: it has none, also after asking again.
-        """
-        messages = [SystemMessage(system), HumanMessage(user)]
-
-        async def read() -> str:
-            pieces = self.model.stream(
-                messages, self.meter, role="reader", grammar=grammar, max_tokens=max_tokens
-            )
-            reply = ""
-            try:
-                async with aclosing(pieces):
-                    async for piece in pieces:
-                        reply += piece
-                        if len(reply) > _LONGEST_READING:
-                            break
-            except CutOffError:
-                pass
-            return reply
-
-        return await retrying()(read)

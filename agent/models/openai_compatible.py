@@ -1,6 +1,6 @@
-"""OpenAI's client, which keeps what LangChain's own drops: refusals, and that a model reasons.
+"""OpenAI's client, which keeps what LangChain's own drops: refusals and reasoning.
 
-Apart from `providers.py`, because importing the client takes longer than all else.
+Not in `providers.py`, because importing the client takes longer than everything else.
 """
 
 from typing import Any, Self
@@ -43,8 +43,8 @@ class OpenAIChat(ChatOpenAI):
 class _PlainData:
     """Chat completions whose streamed chunks are the JSON data that came.
 
-    OpenAI's client would make each a model of its own, of which LangChain makes data again: that
-    is nearly a fifth of a turn's processor time on a server under load.
+    OpenAI's client would make an object of each, which LangChain turns into data again: nearly a
+    fifth of a turn's processor time on a server under load.
     """
 
     def __init__(self, client: AsyncOpenAI) -> None:

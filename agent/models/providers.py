@@ -1,21 +1,29 @@
 """Which model a role gets, and how it is opened.
 
-A model is a text: `"openai:NAME"`, `"provider:NAME"` (with `langchain` installed), or `"local"`.
+Its name is `"openai:NAME"`, `"provider:NAME"` (with `langchain` installed), or `"local"`.
 """
 
 import asyncio
 import importlib.util
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
 
 from llm_compiler.context import Context
-from llm_compiler.errors import SetupError, may_pass, one_line
-from llm_compiler.models.local import server as local
-from llm_compiler.models.model import Dialect, Model
+from llm_compiler.errors import SetupError
+from llm_compiler.models.local.server import LOCAL_SERVER, Endpoint
+from llm_compiler.models.model import Model
+from llm_compiler.models.profiles import (
+    DEFAULT_PROFILE,
+    LOCAL_PROFILE,
+    OPENAI_PROFILE,
+    Dialect,
+)
+from llm_compiler.redaction import one_line
+from llm_compiler.retries import is_transient
 
 if TYPE_CHECKING:
     import httpx
@@ -23,9 +31,8 @@ if TYPE_CHECKING:
 Role = Literal["planner", "joiner"]
 LOCAL = "local"
 DEFAULT = "openai:gpt-4.1-mini"
-_HERE = ("127.0.0.1", "localhost", "::1")
-_LOCAL_SILENCE = 600.0
-"""Seconds: on a busy machine the local model reads a full prompt for minutes."""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
 def chosen(context: Context, role: Role) -> tuple[str, str]:
@@ -41,7 +48,7 @@ def chosen(context: Context, role: Role) -> tuple[str, str]:
 
 
 @dataclass
-class _Opened:
+class _OpenModel:
     """A model, and the server that has yet to say whether it decodes under a grammar."""
 
     model: Model
@@ -51,42 +58,57 @@ class _Opened:
     async def ask(self) -> None:
         """Ask the server; one that gives no answer now is asked again the next time."""
         if self.unasked and (owners := await _owners(*self.unasked)) is not None:
-            self.model = replace(self.model, dialect=_dialect(owners))
+            profile = replace(self.model.profile, grammar=_dialect(owners))
+            self.model = replace(self.model, profile=profile)
             self.unasked = None
 
 
-# Pooled connections die with their loop, so each loop has models of its own.
-_OPEN: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, _Opened]]" = WeakKeyDictionary()
-_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+class OpenModels:
+    """The models that are open by name, for each event loop: pooled connections die with theirs."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget them all; each is opened anew at its next use."""
+        self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, _OpenModel]] = (
+            WeakKeyDictionary()
+        )
+
+    async def get(self, name: str) -> Model:
+        """The model of this name, opened at its first use in this loop."""
+        models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
+        # The local server may have ended and come back elsewhere; a variable may have changed.
+        endpoint = await LOCAL_SERVER.start() if name == LOCAL else None
+        key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
+        if key not in models:
+            models[key] = await _open(name, endpoint)
+        await models[key].ask()
+        return models[key].model
+
+
+OPEN_MODELS: Final = OpenModels()
+"""One per process."""
 
 
 async def open_model(model: BaseChatModel | str) -> Model:
     """Open a model by name, once per loop; a chat model is taken as it is.
 
     Raises:
-        SetupError: a package, a key or the weights are missing, or the name is none.
+        SetupError: a package, a key or the weights are missing, or the name names no provider.
     """
-    if isinstance(model, BaseChatModel):
-        name = getattr(model, "model_name", None) or getattr(model, "model", None)
-        return Model(str(name or type(model).__name__), model)
-    opened = _OPEN.setdefault(asyncio.get_running_loop(), {})
-    # The local server may have ended and come back elsewhere; a variable may have changed.
-    endpoint = await local.start() if model == LOCAL else None
-    key = (model, endpoint, *(os.environ.get(name) for name in _VARIABLES))
-    if key not in opened:
-        opened[key] = await _open(model, endpoint)
-    await opened[key].ask()
-    return opened[key].model
+    if isinstance(model, str):
+        return await OPEN_MODELS.get(model)
+    name = getattr(model, "model_name", None) or getattr(model, "model", None)
+    return Model(str(name or type(model).__name__), model, DEFAULT_PROFILE)
 
 
-async def _open(name: str, endpoint: local.Endpoint | None) -> _Opened:
+async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
     if endpoint is not None:
         chat = await asyncio.to_thread(
             _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _Opened(
-            Model(LOCAL, chat, "llama.cpp", local=True, silence=_LOCAL_SILENCE, names_end=True)
-        )
+        return _OpenModel(Model(LOCAL, chat, LOCAL_PROFILE))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
         raise SetupError(f"the model {name!r} names no provider; write 'openai:{name}' or 'local'")
@@ -96,15 +118,17 @@ async def _open(name: str, endpoint: local.Endpoint | None) -> _Opened:
         if key is None:
             raise SetupError(f"{name} needs OPENAI_API_KEY (or OPENAI_BASE_URL); or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
-        return _Opened(Model(name, chat, names_end=True), (base_url, key) if base_url else None)
+        unasked = (base_url, key) if base_url else None
+        return _OpenModel(Model(name, chat, OPENAI_PROFILE), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(f"{name}: pip install langchain langchain-{provider}, or use 'openai:…'")
     from langchain.chat_models import init_chat_model
 
     try:
-        return _Opened(Model(name, await asyncio.to_thread(init_chat_model, name)))
+        chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
+    return _OpenModel(Model(name, chat, DEFAULT_PROFILE))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:
@@ -118,7 +142,7 @@ def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseCh
         api_key=SecretStr(key),
         stream_usage=True,
         http_async_client=_client(base_url),
-        # Who asks again, and how long silence may last, is ruled in one place: `models.py`.
+        # Retries and the limit on silence have one place, `model.py`.
         max_retries=0,
         stream_chunk_timeout=None,
         **options,
@@ -126,11 +150,11 @@ def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseCh
 
 
 def _client(base_url: str | None) -> "httpx.AsyncClient":
-    """A client of this loop's own. To this machine no connection is kept: a new one is cheap."""
+    """A client of this loop's own. Connections to this machine are not kept: new ones are cheap."""
     import httpx
 
     try:
-        here = base_url is not None and httpx.URL(base_url).host in _HERE
+        here = base_url is not None and httpx.URL(base_url).host in _LOOPBACK
     except httpx.InvalidURL:
         # It may hold a password, so it is not shown.
         raise SetupError("OPENAI_BASE_URL is no address; write http://host:port/v1") from None
@@ -139,7 +163,7 @@ def _client(base_url: str | None) -> "httpx.AsyncClient":
 
 
 async def _owners(base_url: str, key: str) -> set[str] | None:
-    """Who owns a server's models, as it says; None if it may only not have said so yet."""
+    """The `owned_by` of a server's models; None if it may still answer later."""
     import httpx
 
     try:
@@ -152,8 +176,8 @@ async def _owners(base_url: str, key: str) -> set[str] | None:
         answer.raise_for_status()
         return {str(entry.get("owned_by")) for entry in answer.json().get("data", [])}
     except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
-        # The model's own call will say what is wrong.
-        return None if may_pass(error) else set()
+        # What is wrong, the model's own call reports.
+        return None if is_transient(error) else set()
 
 
 def _dialect(owners: set[str]) -> Dialect | None:

@@ -11,11 +11,12 @@ message is a life of events:
 import uuid
 from typing import Any
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessageChunk
-from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
 from langgraph.config import get_config
 from langgraph.graph.message import push_message
+
+from llm_compiler.langgraph_private import event_readers
 
 
 class AnswerStream:
@@ -49,9 +50,7 @@ class AnswerStream:
     def _begin(self) -> None:
         self.began = True
         config = get_config()
-        callbacks = config.get("callbacks") or []
-        found = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks
-        self._readers = [it for it in found if isinstance(it, _V2StreamingCallbackHandler)]
+        self._readers = event_readers(config)
         for reader in self._readers:
             # What tells the reader whose events these are: it is no model's run.
             metadata = {**config.get("metadata", {})}

@@ -9,13 +9,14 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.language.compiler import is_answer
-from llm_compiler.language.task import TaskData
+from llm_compiler.language.task import TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.prompting.messages import called, joiner_messages, results
+from llm_compiler.prompting.messages import joiner_messages
+from llm_compiler.prompting.result_lines import called, results
 from llm_compiler.round_messages import UNTRUSTED, untrusted
 from llm_compiler.run.resources import RunResources
 from llm_compiler.state import State, conversation, question, spent, tasks_of_round
@@ -46,13 +47,13 @@ class Joiner:
             return _replan(events, state, reasons)
         else:
             model = await self._setup.model(context, "joiner")
-            if model.local and may_replan and (reasons := _came_to_nothing(state)):
-                # Asked about it, the small model makes a figure up.
+            profile = model.profile
+            at_once = profile.replan_on_failure and may_replan
+            if at_once and (reasons := _came_to_nothing(state)):
                 return _replan(events, state, reasons)
-            # Offered a replan, the small model takes it for the answer's form.
-            may_replan = may_replan and not (model.local and _all_ok(state))
+            may_replan = may_replan and (profile.offer_replan_when_all_ok or not _all_ok(state))
             # The deadline leaves the joiner the time that a model may be silent.
-            most = context.deadline and max(run.clock.until(context.deadline), 0) + model.silence
+            most = context.deadline and max(run.clock.until(context.deadline), 0) + profile.silence
             try:
                 async with asyncio.timeout(most):
                     await self._ask(
@@ -144,7 +145,7 @@ def _all_ok(state: State) -> bool:
 def _none_compiled(state: State) -> str | None:
     """Why no task of this round compiled; None if one did."""
     tasks = tasks_of_round(state)
-    if not tasks or not all(task.get("text") for task in tasks):
+    if not tasks or not all(map(did_not_compile, tasks)):
         return None
     reasons = [f"{called(task)}: {_error(state, task)}" for task in tasks[:_MAX_REASONS]]
     return "\n".join(["No task could be run.", *reasons])

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.nodes.answer_stream import AnswerStream
-from llm_compiler.prompting.messages import results
+from llm_compiler.prompting.result_lines import results
 from llm_compiler.state import State
 
 _REPLAN = re.compile(r"\W*REPLAN\W*:[*\s]*(?P<missing>.*)")
@@ -86,7 +86,7 @@ class JoinerReply:
         elif held:
             self.show(held)
         else:
-            raise EmptyReplyError("the joiner's model wrote no answer", passing=True, wait=0)
+            raise EmptyReplyError("the joiner's model wrote no answer", transient=True, wait=0)
 
 
 def _may_replan(held: str) -> bool:

@@ -11,14 +11,15 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
-from llm_compiler.execution.journal import CHECKPOINTER
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
+from llm_compiler.langgraph_private import checkpointer_of
 from llm_compiler.language.compiler import compile_data, is_answer, too_many
-from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData
+from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData, did_not_compile
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
-from llm_compiler.models.model import Meter, Model, Reader
+from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.providers import Role, chosen, open_model
+from llm_compiler.models.reader import Reader
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.resources import Round, RunResources, without_resources
 from llm_compiler.scheduling.facts import Planned
@@ -40,7 +41,7 @@ class Setup:
         model = await open_model(given if given is not None else name)
         if context.model_timeout is None:
             return model
-        return replace(model, silence=context.model_timeout)
+        return replace(model, profile=replace(model.profile, silence=context.model_timeout))
 
     async def tools(self, context: Context, seconds_left: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that are there in the seconds left."""
@@ -85,7 +86,7 @@ async def open_round(
             run.threads,
             context.tool_timeout,
             context.tool_retries,
-            can_ask=config["configurable"].get(CHECKPOINTER) is not None,
+            can_ask=checkpointer_of(config) is not None,
             clock=run.clock.source,
         ),
         events,
@@ -116,16 +117,17 @@ def load(
             continue
         before = outcomes.get(str(data["id"]))
         prior = Outcome.of(before) if before else None
-        text, refused = data.get("text", ""), None
+        refused = None
         if prior is None:
             tasks_left -= 1
             refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
-        elif text and not data.get("args"):
+        elif did_not_compile(data):
             refused = prior.error or ""
         if refused is None:
             task = compile_data(round.tools, data)
         else:
-            task = Refused(data["id"], data["tool"], refused, text, data.get("thought", ""))
+            text, thought = data.get("text", ""), data.get("thought", "")
+            task = Refused(data["id"], data["tool"], refused, text, thought)
         if prior is None and announce:
             round.events.plan_task(task)
         round.unit.tell(Planned(task, prior))

@@ -1,8 +1,8 @@
 """A plan that is being written: parsed, compiled and handed on, task by task."""
 
 from llm_compiler.language.compiler import Compiler
-from llm_compiler.language.grammar import plan_grammar
 from llm_compiler.language.parser import ANSWER, JOIN, Call, PlanParser
+from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData
 from llm_compiler.models.errors import EmptyReplyError
@@ -98,7 +98,7 @@ class PlanStream:
         self.cut()
         if not self._any:
             why = f"the planner's model {model} wrote no task; use another model"
-            raise EmptyReplyError(why, passing=True, wait=0)
+            raise EmptyReplyError(why, transient=True, wait=0)
 
     def close(self) -> list[TaskData]:
         """End the plan; return its tasks in id order, as the state holds them."""

@@ -33,7 +33,6 @@ from llm_compiler.state import (
 
 _PIECES_AFTER_END = 16
 """Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
-_MAX_TOKENS = 2048
 
 
 class Planner:
@@ -90,10 +89,8 @@ class Planner:
     ) -> None:
         plan.begin()
         staged = _with_examples(plan.round.context, model)
-        grammar = plan.grammar(staged=staged) if model.dialect else None
-        pieces = model.stream(
-            messages, meter, role="planner", grammar=grammar, max_tokens=_MAX_TOKENS
-        )
+        grammar = plan.grammar(staged=staged) if model.profile.grammar else None
+        pieces = model.stream(messages, meter, role="planner", grammar=grammar)
         after_end = 0
         try:
             async with aclosing(pieces):
@@ -133,7 +130,7 @@ class _Before:
 
 def _with_examples(context: Context, model: Model) -> bool:
     """Whether worked plans are sent, and plans of their form, in stages, are asked for."""
-    return context.examples == "always" or (context.examples == "auto" and model.local)
+    return context.examples == "always" or (context.examples == "auto" and model.profile.few_shot)
 
 
 def _messages(round: Round, model: Model, state: State, before: _Before) -> list[BaseMessage]:
@@ -143,7 +140,7 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
         feedback = state.get("feedback") or "what the question asks for"
         most = context.max_result_chars
         replan = replan_message(
-            before.plan, before.outcomes, feedback, most, with_failures=not model.local
+            before.plan, before.outcomes, feedback, most, with_failures=model.profile.show_failures
         )
     return planner_messages(
         round.tools,

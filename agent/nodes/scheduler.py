@@ -12,15 +12,14 @@ from llm_compiler.context import Context
 from llm_compiler.execution.approvals import ask_person, reject_all
 from llm_compiler.execution.executor import warm_up
 from llm_compiler.execution.journal import (
-    CHECKPOINTER,
     Entry,
     Journal,
-    checkpoint_of,
     ended_at,
     forked_from,
 )
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.execution.tool_interrupts import Question
+from llm_compiler.langgraph_private import checkpoint_of, checkpointer_of
 from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.references import literal
@@ -91,7 +90,7 @@ class Scheduler:
         )
         warm_up(round.tools)
         outcomes = state.get("outcomes") or {}
-        if (saver := config["configurable"].get(CHECKPOINTER)) is not None:
+        if (saver := checkpointer_of(config)) is not None:
             # What ran before a person edited the plan, or went back to it.
             outcomes = {
                 **await forked_from(saver, checkpoint_of(config), run.addressed),
@@ -118,7 +117,7 @@ async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> No
     journal = Journal(unit, config, run.clock.source)
     unit.before_destructive = journal.confirm
     unfinished = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
-    saver = config["configurable"].get(CHECKPOINTER)
+    saver = checkpointer_of(config)
     if saver is not None and run.addressed is not None:
         unit.recall(await ended_at(saver, checkpoint_of(config)))
     fact: Fact = TakenOver()

@@ -1,4 +1,4 @@
-"""LangSmith's tracer, so made that no key or password leaves with a trace."""
+"""LangSmith's tracer, with keys and passwords masked in every trace."""
 
 import logging
 import re
@@ -13,16 +13,17 @@ from langsmith import Client
 from langsmith.run_helpers import get_tracing_context
 from langsmith.utils import tracing_is_enabled
 
-from llm_compiler.errors import masked, one_line
+from llm_compiler.redaction import masked, one_line
+from llm_compiler.text import truncated
 
-_LONGEST = 20_000
-"""Characters of a text in a trace: masking holds up the loop, and long texts hold it up longest."""
+_MAX_TEXT_CHARS = 20_000
+"""Of one text in a trace: masking blocks the event loop, longest for long texts."""
 
 
 def with_tracer(config: RunnableConfig, bound: RunnableConfig | None = None) -> RunnableConfig:
-    """The config with a tracer in its callbacks, where LangSmith is on and has none there yet.
+    """The config with a tracer in its callbacks, if LangSmith is on and no tracer is there yet.
 
-    A tracer or a client of the application's own stays: what it masks is its own affair. `bound`
+    A tracer or a client of the application's own stays as it is, and masks what it masks. `bound`
     is the config that the graph has from `with_config`.
     """
     if not tracing_is_enabled():
@@ -56,7 +57,7 @@ def _handlers(callbacks: Any) -> list[Any]:
 
 
 class _MaskingTracer(LangChainTracer):
-    """Masks what its client does not: a model's settings, with the address of its server."""
+    """Masks what its client does not: a model's settings, which hold its server's address."""
 
     def on_chat_model_start(self, serialized: dict[str, Any], *args: Any, **more: Any) -> Any:
         if settings := more.get("invocation_params"):
@@ -66,7 +67,7 @@ class _MaskingTracer(LangChainTracer):
 
 @cache
 def _client() -> Client | None:
-    """The client; None where LangSmith's settings are wrong: nothing is traced, and turns run."""
+    """The client; None if LangSmith's settings are wrong: turns run without traces then."""
     try:
         return Client(anonymizer=_mask)
     except Exception as error:
@@ -86,8 +87,7 @@ def _mask(data: Any) -> Any:
 
 
 def _masked_text(text: str) -> str:
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]}… ({len(text) - _LONGEST} characters more)"
+    text = truncated(text, _MAX_TEXT_CHARS)
     for pattern, instead in _rules():
         text = pattern.sub(instead, text)
     return masked(text)
@@ -95,9 +95,9 @@ def _masked_text(text: str) -> str:
 
 @cache
 def _rules() -> list[tuple[re.Pattern[str], str]]:
-    """LangSmith's rules, of which two take quadratic time on text without blanks as they stand.
+    """LangSmith's rules, changed where two take quadratic time on text without blanks.
 
-    What they allow before a name or an address they keep as it is, so they may as well begin at
+    What those two allow before a name or an address is kept unmasked, so they may as well begin at
     the name's keyword, and at the address's `://`.
     """
     from langsmith.anonymizer import DEFAULT_SECRET_RULES

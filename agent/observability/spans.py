@@ -1,26 +1,26 @@
-"""What OpenTelemetry and Prometheus are told of turns, rounds, model calls and tool calls.
+"""OpenTelemetry's spans of turns, rounds, model calls and tool calls.
 
     invoke_agent LLM Compiler        a run of a turn, from its start until it ends or stops
     └── round 1                      from its plan to its verdict
-        ├── chat gpt-4.1-mini        one try at a model's reply
+        ├── chat gpt-4.1-mini        one attempt at a model's reply
         └── execute_tool search      a call, its retries included
 
-The spans have the names and attributes of the GenAI semantic conventions (opentelemetry.io, as of
-1.41), and no text of a question, an argument or a result. They go where the application's SDK sends
-them, nowhere without one. Where `prometheus_client` is installed, as it is on LangGraph Server,
-whose `/metrics` shows them, the same four are counted and timed.
+They have the names and attributes of the GenAI semantic conventions (opentelemetry.io, as of 1.41),
+and no text of a question, an argument or a result. They go where the application's SDK sends them,
+nowhere without one. The same four are counted and timed in `metrics.py`.
 """
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from langgraph.errors import GraphBubbleUp
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from llm_compiler.errors import one_line
+from llm_compiler.observability.metrics import count, time_since
+from llm_compiler.redaction import one_line
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk
@@ -44,7 +44,7 @@ class Turn:
 
     @contextmanager
     def node(self, name: str, number: int) -> Iterator[None]:
-        """Let a node's spans stand under its round; the planner begins a round."""
+        """Put a node's spans under its round; the planner begins a round."""
         if self._round is None or name == "planner":
             self._end_round()
             within = trace.set_span_in_context(self._span)
@@ -59,7 +59,7 @@ class Turn:
         if node == "joiner":
             verdict = "answer" if state.get("feedback") is None else "replan"
             self._round.set_attribute("llm_compiler.verdict", verdict)
-            _count("rounds", verdict)
+            count("rounds", verdict)
             self._end_round()
             if verdict == "answer":
                 self._end = "answered"
@@ -67,13 +67,13 @@ class Turn:
             self._span.set_attributes(_tokens(*(sum(it[k] for it in usage) for k in _DIRECTIONS)))
 
     def broke_off(self, error: BaseException) -> None:
-        """An error ended the run, or somebody did."""
+        """An error, a cancellation or a breakpoint ended the run."""
         if isinstance(error, GraphBubbleUp):
-            return  # stopped: the graph around this one has the person's answer
+            return  # stopped: the graph around this one asks the person
         if isinstance(error, Exception):
             self._end = "failed"
             _fail(self._span, error, one_line(error))
-        elif self._end != "answered":  # else its reader had all of it
+        elif self._end != "answered":  # else only the rest of the stream was not read
             self._end = "cancelled"
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class Turn:
         self._end_round()
         self._span.set_attribute("llm_compiler.end", self._end)
         self._span.end()
-        _time("turn", self._began, self._end)
+        time_since("turn", self._began, self._end)
 
     def _end_round(self) -> None:
         if self._round is not None:
@@ -90,7 +90,7 @@ class Turn:
 
 
 class ModelCall:
-    """One try at a model's reply."""
+    """One attempt at a model's reply."""
 
     def __init__(self, span: Span, role: str) -> None:
         self._span = span
@@ -106,22 +106,22 @@ class ModelCall:
             first = time.perf_counter() - self._began
             self._span.set_attribute("gen_ai.response.time_to_first_chunk", first)
         if (usage := chunk.usage_metadata) is not None:
-            # Some providers tell the one in the first chunk and the other in the last.
+            # Some providers report the input in the first chunk and the output in the last.
             for at, direction in enumerate(_DIRECTIONS):
                 tokens = max(usage[f"{direction}_tokens"], 0)  # type: ignore[literal-required]
                 self._spent[at] += tokens
-                _count("tokens", self._role, direction, by=tokens)
+                count("tokens", self._role, direction, by=tokens)
             self._span.set_attributes(_tokens(*self._spent))
 
     def ended(self, reason: str) -> None:
-        """The reply is whole; the provider's word for why it ended, if it gave one."""
+        """The reply is complete. `reason`: the provider's word for why, if it gave one."""
         if reason:
             self._span.set_attribute("gen_ai.response.finish_reasons", [reason])
 
 
 @contextmanager
 def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
-    """The span of one try at a reply. `name` may have the provider in front."""
+    """The span of one attempt at a reply. `name` may begin with the provider."""
     name = name.removeprefix(f"{provider}:")
     span = _tracer.start_span(
         f"chat {name}",
@@ -138,7 +138,7 @@ def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
     try:
         yield ModelCall(span, role)
         status = "ok"
-    except GeneratorExit:  # its reader has enough
+    except GeneratorExit:  # the rest of the reply is not needed
         status = "ok"
         raise
     except Exception as error:
@@ -147,7 +147,7 @@ def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
         raise
     finally:
         span.end()
-        _time("model", began, role, status)
+        time_since("model", began, role, status)
 
 
 class ToolCall:
@@ -158,7 +158,7 @@ class ToolCall:
         self.status = "cancelled"
 
     def failed(self, error: BaseException, why: str) -> None:
-        """The call has no result, and `why` is what is told of it."""
+        """The call has no result. `why`: one line, without secrets."""
         self.status = "failed"
         _fail(self._span, error, why)
 
@@ -188,7 +188,7 @@ def tool_call(id: int, tool: str) -> Iterator[ToolCall]:
         try:
             yield call
         finally:
-            _time("call", began, tool, call.status)
+            time_since("call", began, tool, call.status)
 
 
 _DIRECTIONS = ("input", "output")
@@ -205,47 +205,3 @@ def _tokens(input: int, output: int) -> dict[str, int]:
 def _fail(span: Span, error: BaseException, why: str) -> None:
     span.set_attribute("error.type", type(error).__qualname__)
     span.set_status(Status(StatusCode.ERROR, why))
-
-
-# ── Prometheus ────────────────────────────────────────────────────────────────────────────────
-
-
-class _Metric(Protocol):
-    """As `prometheus_client` has them."""
-
-    def labels(self, *values: str) -> Any: ...
-
-
-_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
-
-
-def _metrics() -> dict[str, _Metric]:
-    """The metrics by a short name; none without `prometheus_client`."""
-    try:
-        from prometheus_client import Counter, Histogram
-    except ImportError:
-        return {}
-
-    def timed(name: str, what: str, *labels: str) -> Histogram:
-        return Histogram(f"llm_compiler_{name}_seconds", what, labels, buckets=_SECONDS)
-
-    return {
-        "turn": timed("turn", "Runs of a turn.", "end"),
-        "rounds": Counter("llm_compiler_rounds", "Rounds by their verdict.", ["verdict"]),
-        "model": timed("model", "Model calls.", "role", "status"),
-        "tokens": Counter("llm_compiler_tokens", "Tokens of models.", ["role", "direction"]),
-        "call": timed("call", "Tool calls.", "tool", "status"),
-    }
-
-
-_METRICS = _metrics()
-
-
-def _count(metric: str, *labels: str, by: int = 1) -> None:
-    if (found := _METRICS.get(metric)) is not None:
-        found.labels(*labels).inc(by)
-
-
-def _time(metric: str, began: float, *labels: str) -> None:
-    if (found := _METRICS.get(metric)) is not None:
-        found.labels(*labels).observe(time.perf_counter() - began)

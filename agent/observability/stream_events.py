@@ -10,6 +10,7 @@ from typing import Any
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.scheduling.facts import Launch
+from llm_compiler.text import shortened
 
 _LONGEST_RESULT = 200
 _READ = 2 * _LONGEST_RESULT
@@ -56,7 +57,7 @@ class Events:
             id=outcome.id,
             tool=outcome.tool,
             status=outcome.status,
-            result=_line("".join(_pieces(outcome.value, _READ))) if outcome.ok else None,
+            result=_shown(outcome.value) if outcome.ok else None,
             error=outcome.error,
             reused=outcome.reused,
             attempts=outcome.attempts,
@@ -68,6 +69,10 @@ class Events:
 
     def round_end(self, ids: Sequence[int], verdict: str, feedback: str | None) -> None:
         self._event("round.end", ids=list(ids), status=verdict, feedback=feedback)
+
+
+def _shown(value: Any) -> str:
+    return shortened("".join(_pieces(value, _READ))[:_READ], _LONGEST_RESULT)
 
 
 def _pieces(value: Any, most: int) -> Iterator[str]:
@@ -101,8 +106,3 @@ def _json(value: Any, most: int) -> Iterator[str]:
         yield "]" if value else "[]"
     else:
         yield as_text([value[:most] if isinstance(value, str) else value])[1:-1]
-
-
-def _line(text: str) -> str:
-    text = " ".join(text[:_READ].split())
-    return text if len(text) <= _LONGEST_RESULT else text[: _LONGEST_RESULT - 1] + "…"

@@ -20,11 +20,9 @@ from llm_compiler.errors import PlanError
 from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.parser import ANSWER, Call, PlanParser
 from llm_compiler.language.references import references
+from llm_compiler.prompting.templates import MISSING, TOOLS
+from llm_compiler.text import quoted
 
-TOOLS = "{tools}"
-"""In the planner's prompt: the tools offered, a line each."""
-MISSING = "{missing}"
-"""In the joiner's prompt: what to do if the results are not enough, which depends on the round."""
 _WHAT = {
     TOOLS: "where the tools are listed; add the lines 'Tools:' and '{tools}'",
     MISSING: "where it is told what to do if the results are not enough; add the line '{missing}'",
@@ -73,7 +71,7 @@ def checked_plan(text: str) -> str:
     questions, plan = questions_and_plan(text)
     if not questions:
         head = text.partition("\n")[0]
-        raise ValueError(f"a worked plan begins with 'Question: …', not with {cut(head)}")
+        raise ValueError(f"a worked plan begins with 'Question: …', not with {quoted(head)}")
     parser = PlanParser()
     calls = parser.feed(plan)
     ended = parser.ended
@@ -82,7 +80,7 @@ def checked_plan(text: str) -> str:
         if not ended:
             raise PlanError("it does not end; write join() below its last task")
     except PlanError as error:
-        raise ValueError(f"the worked plan of {cut(questions[0])}: {error}") from None
+        raise ValueError(f"the worked plan of {quoted(questions[0])}: {error}") from None
     return text
 
 
@@ -92,26 +90,21 @@ def _check(calls: list[Call]) -> None:
     known: set[int] = set()
     for call in calls:
         if not call.whole:
-            raise PlanError(f"{cut(call.text)} is cut off; close its bracket")
+            raise PlanError(f"{quoted(call.text)} is cut off; close its bracket")
         positional, keywords = _arguments(call)
         if call.tool == ANSWER:
             return
         if call.id < 1 or call.id in known:
-            raise PlanError(f"the id of {cut(call.text)} is used twice or 0; count on from 1")
+            raise PlanError(f"the id of {quoted(call.text)} is used twice or 0; count on from 1")
         known.add(call.id)
         named = references([*positional, *keywords.values()])
         needs = chain((it.id for it in named if it.certain), call.after)
         if (lost := next((id for id in needs if id not in known - {call.id}), None)) is not None:
-            raise PlanError(f"{cut(call.text)} needs ${lost}, which no task before it has")
+            raise PlanError(f"{quoted(call.text)} needs ${lost}, which no task before it has")
 
 
 def _arguments(call: Call) -> tuple[list[object], dict[str, object]]:
     try:
         return read_arguments(call.arguments)
     except PlanError as error:
-        raise PlanError(f"{cut(call.text)}: {error}") from None
-
-
-def cut(text: str, most: int = 60) -> str:
-    """A text in quotes, as a message shows it: prompts are long."""
-    return repr(text if len(text) <= most else text[: most - 1] + "…")
+        raise PlanError(f"{quoted(call.text)}: {error}") from None

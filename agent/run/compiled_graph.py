@@ -28,7 +28,7 @@ from langgraph.stream import CustomTransformer, UpdatesTransformer
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.context import Context
-from llm_compiler.execution.journal import CHECKPOINTER
+from llm_compiler.langgraph_private import checkpointer_of, with_checkpointer, with_class
 from llm_compiler.observability.langsmith import with_tracer
 from llm_compiler.run import sync_bridge
 from llm_compiler.run.abandoned_turn import close_abandoned_turn
@@ -74,7 +74,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, InputState, State]):
         leave: Callable[[], Awaitable[None]],
     ) -> AsyncGenerator[Any]:
         config, outer = self._own(config), RunResources.around()
-        saver: Any = config["configurable"].get(CHECKPOINTER, self.checkpointer)
+        saver = checkpointer_of(config, self.checkpointer)
         thread = thread_of(merge_configs(self.config, config), saver)
         if outer is not None and outer.has_thread(thread):
             thread = None  # a tool's run in its own thread would wait for itself
@@ -127,12 +127,11 @@ class LLMCompiler(CompiledStateGraph[State, Context, InputState, State]):
         A sync-only checkpointer, also one that a parent graph lends, is called from threads.
         """
         config = with_tracer(config or {}, self.config)
-        configurable = {**config.get("configurable", {})}
-        saver = configurable.get(CHECKPOINTER, self.checkpointer)
+        saver = checkpointer_of(config, self.checkpointer)
         if isinstance(saver, BaseCheckpointSaver) and (face := with_async(saver)) is not saver:
-            configurable[CHECKPOINTER] = face
+            config = with_checkpointer(config, face)
         bounds: Any = {"max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
-        return {**config, **bounds, "configurable": configurable}
+        return {"configurable": {}, **config, **bounds}
 
 
 def compiled(
@@ -152,10 +151,7 @@ def compiled(
         # What the event protocol shows beside states and messages.
         transformers=[CustomTransformer, UpdatesTransformer],
     )
-    # `StateGraph.compile` names its class itself; ours adds methods, and no attributes to set up.
-    graph.__class__ = LLMCompiler
-    assert isinstance(graph, LLMCompiler)
-    return graph
+    return with_class(graph, LLMCompiler)
 
 
 def _names(node: str, nodes: Sequence[str] | Literal["*"] | None) -> bool:

@@ -14,14 +14,14 @@ from langchain_core.runnables.config import var_child_runnable_config
 from llm_compiler.context import Context
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.langgraph_private import RESERVED
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.model import Meter
 from llm_compiler.observability.spans import Turn
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.clock import TurnClock
 
-# LangGraph keeps names that begin so out of checkpoints, streams and traces.
-_KEY = "__pregel_live"
+_KEY = f"{RESERVED}live"
 
 
 @dataclass(frozen=True)

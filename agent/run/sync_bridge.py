@@ -11,16 +11,14 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from contextvars import ContextVar
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
-_lock = threading.Lock()
-_loops: dict[tuple[int, int], asyncio.AbstractEventLoop] = {}
 _depth: ContextVar[int] = ContextVar("depth", default=0)
 """How many sync runs the caller is inside of: a tool may itself call `invoke`."""
 _reader: ContextVar[tuple[Any, int] | None] = ContextVar("reader", default=None)
 """The task that runs a sync run, and the thread that reads it."""
-_PATIENCE = 5.0
-"""Seconds that a closed stream is given to clean up."""
+_CLEANUP_SECONDS = 5.0
+"""What a closed stream is given to clean up."""
 
 
 class _End:
@@ -30,18 +28,50 @@ class _End:
         self.error = error
 
 
-def loop() -> asyncio.AbstractEventLoop:
-    """The process's loop, started with its first use.
+class LoopThreads:
+    """The loops of the process that run on threads of their own, each started by its first use."""
 
-    A fork starts one of its own, and so does a sync run inside another: it blocks the outer loop.
-    """
-    with _lock:
-        key = os.getpid(), _depth.get()
-        if key not in _loops:
-            _loops[key] = asyncio.new_event_loop()
-            run = _loops[key].run_forever
-            threading.Thread(target=run, name="llm-compiler loop", daemon=True).start()
-        return _loops[key]
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loops: dict[tuple[int, int], asyncio.AbstractEventLoop] = {}
+        """By process and depth."""
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop for a sync run that begins here.
+
+        A fork has its own, and so has a sync run inside another, which blocks the outer loop.
+        """
+        with self._lock:
+            key = os.getpid(), _depth.get()
+            if key not in self._loops:
+                self._loops[key] = loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=_run_loop, args=(loop,), name="llm-compiler loop", daemon=True
+                ).start()
+            return self._loops[key]
+
+    def loops(self) -> list[asyncio.AbstractEventLoop]:
+        """Those that run."""
+        with self._lock:
+            return list(self._loops.values())
+
+    def reset(self) -> None:
+        """For tests: end the loops; the next sync run starts another."""
+        with self._lock:
+            ended, self._loops = self._loops, {}
+        for (process, _), loop in ended.items():
+            if process == os.getpid():  # a fork has copies of loops that are not its own
+                loop.call_soon_threadsafe(loop.stop)
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped."""
+    loop.run_forever()
+    loop.close()
+
+
+LOOP_THREADS: Final = LoopThreads()
+"""One per process."""
 
 
 def reader() -> object:
@@ -85,7 +115,7 @@ def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
         if tasks:
             tasks[0].cancel()
 
-    running = loop()
+    running = LOOP_THREADS.loop()
     running.call_soon_threadsafe(start)
     try:
         while not isinstance(chunk := chunks.get(), _End):
@@ -95,4 +125,4 @@ def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
             raise chunk.error
     finally:
         running.call_soon_threadsafe(stop)
-        ended.wait(_PATIENCE)
+        ended.wait(_CLEANUP_SECONDS)

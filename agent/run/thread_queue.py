@@ -12,18 +12,53 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
+from typing import Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from llm_compiler.langgraph_private import in_node
 from llm_compiler.run.async_checkpointer import behind
 from llm_compiler.run.sync_bridge import reader
 
-_NODE = "__pregel_task_id"
-"""In the config of what runs in a node."""
-_guard = threading.Lock()
-_lines: dict[Hashable, deque["PlaceInQueue"]] = {}
-"""By what they wait for; who stands first has it. An empty line is not kept."""
+
+class ThreadQueues:
+    """Who waits for what; whoever stands first has it. An empty line is not kept."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._lines: dict[Hashable, deque[PlaceInQueue]] = {}
+
+    def join(self, thread: Hashable, place: "PlaceInQueue") -> "PlaceInQueue":
+        """Stand last in the line for a thread; return who stands first."""
+        with self._guard:
+            line = self._lines.setdefault(thread, deque())
+            line.append(place)
+            return line[0]
+
+    def leave(self, thread: Hashable, place: "PlaceInQueue") -> "PlaceInQueue | None":
+        """Leave the line for a thread; return who stands first now."""
+        with self._guard:
+            line = self._lines.get(thread, deque())
+            if place in line:
+                line.remove(place)
+            if not line:
+                self._lines.pop(thread, None)
+            return line[0] if line else None
+
+    def lengths(self) -> list[int]:
+        """How many stand in each line."""
+        with self._guard:
+            return [len(line) for line in self._lines.values()]
+
+    def reset(self) -> None:
+        """For tests: forget all lines."""
+        with self._guard:
+            self._lines.clear()
+
+
+QUEUES: Final = ThreadQueues()
+"""One per process."""
 
 
 def thread_of(config: RunnableConfig, saver: object) -> Hashable:
@@ -33,7 +68,7 @@ def thread_of(config: RunnableConfig, saver: object) -> Hashable:
     """
     configurable = config.get("configurable", {})
     thread = configurable.get("thread_id")
-    if not isinstance(saver, BaseCheckpointSaver) or thread is None or _NODE in configurable:
+    if not isinstance(saver, BaseCheckpointSaver) or thread is None or in_node(config):
         return None
     return id(behind(saver)), str(thread), str(configurable.get("checkpoint_ns") or "")
 
@@ -57,10 +92,7 @@ class PlaceInQueue:
         self._first: asyncio.Future[None] = self._loop.create_future()
 
     async def __aenter__(self) -> None:
-        with _guard:
-            line = _lines.setdefault(self._thread, deque())
-            line.append(self)
-            first = line[0]
+        first = QUEUES.join(self._thread, self)
         try:
             if first is not self and first._reader == self._reader:
                 await first._end()
@@ -95,12 +127,5 @@ class PlaceInQueue:
             self._step_out()
 
     def _step_out(self) -> None:
-        with _guard:
-            line = _lines.get(self._thread, deque())
-            if self in line:
-                line.remove(self)
-            first = line[0] if line else None
-            if first is None:
-                _lines.pop(self._thread, None)
-        if first is not None:
+        if (first := QUEUES.leave(self._thread, self)) is not None:
             first._step_up()

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from llm_compiler.run import sync_bridge as loop
+from llm_compiler.run.sync_bridge import LOOP_THREADS
 
 _POOL = "asyncio_"
 """Threads of a loop's own pool: LangGraph and `asyncio.to_thread` use it, and it keeps them."""
@@ -21,7 +21,7 @@ _TOOL = "llm-compiler tool"
 
 def tasks() -> set["asyncio.Task[Any]"]:
     """Unfinished tasks of the running loop, but the caller's, and of the sync methods' loop."""
-    loops = {asyncio.get_running_loop(), *loop._loops.values()}
+    loops = {asyncio.get_running_loop(), *LOOP_THREADS.loops()}
     found: set[asyncio.Task[Any]] = set().union(*map(asyncio.all_tasks, loops))
     return {task for task in found if task is not asyncio.current_task()}
 

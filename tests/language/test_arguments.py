@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.arguments import clean, read_arguments
+from llm_compiler.language.arguments import read_arguments
 from tests.support.strategies import LITERALS, MANY, literal
 
 
@@ -114,7 +114,3 @@ def test_deep_nesting_is_refused_and_never_a_crash(source: str, depth: int) -> N
 def test_any_text_is_read_or_refused(source: str) -> None:
     with suppress(PlanError):
         read_arguments(source)
-
-
-def test_clean_joins_pairs_and_replaces_lone_surrogates() -> None:
-    assert clean("\ud83d\ude00 \ud800 é") == "😀 � é"

@@ -11,9 +11,9 @@ from langchain_core.tools import tool
 from llm_compiler.language.compiler import Compiler, compile_data
 from llm_compiler.language.parser import PlanParser
 from llm_compiler.language.task import Refused, Task, TaskData
-from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.facts import Launch, PlanEnded, Planned, Returned, Settle
 from llm_compiler.scheduling.schedule import Schedule
+from tests.support.functions import toolbox
 from tests.support.strategies import FEW, Written, written_plans
 
 
@@ -52,7 +52,7 @@ def t(first: Any, second: Any, third: Any) -> Any:
     return first
 
 
-TOOLS = Toolbox.of([search, math, convert, total, t])
+TOOLS = toolbox(search, math, convert, total, t)
 
 
 def compiled(

@@ -16,17 +16,18 @@ from langchain_core.tools import StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
 from llm_compiler.errors import SetupError
-from llm_compiler.language import grammar
 from llm_compiler.language.compiler import Compiler
-from llm_compiler.language.grammar import plan_grammar
 from llm_compiler.language.parser import ANSWER, PlanParser
+from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.references import PATTERN as REFERENCE
 from llm_compiler.language.task import Refused, Task
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.models.local import server as local
+from llm_compiler.language.value_rules import MAX_STRING
+from llm_compiler.models.local.server import LOCAL_SERVER
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
 from llm_compiler.tools.arithmetic import evaluate
+from tests.support.functions import toolbox
 from tests.support.gbnf import Grammar
 
 OPTIONS = settings(
@@ -167,7 +168,7 @@ STRANGE = (
 )
 TOOLBOXES = {
     "shipped": Toolbox.of(SHIPPED),
-    "typed": Toolbox.of([hire, total, feed, save, now, guess]),
+    "typed": toolbox(hire, total, feed, save, now, guess),
     "strange": Toolbox.of(STRANGE),
 }
 EXPRESSION = TOOLBOXES["shipped"]["math"].parameters["expression"]
@@ -268,7 +269,7 @@ def test_plan_that_is_accepted(plan: str) -> None:
         'Thought: 1. search("K3").\n1. search("K2")\n2. join()',
         '1. search("K2")\nThought: more.\n2. join()',
         'I will search.\n1. search("K2")\n2. join()',
-        '1. search("' + "x" * (grammar.MAX_STRING + 1) + '")\n2. join()',
+        '1. search("' + "x" * (MAX_STRING + 1) + '")\n2. join()',
         "".join(f'{id}. search("K2")\n' for id in range(1, 52)) + "52. join()",
     ],
 )  # fmt: skip
@@ -439,7 +440,7 @@ def test_schema_that_leads_only_back_to_itself_is_no_left_recursion() -> None:
 
 
 def test_tool_that_the_language_cannot_call_is_left_out() -> None:
-    rules = Grammar(plan_grammar(Toolbox.of([by_schema("my tool", {}, []), now])))
+    rules = Grammar(plan_grammar(toolbox(by_schema("my tool", {}, []), now)))
     assert rules.accepts("1. now()\n2. join()")
     assert not rules.accepts("1. my tool()\n2. join()")
 
@@ -467,7 +468,7 @@ def test_later_round_goes_on_from_its_first_id() -> None:
 
 @pytest.mark.parametrize("name", TOOLBOXES)
 async def test_local_model_writes_nothing_else(name: str) -> None:
-    endpoint = await local.start()
+    endpoint = await LOCAL_SERVER.start()
     tools = TOOLBOXES[name]
     text = plan_grammar(tools, 1, max_tasks=2)
     rules = Grammar(text)

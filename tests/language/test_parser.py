@@ -7,8 +7,8 @@ from langchain_core.tools import tool
 
 from llm_compiler.language.compiler import Compiler
 from llm_compiler.language.parser import Call, PlanParser
-from llm_compiler.language.toolbox import Toolbox
 from tests.support.cost import grows_linearly
+from tests.support.functions import toolbox
 from tests.support.strategies import FEW, MANY, PLAN_TEXTS, cut
 
 
@@ -279,7 +279,7 @@ def search(query: str, most: int = 5) -> str:
     return query
 
 
-TOOLS = Toolbox.of([search])
+TOOLS = toolbox(search)
 
 
 def compile_plan(text: str, size: int) -> object:

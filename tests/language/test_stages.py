@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.grammar import plan_grammar
+from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.task import Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
 from tests.language.test_grammar import OPTIONS, compiled
+from tests.support.functions import toolbox
 from tests.support.gbnf import Grammar
 
 TOOLS = Toolbox.of(SHIPPED)
@@ -76,7 +77,7 @@ def test_one_tool_without_a_stage_makes_plans_free() -> None:
         """Shout."""
         return text
 
-    tools = Toolbox.of([*SHIPPED, shout])
+    tools = toolbox(*SHIPPED, shout)
     assert plan_grammar(tools, staged=True) == plan_grammar(tools)
 
 

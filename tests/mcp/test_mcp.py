@@ -20,11 +20,14 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
+from llm_compiler.mcp.servers import MCP_SERVERS
 from llm_compiler.mcp.session import GoneError, Session
 from llm_compiler.mcp.tools import hints
+from tests.support.functions import toolbox
 from tests.support.scripted import ScriptedModel, until
 
 SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
@@ -106,7 +109,7 @@ def entry(request: pytest.FixtureRequest, ledger: Path) -> dict[str, Any]:
 
 
 async def call(tools: Toolbox, tool: str, /, **args: Any) -> Any:
-    return await tools[tool].call(args, {})
+    return await CallableTool(tools[tool]).call(args, {})
 
 
 async def turn(plan: str, *, own: list[Any] | None = None, **context: Any) -> dict[str, Any]:
@@ -203,7 +206,7 @@ async def test_a_name_that_two_have_gets_the_servers_name(
 
     one = stdio(ledger, allow=["search", "height"])
     configure(**{"the alps": one, "asia": stdio(ledger, allow=["height"])})
-    own = Toolbox.of([search])
+    own = toolbox(search)
     tools = await with_mcp(own)
     assert set(tools) == {"search", "the_alps_search", "the_alps_height", "asia_height"}
     assert tools["search"] is own["search"]
@@ -400,6 +403,20 @@ async def test_a_cancelled_call_is_cancelled_on_its_server(
 
 
 # ── nothing is left ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_reset_ends_the_servers_and_the_next_run_starts_them(
+    ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=stdio(ledger))
+    for number in (1, 2):
+        planner, joiner = ScriptedModel('1. describe("K2")'), ScriptedModel("Done.")
+        state = build_graph([], planner=planner, joiner=joiner).invoke(ASK)
+        assert state["outcomes"]["1"]["value"] == "K2 is high."
+        MCP_SERVERS.reset()
+        assert len(pids(ledger)) == number
+        assert not [pid for pid in pids(ledger) if runs(pid)]
+
 
 PROGRAM = """
 import asyncio, sys

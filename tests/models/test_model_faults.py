@@ -12,8 +12,9 @@ from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
-from llm_compiler.models.model import Meter, Reader
+from llm_compiler.models.model import Meter
 from llm_compiler.models.providers import open_model
+from llm_compiler.models.reader import Reader
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import ModelServer, Reply
 from tests.support.scripted import Ledger, ScriptedModel
@@ -326,7 +327,7 @@ async def test_an_answer_that_is_cut_says_so(serve: Serve, reason: str, why: str
 
 async def test_a_model_that_only_thinks_up_to_its_limit_is_not_asked_again(serve: Serve) -> None:
     server = serve(reader=Reply(reasoning="Hm. " * 9, finish_reason="length"))
-    assert "reached its length limit before a word" in await told("reader")
+    assert "reached its length limit before producing any text" in await told("reader")
     assert asked(server, "reader") == 1
 
 

@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.models.model import Meter
-from llm_compiler.models.providers import chosen, open_model
+from llm_compiler.models.providers import OpenModels, chosen, open_model
 from tests.bench.model_server import ModelServer, Reply, by_role
 from tests.support.scripted import Ledger
 
@@ -72,6 +72,15 @@ async def test_a_model_is_opened_once_per_loop_and_server(
         assert await open_model("openai:scripted") is not one
 
 
+async def test_a_reset_forgets_the_open_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    models = OpenModels()
+    one = await models.get("openai:scripted")
+    assert await models.get("openai:scripted") is one
+    models.reset()
+    assert await models.get("openai:scripted") is not one
+
+
 @pytest.mark.parametrize(
     ("owner", "dialect"), [("llamacpp", "llama.cpp"), ("vllm", "vllm"), ("openai", None)]
 )
@@ -81,7 +90,7 @@ async def test_a_server_that_decodes_under_a_grammar_is_sent_one(
     script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
     with ModelServer(script, first_token=0, rate=None, owned_by=owner) as server:
         point_to(monkeypatch, server)
-        assert (await open_model("openai:scripted")).dialect == dialect
+        assert (await open_model("openai:scripted")).profile.grammar == dialect
         state = await build_graph(Ledger().tools).ainvoke(ASK, context=OPENAI)
         assert state["messages"][-1].text == "Three."
         plan, _ = [r.body for r in server.requests if r.path.endswith("completions")]
@@ -98,7 +107,7 @@ async def test_a_server_that_is_still_starting_is_asked_again(
         before = await open_model("openai:scripted")
         server.loading = False
         after = await open_model("openai:scripted")
-        assert (before.dialect, after.dialect) == (None, "llama.cpp")
+        assert (before.profile.grammar, after.profile.grammar) == (None, "llama.cpp")
         assert after.chat is before.chat
         assert await open_model("openai:scripted") is after
     assert [request.path for request in server.requests] == ["/v1/models"] * 2
@@ -107,10 +116,10 @@ async def test_a_server_that_is_still_starting_is_asked_again(
 async def test_a_server_that_was_down_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with ModelServer("x") as gone:
         point_to(monkeypatch, gone)
-    assert (await open_model("openai:scripted")).dialect is None
+    assert (await open_model("openai:scripted")).profile.grammar is None
     port = int(gone.base_url.rpartition(":")[2].partition("/")[0])
     with ModelServer("x", port=port, owned_by="vllm"):
-        assert (await open_model("openai:scripted")).dialect == "vllm"
+        assert (await open_model("openai:scripted")).profile.grammar == "vllm"
 
 
 async def test_a_server_without_a_list_of_models_is_asked_once(
@@ -119,7 +128,7 @@ async def test_a_server_without_a_list_of_models_is_asked_once(
     with ModelServer("x") as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.base_url}/elsewhere")
         for _ in range(2):
-            assert (await open_model("openai:scripted")).dialect is None
+            assert (await open_model("openai:scripted")).profile.grammar is None
     assert len(server.requests) == 1
 
 

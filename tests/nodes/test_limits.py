@@ -84,7 +84,7 @@ async def test_calls_of_a_plan_that_broke_off_outlive_the_deadline(ledger: Ledge
     ledger.gate("slow")
     plan = "3. echo('ran')\n5. echo('slow')\n6. add(2, 2)\n7. echo($6)\n"
     ran = asyncio.Event()
-    broken = [plan, ran, ModelError("", passing=True, wait=0)]
+    broken = [plan, ran, ModelError("", transient=True, wait=0)]
     joiner = ScriptedModel("Done.")
     compiled = build_graph(
         ledger.tools,

@@ -10,7 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langsmith.utils import get_env_var
 
 from llm_compiler import build_graph
-from llm_compiler.observability import langsmith as tracer
+from llm_compiler.observability.langsmith import _client, _mask
 from tests.server.trace_server import TraceServer
 from tests.support.scripted import Ledger, ScriptedModel
 
@@ -29,7 +29,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[TraceServer]:
         monkeypatch.setenv("DATABASE_PASSWORD", PASSWORD)
         _forget()
         yield traces
-        if (client := tracer._client()) is not None:
+        if (client := _client()) is not None:
             client.cleanup()
     monkeypatch.undo()
     _forget()
@@ -37,11 +37,11 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[TraceServer]:
 
 def _forget() -> None:
     get_env_var.cache_clear()
-    tracer._client.cache_clear()
+    _client.cache_clear()
 
 
 def sent(traces: TraceServer) -> str:
-    client = tracer._client()
+    client = _client()
     assert client is not None
     client.flush()
     return traces.sent
@@ -90,7 +90,7 @@ def test_masks_at_any_depth_and_in_keys() -> None:
     deep: Any = KEY
     for _ in range(50):
         deep = [{"inner": deep}]
-    masked = tracer._mask({KEY: 1, "deep": deep, "tuple": (KEY, 2.5, None)})
+    masked = _mask({KEY: 1, "deep": deep, "tuple": (KEY, 2.5, None)})
     assert KEY not in str(masked)
     assert masked["tuple"] == ["[SECRET_DETECTED]", 2.5, None]
 
@@ -102,16 +102,16 @@ def test_masks_at_any_depth_and_in_keys() -> None:
         ("my.service.token: abcdef123456", "my.service.token: [SECRET_DETECTED]"),
         ("postgres://bob:abcdef123456@host/db", "postgres://***@host/db"),
         ("tokens: 123456", "tokens: 123456"),
-        ("x" * 20_001, "x" * 20_000 + "… (1 characters more)"),
+        ("x" * 20_001, "x" * 20_000 + "… (20001 characters)"),
     ],
 )
 def test_masks_by_the_rules_of_langsmith_and_ours(text: str, masked: str) -> None:
-    assert tracer._mask(text) == masked
+    assert _mask(text) == masked
 
 
 @pytest.mark.parametrize("piece", ["1.", "a", "token", "x://", "token_"])
 def test_masking_a_long_text_takes_no_quadratic_time(piece: str) -> None:
-    tracer._mask("warm")
+    _mask("warm")
     began = time.perf_counter()
-    tracer._mask(piece * (20_000 // len(piece)))
+    _mask(piece * (20_000 // len(piece)))
     assert time.perf_counter() - began < 2  # it was 20 s

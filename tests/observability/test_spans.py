@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from llm_compiler import Context, build_graph
-from llm_compiler.observability import spans as telemetry
+from llm_compiler.observability.spans import model_call
 from tests.support.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [("user", "How much?")]}
@@ -225,7 +225,7 @@ async def test_a_question_inside_a_parent_graph_is_no_failure(spans: Spans) -> N
 
 
 def test_usage_that_comes_in_several_chunks_is_added_up(spans: Spans) -> None:
-    with telemetry.model_call("some:model", "some", "planner") as call:
+    with model_call("some:model", "some", "planner") as call:
         for input, output in ((100, 0), (0, 7), (-1, -1)):
             usage = UsageMetadata(input_tokens=input, output_tokens=output, total_tokens=0)
             call.take(AIMessageChunk("", usage_metadata=usage))

@@ -17,6 +17,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 
 from llm_compiler import build_graph
+from llm_compiler.run.sync_bridge import LoopThreads
 from llm_compiler.state import State
 from tests.support.scripted import Ledger, ScriptedModel
 
@@ -184,3 +185,19 @@ def test_stream_waits_for_its_reader() -> None:
     assert list(next(chunks)) == ["planner"]
     chunks.close()
     assert (3, 4) not in ledger.ended or len(ledger.ended) <= 2
+
+
+def test_a_reset_ends_the_loops_and_the_next_run_starts_one() -> None:
+    threads = LoopThreads()
+    before = threads.loop()
+    assert threads.loops() == [before]
+    threads.reset()
+    while not before.is_closed():
+        time.sleep(0.001)
+    assert threads.loops() == []
+    after = threads.loop()
+    assert after is not before
+    assert asyncio.run_coroutine_threadsafe(asyncio.sleep(0, "runs"), after).result(5) == "runs"
+    threads.reset()
+    while not after.is_closed():
+        time.sleep(0.001)

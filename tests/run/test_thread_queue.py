@@ -15,7 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
 
 from llm_compiler import Context, build_graph
-from llm_compiler.run import thread_queue as turns
+from llm_compiler.run.thread_queue import QUEUES, ThreadQueues
 from llm_compiler.state import State
 from tests.support.protocol import follows_protocol
 from tests.support.scripted import Ledger, ScriptedModel, until
@@ -37,7 +37,7 @@ def plan(value: str) -> str:
 def ledger() -> Any:
     yield Ledger()
     gc.collect()
-    assert turns._lines == {}  # no line is left standing
+    assert QUEUES.lengths() == []  # no line is left standing
 
 
 def graph(ledger: Ledger, *plans: Any, answers: Any, saver: Any = None) -> Any:
@@ -130,7 +130,7 @@ async def test_a_run_that_gives_up_waiting_leaves_the_line(ledger: Ledger) -> No
     await until(lambda: ledger.begun == ["slow"])
     second = asyncio.ensure_future(compiled.ainvoke(ask("B?"), THREAD))
     third = asyncio.ensure_future(compiled.ainvoke(ask("C?"), THREAD))
-    await until(lambda: len(next(iter(turns._lines.values()))) == 3)
+    await until(lambda: QUEUES.lengths() == [3])
     second.cancel()
     await asyncio.wait([second])
     gate.set()
@@ -211,3 +211,14 @@ async def test_two_subgraphs_of_one_parent_run_at_once(ledger: Ledger) -> None:
         builder.add_edge(name, END)
     state = await builder.compile(InMemorySaver()).ainvoke(ask("?"), THREAD)
     assert {m.text for m in state["messages"]} == {"?", "a.", "b."}
+
+
+async def test_a_reset_forgets_who_waits() -> None:
+    queues = ThreadQueues()
+    place: Any = object()
+    assert queues.join("1", place) is place
+    assert queues.join("1", object()) is place  # type: ignore[arg-type]
+    assert queues.lengths() == [2]
+    queues.reset()
+    assert queues.lengths() == []
+    assert queues.leave("1", place) is None

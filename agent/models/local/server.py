@@ -4,7 +4,7 @@
                            └─fails→ absent (SetupError)
 
 The first `endpoint()` brings the weights and starts the server; later ones return at once. The
-server is a child process (`local_server.py` says why) on a free loopback port behind a random
+server is a child process (`server_process.py` says why) on a free loopback port behind a random
 key. It ends with this process, also when that is killed. A forked process starts its own.
 """
 
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_compiler.errors import SetupError
-from llm_compiler.models.local import weights
+from llm_compiler.models.local.obtain import ensure
+from llm_compiler.models.local.progress import progress_bar
 
 LOG_VARIABLE: Final = "LLM_COMPILER_LOCAL_LOG"
 PROGRAM: Final = Path(__file__).with_name("server_process.py")
@@ -46,7 +47,7 @@ class Endpoint:
     api_key: str = field(repr=False)
 
 
-class Server:
+class LocalServer:
     """One process's server. Every method may be called from any thread."""
 
     def __init__(self) -> None:
@@ -77,10 +78,26 @@ class Server:
             # One that died by itself (out of memory, say) still has its pipes to close.
             self.stop()
             library = _library()
-            with weights.progress_bar() as progress:
-                model = weights.ensure(progress)
+            with progress_bar() as progress:
+                model = ensure(progress)
             self._endpoint = self._start(library, model)
             return self._endpoint
+
+    async def start(self) -> Endpoint:
+        """The same as `endpoint` for an event loop, which runs on while the server starts."""
+        result: Future[Endpoint] = Future()
+        result.set_running_or_notify_cancel()
+
+        def run() -> None:
+            try:
+                result.set_result(self.endpoint())
+            except BaseException as error:
+                result.set_exception(error)
+
+        # A daemon thread, not the loop's pool: an interpreter that exits waits for the pool, and
+        # bringing the weights can take minutes.
+        threading.Thread(target=run, name="local-model", daemon=True).start()
+        return await asyncio.wrap_future(result)
 
     def stop(self) -> None:
         """Stop the server at once, whatever it is doing; a later `endpoint()` starts another."""
@@ -171,35 +188,9 @@ def cores() -> int:
     return count if quota == "max" else max(1, min(count, round(int(quota) / int(period))))
 
 
-# Nothing runs yet: the process's one server, and what ends or forgets it, are only noted.
-_SERVER: Final = Server()
-atexit.register(_SERVER.stop)
+# Nothing runs yet: what ends or forgets the server is only registered.
+LOCAL_SERVER: Final = LocalServer()
+"""One per process."""
+atexit.register(LOCAL_SERVER.stop)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_SERVER._after_fork)
-
-
-def endpoint() -> Endpoint:
-    """This process's server (see `Server.endpoint`). Blocks while it starts."""
-    return _SERVER.endpoint()
-
-
-async def start() -> Endpoint:
-    """The same for an event loop, which runs on while the server starts."""
-    result: Future[Endpoint] = Future()
-    result.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            result.set_result(_SERVER.endpoint())
-        except BaseException as error:
-            result.set_exception(error)
-
-    # A daemon thread, not the loop's pool: an interpreter that exits waits for the pool, and
-    # bringing the weights can take minutes.
-    threading.Thread(target=run, name="local-model", daemon=True).start()
-    return await asyncio.wrap_future(result)
-
-
-def stop() -> None:
-    """Stop this process's server if it runs."""
-    _SERVER.stop()
+    os.register_at_fork(after_in_child=LOCAL_SERVER._after_fork)

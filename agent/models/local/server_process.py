@@ -1,4 +1,4 @@
-"""The program that runs llama.cpp's server beside its parent process; `local.py` starts it.
+"""The program that runs llama.cpp's server beside its parent process; `server.py` starts it.
 
     stdin   one line of JSON, the settings, then nothing until the parent ends
     stdout  one line of JSON: {"address": …} when the model is loaded, or {"error": …}

@@ -14,7 +14,14 @@ import httpx
 import pytest
 
 from llm_compiler.errors import SetupError
-from llm_compiler.models.local import server as local
+from llm_compiler.models.local.server import (
+    LOCAL_SERVER,
+    SLOT_TOKENS,
+    SLOTS,
+    Endpoint,
+    LocalServer,
+    _library,
+)
 from llm_compiler.models.local.weights import VARIABLE
 
 ROOT = Path(__file__).parents[3]
@@ -22,13 +29,13 @@ PLAN = r'root ::= "1. search(\"" [a-zA-Z0-9 ]+ "\")\n2. join()"'
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[local.Endpoint]:
-    yield local.endpoint()
-    local.stop()
+def served() -> Iterator[Endpoint]:
+    yield LOCAL_SERVER.endpoint()
+    LOCAL_SERVER.stop()
 
 
 @pytest.fixture
-async def client(served: local.Endpoint) -> AsyncIterator[httpx.AsyncClient]:
+async def client(served: Endpoint) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {served.api_key}"}
     async with httpx.AsyncClient(
         base_url=served.base_url, headers=headers, timeout=60
@@ -44,15 +51,15 @@ async def ask(client: httpx.AsyncClient, system: str, text: str, **body: Any) ->
     return answer
 
 
-def test_one_server_for_every_caller(served: local.Endpoint) -> None:
-    async def starts() -> list[local.Endpoint]:
-        return await asyncio.gather(*(local.start() for _ in range(8)))
+def test_one_server_for_every_caller(served: Endpoint) -> None:
+    async def starts() -> list[Endpoint]:
+        return await asyncio.gather(*(LOCAL_SERVER.start() for _ in range(8)))
 
     assert set(asyncio.run(starts())) == {served}
-    assert local.endpoint() == served
+    assert LOCAL_SERVER.endpoint() == served
 
 
-def test_only_loopback_and_only_with_the_key(served: local.Endpoint) -> None:
+def test_only_loopback_and_only_with_the_key(served: Endpoint) -> None:
     assert served.base_url.startswith("http://127.0.0.1:")
     assert served.api_key not in repr(served)
     body = {"messages": [{"role": "user", "content": "hi"}]}
@@ -60,7 +67,7 @@ def test_only_loopback_and_only_with_the_key(served: local.Endpoint) -> None:
     assert httpx.get(served.base_url.removesuffix("/v1") + "/").status_code in (401, 404)
 
 
-async def test_chat_model_streams_a_plan_under_a_grammar(served: local.Endpoint) -> None:
+async def test_chat_model_streams_a_plan_under_a_grammar(served: Endpoint) -> None:
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
@@ -93,7 +100,7 @@ async def test_bad_grammar_is_an_error_and_the_server_lives(
 
 
 async def test_prompt_too_long_is_an_error(client: httpx.AsyncClient) -> None:
-    answer = await ask(client, "Be brief.", "word " * (local.SLOT_TOKENS + 1))
+    answer = await ask(client, "Be brief.", "word " * (SLOT_TOKENS + 1))
     assert answer["error"]["code"] == 400
     assert "context size" in answer["error"]["message"]
 
@@ -142,7 +149,7 @@ async def test_cancelled_stream_frees_its_slot(client: httpx.AsyncClient) -> Non
                 if '"content"' in line:
                     begun.set()
 
-    for _ in range(local.SLOTS):
+    for _ in range(SLOTS):
         begun = asyncio.Event()
         running = asyncio.create_task(endless(begun))
         await begun.wait()
@@ -154,7 +161,7 @@ async def test_cancelled_stream_frees_its_slot(client: httpx.AsyncClient) -> Non
 
 
 def test_server_that_died_is_started_again_and_stop_stops_it() -> None:
-    server = local.Server()
+    server = LocalServer()
     first = server.endpoint()
     process = server._process
     assert process
@@ -172,7 +179,7 @@ def test_server_that_died_is_started_again_and_stop_stops_it() -> None:
 def test_weights_that_are_missing_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "absent.gguf"))
     with pytest.raises(SetupError, match=r"absent\.gguf"):
-        local.Server().endpoint()
+        LocalServer().endpoint()
 
 
 def test_library_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,23 +187,23 @@ def test_library_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
     monkeypatch.setattr(sys, "path", [str(ROOT)])
     with pytest.raises(SetupError, match=r"pip install 'llm-compiler\[local\]'"):
-        local.Server().endpoint()
+        LocalServer().endpoint()
 
 
 def test_model_that_does_not_load_is_told(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"not a model")
-    server = local.Server()
+    server = LocalServer()
     with pytest.raises(SetupError, match=r"broken.gguf did not start .*LLM_COMPILER_LOCAL_LOG"):
-        server._start(local._library(), broken)
+        server._start(_library(), broken)
 
 
 GENERATING = """
 import os, sys, threading
 import httpx
-from llm_compiler.models.local import server as local
+from llm_compiler.models.local.server import LOCAL_SERVER
 
-served = local.endpoint()
+served = LOCAL_SERVER.endpoint()
 begun = threading.Event()
 
 def generate():
@@ -223,10 +230,10 @@ if sys.argv[1] == "fork":
     if child == 0:
         sys.exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert local.endpoint() == served
+    assert LOCAL_SERVER.endpoint() == served
     assert httpx.get(f"{served.base_url}/health").status_code == 200
 try:
-    print(local._SERVER._process.pid, flush=True)
+    print(LOCAL_SERVER._process.pid, flush=True)
     if sys.argv[1] == "wait":
         threading.Event().wait()
 except KeyboardInterrupt:

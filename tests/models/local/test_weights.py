@@ -13,15 +13,10 @@ from pathlib import Path
 import pytest
 
 from llm_compiler.errors import SetupError
-from llm_compiler.models.local.weights import (
-    OFFICIAL,
-    SPARE,
-    VARIABLE,
-    Weights,
-    ensure,
-    find,
-    progress_bar,
-)
+from llm_compiler.models.local.assembly import SPARE
+from llm_compiler.models.local.obtain import ensure, find
+from llm_compiler.models.local.progress import progress_bar
+from llm_compiler.models.local.weights import OFFICIAL, VARIABLE, Weights
 
 PARTS = [b"llama" * 40_000, b"alpaca" * 40_000, b"vicuna" * 11]
 WHOLE = b"".join(PARTS)
@@ -226,7 +221,8 @@ def test_interrupted_assembly_leaves_no_file(cache: Path) -> None:
 ASSEMBLE = """
 import sys
 from pathlib import Path
-from llm_compiler.models.local.weights import Weights, ensure
+from llm_compiler.models.local.obtain import ensure
+from llm_compiler.models.local.weights import Weights
 
 def report(done, total):
     if sys.argv[1] == "stall":

@@ -1,83 +1,34 @@
-"""The plan language as a grammar (GBNF), for servers that decode under one: llama.cpp, vLLM.
+"""A tool's JSON schema as the grammar of its calls.
 
-    schema of a parameter ─► rule of its values ─► rule of the tool's calls ─► root
-
-It accepts the canonical form only: one task a line, ", " between arguments, double quotes.
-Whatever it accepts compiles, but for what no grammar can know (ids that are taken or lead nowhere,
-cycles) and what a schema says beyond its types (`pattern`, `format`, `minimum`, `uniqueItems`).
-Every repetition is bounded: a small model that decodes greedily would repeat itself to the limit.
+    schema of a parameter ─► rule of its values ─► rule of the tool's calls
 
 A parameter's schema, or a part of it, may carry rules of its own under the key `gbnf`: a text
 whose first rule is the content of a quoted string, and whose other rules are its helpers.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
-from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.errors import PlanError
 from llm_compiler.language.arguments import read_arguments
-from llm_compiler.language.parser import ANSWER, JOIN, PlanParser
+from llm_compiler.language.gbnf import Rules, quoted
 from llm_compiler.language.references import references
-from llm_compiler.language.stages import STAGE_RULES, staged_rules, stages_of
-from llm_compiler.language.toolbox import Tool
-
-MAX_TASKS = 50
-MAX_THOUGHT = 200
-"""Characters, as all bounds of texts here."""
-MAX_ANSWER = 2000
-MAX_STRING = 500
-"""Of a string whose schema has no `maxLength`."""
-LONGEST_STRING = 4000
-"""Whatever its `maxLength` says."""
-MAX_ITEMS = 20
-"""Of a list or an object whose schema has no `maxItems` or `maxProperties`."""
-MOST_ITEMS = 200
-MAX_KEY = 60
-MAX_AFTER = 10
-MAX_STEPS = 4
-"""Of a reference's path."""
-NO_REFERENCE = "no-reference"
-"""The rule of a reference where none may stand: a character that no model writes."""
+from llm_compiler.language.tool import Tool
+from llm_compiler.language.value_rules import (
+    BEHIND,
+    ESCAPE,
+    LONGEST_STRING,
+    MAX_ITEMS,
+    MAX_STRING,
+    MOST_ITEMS,
+    NO_REFERENCE,
+    PLAIN,
+)
 
 Schema = Mapping[str, Any] | bool
 
-_PLAIN = r'[^"\\$\x00-\x1f\x7f]'
-_ESCAPE = r'"\\" ["\\n]'
-_BEHIND = r'[^"\\$0-9.[\x00-\x1f\x7f]'
-"""What may follow a reference in a string without being read as a part of it."""
-# A value of any kind has three levels of brackets at most.
-# In a thought, what opens a call, a comment or an end mark would be no thought to the parser; and
-# its full stop keeps a last word "3. after" from reaching for the id on the next line.
-_COMMON = (
-    rf"""
-thought ::= "Thought: " [^(#<\x00-\x1f\x7f]{{1,{MAX_THOUGHT}}} ".\n"
-answer-text ::= "\"" ({_PLAIN} | {_ESCAPE}) answer-part{{0,{MAX_ANSWER - 1}}} "\""
-answer-part ::= {_PLAIN} | {_ESCAPE} | "$" [^{{$"\\\x00-\x1f\x7f]
-reference ::= "$" id step{{0,{MAX_STEPS}}}
-{NO_REFERENCE} ::= "\x00"
-step ::= "." [A-Za-z_] [A-Za-z0-9_]{{0,39}} | "[" "-"? ("0" | [1-9] [0-9]{{0,3}}) "]"
-string ::= "\"" ({_PLAIN} | {_ESCAPE} | "$" [$1-9]){{0,{MAX_STRING}}} "\""
-integer ::= "-"? ("0" | [1-9] [0-9]{{0,14}})
-number ::= integer ("." [0-9]{{1,15}})?
-boolean ::= "true" | "false"
-key ::= "\"" {_PLAIN}{{1,{MAX_KEY}}} "\""
-scalar ::= string | number | boolean | "null" | reference
-""".lstrip()
-    + "".join(
-        f"""{any} ::= scalar | {any}-list | {any}-map
-{any}-list ::= "[" ({below} (", " {below}){{0,{MAX_ITEMS - 1}}})? "]"
-{any}-map ::= "{{" (key ": " {below} (", " key ": " {below}){{0,{MAX_ITEMS - 1}}})? "}}"
-"""
-        for any, below in pairwise(["any", "any-inside", "any-innermost", "scalar"])
-    )
-)
-_DEFINED = re.compile(r"^\s*([A-Za-z][\w-]*)\s*::=", re.MULTILINE)
-_PLAN_RULES = {"root", "answer", "tasks", "line", "task", "after", "id", "call", *STAGE_RULES}
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|#.*|(?P<name>[A-Za-z][\w-]*)')
 _SCALARS = {
     "integer": "integer",
     "number": "number",
@@ -95,131 +46,13 @@ _STRUCTURE = {
 }
 
 
-def plan_grammar(
-    tools: Mapping[str, Tool],
-    first_id: int = 1,
-    max_tasks: int = MAX_TASKS,
-    *,
-    staged: bool = False,
-) -> str:
-    """The grammar of one plan whose first task has the id `first_id`.
-
-    A tool whose name the plan language cannot write is left out. `staged`: only plans in stages
-    (agent/language/stages.py), where all tools have one.
-
-    Raises:
-        SetupError: a schema's `gbnf` uses a rule that it does not define.
-    """
-    rules = _Rules()
-    offered = [tool for tool in tools.values() if _is_name(tool.name)]
-    stages = stages_of(offered) if staged and first_id == 1 and max_tasks >= MAX_TASKS else None
-    if stages:
-
-        def call(tool: Tool, ids: str) -> str:
-            return _Calls(rules, tool, rules.reference(ids)).rule()
-
-        plan = staged_rules(stages, call)
-        plan |= {"root": "thought (answer | tasks)", "id": "[1-9] [0-9]?"}
-    else:
-        plan = _free_rules(
-            [_Calls(rules, tool, "reference").rule() for tool in offered], first_id, max_tasks
-        )
-    plan["answer"] = f'{_quoted(f"{first_id}. {ANSWER}(")} answer-text ")"'
-    ordered = {"root": plan["root"], **plan}
-    return "".join(f"{name} ::= {body}\n" for name, body in ordered.items()) + rules.text + _COMMON
-
-
-def _free_rules(calls: list[str], first_id: int, max_tasks: int) -> dict[str, str]:
-    """The rules of a plan whose tasks stand in any order."""
-    digits = max(3, len(str(first_id + max_tasks)))
-    plan = {
-        "root": "thought? (answer | tasks)" if calls else "thought? answer",
-        "id": f"[1-9] [0-9]{{0,{digits - 1}}}",
-    }
-    if not calls:
-        return plan
-    lines = min(max_tasks, MAX_TASKS) - 1
-    more = f"line{{0,{lines}}} " if lines > 0 else ""
-    return plan | {
-        "tasks": f'{_quoted(f"{first_id}. ")} task {more}id ". {JOIN}()"',
-        "line": 'id ". " task',
-        "task": r'after? call "\n"',
-        "after": f'"after " id (", " id){{0,{MAX_AFTER - 1}}} ": "',
-        "call": " | ".join(calls),
-    }
-
-
-class _Rules:
-    """The rules of the tools, under names that clash with none. Equal ones are one rule."""
-
-    def __init__(self) -> None:
-        self._taken = {*_PLAN_RULES, *_DEFINED.findall(_COMMON)}
-        self._names: dict[str, str] = {}
-        self._texts: list[str] = []
-
-    @property
-    def text(self) -> str:
-        return "".join(self._texts)
-
-    def reserve(self, hint: str) -> str:
-        """A name that no rule has, like `hint`."""
-        slug = re.sub(r"[^a-z0-9]+", "-", hint.lower()).strip("-")[:40]
-        name = slug = slug if slug[:1].isalpha() else f"x{slug}"
-        count = 1
-        while name in self._taken:
-            count += 1
-            name = f"{slug}-{count}"
-        self._taken.add(name)
-        return name
-
-    def define(self, name: str, body: str) -> None:
-        self._texts.append(f"{name} ::= {body}\n")
-
-    def reference(self, ids: str) -> str:
-        """The name of the rule of references to the ids of this pattern."""
-        return self.rule("reference", f'"$" ({ids}) step{{0,{MAX_STEPS}}}') if ids else NO_REFERENCE
-
-    def rule(self, hint: str, body: str) -> str:
-        """The name of the rule with this body."""
-        if body not in self._names:
-            self._names[body] = self.reserve(hint)
-            self.define(self._names[body], body)
-        return self._names[body]
-
-    def content(self, hint: str, gbnf: str, reference: str) -> str:
-        """The name of the first of a tool's own rules, which may use the rule `reference`.
-
-        Raises:
-            SetupError: one that they use is not among them.
-        """
-        key = f"{reference} {gbnf}"
-        if key not in self._names:
-            own = {name: self.reserve(f"{hint}-{name}") for name in _DEFINED.findall(gbnf)}
-            if not own:
-                raise SetupError(f"the gbnf of {hint} has no rule; write content ::= …")
-            first = next(iter(own.values()))
-            own.setdefault("reference", reference)
-
-            def renamed(token: re.Match[str]) -> str:
-                name = token["name"]
-                if name is None:
-                    return "" if token[0].startswith("#") else token[0]
-                if name not in own:
-                    raise SetupError(f"the gbnf of {hint} uses the rule {name!r}; define it there")
-                return own[name]
-
-            self._texts.append(_TOKEN.sub(renamed, gbnf).strip() + "\n")
-            self._names[key] = first
-        return self._names[key]
-
-
-class _Calls:
+class ToolCalls:
     """Writes the rules of one tool's calls into `rules`.
 
     `reference` is the rule of the references that they may have.
     """
 
-    def __init__(self, rules: _Rules, tool: Tool, reference: str) -> None:
+    def __init__(self, rules: Rules, tool: Tool, reference: str) -> None:
         self._rules = rules
         self._tool = tool
         self._reference = reference
@@ -228,14 +61,14 @@ class _Calls:
 
     def rule(self) -> str:
         name = self._rules.reserve(self._tool.name)
-        opening = _quoted(f"{self._tool.name}(")
+        opening = quoted(f"{self._tool.name}(")
         self._rules.define(name, " ".join([opening, *self._arguments(), '")"']))
         return name
 
     def _arguments(self) -> list[str]:
         names, required = list(self._tool.parameters), self._tool.required
         values = {name: self._value(schema) for name, schema in self._tool.parameters.items()}
-        named = {n: f"{_quoted(f'{n}=')} {values[n]}" for n in names if _is_keyword(n)}
+        named = {n: f"{quoted(f'{n}=')} {values[n]}" for n in names if _is_keyword(n)}
         # One that is required but cannot be named must have all before it.
         unnamed = max((i + 1 for i, n in enumerate(names) if n in required - set(named)), default=0)
         leading = unnamed
@@ -297,7 +130,7 @@ class _Calls:
             return self._alternatives(self._resolved(schema), through | {pointer})
         if "enum" in schema or "const" in schema:
             choices = schema["enum"] if "enum" in schema else [schema["const"]]
-            return [_quoted(text) for choice in choices if (text := _written(choice))]
+            return [quoted(text) for choice in choices if (text := _written(choice))]
         if "allOf" in schema:
             return self._alternatives(self._merged(schema, *schema["allOf"]), through)
         for union in ("anyOf", "oneOf"):
@@ -353,10 +186,10 @@ class _Calls:
             return "string"
         # A schema counts a written $$ as two characters, so where it counts there is none.
         others = ['"$$"'] if most is None else []
-        others += ['"$" [1-9]'] if any_id else [f"{name} {_BEHIND}" for name in self._references]
+        others += ['"$" [1-9]'] if any_id else [f"{name} {BEHIND}" for name in self._references]
         last = "" if any_id else "".join(f" {name}?" for name in self._references)
         bound = _within(least, most, MAX_STRING, LONGEST_STRING)
-        character = f"({' | '.join([_PLAIN, _ESCAPE, *others])})"
+        character = f"({' | '.join([PLAIN, ESCAPE, *others])})"
         return self._rules.rule("string", rf'"\"" {character}{{{least},{bound}}}{last} "\""')
 
     def _array(self, schema: Mapping[str, Any]) -> str:
@@ -379,7 +212,7 @@ class _Calls:
         if not all(map(_written, required)):
             return self._reference
         items = {
-            key: f"{_quoted(f'{written}: ')} {self._value(properties.get(key, True))}"
+            key: f"{quoted(f'{written}: ')} {self._value(properties.get(key, True))}"
             for key in {**properties, **required}
             if (written := _written(key))
         }
@@ -395,7 +228,7 @@ class _Calls:
         least, most = schema.get("minProperties", 0), schema.get("maxProperties")
         names = self._resolved(schema.get("propertyNames", True))
         choices = names.get("enum", ()) if isinstance(names, Mapping) else ()
-        keys = " | ".join(_quoted(text) for choice in choices if (text := _written(choice)))
+        keys = " | ".join(quoted(text) for choice in choices if (text := _written(choice)))
         if value == "any" and not least and most is None and not keys:
             return "any-map"
         pair = self._rules.rule("pair", f'{f"({keys})" if keys else "key"} ": " {value}')
@@ -403,7 +236,7 @@ class _Calls:
 
 
 def _within(least: int, most: int | None, usual: int, limit: int) -> int:
-    """The bound of a repetition: its schema's, within our limit, or the usual one."""
+    """The bound of a repetition: its schema's, _within our limit, or the usual one."""
     return max(least, min(usual if most is None else most, limit))
 
 
@@ -417,20 +250,6 @@ def _repeated(item: str, least: int, most: int | None) -> str:
     return items if least else f"({items})?"
 
 
-def _quoted(text: str) -> str:
-    """A text as a literal of GBNF."""
-    return f'"{"".join(map(_character, text))}"'
-
-
-def _character(character: str) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    if " " <= character <= "~":
-        return character
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def _written(value: Any) -> str | None:
     """A value as the plan language writes it, or None if it would read something else there."""
     text = json.dumps(value, ensure_ascii=False)
@@ -439,13 +258,6 @@ def _written(value: Any) -> str | None:
     except PlanError:
         return None
     return text if same and "$$" not in text and not any(references(value)) else None
-
-
-@lru_cache(maxsize=1024)
-def _is_name(name: str) -> bool:
-    """Whether the plan language can call a tool of this name."""
-    calls = PlanParser().feed(f"1. {name}()")
-    return [call.tool for call in calls] == [name]
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,228 @@
+"""A tool as the planner and the compiler see it: its parameters, their checks, its signature."""
+
+import difflib
+import inspect
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jsonschema
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel, PydanticUserError, ValidationError
+from referencing import Registry
+
+from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.language.references import references
+from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.redaction import one_line
+from llm_compiler.text import shortened
+
+JsonSchema = Mapping[str, Any]
+_SINGLE_INPUT: JsonSchema = {
+    "type": "object",
+    "properties": {"tool_input": {"type": "string"}},
+    "required": ["tool_input"],
+}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool as its plans see it. It can be described and checked here, but not called."""
+
+    base: BaseTool
+    parameters: Mapping[str, JsonSchema]
+    """JSON schema by parameter name, in the order of positional arguments."""
+    required: frozenset[str]
+    schema: JsonSchema
+    """The whole JSON schema of the arguments, with its `$defs`."""
+    model: type[BaseModel] | None
+    rules: ToolRules
+
+    @classmethod
+    def of(cls, base: BaseTool) -> "Tool":
+        """Look at a LangChain tool.
+
+        Raises:
+            SetupError: its arguments have no JSON schema, or its metadata a limit below 1.
+        """
+        try:
+            # LangChain's `Tool` takes one text, and its schema shows a wrapper's arguments.
+            single = base.args_schema is None and base.args == _SINGLE_INPUT["properties"]
+            schema = _SINGLE_INPUT if single else base.tool_call_schema
+            model = schema if inspect.isclass(schema) and issubclass(schema, BaseModel) else None
+            as_json: Any = model.model_json_schema() if model is not None else schema
+        except PydanticUserError as error:
+            raise SetupError(
+                f"the arguments of {base.name} have no JSON schema: {error}"
+            ) from error
+        variadic = _variadic(base)
+        return cls(
+            base=base,
+            # JSON schema allows `true` for a schema that allows everything.
+            parameters={
+                name: schema if isinstance(schema, Mapping) else {}
+                for name, schema in as_json.get("properties", {}).items()
+                if name not in variadic
+            },
+            required=frozenset(as_json.get("required", ())),
+            schema=as_json,
+            model=model,
+            rules=_rules(base),
+        )
+
+    @property
+    def name(self) -> str:
+        return self.base.name
+
+    @property
+    def hints(self) -> Mapping[str, Any]:
+        """MCP's annotations (`readOnlyHint`, `destructiveHint`, …)."""
+        return self.base.metadata or {}
+
+    @property
+    def destructive(self) -> bool:
+        return bool(self.hints.get("destructiveHint"))
+
+    @property
+    def retried(self) -> bool:
+        """Whether a transient error is worth a second attempt."""
+        once = self.hints.get("readOnlyHint") is False and self.hints.get("idempotentHint") is False
+        return not self.destructive and not self.rules.asks and not once
+
+    @property
+    def signature(self) -> str:
+        """As a prompt shows it: `number(what, text)`."""
+        return f"{self.name}({', '.join(map(self._parameter, self.parameters))})"
+
+    @property
+    def summary(self) -> str:
+        """The first line of the description."""
+        return self.base.description.strip().split("\n", 1)[0].strip()
+
+    def check(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as the tool will get them, defaults included.
+
+        Raises:
+            PlanError: the schema refuses them.
+        """
+        self._check_names(args)
+        checked, errors = self._validate(args)
+        for _, error in errors:
+            raise PlanError(error)
+        return checked
+
+    def check_written(self, args: Mapping[str, Any]) -> None:
+        """Check arguments as written: one that holds a reference can only be checked when filled.
+
+        Raises:
+            PlanError: the schema refuses what stands there already.
+        """
+        self._check_names(args)
+        filled_later = {name for name, value in args.items() if next(references(value), None)}
+        for name, error in self._validate(args)[1]:
+            if name not in filled_later and (name or not filled_later):
+                raise PlanError(error)
+
+    def _check_names(self, args: Mapping[str, Any]) -> None:
+        if unknown := next((name for name in args if name not in self.parameters), None):
+            raise PlanError(
+                f"{self.name} has no argument {unknown!r}; {nearest(unknown, self.parameters)}"
+            )
+        missing = (name for name in self.parameters if name in self.required and name not in args)
+        for name in missing:
+            raise PlanError(f"{self.name} needs the argument {name!r}; write {self.signature}")
+
+    def _validate(self, args: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """The checked arguments, and what the schema refuses with the parameter it is about."""
+        errors = []
+        try:
+            if self.model is not None:
+                checked = self.model.model_validate(dict(args))
+                return {name: getattr(checked, name) for name in self.parameters}, []
+            for refused in self._validator.iter_errors(dict(args)):
+                name = str(refused.path[0]) if refused.path else ""
+                errors.append((name, f"{self.name}: {shortened(refused.message, 60)}"))
+        except ValidationError as error:
+            for part in error.errors(include_url=False):
+                name = str(part["loc"][0]) if part["loc"] else ""
+                place = ".".join(map(str, part["loc"])) or "its arguments"
+                given = shortened(repr(part["input"]), 60)
+                errors.append((name, f"{self.name}: {place}: {part['msg']}, not {given}"))
+        # A tool's own validators, and a schema that is none, may raise anything.
+        except Exception as error:
+            errors.append(("", f"{self.name}: its schema cannot check this: {one_line(error)}"))
+        return {**self._defaults, **args}, errors
+
+    @cached_property
+    def _validator(self) -> jsonschema.Draft202012Validator:
+        # An empty registry: a `$ref` out of the schema would be fetched from the network.
+        return jsonschema.Draft202012Validator(self.schema, registry=Registry())
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        return {name: s["default"] for name, s in self.parameters.items() if "default" in s}
+
+    def _parameter(self, name: str) -> str:
+        schema = self.parameters[name]
+        shown = name if (kind := _kind(schema)) in ("string", "") else f"{name}: {kind}"
+        return f"{shown}={json.dumps(schema['default'])}" if "default" in schema else shown
+
+
+def _variadic(tool: BaseTool) -> set[str]:
+    """The names of `*args` and `**kwargs`, which LangChain shows as parameters."""
+    function = getattr(tool, "coroutine", None) or getattr(tool, "func", None)
+    if function is None or isinstance(tool.args_schema, dict):
+        return set()
+    kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    return {p.name for p in inspect.signature(function).parameters.values() if p.kind in kinds}
+
+
+def _rules(tool: BaseTool) -> ToolRules:
+    hints = tool.metadata or {}
+    destructive = bool(hints.get("destructiveHint"))
+    limits = {}
+    if "max_parallel" in hints:
+        most = hints["max_parallel"]
+        if not isinstance(most, int) or most < 1:
+            raise SetupError(f"{tool.name} has max_parallel={most!r}; write 1 or more")
+        limits[f"tool {tool.name}"] = most
+    if "exclusive" in hints:
+        limits[f"exclusive {hints['exclusive']}"] = 1
+    return ToolRules(
+        early_start=not destructive,
+        shared=not destructive,
+        guarded=destructive,
+        untrusted=bool(hints.get("openWorldHint")),
+        limits=limits,
+    )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
+
+
+def _kind(schema: JsonSchema | bool) -> str:
+    """A parameter's type in as few tokens as possible."""
+    if isinstance(schema, bool):
+        return ""
+    if "enum" in schema:
+        return " or ".join(json.dumps(value) for value in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if "anyOf" in schema:
+        kinds = dict.fromkeys(_kind(part) for part in schema["anyOf"])
+        if "string" in kinds:
+            return ""
+        return " or ".join(kind for kind in kinds if kind != "null")
+    kind = schema.get("type", "")
+    if isinstance(kind, list):
+        return _kind({"anyOf": [{**schema, "type": one} for one in kind]})
+    if kind == "array":
+        return f"[{_kind(schema.get('items', {})) or '...'}]"
+    if kind == "object":
+        return "{name: ...}"
+    return str(kind)

@@ -1,0 +1,51 @@
+"""A model that reads texts for the tools (`tools.Reader`)."""
+
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from llm_compiler.models.errors import CutOffError
+from llm_compiler.models.model import Meter, Model, retrying
+
+_MAX_REPLY_CHARS = 10_000
+
+
+@dataclass
+class Reader:
+    """Answers short questions of tools with a model, and meters it."""
+
+    model: Model
+    meter: Meter
+
+    @property
+    def grammars(self) -> bool:
+        """Whether its server decodes under a grammar."""
+        return self.model.profile.grammar is not None
+
+    async def ask(
+        self, system: str, user: str, *, grammar: str | None = None, max_tokens: int = 64
+    ) -> str:
+        """The model's reply, up to its length limit.
+
+        Raises:
+            ModelError: it has none, also after asking again.
+        """
+        messages = [SystemMessage(system), HumanMessage(user)]
+
+        async def read() -> str:
+            pieces = self.model.stream(
+                messages, self.meter, role="reader", grammar=grammar, max_tokens=max_tokens
+            )
+            reply = ""
+            try:
+                async with aclosing(pieces):
+                    async for piece in pieces:
+                        reply += piece
+                        if len(reply) > _MAX_REPLY_CHARS:
+                            break
+            except CutOffError:
+                pass
+            return reply
+
+        return await retrying()(read)

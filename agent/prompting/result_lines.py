@@ -1,0 +1,116 @@
+"""A plan with its results, as lines for a model to read."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from llm_compiler.language.references import as_text, references
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData, did_not_compile
+from llm_compiler.text import truncated
+from llm_compiler.tools.fence import mark_for
+
+_SHORT = 60
+"""Characters of a result that is shown in place of a reference to it."""
+_LONGEST_CALL = 1000
+"""Characters of a call that is shown."""
+_DEEPEST = 3
+_BARE = re.compile(r'(?P<quote>")?\$\{?(?P<id>\d{1,9})\}?(?(quote)"|)')
+
+
+def results(
+    plan: Iterable[TaskData],
+    outcomes: Mapping[str, OutcomeData],
+    max_chars: int,
+    *,
+    with_failures: bool = True,
+) -> list[str]:
+    """One line a task: its call, and what came of it.
+
+    References show what they stood for: a short result itself, a long one the call that it came
+    from. A long result that only calls that ended ok have read is left out: what mattered of it
+    stands in their results.
+    """
+    tasks = {task["id"]: task for task in plan if str(task["id"]) in outcomes}
+    ended = {id: Outcome.of(outcomes[str(id)]) for id in tasks}
+    readers: dict[int, list[bool]] = {}
+    for id, task in tasks.items():
+        for reference in references(task["args"]):
+            readers.setdefault(reference.id, []).append(ended[id].ok)
+    lines = []
+    for id, task in tasks.items():
+        outcome = ended[id]
+        if outcome.ok and not _is_short(outcome) and all(readers.get(id, [False])):
+            continue
+        if not outcome.ok and not with_failures:
+            continue
+        call = task["text"] if did_not_compile(task) else f"{id}. {_call(task, tasks, ended)}"
+        call = truncated(call, _LONGEST_CALL)
+        lines.append(indented(f"{call} {_came_of_it(outcome, max_chars)}"))
+    return lines
+
+
+def indented(text: str) -> str:
+    """With its further lines indented, or one could pass for the line of another result."""
+    return "\n  ".join(text.splitlines())
+
+
+def fenced(lines: Sequence[str]) -> str:
+    """Lines between marks that no result can guess, and that stand in none."""
+    mark = mark_for("\n".join(lines))
+    return "\n".join([f"<{mark}>", *lines, f"</{mark}>"])
+
+
+def called(task: TaskData) -> str:
+    """A task as the model wrote it."""
+    args = ", ".join(json.dumps(value, ensure_ascii=False) for value in task["args"].values())
+    call = task["text"] if did_not_compile(task) else f"{task['id']}. {task['tool']}({args})"
+    return truncated(call, _LONGEST_CALL)
+
+
+def _call(
+    task: TaskData, tasks: Mapping[int, TaskData], ended: Mapping[int, Outcome], depth: int = 0
+) -> str:
+    """A call with its references followed: `number("height in m", search("Denali"))`."""
+
+    def shown(value: Any) -> str:
+        if isinstance(value, str):
+            return _BARE.sub(follow, json.dumps(value, ensure_ascii=False))
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
+        return json.dumps(value, ensure_ascii=False)
+
+    def follow(found: re.Match[str]) -> str:
+        id, whole = int(found["id"]), bool(found["quote"])
+        if id not in ended:
+            return found.group()
+        if ended[id].ok and _is_short(ended[id]):
+            value = ended[id].value
+            return json.dumps(value, ensure_ascii=False) if whole else as_text(value)
+        if whole and depth < _DEEPEST:
+            return _call(tasks[id], tasks, ended, depth + 1)
+        return found.group()
+
+    return f"{task['tool']}({', '.join(map(shown, task['args'].values()))})"
+
+
+def _is_short(outcome: Outcome) -> bool:
+    return len(as_text(outcome.value)) <= _SHORT
+
+
+def _rounded(value: float) -> float | int:
+    """0.1 + 0.2 is 0.30000000000000004, and a small model trips over long tails of digits."""
+    if not math.isfinite(value):
+        return value
+    digits = max(7, len(str(int(abs(value)))))
+    shorter = float(f"{value:.{digits}g}")
+    return int(shorter) if shorter.is_integer() and shorter != value else shorter
+
+
+def _came_of_it(outcome: Outcome, most: int) -> str:
+    if not outcome.ok:
+        return f"{outcome.status}: {outcome.error}"
+    value = outcome.value
+    text = as_text(_rounded(value) if isinstance(value, float) else value)
+    return f"= {truncated(text, most)}"

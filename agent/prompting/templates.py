@@ -1,0 +1,23 @@
+"""The texts of prompts/ that planner and joiner are sent, with their placeholders."""
+
+import re
+from collections.abc import Mapping
+
+from llm_compiler.prompts import prompt
+
+PLANNER = prompt("planner")
+JOINER = prompt("joiner")
+MAY_REPLAN = prompt("joiner_may_replan")
+LAST_ROUND = prompt("joiner_last")
+JOINER_RESULTS = prompt("joiner_results")
+REPLAN = prompt("replan")
+
+TOOLS = "{tools}"
+"""In the planner's prompt: the tools offered, a line each."""
+MISSING = "{missing}"
+"""In the joiner's prompt: what to do if the results are not enough, which depends on the round."""
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """Fill all placeholders in one pass: what stands in a question or a result is none."""
+    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)

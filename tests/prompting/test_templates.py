@@ -1,0 +1,30 @@
+"""The texts of prompts/ and their placeholders."""
+
+import re
+
+import pytest
+
+from llm_compiler.prompting import templates
+from llm_compiler.prompting.templates import filled
+
+
+@pytest.mark.parametrize(
+    ("name", "placeholders"),
+    [
+        ("PLANNER", {"tools"}),
+        ("JOINER", {"missing"}),
+        ("MAY_REPLAN", set()),
+        ("LAST_ROUND", set()),
+        ("JOINER_RESULTS", {"question", "results"}),
+        ("REPLAN", {"next", "results"}),
+    ],
+)
+def test_each_text_has_its_placeholders(name: str, placeholders: set[str]) -> None:
+    text = getattr(templates, name)
+    assert text.strip()
+    assert set(re.findall(r"\{(\w+)\}", text)) == placeholders
+
+
+def test_what_is_filled_in_is_not_filled_again() -> None:
+    values = {"question": "What is {results}?", "results": "{question}"}
+    assert filled("{question} {results}", values) == "What is {results}? {question}"
