@@ -7,10 +7,11 @@ checkpoint, finds the claim of the first, and the call is not begun again.
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.execution.turn_records import TurnRecords
 from llm_compiler.language.task import Outcome
 
@@ -18,21 +19,15 @@ from llm_compiler.language.task import Outcome
 class Claims:
     """The claims of one turn."""
 
-    def __init__(self, records: TurnRecords, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, records: TurnRecords, clock: Clock = SYSTEM_CLOCK) -> None:
         self._records = records
-        self._now = now
+        self.clock = clock
         self._own: dict[object, str] = {}
         """The shelf of each claim that this run holds, by its task's id."""
 
     async def claim(self, id: object, tool: str, args: Mapping[str, Any]) -> Outcome | None:
         """Claim a call. None if it is ours now; else how it stands, claimed by another run."""
-        own = {
-            "claim": uuid.uuid4().hex,
-            "id": id,
-            "tool": tool,
-            "args": dict(args),
-            "at": self._now(),
-        }
+        own = new_claim(id, tool, args, self.clock.now())
         for shelf in self._shelves(id):
             there = await self._records.first(shelf, own)
             claim = _claim_of(there)
@@ -43,20 +38,12 @@ class Claims:
                 return may_have_run(claim)
         raise AssertionError("there is always another shelf")
 
-    async def find(self, id: object, tool: str, args: Mapping[str, Any]) -> Outcome | None:
-        """How a call stands that was claimed before; None if it was not."""
-        for shelf in self._shelves(id):
-            there = await self._records.read(shelf)
-            if not there:
-                return None
-            if _stands(there, tool, args):
-                return may_have_run(_claim_of(there))
-        raise AssertionError("there is always another shelf")
-
-    async def release(self, id: object) -> None:
-        """Give a claim of this run up: its call stopped to ask a person, and will begin again."""
-        if (shelf := self._own.pop(id, None)) is not None:
-            await self._records.add(shelf, [{"released": True}])
+    async def release(self, id: object) -> bool:
+        """Give up the claim of this run on a call, which will begin again; whether there is one."""
+        if (shelf := self._own.pop(id, None)) is None:
+            return False
+        await self._records.add(shelf, [{"released": True}])
+        return True
 
     @staticmethod
     def _shelves(id: object) -> Iterator[str]:
@@ -72,6 +59,11 @@ def _stands(records: Sequence[Mapping[str, Any]], tool: str, args: Mapping[str, 
     claim = _claim_of(records)
     released = any("released" in record for record in records)
     return not released and (claim["tool"], claim["args"]) == (tool, dict(args))
+
+
+def new_claim(id: object, tool: str, args: Mapping[str, Any], at: float) -> dict[str, Any]:
+    """A claim as it is stored; `at` is in epoch seconds."""
+    return {"claim": uuid.uuid4().hex, "id": id, "tool": tool, "args": dict(args), "at": at}
 
 
 def may_have_run(claim: Mapping[str, Any]) -> Outcome:

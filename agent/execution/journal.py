@@ -1,115 +1,151 @@
 """Journals a turn, so that a run that was killed and is resumed repeats no call that had finished.
 
-    ended ─record─► buffer ─one write for all that is there─► the turn's records
-    about to ask a person ─ask─► the question, with the calls that it is about
+    a call ended ──────────┐
+    a call is about to     ├─► buffer ─one write for all that is there─► the turn's records
+    begin, or a person is  │
+    about to be asked ─────┘
 
-What is found again depends on the stored plan alone: an entry names its call by the call's id,
-which the plan keeps whatever happens to it, and says with which arguments it ran. The records are
-read once, when a run takes up a turn that it did not plan.
+What is found again depends on the stored plan alone: an entry names its call by the task's key,
+which the plan keeps whatever a person makes of it, and says with which arguments it ran. The
+records are read once, by a run that takes up a turn that it did not plan.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 
+from llm_compiler.errors import ToolError
+from llm_compiler.execution.claims import Claims, may_have_run, new_claim
 from llm_compiler.execution.turn_records import TurnRecords
-from llm_compiler.language.task import Outcome, OutcomeData
+from llm_compiler.language.task import Outcome
+from llm_compiler.scheduling.facts import Launch, Prior
 
 _SHELF = "journal"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A call that has ended, with the arguments that it was planned with."""
-
-    outcome: Outcome
-    planned: Mapping[str, Any]
-    """A person may have given it others."""
+_CLOSING_SECONDS = 5.0
+"""What the last write of a run that is cancelled is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that a person was asked: the argument of one `interrupt`."""
+    """What one `interrupt` asks."""
 
     value: Any
     schema: Any = None
     calls: Sequence[Mapping[str, Any]] = ()
-    """The calls to decide on, each with its task's `id`, `tool` and `args`; none if a tool asks."""
+    """The calls to decide on, each with its task's `id`, its `tool` and its `args`."""
     task: Any = None
-    """The id of the task whose tool asks."""
+    """The id of the task whose tool asks, if it is a tool's question."""
 
 
 class Journal:
-    """The journal of one turn; without records it keeps nothing.
+    """The journal of a turn, while one of its nodes runs; without records it keeps nothing.
 
     Args:
         records: Where it is kept.
-        node: The checkpoint that the node began from, whose questions are asked again in order.
-        failed: Told of an error of the checkpointer, which nobody awaits here.
+        claims: Where destructive calls are claimed; None if claims cannot be stored in time.
+        node: The checkpoint that the node began from.
+        keys: The keys of the tasks, by id.
+        failed: Told of an error of the checkpointer in a write that nobody awaits.
     """
 
     def __init__(
         self,
-        records: TurnRecords | None,
-        node: str,
+        records: TurnRecords | None = None,
+        claims: Claims | None = None,
+        *,
+        node: str = "",
+        keys: Mapping[int, str] | None = None,
         failed: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
-        self._records = records
-        self._node = node
-        self._failed = failed
-        self._numbers = count()
-        self._buffer: list[dict[str, Any]] = []
-        self._writing: asyncio.Task[None] | None = None
-        self._ended: dict[str, list[Ended]] = {}
+        self.lasting = records is not None
+        """Whether the turn outlives its process, so that a person can be asked."""
         self.asked: list[Asked] = []
         """What was asked in this node before, in order."""
         self.seconds = 0.0
         """How long the turn had run when it stopped last."""
+        self._records = records
+        self._claims = claims
+        self._node = node
+        self._keys = keys or {}
+        self._failed = failed
+        self._numbers = count()
+        self._entries: list[dict[str, Any]] = []
+        self._buffer: list[dict[str, Any]] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def read(self) -> None:
-        """Read what the turn's earlier runs have journaled."""
+        """Read what earlier runs of the turn have journaled."""
         if self._records is None:
             return
-        entries = sorted(await self._records.read(_SHELF), key=lambda entry: int(entry["no"]))
-        ended: dict[str, list[Ended]] = defaultdict(list)
-        for entry in entries:
-            if (data := entry.get("outcome")) is not None:
-                outcome = Outcome.of(data)
-                ended[entry["call"]].append(Ended(outcome, entry.get("planned", outcome.args)))
-            elif (asked := entry.get("asked")) is not None and entry["node"] == self._node:
-                self.asked.append(Asked(**asked))
+        found = await self._records.read(_SHELF)
+        self._entries = sorted(found, key=lambda entry: int(entry["no"]))
+        self._numbers = count(self._entries[-1]["no"] + 1 if found else 0)
+        for entry in self._entries:
             self.seconds = max(self.seconds, entry.get("seconds", 0.0))
-        self._ended = dict(ended)
-        self._numbers = count(entries[-1]["no"] + 1 if entries else 0)
+            if "asked" in entry and entry["node"] == self._node:
+                self.asked.append(Asked(**entry["asked"]))
 
-    def ended(self, call: str) -> Sequence[Ended]:
-        """How a call ended, the latest last: once for each set of arguments that it ran with."""
-        return self._ended.get(call, ())
+    def ended(self) -> dict[str, list[Prior]]:
+        """How calls ended, by their tasks' keys; the latest last, where an edited task ran again.
 
-    def record(self, call: str, outcome: Outcome, planned: Mapping[str, Any] | None = None) -> None:
-        """Journal how a call ended; `planned` are its arguments before a person changed them."""
-        data: OutcomeData = outcome.data()
-        entry: dict[str, Any] = {"call": call, "outcome": dict(data)}
-        if planned is not None:
-            entry["planned"] = dict(planned)
-        self._add(entry)
+        A call that was claimed and has no outcome may have run.
+        """
+        ended: dict[str, list[Prior]] = {}
+        claimed: dict[str, Prior] = {}
+        for entry in self._entries:
+            if (key := entry.get("key")) is None:
+                continue
+            claimed.pop(key, None)  # it ended, or stopped to ask a person and begins again
+            if (claim := entry.get("claim")) is not None:
+                outcome = may_have_run(claim)
+                claimed[key] = Prior(outcome, entry["planned"] or outcome.args)
+            elif (data := entry.get("outcome")) is not None:
+                outcome = Outcome.of(data)
+                ended.setdefault(key, []).append(Prior(outcome, entry["planned"] or outcome.args))
+        for key, prior in claimed.items():
+            ended.setdefault(key, []).append(prior)
+        return ended
+
+    def record(self, outcome: Outcome, planned: Mapping[str, Any] | None) -> None:
+        """Journal how a task ended; `planned` are its arguments before a person changed them."""
+        if outcome.status != "skipped":  # that follows from the others
+            self._add(self._entry(outcome.id, planned, outcome=dict(outcome.data())))
+
+    async def claim(self, launch: Launch, planned: Mapping[str, Any] | None) -> Outcome | None:
+        """Claim a destructive call. None if it may begin; else how it stands, begun by another run.
+
+        Raises:
+            ToolError: claims cannot be stored before the call begins.
+        """
+        if self._records is None:
+            return None
+        if self._claims is None:
+            raise ToolError(
+                "not run: its claim cannot be stored in time; use durability 'sync' or 'async'"
+            )
+        if (stands := await self._claims.claim(launch.id, launch.tool, launch.args)) is not None:
+            return stands
+        claim = new_claim(launch.id, launch.tool, launch.args, self._claims.clock.now())
+        self._add(self._entry(launch.id, planned, claim=claim))
+        await self.flush()
+        return None
 
     async def ask(self, asked: Asked, seconds: float) -> None:
         """Journal a question before it is asked, and all that ended before it."""
-        question = {
-            "value": asked.value,
-            "schema": asked.schema,
-            "calls": [dict(call) for call in asked.calls],
-            "task": asked.task,
-        }
-        self._add({"asked": question, "node": self._node, "seconds": seconds})
+        if asked.task is not None:
+            await self.release(asked.task)
+        self._add({"asked": asdict(asked), "node": self._node, "seconds": seconds})
         await self.flush()
 
+    async def release(self, id: int) -> None:
+        """A call stopped to ask a person: it will begin again, with a claim of its own."""
+        if self._claims is not None and await self._claims.release(id):
+            self._add(self._entry(id, None, released=True))
+
     async def stop(self, seconds: float) -> None:
-        """Journal how long the turn has run, and wait until everything is stored."""
+        """Journal how long the turn has run, and all that ended."""
         self._add({"seconds": seconds})
         await self.flush()
 
@@ -120,8 +156,19 @@ class Journal:
             Exception: what the checkpointer raised.
         """
         if self._writing is not None:
-            # A run that is cancelled here still stores what has ended.
             await asyncio.shield(self._writing)
+
+    async def close(self) -> None:
+        """Store what has ended, also for a run that is cancelled."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing], timeout=_CLOSING_SECONDS)
+            self._writing.cancel()
+
+    def _entry(
+        self, id: int, planned: Mapping[str, Any] | None, **what: Any
+    ) -> dict[str, Any]:
+        key = self._keys.get(id, str(id))
+        return {"key": key, "planned": None if planned is None else dict(planned), **what}
 
     def _add(self, entry: dict[str, Any]) -> None:
         if self._records is None:
@@ -132,7 +179,7 @@ class Journal:
             self._writing.add_done_callback(self._written)
 
     async def _write(self, records: TurnRecords) -> None:
-        """What ends while a write is under way is stored by the next one, together."""
+        """What comes while a write is under way is stored by the next one, together."""
         while self._buffer:
             entries, self._buffer = self._buffer, []
             await records.add(_SHELF, entries)
