@@ -47,7 +47,7 @@ from llm_compiler.run.abandoned_turn import close_left_turn
 from llm_compiler.run.async_checkpointer import with_async
 from llm_compiler.run.resources import Live
 from llm_compiler.run.thread_queue import Place, thread_of
-from llm_compiler.state import Question, State, next_round
+from llm_compiler.state import Input, Question, State, next_round
 from llm_compiler.tools import SHIPPED
 
 _UNBOUNDED = 1_000_000
@@ -55,7 +55,7 @@ _UNBOUNDED = 1_000_000
 _Node = Callable[[State, RunnableConfig, Runtime[Context]], Awaitable[dict[str, Any]]]
 
 
-class LLMCompiler(CompiledStateGraph[State, Context, Question, State]):
+class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
     """The compiled graph. Each run has its own live resources, which end with it."""
 
     def astream(
@@ -187,7 +187,7 @@ def build_graph(
     builder.add_edge("scheduler", "joiner")
     builder.add_conditional_edges("joiner", _route, ["planner", END])
     saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
-    compiled = builder.compile(
+    compiled: Any = builder.compile(
         saver,
         cache=cache,
         store=store,

@@ -450,10 +450,10 @@ def test_without_tools_there_is_only_an_answer() -> None:
     assert not rules.accepts("1. join()")
 
 
-@pytest.mark.parametrize("example", examples())
-def test_worked_plan_is_one_that_the_model_may_write(example: str) -> None:
-    assert example.startswith("Question: ")
-    assert GRAMMARS["shipped"].accepts(example.rpartition("Question: ")[2].partition("\n")[2])
+def test_worked_plans_are_ones_that_the_model_may_write() -> None:
+    assert all(example.startswith("Question: ") for example in examples())
+    plans = [example.rpartition("Question: ")[2].partition("\n")[2] for example in examples()]
+    assert [plan for plan in plans if not GRAMMARS["shipped"].accepts(plan)] == []
 
 
 def test_later_round_goes_on_from_its_first_id() -> None:
