@@ -17,9 +17,10 @@ from langgraph.errors import GraphInterrupt
 from tenacity import RetryCallState, wait_none
 
 from llm_compiler.errors import ToolError
-from llm_compiler.execution.executor import Executor, backoff
+from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.retries import backoff
 from llm_compiler.scheduling.facts import Launch, Returned
 
 WHO = contextvars.ContextVar("who", default="nobody")

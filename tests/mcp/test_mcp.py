@@ -128,7 +128,7 @@ def pids(ledger: Path) -> list[int]:
 
 def runs(pid: int) -> bool:
     # Not every system's first process buries what others leave.
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return bool(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configure) -> None:

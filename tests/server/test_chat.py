@@ -94,7 +94,7 @@ async def test_half_verdicts_and_plans_are_shown_to_nobody(client: LangGraphClie
         if part.event == "messages" and part.data[0]["type"] == "AIMessageChunk":
             shown += part.data[0]["content"]
         assert part.event in ("metadata", "messages", "values")
-    values = (await client.threads.get_state(thread["thread_id"]))["values"]
+    values: Any = (await client.threads.get_state(thread["thread_id"]))["values"]
     assert values["round"] == 2
     assert shown == values["messages"][-1]["content"]
     assert "REPLAN" not in shown

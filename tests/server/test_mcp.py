@@ -37,7 +37,11 @@ def url(ledger: Path) -> Iterator[str]:
     with (
         ModelServer(SCRIPT, first_token=0.01, rate=400) as models,
         process.server(
-            OPENAI_BASE_URL=models.base_url, OPENAI_API_KEY="unused", LLM_COMPILER_MCP=str(file)
+            environment={
+                "OPENAI_BASE_URL": models.base_url,
+                "OPENAI_API_KEY": "unused",
+                "LLM_COMPILER_MCP": str(file),
+            }
         ) as server,
     ):
         yield server.url
@@ -87,7 +91,7 @@ async def test_the_tool_answers(url: str) -> None:
 
 async def test_runs_share_one_session_with_a_server(url: str, ledger: Path) -> None:
     async with get_client(url=url) as sdk:
-        ask = {"messages": [{"role": "user", "content": "How much higher?"}]}
+        ask: Any = {"messages": [{"role": "user", "content": "How much higher?"}]}
         for _ in range(2):
             state = await sdk.runs.wait(None, "llm_compiler", input=ask)
             assert isinstance(state, dict)
