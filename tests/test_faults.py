@@ -268,6 +268,7 @@ async def test_a_tool_that_ignores_cancellation_does_not_hold_up_the_turn() -> N
     await until(lambda: len(asyncio.all_tasks()) == 1)
 
 
+@pytest.mark.slow
 async def test_a_tool_that_ignores_cancellation_is_left_after_its_timeout() -> None:
     done = asyncio.Event()
     begun: list[int] = []
@@ -347,6 +348,7 @@ async def test_an_endless_plan_is_read_up_to_max_tasks() -> None:
     assert len(taken) < 20
 
 
+@pytest.mark.slow
 async def test_ten_thousand_tasks() -> None:
     plan = "".join(f"{i}. echo({i})\n" for i in range(1, 10_001)) + "10001. join()"
     outcomes = await turn([plan], Ledger().tools, max_tasks=10_000)
@@ -394,6 +396,7 @@ def executor_threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("asyncio_")}
 
 
+@pytest.mark.slow
 async def test_two_hundred_runs_cancelled_at_random_moments_leave_nothing() -> None:
     before = set(threading.enumerate()) - executor_threads()
     import random

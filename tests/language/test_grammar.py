@@ -466,6 +466,7 @@ def test_later_round_goes_on_from_its_first_id() -> None:
 
 
 @pytest.mark.parametrize("name", TOOLBOXES)
+@pytest.mark.local
 async def test_local_model_writes_nothing_else(name: str) -> None:
     endpoint = await local.start()
     tools = TOOLBOXES[name]

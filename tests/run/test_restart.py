@@ -175,6 +175,7 @@ def _run(folder: Path, how: str, die: str, journaled: str = "") -> subprocess.Po
         ("d", "1235"),
     ],
 )
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_call_and_resumed_in_another_process(
     tmp_path: Path, die: str, journaled: str
 ) -> None:

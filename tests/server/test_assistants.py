@@ -13,6 +13,8 @@ from tests.server import process
 from tests.server.gates import Gates
 from tests.server.talk import PROBES, answer, asking, probing, scripted
 
+pytestmark = pytest.mark.server
+
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "maxLength", "maxItems", "enum"}
 TEXTS = {"model", "planner_model", "joiner_model", "approve", "allow", "documents"}
 """Fields of free text, which nothing but their description bounds."""

@@ -14,6 +14,8 @@ from llm_compiler.server.access import build_auth
 from tests.server import process
 from tests.server.people import TOKENS, client, request, token_file
 
+pytestmark = pytest.mark.server
+
 OPEN_TO_ALL = {"/ok", "/info", "/metrics", "/docs"}
 LIMIT = 200_000
 

@@ -12,6 +12,8 @@ from tests.server import process
 from tests.server.gates import Gates
 from tests.server.talk import ANSWER, PROBES, asking, kinds, probing, scripted
 
+pytestmark = pytest.mark.server
+
 PLAN = '1. knock("a")\n2. knock("b")\n3. nothing()\n4. after 1: knock("c")\njoin()'
 MODES: list[Any] = ["messages-tuple", "updates", "values", "custom"]
 REPLAN = "REPLAN: the other name"

@@ -18,6 +18,8 @@ from tests.support.packages import FOLDERS, ROOT, not_ignored, pip, tracked
 IN_IMAGE = """
 import importlib, json, pathlib, sys
 import llm_compiler
+
+pytestmark = pytest.mark.slow
 found = {}
 for module, name in json.loads(sys.argv[1]):
     found[name] = type(getattr(importlib.import_module(module), name)).__name__

@@ -78,7 +78,7 @@ async def test_owner_is_the_subject(issuer: JwtIssuer, trusted: Issuer) -> None:
         {"sub": 7},
         {"aud": "another-service"},
     ],
-    ids=str,
+    ids=["past", "no end", "early", "issuer", "no issuer", "nobody", "blank", "number", "audience"],
 )
 async def test_token_with_a_wrong_claim_is_refused(
     issuer: JwtIssuer, trusted: Issuer, claims: dict[str, Any]
@@ -194,6 +194,7 @@ def test_address_that_cannot_be_trusted_is_a_setup_error(text: str) -> None:
         IssuerAddress.parse(text)
 
 
+@pytest.mark.server
 def test_server_lets_in_whom_the_issuer_names() -> None:
     with JwtIssuer() as issuer:
         with process.server(environment={"LLM_COMPILER_AUTH": f"jwt:{issuer.url}"}) as running:

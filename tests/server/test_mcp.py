@@ -17,6 +17,8 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.bench.model_server import ModelServer, by_role
 from tests.server import process
 
+pytestmark = pytest.mark.server
+
 MOUNTAINS = process.ROOT / "tests" / "support" / "mcp_server.py"
 PLAN = '1. height("Everest")\n2. height("K2")\n3. math("$1 - $2")\n4. join()'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "By 237.86 m."})

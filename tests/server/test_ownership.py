@@ -16,6 +16,8 @@ from tests.bench.model_server import ModelServer, by_role
 from tests.server import process
 from tests.server.people import TOKENS, client, request, token_file
 
+pytestmark = pytest.mark.server
+
 
 def owner(of: Any) -> Any:
     """Whose a thread or an assistant is, as the server shows it."""

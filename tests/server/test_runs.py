@@ -15,6 +15,8 @@ from tests.server import process
 from tests.server.gates import Gates
 from tests.server.talk import ANSWER, PROBES, answer, asking, kinds, probing, scripted
 
+pytestmark = pytest.mark.server
+
 TURN = ["human", "ai", "tool", "ai"]
 LOOPBACK = {"webhooks": {"url": {"disable_loopback": False, "require_https": False}}}
 

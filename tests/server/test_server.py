@@ -11,6 +11,8 @@ from tests.bench.model_server import ModelServer, by_role
 from tests.server import process
 from tests.server.talk import asking
 
+pytestmark = pytest.mark.server
+
 PLAN = '1. search("K2")\n2. search("Mont Blanc")\n3. math("8611 - 4805")\n4. join()'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "K2 is 3806 m higher."})
 
@@ -83,6 +85,7 @@ async def test_the_schema_describes_every_setting(server: str) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.local
 async def test_the_local_model_answers_on_the_server(server: str) -> None:
     question = "How much taller is Mount Everest than K2?"
     *parts, values = [p async for p in _stream(server, question, model="local")]

@@ -196,6 +196,8 @@ import os, sys, threading
 import httpx
 from llm_compiler.models.local import server as local
 
+pytestmark = pytest.mark.local
+
 served = local.endpoint()
 begun = threading.Event()
 
