@@ -1,8 +1,15 @@
 """The graph's state: plain JSON data, which every checkpointer stores and a person can edit."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    MessageLikeRepresentation,
+)
 from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
@@ -22,6 +29,12 @@ class InputState(TypedDict):
     """The graph's input: a new user message starts a new turn."""
 
     messages: Annotated[list[AnyMessage], add_messages]
+
+
+class Input(TypedDict):
+    """An `InputState` as callers may write it: messages may be tuples, dicts or strings too."""
+
+    messages: Sequence[MessageLikeRepresentation] | MessageLikeRepresentation
 
 
 class State(InputState, total=False):

@@ -10,6 +10,9 @@ from typing import Any, Protocol
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.language.tool_rules import ToolRules
 
+TaskId = int
+"""How a task is named; it is compared, hashed and shown, and nothing else."""
+
 # ── facts ─────────────────────────────────────────────────────────────────────────────────────
 
 
