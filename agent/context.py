@@ -91,6 +91,10 @@ class Context(BaseModel):
         default=None, gt=0, le=86_400, description="Seconds per turn. None: no limit."
     )
     approve: _Names = Field(default=(), description="Tools whose calls need a person.")
+    trusted_writes: _Names = Field(
+        default=(),
+        description="Tools that write and that untrusted results may reach without a person.",
+    )
     allow: _Names | None = Field(default=None, description="Names of the tools offered. None: all.")
     documents: _Folder | None = Field(
         default=None, description="Folder that `search` reads instead of the web."
@@ -126,7 +130,7 @@ class Context(BaseModel):
         description="Characters of one result shown to a model. References get all of it.",
     )
 
-    @field_validator("approve", "allow", mode="before")
+    @field_validator("approve", "trusted_writes", "allow", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         """A text is a list with commas, as the environment has it."""

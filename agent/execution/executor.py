@@ -19,6 +19,7 @@ from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.language.task import Outcome
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.observability.spans import tool_call
@@ -60,7 +61,7 @@ class Executor:
         self,
         launch: Launch,
         config: RunnableConfig,
-        before_destructive: Callable[[Launch], Awaitable[None]] | None = None,
+        claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None,
         give_up: Callable[[Returned], None] | None = None,
     ) -> Returned:
         """Run a launched call to its end. Control flow and cancellation pass; errors do not.
@@ -68,7 +69,8 @@ class Executor:
         Args:
             launch: The call.
             config: What its tool gets.
-            before_destructive: Awaited before a destructive call begins.
+            claim: Awaited before a destructive call begins. If another run has begun it, it
+                does not begin, and ends as that says.
             give_up: Told how the call ended where it does not end itself, since its tool
                 swallows the cancellation that its timeout brought. Cancel it and go on.
         """
@@ -92,8 +94,9 @@ class Executor:
         value, error = None, None
         with tool_call(launch.id, launch.tool) as observed:
             try:
-                if before_destructive is not None and tool.destructive:
-                    await before_destructive(launch)
+                stands = await claim(launch) if claim is not None and tool.destructive else None
+                if stands is not None:
+                    return Returned.again(launch.call, stands)
                 value = await self._tried(attempt, self.retries if tool.retried else 0)
             except GraphBubbleUp as raised:
                 if self.can_ask or not isinstance(raised, GraphInterrupt):

@@ -164,9 +164,7 @@ class Journal:
             await asyncio.wait([self._writing], timeout=_CLOSING_SECONDS)
             self._writing.cancel()
 
-    def _entry(
-        self, id: int, planned: Mapping[str, Any] | None, **what: Any
-    ) -> dict[str, Any]:
+    def _entry(self, id: int, planned: Mapping[str, Any] | None, **what: Any) -> dict[str, Any]:
         key = self._keys.get(id, str(id))
         return {"key": key, "planned": None if planned is None else dict(planned), **what}
 

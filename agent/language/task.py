@@ -22,6 +22,12 @@ class TaskData(TypedDict, total=False):
     text: str
     round: int
     """The round whose plan it is of, from 1."""
+    key: str
+    """The name of its call in the journal, which it keeps whatever a person makes of it."""
+    taint: str
+    """Which untrusted result its planner had read or reaches its arguments; empty if none."""
+    asks: bool
+    """Its tool was in `approve` when it was planned: a person must decide on its call."""
 
 
 class OutcomeData(TypedDict):
@@ -54,6 +60,10 @@ class Task:
     thought: str = ""
     text: str = ""
     """As the model wrote it."""
+    taint: str | None = None
+    """As stored; None for a task that is planned now."""
+    asks: bool = False
+    """As stored."""
 
     def data(self) -> TaskData:
         return TaskData(
@@ -166,6 +176,11 @@ def _tidy(data: Mapping[str, Any], id: int, round: int) -> TaskData:
     )
     if text := data.get("text"):
         task["text"] = str(text)
+    task["key"] = str(data.get("key") or f"{task['round']}-{id}")
+    if data.get("taint") is not None:
+        task["taint"] = str(data["taint"])
+    if data.get("asks"):
+        task["asks"] = True
     return task
 
 

@@ -16,6 +16,10 @@ class ToolRules:
     guarded: bool = False
     """A person must approve a call whose arguments come from an untrusted result."""
     untrusted: bool = False
-    """Nobody vouches for what it returns."""
+    """What it returns is untrusted."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Calls at once, by the name of what is limited."""
+
+
+ABSENT = ToolRules(early_start=False, shared=False, guarded=True, untrusted=True)
+"""The rules of a tool that is not there: the worst is assumed."""

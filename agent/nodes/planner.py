@@ -51,7 +51,7 @@ class Planner:
             config,
             next_round(state),
             early_start=run.early_start,
-            untrusted_conversation=untrusted(conversation(state)),
+            read_untrusted=untrusted(state["messages"]),
             asked=before.asked,
         )
         warm_up(round.tools)

@@ -25,7 +25,7 @@ def timed(name: str, node: Node) -> Any:
             number = next_round(state)
             if begins_turn(state):
                 run.clock.restart()
-        with run.span.node(name, number):
+        with run.node(), run.span.node(name, number):
             update = await node(state, config, runtime)
         run.span.passed(name, {**state, **update})
         return {**update, "seconds": run.clock.seconds()}

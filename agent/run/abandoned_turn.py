@@ -15,9 +15,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
 from llm_compiler.context import Context
-from llm_compiler.execution.journal import forked_from, recorded_at
+from llm_compiler.execution.journal import Journal
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData, tidied
 from llm_compiler.round_messages import LEFT, round_messages
+from llm_compiler.run.turn_journal import records_of
 from llm_compiler.state import State
 
 _NODES = ("planner", "scheduler", "joiner")
@@ -50,11 +51,15 @@ async def close_abandoned_turn(
     if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
         tasks = tidied(state["plan"], state["round"])
         plan = [task for task in tasks if str(task["id"]) not in outcomes]
-        found = {
-            **await forked_from(saver, snapshot.config, None),
-            **await recorded_at(saver, snapshot.config),
+        journal = Journal(records_of(saver, snapshot.config, state))
+        await journal.read()
+        found = journal.ended()
+        ended = {
+            str(task["id"]): found[task["key"]][-1].outcome.data()
+            if task["key"] in found
+            else _skipped(task)
+            for task in plan
         }
-        ended = {str(task["id"]): found.get(str(task["id"])) or _skipped(task) for task in plan}
         given = Context(**context) if isinstance(context, Mapping) else Context.of(context)
         messages = round_messages(plan, ended, given.max_result_chars)
         outcomes = {**outcomes, **ended}

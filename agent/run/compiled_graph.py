@@ -35,6 +35,7 @@ from llm_compiler.run.abandoned_turn import close_abandoned_turn
 from llm_compiler.run.async_checkpointer import with_async
 from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import RunResources
+from llm_compiler.run.run_checkpointer import RunCheckpointer
 from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
 from llm_compiler.run.turn_span import turn_span
 from llm_compiler.state import Input, InputState, State
@@ -88,6 +89,14 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
             clock, early_start = TurnClock(self.clock), self._starts_early(options)
             resources = RunResources(span, clock, early_start, thread=thread, outer=outer)
             await run.enter_async_context(resources)
+            if isinstance(saver, BaseCheckpointSaver):
+                own = RunCheckpointer.of_run(
+                    saver,
+                    merge_configs(self.config, config),
+                    alone=thread is not None,
+                    on_taken=resources.take,
+                )
+                config = with_checkpointer(config, own)
             chunks = super().astream(input, resources.into(config), **options)
             await run.enter_async_context(aclosing(chunks))  # type: ignore[type-var]
             async for chunk in chunks:

@@ -25,7 +25,8 @@ class _Stored:
     namespace: str | None
     """The checkpoint namespace that this run alone may write to; None for a subgraph's."""
     branches: bool
-    """Whether the run begins at a checkpoint that it was told, which may have others behind it."""
+    """Whether the run has put no checkpoint yet, and begins at one that it was told, which may
+    have others behind it."""
     ids: set[str] = field(default_factory=set)
     waiting: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
 
@@ -35,60 +36,57 @@ class RunCheckpointer(BaseCheckpointSaver[Any]):
 
     def __init__(self, saver: BaseCheckpointSaver[Any], stored: _Stored) -> None:
         super().__init__(serde=saver.serde)
-        self._saver = with_async(saver)
+        self.wrapped_saver = with_async(saver)
         self._stored = stored
 
     @classmethod
     def of_run(
         cls,
         saver: BaseCheckpointSaver[Any],
+        config: RunnableConfig,
         *,
+        alone: bool,
         on_taken: Callable[[ThreadTakenError], None],
-        namespace: str | None,
-        branches: bool,
     ) -> "RunCheckpointer":
         """Wrap the checkpointer of a run.
 
         Args:
             saver: A checkpointer with sync or async methods.
+            config: The run's.
+            alone: Whether nobody else may write to the thread while the run does.
             on_taken: Told when another process has gone on with the thread.
-            namespace: The run's checkpoint namespace if nobody else may write to it.
-            branches: Whether the run was told at which checkpoint to begin.
         """
-        return cls(saver, _Stored(on_taken, namespace, branches))
-
-    @property
-    def behind(self) -> BaseCheckpointSaver[Any]:
-        """The checkpointer itself."""
-        return self._saver
+        configurable = config.get("configurable", {})
+        namespace = str(configurable.get("checkpoint_ns") or "") if alone else None
+        return cls(saver, _Stored(on_taken, namespace, "checkpoint_id" in configurable))
 
     async def stored(self, config: RunnableConfig) -> None:
         """Return when the checkpoint that a config names is stored."""
         id = config["configurable"]["checkpoint_id"]
-        if id in self._stored.ids or await self._saver.aget_tuple(config) is not None:
+        if id in self._stored.ids or await self.wrapped_saver.aget_tuple(config) is not None:
             return
         if id not in self._stored.ids:
             loop = asyncio.get_running_loop()
             await asyncio.shield(self._stored.waiting.setdefault(id, loop.create_future()))
 
     def get_next_version(self, current: Any, channel: None) -> Any:
-        return self._saver.get_next_version(current, channel)
+        return self.wrapped_saver.get_next_version(current, channel)
 
     def with_allowlist(self, extra_allowlist: Any) -> "RunCheckpointer":
-        return RunCheckpointer(self._saver.with_allowlist(extra_allowlist), self._stored)
+        return RunCheckpointer(self.wrapped_saver.with_allowlist(extra_allowlist), self._stored)
 
     async def aget_tuple(self, config: RunnableConfig) -> Any:
-        return await self._saver.aget_tuple(config)
+        return await self.wrapped_saver.aget_tuple(config)
 
     async def alist(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        async for found in self._saver.alist(*args, **kwargs):
+        async for found in self.wrapped_saver.alist(*args, **kwargs):
             yield found
 
     async def aput(
         self, config: RunnableConfig, checkpoint: Any, metadata: Any, new_versions: Any
     ) -> RunnableConfig:
         await self._check_taken(config)
-        written = await self._saver.aput(config, checkpoint, metadata, new_versions)
+        written = await self.wrapped_saver.aput(config, checkpoint, metadata, new_versions)
         self._stored.ids.add(checkpoint["id"])
         if (waiting := self._stored.waiting.pop(checkpoint["id"], None)) is not None:
             waiting.set_result(None)
@@ -97,17 +95,19 @@ class RunCheckpointer(BaseCheckpointSaver[Any]):
     async def aput_writes(
         self, config: RunnableConfig, writes: Any, task_id: str, task_path: str = ""
     ) -> None:
-        await self._saver.aput_writes(config, writes, task_id, task_path)
+        await self.wrapped_saver.aput_writes(config, writes, task_id, task_path)
 
     async def _check_taken(self, config: RunnableConfig) -> None:
         """Raise if the thread has gone on without this run since its last checkpoint."""
         configurable = config["configurable"]
         namespace = configurable.get("checkpoint_ns", "")
-        first = not self._stored.ids
-        if namespace != self._stored.namespace or (first and self._stored.branches):
+        if namespace != self._stored.namespace:
+            return
+        branches, self._stored.branches = self._stored.branches, False
+        if branches:
             return
         thread = {"thread_id": configurable["thread_id"], "checkpoint_ns": namespace}
-        latest = await self._saver.aget_tuple(RunnableConfig(configurable=thread))
+        latest = await self.wrapped_saver.aget_tuple(RunnableConfig(configurable=thread))
         if latest is not None and latest.checkpoint["id"] != configurable.get("checkpoint_id"):
             error = ThreadTakenError(
                 f"another process has gone on with the thread {configurable['thread_id']!r};"

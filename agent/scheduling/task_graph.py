@@ -1,14 +1,14 @@
 """The tasks of a turn and what they wait for: from planned to needs met, and how each ended."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
-from llm_compiler.scheduling.facts import Order, Settle, TaskId
+from llm_compiler.scheduling.facts import Order, Prior, Settle, TaskId
 from llm_compiler.scheduling.task_record import TaskRecord
 
 
@@ -30,8 +30,8 @@ class TaskGraph:
         self._moved: deque[TaskRecord] = deque()
         """Tasks that settled, whose dependants are to be told, and tasks whose needs are met."""
 
-    def add(self, task: Task | Refused, prior: Outcome | None) -> TaskRecord:
-        record = self.records[task.id] = TaskRecord(task, prior, earlier=prior is not None)
+    def add(self, task: Task | Refused, priors: Sequence[Prior]) -> TaskRecord:
+        record = self.records[task.id] = TaskRecord(task, priors, earlier=bool(priors))
         self.unsettled += 1
         return record
 
@@ -109,9 +109,11 @@ class TaskGraph:
 
     def settle(self, record: TaskRecord, outcome: Outcome, *, announce: bool = True) -> None:
         """A task has ended. One that ends as it did before is not announced again."""
-        prior, record.prior = record.prior, None
-        if prior is not None and prior.status == outcome.status:
-            outcome, announce = prior, False
+        for prior in reversed(record.priors):
+            if prior.outcome.status == outcome.status:
+                outcome, announce = prior.outcome, False
+                break
+        record.priors = ()
         record.move("settled")
         record.outcome = outcome
         self.unsettled -= 1

@@ -7,6 +7,7 @@
     waiting ─ its needs are ok, its call runs already ────→ running
     held    ─ the scheduler takes over ───────────────────→ ready
     asked   ─ approved ───────────────────────────────────→ ready
+    asked   ─ approved before the scheduler takes over ───→ held
     ready   ─ a slot is free ─────────────────────────────→ running
     running | sharing ─ the call ended ───────────────────→ settled
     asked   ─ rejected ───────────────────────────────────→ settled
@@ -23,12 +24,12 @@ In the manner of h11's `_state.py`: `TRANSITIONS` is this drawing as a table, an
 refuses every other.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.scheduling.facts import TaskId
+from llm_compiler.scheduling.facts import Prior, TaskId
 from llm_compiler.scheduling.shared_calls import Call
 
 State = Literal[
@@ -38,7 +39,7 @@ State = Literal[
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     "waiting": frozenset({"held", "asked", "ready", "running", "sharing", "settled", "forgotten"}),
     "held": frozenset({"ready", "settled", "forgotten"}),
-    "asked": frozenset({"ready", "settled", "forgotten"}),
+    "asked": frozenset({"held", "ready", "settled", "forgotten"}),
     "ready": frozenset({"running", "settled", "forgotten"}),
     "running": frozenset({"settled", "forgotten"}),
     "sharing": frozenset({"held", "asked", "ready", "running", "settled", "forgotten"}),
@@ -59,8 +60,8 @@ class TaskRecord:
 
     task: Task | Refused
     """`Refused` also when it turned out not to compile with the others."""
-    prior: Outcome | None = None
-    """Its outcome from an earlier run or round, until it is known whether that still holds."""
+    priors: Sequence[Prior] = ()
+    """How it ended in earlier runs or rounds, until it is known whether one of them still holds."""
     earlier: bool = False
     """It is of an earlier round, or ran before."""
     state: State = "waiting"

@@ -16,7 +16,7 @@ from tests.campaigns.dag import Step, ends
 from tests.campaigns.ledger import Line
 from tests.campaigns.restartable import ANSWER
 
-_SINCE = re.compile(r"may have run: it was begun at ([\d-]+ [\d:]+) UTC")
+_SINCE = re.compile(r"may have run: it began at ([\d-]+ [\d:]+) UTC")
 _LONGEST_CLAIM = 10.0
 """Seconds between a claim and the beginning of its call, on a machine that does much else."""
 

@@ -55,7 +55,7 @@ def test_killed_turns_end_as_promised_with_postgres(said: list[str], postgres: s
 
 STEPS = [Step(1, "look", (), (), 1), Step(2, "pay", (1,), (), 1), Step(3, "write", (2,), (), 1)]
 NOW = 1_700_000_000.5
-MAYBE = "may have run: it was begun at 2023-11-14 22:13:20 UTC and the process ended before"
+MAYBE = "may have run: it began at 2023-11-14 22:13:20 UTC and its process ended before"
 
 
 def line(what: str, id: int = 0, **more: Any) -> Line:

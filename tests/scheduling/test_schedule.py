@@ -21,6 +21,7 @@ from llm_compiler.scheduling.facts import (
     PlanBroke,
     PlanEnded,
     Planned,
+    Prior,
     Returned,
     Settle,
     TakenOver,
@@ -38,6 +39,10 @@ def schedule(max_parallel: int = 4, *, early_start: bool = True) -> Schedule:
 def task(id: int, *needs: int, tool: str = "read", **args: Any) -> Task:
     """A task with arguments of its own, unless some are given."""
     return Task(id, tool, args or {"x": 100 + id}, needs)
+
+
+def prior(outcome: Outcome) -> tuple[Prior, ...]:
+    return (Prior.of(outcome),)
 
 
 def planned(machine: Schedule, *tasks: Task | Refused) -> list[Order]:
@@ -373,7 +378,7 @@ def test_rejected_is_an_outcome_and_what_needs_it_is_skipped() -> None:
 def test_rejected_call_is_not_proposed_again_in_that_turn() -> None:
     before = Outcome(1, "ask", "rejected", {"x": 5}, error="no")
     machine = schedule()
-    machine.handle(Planned(task(1, tool="ask", x=5), before))
+    machine.handle(Planned(task(1, tool="ask", x=5), prior(before)))
     assert settled(planned(machine, task(2, tool="ask", x=5))) == {2: ("rejected", "no")}
 
 
@@ -448,9 +453,9 @@ def test_result_of_a_plan_that_broke_is_kept_too() -> None:
 
 def test_edited_tasks_of_earlier_rounds_outlive_a_plan_that_broke() -> None:
     machine = schedule()
-    machine.handle(Planned(task(1, x=5), ok(1)))
-    machine.handle(Planned(task(2, 1, x=6), Outcome(2, "read", "ok", {"x": 7})))
-    machine.handle(Planned(task(3, 9, x=6), Outcome(3, "read", "ok", {"x": 7})))
+    machine.handle(Planned(task(1, x=5), prior(ok(1))))
+    machine.handle(Planned(task(2, 1, x=6), prior(Outcome(2, "read", "ok", {"x": 7}))))
+    machine.handle(Planned(task(3, 9, x=6), prior(Outcome(3, "read", "ok", {"x": 7}))))
     machine.handle(PlanBroke())
     assert started(machine.handle(Returned(0))) == [2]
     machine.handle(Returned(1))
@@ -468,14 +473,14 @@ def test_edited_tasks_of_earlier_rounds_outlive_a_plan_that_broke() -> None:
 
 def test_task_with_an_outcome_settles_at_once_and_is_not_announced_again() -> None:
     machine = schedule()
-    assert machine.handle(Planned(task(1), ok(1, 5))) == []
+    assert machine.handle(Planned(task(1), prior(ok(1, 5)))) == []
     assert machine.outcomes == {1: ok(1, 5)}
     assert planned(machine, Task(2, "read", {"x": "$1"}, (1,))) == [Launch(1, 2, "read", {"x": 5})]
 
 
 def test_task_that_was_edited_since_runs_again() -> None:
     machine = schedule()
-    assert started(machine.handle(Planned(task(1, x=6), ok(1)))) == [1]
+    assert started(machine.handle(Planned(task(1, x=6), prior(ok(1))))) == [1]
     assert settled(machine.handle(Returned(0, "new"))) == {1: ("ok", None)}
     assert machine.outcomes[1].value == "new"
 
@@ -490,51 +495,53 @@ def test_tasks_that_a_person_edited_when_asked_are_told() -> None:
     [launch] = machine.handle(Decided((Decision(1, args={"x": 6}),)))
     assert launch == Launch(0, 1, "ask", {"x": 6})
     machine.handle(Returned(0, "v"))
-    assert machine.edited == {1, 2}
+    assert [machine.planned_args(id) for id in (1, 2)] == [{"x": 5}] * 2
     assert machine.outcomes[2].args == {"x": 6}
 
 
 def test_task_that_was_edited_since_a_person_approved_it_is_asked_about_again() -> None:
     before = Outcome(1, "ask", "ok", {"x": 5}, "v", attempts=1)
     machine = schedule()
-    machine.handle(Planned(task(1, tool="ask", x=6), before))
+    machine.handle(Planned(task(1, tool="ask", x=6), prior(before)))
     machine.handle(PlanEnded())
     assert machine.handle(TakenOver()) == [Ask((Launch(0, 1, "ask", {"x": 6}),))]
 
 
 def test_task_that_needs_an_edited_one_runs_again_if_its_arguments_change() -> None:
     machine = schedule()
-    machine.handle(Planned(task(1, x=6), ok(1, "old")))
+    machine.handle(Planned(task(1, x=6), prior(ok(1, "old"))))
     needs = Task(2, "read", {"x": "$1"}, (1,))
-    machine.handle(Planned(needs, Outcome(2, "read", "ok", {"x": "old"}, "v")))
+    machine.handle(Planned(needs, prior(Outcome(2, "read", "ok", {"x": "old"}, "v"))))
     assert machine.handle(Returned(0, "new"))[1:] == [Launch(1, 2, "read", {"x": "new"})]
 
 
 def test_task_that_was_skipped_runs_when_its_need_was_mended() -> None:
     machine = schedule()
-    machine.handle(Planned(task(1), ok(1)))
+    machine.handle(Planned(task(1), prior(ok(1))))
     skipped = Outcome(2, "read", "skipped", {"x": 102}, error="needs 1, which failed")
-    assert started(machine.handle(Planned(task(2, 1), skipped))) == [2]
+    assert started(machine.handle(Planned(task(2, 1), prior(skipped)))) == [2]
 
 
 def test_task_that_is_skipped_again_is_not_announced_again() -> None:
     machine = schedule()
     failed = Outcome(1, "read", "failed", {"x": 101}, error="no")
     skipped = Outcome(2, "read", "skipped", {"x": 102}, error="needs 1, which failed")
-    assert machine.handle(Planned(task(1), failed)) == []
-    assert machine.handle(Planned(task(2, 1), skipped)) == []
+    assert machine.handle(Planned(task(1), prior(failed))) == []
+    assert machine.handle(Planned(task(2, 1), prior(skipped))) == []
 
 
 def test_call_that_failed_in_an_earlier_round_is_tried_again_if_planned_again() -> None:
     machine = schedule()
-    machine.handle(Planned(task(1, x=5), Outcome(1, "read", "failed", {"x": 5}, error="no")))
+    machine.handle(Planned(task(1, x=5), prior(Outcome(1, "read", "failed", {"x": 5}, error="no"))))
     assert started(planned(machine, task(2, x=5))) == [2]
 
 
 def test_call_that_was_ok_in_an_earlier_round_is_reused_unless_destructive() -> None:
     machine = schedule()
-    machine.handle(Planned(task(1, x=5), Outcome(1, "read", "ok", {"x": 5}, "v")))
-    machine.handle(Planned(task(2, tool="destroy", x=5), Outcome(2, "destroy", "ok", {"x": 5})))
+    machine.handle(Planned(task(1, x=5), prior(Outcome(1, "read", "ok", {"x": 5}, "v"))))
+    machine.handle(
+        Planned(task(2, tool="destroy", x=5), prior(Outcome(2, "destroy", "ok", {"x": 5})))
+    )
     machine.handle(TakenOver())
     [order] = planned(machine, task(3, x=5))
     assert isinstance(order, Settle)
