@@ -1,8 +1,8 @@
 """Which of the promises about restarts a ledger breaks. Pure: lines in, faults out.
 
-A plan or an outcome is kept once the checkpoint that it was written for is in the store as well.
-With durability "async" LangGraph may write the one before the other, and what has no checkpoint
-nobody finds.
+A plan is kept once the checkpoint that it was written for is in the store as well, and an outcome
+once its plan is. With durability "async" LangGraph may write the one before the other, and what has
+no checkpoint nobody finds.
 """
 
 import calendar
@@ -44,6 +44,7 @@ class _Kept:
         self._waiting: defaultdict[str, list[Line]] = defaultdict(list)
 
     def take(self, line: Line) -> None:
+        """A checkpoint, or what waits until one is stored: a plan, or an outcome for its plan."""
         checkpoint = line["checkpoint"]
         if line["what"] == "checkpoint":
             self._checkpoints.add(checkpoint)
@@ -53,6 +54,8 @@ class _Kept:
             for it in self._waiting.pop(checkpoint, ()):
                 if it["what"] == "saved":
                     self.rounds.add(it["round"])
+                    for plan in it.get("plans", ()):
+                        self.take({"what": "checkpoint", "checkpoint": plan})
                 else:
                     self.calls.add(it["id"])
 

@@ -101,9 +101,9 @@ def note(*what):
         os.fsync(ledger.fileno())
 
 async def journaled():
-    saved = await saver.aget_tuple(config)
-    writes = saved.pending_writes or () if saved else ()
-    return {str(w["id"]) for _, _, w in writes if isinstance(w, dict) and "attempts" in w}
+    every = [it async for it in saver.alist(config)]
+    writes = [value for it in every for _, _, value in it.pending_writes or ()]
+    return {str(w["outcome"]["id"]) for w in writes if isinstance(w, dict) and "outcome" in w}
 
 async def step(name: str) -> str:
     "Take a step."
