@@ -48,13 +48,13 @@ class Taint:
 
     def of_args(self, id: TaskId) -> str:
         """Which untrusted result reaches a task's arguments; empty if none does."""
-        following = {id: None}
+        following = {} if id in self._reached else {id: None}
         while following:
             task = self._tasks[next(reversed(following))]
             sources = [] if task.taint else self._sources(task)
-            unknown = {it: None for it in sources if it not in self._reached}
-            if unknown := {it: None for it in unknown if it not in following}:
-                following |= unknown
+            unknown = [it for it in sources if it not in self._reached and it not in following]
+            if unknown:
+                following |= dict.fromkeys(unknown)
                 continue
             stored = self._read if task.taint is None else task.taint
             reached = (self.of_result(it) for it in sources if it in self._reached)
@@ -66,7 +66,7 @@ class Taint:
         """Why the result of a task is untrusted; empty if it is not."""
         if id not in self._tasks:
             return ""
-        return self._own.get(id) or self._reached.get(id) or self.of_args(id)
+        return self._own.get(id) or self.of_args(id)
 
     def forget(self, id: TaskId) -> None:
         """A task is no longer planned."""
