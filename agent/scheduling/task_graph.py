@@ -31,7 +31,7 @@ class TaskGraph:
         """Tasks that settled, whose dependants are to be told, and tasks whose needs are met."""
 
     def add(self, task: Task | Refused, prior: Outcome | None) -> TaskRecord:
-        record = self.records[task.id] = TaskRecord(task, prior, earlier=prior is not None)
+        record = self.records[task.id] = TaskRecord(task.id, task, prior, prior is not None)
         self.unsettled += 1
         return record
 
@@ -40,11 +40,12 @@ class TaskGraph:
         task = record.task
         if isinstance(task, Refused):
             self.drop(record, "failed", task.error)
-        elif cycle := self._cycle(task):
+        elif (task.id in self._dependants or task.id in task.needs) and (
+            cycle := find_cycle(task, self._waiting_needs, self._dependants_of)
+        ):
             drawn = " → ".join(map(str, cycle))
             for id in cycle[:-1]:
-                error = f"tasks wait for each other in a circle: {drawn}"
-                self._refuse(self.records[id], error)
+                self._refuse(self.records[id], f"dependency cycle: {drawn}")
         else:
             self._wait(record)
 
@@ -160,11 +161,6 @@ class TaskGraph:
             self.heights.add(record.id)
         else:
             self._moved.append(record)
-
-    def _cycle(self, task: Task) -> list[TaskId] | None:
-        if task.id not in self._dependants and task.id not in task.needs:
-            return None
-        return find_cycle(task, self._waiting_needs, self._dependants_of)
 
     def _waiting_needs(self, id: TaskId) -> tuple[TaskId, ...]:
         record = self.records.get(id)

@@ -21,7 +21,7 @@ def add(ready: ReadyQueue, *ids: int, **limits: int) -> None:
 
 
 def start(ready: ReadyQueue) -> list[int]:
-    started = list(ready.start())
+    started = ready.start()
     ready.validate()
     return started
 

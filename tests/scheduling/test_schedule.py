@@ -305,12 +305,12 @@ def test_amount_that_is_the_id_of_the_task_itself_is_plain_text() -> None:
 
 def test_cycle_fails_as_soon_as_it_closes_and_is_named() -> None:
     machine = schedule()
-    circle = "tasks wait for each other in a circle: 7 → 3 → 5 → 7"
+    cycle = "dependency cycle: 7 → 3 → 5 → 7"
     assert planned(machine, task(3, 5), task(5, 7), task(4, 5)) == []
     assert settled(planned(machine, task(7, 3))) == {
-        7: ("failed", circle),
-        3: ("failed", circle),
-        5: ("failed", circle),
+        7: ("failed", cycle),
+        3: ("failed", cycle),
+        5: ("failed", cycle),
         4: ("skipped", "needs 5, which failed"),
     }
     assert all(isinstance(machine.tasks[id], Refused) for id in (3, 5, 7))
@@ -687,7 +687,7 @@ def test_any_plan_in_any_order_of_events_ends_as_foreseen(
 def foreseen(turn: Turn, task: Task) -> set[str]:
     """The simple model: how a task may end, given how its needs did."""
     outcome, ids = turn.settled[task.id], {task.id for task in turn.plan}
-    if any(need not in ids for need in set(task.needs) - task.maybe) or in_circle(turn, task):
+    if any(need not in ids for need in set(task.needs) - task.maybe) or in_cycle(turn, task):
         return {"failed", "skipped"}
     needs = [turn.settled[need] for need in task.needs if need in ids]
     if any(not need.ok for need in needs):
@@ -704,7 +704,7 @@ def foreseen(turn: Turn, task: Task) -> set[str]:
     return {"failed" if outcome.args["x"] == FAILS else "ok"}
 
 
-def in_circle(turn: Turn, task: Task) -> bool:
+def in_cycle(turn: Turn, task: Task) -> bool:
     tasks = {task.id: task for task in turn.plan}
     seen, stack = set(), [*task.needs]
     while stack:

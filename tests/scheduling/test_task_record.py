@@ -36,7 +36,7 @@ def test_table_is_what_is_drawn() -> None:
 
 @pytest.mark.parametrize(("start", "end"), [*product(STATES, STATES)])
 def test_task_moves_as_the_table_says_and_not_otherwise(start: State, end: State) -> None:
-    record = TaskRecord(Task(7, "read"), state=start, life=[start])
+    record = TaskRecord(7, Task(7, "read"), state=start, life=[start])
     if (start, end) in TABLE:
         record.move(end)
         assert (record.state, record.life) == (end, [start, end])
