@@ -53,8 +53,8 @@ FIELD = [
         1: ("failed", "no tool 'ecco'; did you mean 'echo'?"), 2: ("ok", 2),
     }),
     ("a cycle", "1. echo($2)\n2. echo($1)\n3. echo(3)", {
-        1: ("failed", "tasks wait for each other in a circle: 2 → 1 → 2"),
-        2: ("failed", "tasks wait for each other in a circle: 2 → 1 → 2"),
+        1: ("failed", "dependency cycle: 2 → 1 → 2"),
+        2: ("failed", "dependency cycle: 2 → 1 → 2"),
         3: ("ok", 3),
     }),
     ("a gap in the ids", "2. echo(2)\n7. add($2, 5)", {2: ("ok", 2), 7: ("ok", 7)}),
