@@ -86,6 +86,7 @@ def test_the_command_is_installed_with_it(installed: Path) -> None:
     assert "llm-compiler" in ran.stdout
 
 
+@pytest.mark.slow
 def test_in_the_checkout_agent_is_the_same_package() -> None:
     subprocess.run([sys.executable, "-c", IN_CHECKOUT], cwd=ROOT, check=True, timeout=60)
 

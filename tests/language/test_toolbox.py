@@ -199,6 +199,7 @@ def test_checked_arguments_are_what_the_tool_gets(
             f"texts: query: Input should be a valid string, not ['{'x' * 55}...",
         ),
     ],
+    ids=repr,
 )
 def test_refused_arguments_say_which_and_what_is_right(
     function: Callable[..., Any], args: dict[str, Any], error: str
@@ -314,6 +315,7 @@ def takes_function(call: Callable[[], int]) -> int:
         ([5], "5 cannot be a tool"),
         ([takes_function], "the arguments of takes_function have no JSON schema"),
     ],
+    ids=repr,
 )
 def test_tools_that_cannot_be_used_are_refused_at_once(tools: list[Any], error: str) -> None:
     with pytest.raises(SetupError, match=error):

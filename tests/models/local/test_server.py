@@ -17,6 +17,8 @@ from llm_compiler.errors import SetupError
 from llm_compiler.models.local import server as local
 from llm_compiler.models.local.weights import VARIABLE
 
+pytestmark = pytest.mark.local
+
 ROOT = Path(__file__).parents[3]
 PLAN = r'root ::= "1. search(\"" [a-zA-Z0-9 ]+ "\")\n2. join()"'
 
@@ -195,8 +197,6 @@ GENERATING = """
 import os, sys, threading
 import httpx
 from llm_compiler.models.local import server as local
-
-pytestmark = pytest.mark.local
 
 served = local.endpoint()
 begun = threading.Event()
