@@ -17,7 +17,7 @@ class Compiler:
     """Compiles the calls of one plan, one by one, as they are parsed.
 
     What does not compile becomes a `Refused` that says why. Whether references and needs lead
-    anywhere shows only with the whole plan: that is ruled in scheduling/.
+    anywhere shows only with the whole plan: that is ruled in `scheduling/task_graph.py`.
     """
 
     def __init__(self, tools: Toolbox, *, taken: Collection[int], max_tasks: int) -> None:

@@ -31,7 +31,7 @@ class TaskGraph:
         """Tasks that settled, whose dependants are to be told, and tasks whose needs are met."""
 
     def add(self, task: Task | Refused, priors: Sequence[Prior]) -> TaskRecord:
-        record = self.records[task.id] = TaskRecord(task, priors, earlier=bool(priors))
+        record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors))
         self.unsettled += 1
         return record
 
@@ -40,11 +40,12 @@ class TaskGraph:
         task = record.task
         if isinstance(task, Refused):
             self.drop(record, "failed", task.error)
-        elif cycle := self._cycle(task):
+        elif (task.id in self._dependants or task.id in task.needs) and (
+            cycle := find_cycle(task, self._waiting_needs, self._dependants_of)
+        ):
             drawn = " → ".join(map(str, cycle))
             for id in cycle[:-1]:
-                error = f"tasks wait for each other in a circle: {drawn}"
-                self._refuse(self.records[id], error)
+                self._refuse(self.records[id], f"dependency cycle: {drawn}")
         else:
             self._wait(record)
 
@@ -163,11 +164,6 @@ class TaskGraph:
         else:
             self._moved.append(record)
 
-    def _cycle(self, task: Task) -> list[TaskId] | None:
-        if task.id not in self._dependants and task.id not in task.needs:
-            return None
-        return find_cycle(task, self._waiting_needs, self._dependants_of)
-
     def _waiting_needs(self, id: TaskId) -> tuple[TaskId, ...]:
         record = self.records.get(id)
         if record is None or record.state != "waiting":
@@ -205,9 +201,7 @@ class TaskGraph:
     def _validate_met(self, record: TaskRecord) -> None:
         for need in record.needs:
             known = self.records.get(need)
-            if known is None:
-                # It was of a plan that broke off after this one had its value.
-                assert record.earlier, f"{record} is {record.state} without its need {need}"
-            else:
-                ok = known.outcome is not None and known.outcome.ok
-                assert ok, f"{record} is {record.state} and its need {need} is not ok"
+            if record.earlier and (known is None or not known.earlier):
+                continue  # the plan of the need may have broken off since
+            ok = known is not None and known.outcome is not None and known.outcome.ok
+            assert ok, f"{record} is {record.state} and its need {need} is not ok"

@@ -58,6 +58,7 @@ class InvalidTransitionError(AssertionError):
 class TaskRecord:
     """What the schedule knows of one task."""
 
+    id: TaskId
     task: Task | Refused
     """`Refused` also when it turned out not to compile with the others."""
     priors: Sequence[Prior] = ()
@@ -74,10 +75,6 @@ class TaskRecord:
     outcome: Outcome | None = None
     life: list[State] = field(default_factory=lambda: ["waiting"])
     """Its states so far."""
-
-    @property
-    def id(self) -> TaskId:
-        return self.task.id
 
     @property
     def needs(self) -> tuple[TaskId, ...]:
@@ -99,6 +96,7 @@ class TaskRecord:
 
     def validate(self) -> None:
         """Raises AssertionError if the parts disagree."""
+        assert self.task.id == self.id, f"{self} is of task {self.task.id}"
         assert self.life[-1] == self.state, f"{self} is {self.state}"
         settled = self.state == "settled"
         assert settled == (self.outcome is not None), f"{self} with outcome {self.outcome}"

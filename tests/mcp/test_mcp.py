@@ -30,6 +30,8 @@ from llm_compiler.mcp.tools import hints
 from tests.support.functions import toolbox
 from tests.support.scripted import ScriptedModel, until
 
+pytestmark = pytest.mark.server
+
 SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
 ASK: Any = {"messages": [HumanMessage("What?")]}
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -423,8 +425,6 @@ import asyncio, sys
 from langchain_core.messages import HumanMessage
 from llm_compiler import build_graph
 from tests.support.scripted import ScriptedModel
-
-pytestmark = pytest.mark.server
 graph = build_graph([], planner=ScriptedModel('1. describe("K2")'), joiner=ScriptedModel("Done."))
 ask = {"messages": [HumanMessage("What?")]}
 state = graph.invoke(ask) if sys.argv[1] == "sync" else asyncio.run(graph.ainvoke(ask))
