@@ -1,9 +1,16 @@
 """The graph's state: plain JSON data, which every checkpointer stores and a person can edit."""
 
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
-from langgraph.graph.message import add_messages
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    RemoveMessage,
+    convert_to_messages,
+)
+from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict
 
 from llm_compiler.language.task import OutcomeData, TaskData
@@ -18,10 +25,37 @@ class RoleUsage(TypedDict):
     output: int
 
 
+def mended_messages(value: Any) -> list[AnyMessage]:
+    """The messages among what is stored in their place, each id once; the same list if sound."""
+    if value is None:
+        return []
+    stored = value if isinstance(value, list | tuple) else [value]
+    messages = [message for item in stored for message in _as_message(item)]
+    by_id = {message.id or number: message for number, message in enumerate(messages)}
+    sound = isinstance(value, list) and len(by_id) == len(value)
+    sound = sound and all(map(lambda a, b: a is b, messages, value))
+    return cast(list[AnyMessage], value if sound else [*by_id.values()])
+
+
+def _as_message(value: Any) -> list[BaseMessage]:
+    if not isinstance(value, BaseMessage):
+        try:
+            [value] = convert_to_messages([value])
+        except Exception:  # it has no shape that could be named, so anything may be raised
+            return []
+    kept = isinstance(value.content, str | list) and not isinstance(value, RemoveMessage)
+    return [value] if kept else []
+
+
+def with_messages(stored: Any, messages: Messages) -> Messages:
+    """As `add_messages`, whatever is stored: a client may have written past the reducer."""
+    return add_messages(cast(Messages, mended_messages(stored)), messages)
+
+
 class InputState(TypedDict):
     """The graph's input: a new user message starts a new turn."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], with_messages]
 
 
 class State(InputState, total=False):

@@ -25,6 +25,7 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
+from langgraph.types import Command
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.context import Context
@@ -35,6 +36,7 @@ from llm_compiler.run.abandoned_turn import close_abandoned_turn
 from llm_compiler.run.async_checkpointer import with_async
 from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import RunResources
+from llm_compiler.run.stored_state import check_storable
 from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
 from llm_compiler.run.turn_span import turn_span
 from llm_compiler.state import InputState, State
@@ -79,6 +81,8 @@ class LLMCompiler(CompiledStateGraph[State, Context, InputState, State]):
         if outer is not None and outer.has_thread(thread):
             thread = None  # a tool's run in its own thread would wait for itself
         async with AsyncExitStack() as run:
+            if isinstance(input, Command):
+                check_storable(saver, input.resume)
             if thread is not None:
                 await run.enter_async_context(PlaceInQueue(thread, leave))
                 if isinstance(input, Mapping):
