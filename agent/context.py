@@ -1,8 +1,9 @@
 """The settings of a run: what is passed beats the environment, which beats the default."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -26,15 +27,29 @@ _LONGEST_EXAMPLE = 4000
 _MOST_EXAMPLES = 100
 _SHOWN = 200
 
+if TYPE_CHECKING:  # what may be passed, as type checkers see it; validation makes the types below
+    _Names = Sequence[str]
+    _Texts = Sequence[str]
+    _Folder = Path | str
+else:
+    _Names = tuple[str, ...]
+    _Texts = tuple[Annotated[str, Field(max_length=_LONGEST_EXAMPLE)], ...]
+    _Folder = Path
+
 
 def _model(description: str, *nodes: str) -> Any:
-    return Field(None, description=description, json_schema_extra={"langgraph_nodes": [*nodes]})
+    return Field(
+        default=None, description=description, json_schema_extra={"langgraph_nodes": [*nodes]}
+    )
 
 
 def _prompt(default: str, description: str, node: str) -> Any:
     shown: dict[str, Any] = {"langgraph_nodes": [node], "langgraph_type": "prompt"}
     return Field(
-        default, max_length=_LONGEST_PROMPT, description=description, json_schema_extra=shown
+        default=default,
+        max_length=_LONGEST_PROMPT,
+        description=description,
+        json_schema_extra=shown,
     )
 
 
@@ -57,29 +72,32 @@ class Context(BaseModel):
     )
     planner_model: str | None = _model("Model of the planner alone.", "planner")
     joiner_model: str | None = _model("Model of the joiner alone.", "joiner")
-    max_rounds: int = Field(3, ge=1, le=100, description="Plans per turn.")
-    max_tasks: int = Field(50, ge=1, le=100_000, description="Tasks per plan.")
-    max_parallel: int = Field(16, ge=1, le=10_000, description="Calls at once.")
-    tool_timeout: float = Field(60.0, gt=0, le=86_400, description="Seconds per attempt of a call.")
-    tool_retries: int = Field(2, ge=0, le=20, description="Attempts of a call after the first.")
+    max_rounds: int = Field(default=3, ge=1, le=100, description="Plans per turn.")
+    max_tasks: int = Field(default=50, ge=1, le=100_000, description="Tasks per plan.")
+    max_parallel: int = Field(default=16, ge=1, le=10_000, description="Calls at once.")
+    tool_timeout: float = Field(
+        default=60.0, gt=0, le=86_400, description="Seconds per attempt of a call."
+    )
+    tool_retries: int = Field(
+        default=2, ge=0, le=20, description="Attempts of a call after the first."
+    )
     model_timeout: float | None = Field(
-        None,
+        default=None,
         gt=0,
         le=86_400,
         description="Seconds that a model may be silent. None: 120, the local model 600.",
     )
     deadline: float | None = Field(
-        None, gt=0, le=86_400, description="Seconds per turn. None: no limit."
+        default=None, gt=0, le=86_400, description="Seconds per turn. None: no limit."
     )
-    approve: tuple[str, ...] = Field((), description="Tools whose calls need a person.")
-    allow: tuple[str, ...] | None = Field(
-        None, description="Names of the tools offered. None: all."
-    )
-    documents: Path | None = Field(
-        None, description="Folder that `search` reads instead of the web."
+    approve: _Names = Field(default=(), description="Tools whose calls need a person.")
+    allow: _Names | None = Field(default=None, description="Names of the tools offered. None: all.")
+    documents: _Folder | None = Field(
+        default=None, description="Folder that `search` reads instead of the web."
     )
     examples: Literal["auto", "always", "never"] = Field(
-        "auto", description='When worked plans are sent to the planner. "auto": only to local.'
+        default="auto",
+        description='When worked plans are sent to the planner. "auto": only to local.',
     )
     planner_prompt: str = _prompt(
         PLANNER,
@@ -94,15 +112,15 @@ class Context(BaseModel):
         " The question and the results follow them.",
         "joiner",
     )
-    more_examples: tuple[Annotated[str, Field(max_length=_LONGEST_EXAMPLE)], ...] = Field(
-        (),
+    more_examples: _Texts = Field(
+        default=(),
         max_length=_MOST_EXAMPLES,
         description='Worked plans of your own: "Question: …", once or more, and a plan below. The'
         ' two that fit the question best are sent to any model, unless `examples` is "never".',
         json_schema_extra={"langgraph_nodes": ["planner"]},
     )
     max_result_chars: int = Field(
-        4000,
+        default=4000,
         ge=50,
         le=10_000_000,
         description="Characters of one result shown to a model. References get all of it.",
@@ -172,8 +190,10 @@ class Context(BaseModel):
             SetupError: on a server it is not below the folder in LLM_COMPILER_DOCUMENTS_ROOT.
         """
         root = os.environ.get(DOCUMENTS_ROOT)
-        if self.documents is None or (root is None and not on_server):
-            return self.documents
+        if self.documents is None:
+            return None
+        if root is None and not on_server:
+            return Path(self.documents)
         if root is None:
             raise SetupError(f"set {DOCUMENTS_ROOT} to the folder below which documents may lie")
         folder = Path(root, self.documents).resolve()

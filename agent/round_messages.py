@@ -1,18 +1,25 @@
 """A round in the chat protocol, and the end of a turn that was left."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
 from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
-from llm_compiler.scheduling.taint import UNTRUSTED
 from llm_compiler.text import truncated
 
 LEFT = "This question was left without an answer: another message came first."
 """Said in place of the answer of a turn that was left."""
+UNTRUSTED: dict[str, Any] = {"openWorldHint": True}
+"""The mark of an untrusted result, in the `response_metadata` of its message."""
+
+
+def untrusted(messages: Iterable[BaseMessage]) -> bool:
+    """Whether one of the messages is an untrusted result, or an answer made where one was read."""
+    return any(UNTRUSTED.items() <= message.response_metadata.items() for message in messages)
 
 
 def round_messages(
@@ -24,7 +31,7 @@ def round_messages(
 ) -> list[AnyMessage]:
     """The plan's calls, and directly behind them their results, each cut to `max_chars`.
 
-    Results of the tools in `untrusted` carry the mark of that (scheduling/taint.py).
+    Results of the tools in `untrusted` carry the mark of that.
     """
     plan = [task for task in plan if not is_answer(task)]
     if not plan:

@@ -1,5 +1,6 @@
 """The graph's state: plain JSON data, which every checkpointer stores and a person can edit."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
 from langchain_core.messages import (
@@ -7,6 +8,7 @@ from langchain_core.messages import (
     AnyMessage,
     BaseMessage,
     HumanMessage,
+    MessageLikeRepresentation,
     RemoveMessage,
     convert_to_messages,
 )
@@ -56,6 +58,12 @@ class InputState(TypedDict):
     """The graph's input: a new user message starts a new turn."""
 
     messages: Annotated[list[AnyMessage], with_messages]
+
+
+class Input(TypedDict):
+    """An `InputState` as callers may write it: messages may be tuples, dicts or strings too."""
+
+    messages: Sequence[MessageLikeRepresentation] | MessageLikeRepresentation
 
 
 class State(InputState, total=False):

@@ -1,18 +1,35 @@
 """What tests of several folders share."""
 
+import importlib.util
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.scripted import Ledger
+if TYPE_CHECKING:
+    from tests.support.scripted import Ledger
 
 # LangGraph reads it once, when it is imported: checkpoints of the tests hold plain data only.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 # A shell starts what runs in the background (`pytest &`) deaf to Ctrl-C, and so are its children.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure() -> None:
+    """An editable install is a folder of links, made once: new files lack theirs until the next."""
+    root = Path(__file__).parents[1]
+    spec = importlib.util.find_spec("llm_compiler")
+    home = Path(spec.origin).parent if spec and spec.origin else None
+    for folder, place in (("agent", "."), ("tools", "tools"), ("prompts", "prompts")):
+        for file in (*(root / folder).rglob("*.py"), *(root / folder).rglob("*.md")):
+            link = home and home / place / file.relative_to(root / folder)
+            if not (link and link.exists() and link.samefile(file)):
+                name = file.relative_to(root)
+                pytest.exit(f"{name} is not installed: pip install -e . --no-deps", 4)
 
 
 @pytest.fixture(scope="session")
@@ -26,5 +43,32 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture
-def ledger() -> Ledger:
+def ledger() -> "Ledger":
+    from tests.support.scripted import Ledger
+
     return Ledger()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of this checkout, built from what reaches an image."""
+    from tests.support.packages import copied, pip
+
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--wheel-dir", str(folder), str(copied(folder / "source")))
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session", params=["wheel", "editable"])
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment in which the package is installed."""
+    from tests.support.packages import copied, environment, pip
+
+    folder = tmp_path_factory.mktemp(request.param)
+    python = environment(folder / "environment")
+    if request.param == "wheel":
+        pip("install", str(request.getfixturevalue("wheel")), python=python)
+    else:
+        pip("install", "-e", str(copied(folder / "source")), python=python)
+    return python

@@ -39,5 +39,5 @@ def test_what_the_project_asks_for_is_pinned_to_a_version_that_fits(asked: str) 
 @pytest.mark.parametrize("name", PRIVATE)
 def test_where_private_names_are_used_the_next_minor_version_is_excluded(name: str) -> None:
     (requirement,) = (it for it in map(Requirement, PROJECT["dependencies"]) if it.name == name)
-    major, minor = PINNED[name].release[:2]
+    major, minor = PINNED[canonicalize_name(name)].release[:2]
     assert Version(f"{major}.{minor + 1}.0") not in requirement.specifier

@@ -118,7 +118,7 @@ def test_frozen_and_keyword_only() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Context().max_rounds = 5  # type: ignore[misc]
     with pytest.raises(TypeError):
-        Context("local")  # type: ignore[call-arg]
+        Context("local")  # type: ignore[call-arg, misc]
 
 
 def test_studio_sees_a_description_and_bounds() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -267,8 +268,10 @@ async def test_a_tool_that_ignores_cancellation_does_not_hold_up_the_turn() -> N
     await until(lambda: len(asyncio.all_tasks()) == 1)
 
 
+@pytest.mark.slow
 async def test_a_tool_that_ignores_cancellation_is_left_after_its_timeout() -> None:
-    done, begun = asyncio.Event(), []
+    done = asyncio.Event()
+    begun: list[int] = []
 
     async def stubborn() -> str:
         """Stay, and make an error that may pass of the cancellation."""
@@ -279,7 +282,7 @@ async def test_a_tool_that_ignores_cancellation_is_left_after_its_timeout() -> N
         raise ConnectionError
 
     planner = ScriptedModel("1. stubborn()\n2. echo($1)\n3. echo(3)\n4. join()")
-    tools = [stubborn, Ledger().echo]
+    tools: list[Any] = [stubborn, Ledger().echo]
     graph = build_graph(tools, planner=planner, joiner=ScriptedModel("Answer."))
     async with asyncio.timeout(5):
         state = await graph.ainvoke(ASK, context=Context(tool_timeout=0.1, max_parallel=1))
@@ -332,12 +335,12 @@ async def test_an_empty_plan_is_asked_for_again() -> None:
 
 
 async def test_an_endless_plan_is_read_up_to_max_tasks() -> None:
-    taken = []
+    taken: list[int] = []
 
     def endless() -> list[Piece]:
         pieces: list[Piece] = []
         for i in range(1, 2000):
-            pieces += [f"{i}. echo({i})\n", lambda i=i: taken.append(i)]
+            pieces += [f"{i}. echo({i})\n", partial(taken.append, i)]
         return pieces
 
     outcomes = await turn(endless(), Ledger().tools, max_tasks=5)
@@ -345,6 +348,7 @@ async def test_an_endless_plan_is_read_up_to_max_tasks() -> None:
     assert len(taken) < 20
 
 
+@pytest.mark.slow
 async def test_ten_thousand_tasks() -> None:
     plan = "".join(f"{i}. echo({i})\n" for i in range(1, 10_001)) + "10001. join()"
     outcomes = await turn([plan], Ledger().tools, max_tasks=10_000)
@@ -362,7 +366,7 @@ async def test_a_joiner_that_says_replan_for_ever() -> None:
 
 
 async def test_a_model_that_breaks_off_for_good_names_its_role() -> None:
-    broken = [ConnectionError("reset by sk-very-secret")]
+    broken: list[Piece] = [ConnectionError("reset by sk-very-secret")]
     planner = ScriptedModel(broken, broken, broken)
     graph = build_graph(Ledger().tools, planner=planner, joiner=ScriptedModel())
     with pytest.raises(ModelError) as error:
@@ -392,6 +396,7 @@ def executor_threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("asyncio_")}
 
 
+@pytest.mark.slow
 async def test_two_hundred_runs_cancelled_at_random_moments_leave_nothing() -> None:
     before = set(threading.enumerate()) - executor_threads()
     import random

@@ -111,6 +111,9 @@ async def test_a_call_with_a_scratchpad_of_its_own_gets_its_own_answers() -> Non
     async def ask(question: str) -> Any:
         return interrupt(question)
 
+    def no_answer(consume: bool = False) -> None:
+        return None
+
     async def node(state: Data, config: RunnableConfig) -> dict[str, Any]:
         scratchpad = private.scratchpad_of(config)
         assert scratchpad is not None
@@ -118,7 +121,7 @@ async def test_a_call_with_a_scratchpad_of_its_own_gets_its_own_answers() -> Non
             scratchpad,
             resume=["the call's answer"],
             interrupt_counter=iter(range(9)).__next__,
-            get_null_resume=lambda consume=False: None,
+            get_null_resume=no_answer,
         )
         calls = private.with_scratchpad(config, own)
         got.append(await RunnableLambda(ask).ainvoke("asked by the call", calls))
@@ -191,7 +194,7 @@ async def test_a_stream_without_a_chunk_is_told_from_other_errors() -> None:
             raise NotImplementedError
 
         async def _astream(self, *args: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
-            for chunk in ():
+            for chunk in list[ChatGenerationChunk]():
                 yield chunk
 
     with pytest.raises(ValueError) as error:  # noqa: PT011 - its text is what is tested

@@ -17,8 +17,8 @@ from llm_compiler.nodes.open_round import Setup
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.prompting.messages import joiner_messages
 from llm_compiler.prompting.result_lines import called, results
+from llm_compiler.round_messages import UNTRUSTED, untrusted
 from llm_compiler.run.resources import RunResources
-from llm_compiler.scheduling.taint import UNTRUSTED, untrusted
 from llm_compiler.state import State, conversation, question, spent, tasks_of_round
 
 _MAX_TOKENS = 1024

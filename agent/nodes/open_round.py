@@ -71,8 +71,9 @@ async def open_round(
     resources = Resources(
         # Tools read with the joiner's model.
         reader=Reader(await setup.model(context, "joiner"), meter),
-        documents=context.documents
-        and await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
+        documents=None
+        if context.documents is None
+        else await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
     )
     unit = TaskFetchingUnit(
         Schedule(

@@ -18,8 +18,8 @@ from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.prompting.messages import planner_messages, replan_message
+from llm_compiler.round_messages import untrusted
 from llm_compiler.run.resources import Round, RunResources
-from llm_compiler.scheduling.taint import untrusted
 from llm_compiler.state import (
     RoleUsage,
     State,

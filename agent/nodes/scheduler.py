@@ -25,11 +25,10 @@ from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
 from llm_compiler.nodes.open_round import Setup, load, open_round
-from llm_compiler.round_messages import round_messages
+from llm_compiler.round_messages import round_messages, untrusted
 from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.scheduling.facts import Ask, Decided, Decision, Fact, PlanEnded, TakenOver
-from llm_compiler.scheduling.taint import untrusted
 from llm_compiler.state import State, conversation, spent
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"

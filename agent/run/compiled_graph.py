@@ -39,12 +39,12 @@ from llm_compiler.run.resources import RunResources
 from llm_compiler.run.stored_state import check_storable
 from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
 from llm_compiler.run.turn_span import turn_span
-from llm_compiler.state import InputState, State
+from llm_compiler.state import Input, InputState, State
 
 _UNBOUNDED = 1_000_000
 
 
-class LLMCompiler(CompiledStateGraph[State, Context, InputState, State]):
+class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
     """The compiled graph. Each run has its own resources, which end with it."""
 
     clock: Clock = SYSTEM_CLOCK
@@ -147,7 +147,7 @@ def compiled(
 ) -> LLMCompiler:
     """Compile a graph; a sync-only checkpointer is called from threads."""
     saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
-    graph = builder.compile(
+    graph: Any = builder.compile(
         saver,
         cache=cache,
         store=store,

@@ -1,6 +1,6 @@
 """What the schedule is told, and what it orders: frozen dataclasses, equal by value.
 
-Facts go into `Schedule.handle` (rules.py), orders come out of it.
+Facts go into `Schedule.handle` (schedule.py), orders come out of it.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.language.tool_rules import ToolRules
+
+TaskId = int
+"""How a task is named; it is compared, hashed and shown, and nothing else."""
 
 # ── facts ─────────────────────────────────────────────────────────────────────────────────────
 

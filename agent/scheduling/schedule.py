@@ -1,27 +1,18 @@
 """Every rule of scheduling, without I/O: facts go in, orders come out.
 
-    planned ─needs met→ ready ─slot free→ running ─→ ok | failed
-       │                  ├─ equal call known ────→ its outcome, reused
-       │                  └─ needs a person → asked ─→ running | rejected
-       ├─ need not ok, or deadline ───────────────→ skipped
-       └─ unknown reference, cycle, bad arguments ─→ failed
-
 `Schedule` tracks one turn. The task-fetching unit feeds it and carries its orders out. In the
-manner of dask/distributed's worker state machine; the life of a task is drawn above and ruled
-here only.
+manner of dask/distributed's worker state machine: each task has a record, and the life of a task
+is drawn and ruled in task_record.py.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from heapq import heappop, heappush
-from itertools import count, islice
+from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.scheduling.critical_path import Heights, circle
+from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.facts import (
     Ask,
     Cancel,
@@ -35,28 +26,15 @@ from llm_compiler.scheduling.facts import (
     PlanEnded,
     Planned,
     Returned,
-    Settle,
     TakenOver,
+    TaskId,
     Tools,
 )
-from llm_compiler.scheduling.taint import EARLIER_TURN, Trust
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call that is known, and the tasks that it is for."""
-
-    tool: str
-    args: Mapping[str, Any]
-    key: str
-    owners: list[int]
-    launched_for: int | None = None
-    returned: Returned | None = None
-    rejected: str | None = None
-    edited: bool = False
-    """A person gave it other arguments than were planned."""
-    earlier: bool = False
-    """It ran in an earlier round."""
+from llm_compiler.scheduling.ready_queue import ReadyQueue
+from llm_compiler.scheduling.shared_calls import Call, SharedCalls
+from llm_compiler.scheduling.taint import Taint
+from llm_compiler.scheduling.task_graph import TaskGraph
+from llm_compiler.scheduling.task_record import Column, TaskRecord
 
 
 class Schedule:
@@ -74,47 +52,29 @@ class Schedule:
         early_start: bool = True,
         untrusted_conversation: bool = False,
     ) -> None:
-        self.tasks: dict[int, Task | Refused] = {}
-        """In the order of planning. Those that turned out not to compile are `Refused`."""
-        self.outcomes: dict[int, Outcome] = {}
-        self.edited: set[int] = set()
-        """The tasks whose arguments are a person's, and no longer those of the plan."""
+        self._orders: list[Order] = []
+        self._graph = TaskGraph(self._orders)
+        self._queue = ReadyQueue(max_parallel, self._graph.heights)
+        self._calls = SharedCalls()
+        self._taint = Taint(conversation=untrusted_conversation)
         self._tools = tools
-        self._free = max_parallel
         self._early_start = early_start
         self._taken_over = False
         self._ended = False
         self._late: str | None = None
         """Why nothing starts any more: the deadline has passed."""
-        self._orders: list[Order] = []
-        self._prior: dict[int, Outcome] = {}
-        self._earlier: set[int] = set()
-        self._planned: list[int] = []
-        # Waiting tasks: how many needs each still has, and who waits for whom.
-        self._unmet: dict[int, int] = {}
-        self._dependants: defaultdict[int, list[int]] = defaultdict(list)
-        self._settled: deque[Outcome] = deque()
-        # Calls, under the numbers of their orders.
-        self._numbers = count()
-        self._calls: dict[int, _Call] = {}
-        self._by_key: dict[str, int] = {}
-        self._not_yet: list[int] = []
-        self._asked: dict[int, int] = {}
-        self._trust = Trust(conversation=untrusted_conversation)
-        self._why: dict[int, str] = {}
-        # Calls that wait for a slot, by the task that they are launched for.
-        self._startable: dict[int, int] = {}
-        self._running: set[int] = set()
-        # A heap of (-height, id, number). An entry is stale when its call has started.
-        self._ready: list[tuple[int, int, int]] = []
-        self._heights = Heights(self._waiting_needs, self.outcomes)
-        self._used: defaultdict[str, int] = defaultdict(int)
-        self._parked: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        self.records: Mapping[TaskId, TaskRecord] = self._graph.records
+        """In the order of planning."""
+        self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
+        """Those that turned out not to compile are `Refused`."""
+        self.outcomes: Mapping[TaskId, Outcome] = Column(self.records, lambda it: it.outcome)
+        self.edited: set[TaskId] = set()
+        """The tasks whose arguments are a person's, and no longer those of the plan."""
 
     @property
     def finished(self) -> bool:
         """The plan has ended and every task has its outcome."""
-        return self._ended and len(self.outcomes) == len(self.tasks)
+        return self._ended and not self._graph.unsettled
 
     @property
     def unclaimed(self) -> list[Launch]:
@@ -122,11 +82,7 @@ class Schedule:
 
         A task that is planned with the tool and the arguments of one takes it over.
         """
-        return [
-            Launch(number, call.launched_for, call.tool, call.args)
-            for number, call in self._calls.items()
-            if call.launched_for is not None and not call.owners
-        ]
+        return self._calls.unclaimed
 
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
@@ -145,253 +101,131 @@ class Schedule:
                 self._decide(decisions)
             case DeadlinePassed(seconds, known):
                 self._expire(seconds, known)
-        self._propagate()
+        for record in self._graph.met():
+            self._find_call(record)
         self._launch()
         self._ask()
-        orders, self._orders = self._orders, []
+        orders = [*self._orders]
+        self._orders.clear()
         return orders
 
-    # ── planning ──────────────────────────────────────────────────────────────────────────────
+    # ── the plan ──────────────────────────────────────────────────────────────────────────────
 
     def _plan(self, task: Task | Refused, prior: Outcome | None) -> None:
-        self.tasks[task.id] = task
-        self._planned.append(task.id)
-        if prior is not None:
-            self._prior[task.id] = prior
-            self._earlier.add(task.id)
-        if isinstance(task, Refused):
-            self._settle(Outcome(task.id, task.tool, "failed", error=task.error))
-            return
-        if self._late is not None and prior is None and task.needs:
-            self._settle(Outcome(task.id, task.tool, "skipped", task.args, error=self._late))
-            return
-        awaited = task.id in self._dependants or task.id in task.needs
-        if awaited and (cycle := circle(task, self._waiting_needs, self._dependants_of)):
-            drawn = " → ".join(map(str, cycle))
-            for id in cycle[:-1]:
-                self._uncompiled(id, f"tasks wait for each other in a circle: {drawn}")
-            return
-        unmet = 0
-        for need in task.needs:
-            outcome = self.outcomes.get(need)
-            if outcome is None:
-                unmet += 1
-                self._dependants[need].append(task.id)
-            elif not outcome.ok:
-                self._skip(task, outcome)
-                return
-        self._unmet[task.id] = unmet
-        self._heights.add(task)
-        if not unmet:
-            self._ready_to_run(task)
-
-    def _uncompiled(self, id: int, error: str) -> None:
-        """A task that parsed turns out not to compile with the others."""
-        task = self.tasks[id]
-        assert isinstance(task, Task)
-        self.tasks[id] = Refused(id, task.tool, error, task.text, task.thought)
-        self._settle(Outcome(id, task.tool, "failed", error=error))
-
-    def _waiting_needs(self, id: int) -> tuple[int, ...]:
-        task = self.tasks.get(id)
-        return task.needs if isinstance(task, Task) and id not in self.outcomes else ()
-
-    def _dependants_of(self, id: int) -> Iterator[int]:
-        return (waiting for waiting in self._dependants.get(id, ()) if waiting not in self.outcomes)
+        record = self._graph.add(task, prior)
+        if self._late is not None and prior is None and record.needs:
+            self._graph.drop(record, "skipped", self._late)
+        else:
+            self._graph.connect(record)
 
     def _end(self) -> None:
         self._ended = True
-        for id in self._planned:
-            task = self.tasks[id]
-            if id in self.outcomes or not isinstance(task, Task):
-                continue
-            unknown = [need for need in task.needs if need not in self.tasks]
-            if certain := [need for need in unknown if need not in task.maybe]:
-                known = ", ".join(map(str, islice(self.tasks, 20)))
-                self._uncompiled(id, f"no task has the id {certain[0]}; there are {known}")
-            elif unknown:
-                # "a $5 bill", and no task 5: it was plain text after all.
-                needs = tuple(need for need in task.needs if need in self.tasks)
-                self.tasks[id] = task = replace(task, needs=needs)
-                self._unmet[id] -= len(unknown)
-                if not self._unmet[id]:
-                    self._ready_to_run(task)
-        self._planned = []
-        for number in [n for n in self._running if not self._calls[n].owners]:
-            self._stop(number)
+        self._graph.end()
+        for number in [n for n in self._queue.running if self._calls.known[n].kept]:
+            self._stop(self._calls.known[number])
 
     def _break(self) -> None:
         """Forget the plan of this round, but keep its launched calls for the plan that follows."""
-        forgotten = set(self._planned) - self._earlier
-        for id in forgotten:
-            task = self.tasks.pop(id)
-            self._unmet.pop(id, None)
-            self._trust.forget(id)
-            self._why.pop(id, None)
-            if self.outcomes.pop(id, None) is None:
-                why = "the planner's stream broke off; its plan is written anew"
-                self._orders.append(Settle(Outcome(id, task.tool, "skipped", error=why)))
-        for number, call in list(self._calls.items()):
-            call.owners = [id for id in call.owners if id not in forgotten]
-            launched = number in self._running or call.returned is not None
-            if not call.owners and not launched:
-                self._forget(number)
-        self._startable = self._known(self._startable.values())
-        self._asked = self._known(self._asked.values())
-        self._not_yet = list(self._known(self._not_yet).values())
-        # What is left is of earlier rounds: edited tasks, which may still wait for each other.
-        self._planned = [id for id in self._planned if id in self._earlier]
-        for need, waiting in list(self._dependants.items()):
-            self._dependants[need] = [id for id in waiting if id not in forgotten]
-        self._heights.forget(forgotten)
+        forgotten = self._graph.forget_plan()
+        self._queue.forget(forgotten)
+        self._calls.disown(forgotten)
+        for id, record in forgotten.items():
+            self._taint.forget(id)
+            call = record.call
+            if call is not None and call.owners and record.state not in ("sharing", "settled"):
+                # A task of an earlier round shared its call, and stands now where it stood.
+                heir = self.records[call.owners[0]]
+                heir.move(record.state)
+                if heir.state == "ready":
+                    self._queue.add(heir.id, call.number, call.rules.limits)
+            record.move("forgotten")
 
-    def _known(self, numbers: Iterable[int]) -> dict[int, int]:
-        """Those of the calls that were not forgotten, by the task that they are launched for."""
-        return {self._calls[n].owners[0]: n for n in numbers if n in self._calls}
+    # ── from waiting to ready ─────────────────────────────────────────────────────────────────
 
-    def _forget(self, number: int) -> None:
-        call = self._calls.pop(number)
-        if self._by_key.get(call.key) == number:
-            del self._by_key[call.key]
-
-    # ── from planned to ready ─────────────────────────────────────────────────────────────────
-
-    def _ready_to_run(self, task: Task) -> None:
+    def _find_call(self, record: TaskRecord) -> None:
         """All needs ended ok: fill the references in, and find or make the call."""
-        prior = self._prior.pop(task.id, None)
+        task, prior = record.task, record.prior
+        assert isinstance(task, Task)
+        record.prior = None
         rules = self._tools.rules(task.tool)
-        earlier = task.id in self._earlier
-        source = self._trust.trace(task, untrusted=rules.untrusted, earlier=earlier)
+        reached = self._taint.trace(task, untrusted=rules.untrusted, earlier=record.earlier)
         try:
             args = substitute(
                 task.args, lambda id: self.outcomes[id].value, lambda id: id in task.needs
             )
             key = self._tools.check(task.tool, args)
         except PlanError as error:
-            self._settle(Outcome(task.id, task.tool, "failed", task.args, error=str(error)))
+            self._graph.drop(record, "failed", str(error))
             return
-        asks = rules.asks or (rules.guarded and source is not None)
-        if prior is not None and self._still_holds(prior, task, args):
-            self._recall(prior, key)
+        if prior is not None and _still_holds(prior, task, args):
+            record.call = self._calls.recall(prior, key, rules)
+            self._graph.settle(record, prior, announce=False)
             return
-        number = self._by_key.get(key)
-        if number is not None and not self._may_share(number):
-            number = None
-        if self._late is not None and (number is None or self._calls[number].owners):
-            self._settle(Outcome(task.id, task.tool, "skipped", args, error=self._late))
-            return
-        if number is not None:
-            call = self._calls[number]
-            call.owners.append(task.id)
-            if call.returned is not None or call.rejected is not None:
-                self._settle_owner(call, task.id)
-            return
-        number = next(self._numbers)
-        self._calls[number] = _Call(task.tool, args, key, [task.id])
-        self._by_key[key] = number
-        if asks:
-            self._asked[task.id] = number
-            if source is not None and not rules.asks:
-                self._why[task.id] = self._reached_from(source)
+        call = self._calls.find(key)
+        if self._late is not None and (call is None or not call.kept):
+            self._graph.drop(record, "skipped", self._late, args)
+        elif call is not None:
+            self._share(record, call)
         else:
-            self._admit(number)
+            record.call = call = self._calls.add(task.tool, args, key, rules, task.id)
+            if rules.asks or (rules.guarded and reached is not None):
+                record.why_asked = None if rules.asks else reached
+                record.move("asked")
+            else:
+                self._admit(record, call)
 
-    def _reached_from(self, source: int) -> str:
-        if source == EARLIER_TURN:
-            return "an untrusted result of an earlier turn may have reached it"
-        return f"the untrusted result of task {source} ({self.tasks[source].tool}) reaches it"
-
-    @staticmethod
-    def _still_holds(prior: Outcome, task: Task, args: Mapping[str, Any]) -> bool:
-        """Whether a task was not edited since it ended, nor was what it waited for."""
-        return prior.args == args and prior.tool == task.tool and prior.status != "skipped"
-
-    def _may_share(self, number: int) -> bool:
-        call = self._calls[number]
-        if call.rejected is not None or not call.owners:
-            return True
-        # What failed in an earlier round was planned again to be tried again.
-        failed_earlier = call.earlier and call.returned is not None and call.returned.error
-        return self._tools.rules(call.tool).shared and not failed_earlier
-
-    def _recall(self, prior: Outcome, key: str) -> None:
-        """Settle a task with its outcome from an earlier round, which equal calls may share."""
-        number = next(self._numbers)
-        call = _Call(prior.tool, prior.args, key, [prior.id], earlier=True)
-        if prior.status == "rejected":
-            call.rejected = prior.error
+    def _share(self, record: TaskRecord, call: Call) -> None:
+        """An equal call is known: wait for it, or take it over from a plan that broke off."""
+        kept = call.kept
+        record.call = call
+        call.owners.append(record.id)
+        if call.ended:
+            self._settle_owner(call, record)
         else:
-            call.returned = Returned.again(number, prior)
-        self._calls[number] = call
-        self._by_key[key] = number
-        self._settle(prior, announce=False)
+            record.move("running" if kept else "sharing")
 
-    def _admit(self, number: int) -> None:
+    def _admit(self, record: TaskRecord, call: Call) -> None:
         """Let a call start: at once, or when the scheduler has taken over."""
-        call = self._calls[number]
-        early = self._early_start and self._tools.rules(call.tool).early_start
-        if early or self._taken_over:
-            self._startable[call.owners[0]] = number
-            self._push(call.owners[0])
+        if self._taken_over or (self._early_start and call.rules.early_start):
+            record.move("ready")
+            self._queue.add(record.id, call.number, call.rules.limits)
         else:
-            self._not_yet.append(number)
+            record.move("held")
 
     def _take_over(self) -> None:
         self._taken_over = True
-        waiting, self._not_yet = self._not_yet, []
-        for number in waiting:
-            self._admit(number)
+        for record in self.records.values():
+            if record.state == "held":
+                self._admit(record, _call_of(record))
 
-    # ── from ready to running ─────────────────────────────────────────────────────────────────
+    # ── from ready to settled ─────────────────────────────────────────────────────────────────
 
     def _launch(self) -> None:
         """Fill the free slots, the call with the longest path of waiting tasks behind it first."""
-        crowded = len(self._startable) > self._free > 0 or any(self._parked.values())
-        if crowded:
-            for id in self._heights.rank() & self._startable.keys():
-                self._push(id)
-        while self._free and self._ready:
-            entry = heappop(self._ready)
-            if self._is_stale(entry):
-                continue
-            _, id, number = entry
-            call = self._calls[number]
-            limits = self._tools.rules(call.tool).limits
-            full = next((name for name, most in limits.items() if self._used[name] >= most), None)
-            if full is not None:
-                heappush(self._parked[full], entry)
-                continue
-            del self._startable[id]
+        for id in self._queue.start():
+            record = self.records[id]
+            record.move("running")
+            call = _call_of(record)
             call.launched_for = id
-            self._running.add(number)
-            self._free -= 1
-            for name in limits:
-                self._used[name] += 1
-            self._orders.append(Launch(number, id, call.tool, call.args))
-
-    def _push(self, id: int) -> None:
-        heappush(self._ready, (-self._heights[id], id, self._startable[id]))
-
-    def _is_stale(self, entry: tuple[int, int, int]) -> bool:
-        return self._startable.get(entry[1]) != entry[2]
+            self._orders.append(call.launch(id))
 
     def _ask(self) -> None:
         """Ask about all calls that need a person at once, after everything else has run."""
-        idle = not self._running and not self._startable
-        if self._asked and self._ended and self._taken_over and idle:
-            asked = [
-                (id, number, self._calls[number]) for id, number in sorted(self._asked.items())
-            ]
-            calls = tuple(Launch(number, id, call.tool, call.args) for id, number, call in asked)
-            why = {call.id: self._why[call.id] for call in calls if call.id in self._why}
+        if not self._ended or not self._taken_over or self.finished or not self._queue.idle:
+            return
+        records = (it for it in self.records.values() if it.state == "asked")
+        asked = {it.id: it for it in sorted(records, key=attrgetter("id"))}
+        if asked:
+            calls = tuple(_call_of(record).launch(id) for id, record in asked.items())
+            why = {id: it.why_asked for id, it in asked.items() if it.why_asked is not None}
             self._orders.append(Ask(calls, why))
 
     def _decide(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
-            number = self._asked.pop(decision.id, None)
-            if number is None:
+            record = self.records.get(decision.id)
+            if record is None or record.state != "asked":
                 continue  # the deadline passed while the person was deciding
-            call = self._calls[number]
+            call = _call_of(record)
             if decision.rejected is not None:
                 call.rejected = decision.rejected
                 self._settle_owners(call)
@@ -399,106 +233,63 @@ class Schedule:
             if decision.args is not None:
                 # An equal call shares what the person made of it.
                 call.args, call.edited = decision.args, True
-            self._admit(number)
+            self._admit(record, call)
 
     def _return(self, returned: Returned) -> None:
-        if returned.call in self._running:
-            self._release(returned.call)
-            call = self._calls[returned.call]
+        if returned.call in self._queue.running:
+            self._queue.release(returned.call)
+            call = self._calls.known[returned.call]
             call.returned = returned
             self._settle_owners(call)
 
-    def _release(self, number: int) -> None:
-        self._running.discard(number)
-        self._free += 1
-        for name in self._tools.rules(self._calls[number].tool).limits:
-            self._used[name] -= 1
-            parked = self._parked[name]
-            # A stale entry wakes nobody, and those behind it would wait for ever.
-            while parked and self._is_stale(parked[0]):
-                heappop(parked)
-            if parked:
-                heappush(self._ready, heappop(parked))
-
-    def _stop(self, number: int, *, keep: bool = False) -> None:
-        self._release(number)
-        self._orders.append(Cancel(number))
-        if not keep:
-            self._forget(number)
-
-    # ── settling ──────────────────────────────────────────────────────────────────────────────
-
-    def _settle(self, outcome: Outcome, *, announce: bool = True) -> None:
-        prior = self._prior.pop(outcome.id, None)
-        if prior is not None and prior.status == outcome.status:
-            outcome, announce = prior, False
-        self.outcomes[outcome.id] = outcome
-        self._settled.append(outcome)
-        if announce:
-            self._orders.append(Settle(outcome))
-
-    def _propagate(self) -> None:
-        """Tell the tasks that waited. Skipping one can strand another, so until nothing moves."""
-        while self._settled:
-            outcome = self._settled.popleft()
-            for id in self._dependants.pop(outcome.id, ()):
-                task = self.tasks[id]
-                if not isinstance(task, Task) or id in self.outcomes:
-                    continue
-                if not outcome.ok:
-                    self._skip(task, outcome)
-                    continue
-                self._unmet[id] -= 1
-                if not self._unmet[id]:
-                    self._ready_to_run(task)
-
-    def _skip(self, task: Task, need: Outcome) -> None:
-        how = "failed" if need.status == "failed" else f"was {need.status}"
-        why = f"needs {need.id}, which {how}"
-        self._settle(Outcome(task.id, task.tool, "skipped", task.args, error=why))
-
-    def _settle_owners(self, call: _Call) -> None:
+    def _settle_owners(self, call: Call) -> None:
         for id in call.owners:
-            self._settle_owner(call, id)
+            self._settle_owner(call, self.records[id])
 
-    def _settle_owner(self, call: _Call, id: int) -> None:
+    def _settle_owner(self, call: Call, record: TaskRecord) -> None:
         """Give a task the outcome of the call that it waits for."""
         if call.edited:
-            self.edited.add(id)
-        outcome = Outcome(id, call.tool, "rejected", call.args, error=call.rejected)
-        if (it := call.returned) is not None:
-            outcome = Outcome(
-                id,
-                call.tool,
-                "ok" if it.error is None else "failed",
-                call.args,
-                it.value,
-                it.error,
-                it.started_at,
-                it.ended_at,
-                it.attempts,
-                reused=id != call.owners[0],
-            )
-        self._settle(outcome)
+            self.edited.add(record.id)
+        self._graph.settle(record, call.outcome(record.id))
+
+    def _stop(self, call: Call, *, keep: bool = False) -> None:
+        self._queue.release(call.number)
+        self._orders.append(Cancel(call.number))
+        if not keep:
+            self._calls.forget(call)
 
     def _expire(self, seconds: float, known: tuple[Outcome, ...]) -> None:
         self._late = why = f"the turn's deadline of {seconds:g} s passed"
-        ended = {outcome.id: outcome for outcome in known if outcome.id in self.tasks}
-        for number in list(self._running):
-            call = self._calls[number]
+        ended = {outcome.id: outcome for outcome in known if outcome.id in self.records}
+        for call in [self._calls.known[number] for number in self._queue.running]:
             before = next((ended[id] for id in call.owners if id in ended), None)
-            late = Returned(number, error=why)
-            call.returned = Returned.again(number, before) if before is not None else late
+            late = Returned(call.number, error=why)
+            call.returned = late if before is None else Returned.again(call.number, before)
             self._settle_owners(call)
-            self._stop(number, keep=not call.owners)
-        for id, outcome in ended.items():
-            if id not in self.outcomes:
-                self._settle(outcome)
-        for id, task in self.tasks.items():
-            if id not in self.outcomes:
-                args = task.args if isinstance(task, Task) else {}
-                self._settle(Outcome(id, task.tool, "skipped", args, error=why))
+            self._stop(call, keep=call.kept)
+        self._queue.clear()
+        for id, record in self.records.items():
+            if record.state == "settled":
+                continue
+            if id in ended:
+                self._graph.settle(record, ended[id])
+            else:
+                self._graph.drop(record, "skipped", why)
         self._ended = True
-        self._startable.clear()
-        self._not_yet.clear()
-        self._asked.clear()
+
+    def validate(self) -> None:
+        """Raises AssertionError if an invariant does not hold. It costs a walk over all tasks."""
+        self._graph.validate()
+        self._queue.validate()
+        self._calls.validate()
+        invariants.validate(self.records, self._queue, self._calls)
+
+
+def _call_of(record: TaskRecord) -> Call:
+    assert record.call is not None
+    return record.call
+
+
+def _still_holds(prior: Outcome, task: Task, args: Mapping[str, Any]) -> bool:
+    """Whether a task was not edited since it ended, nor was what it waited for."""
+    return prior.args == args and prior.tool == task.tool and prior.status != "skipped"

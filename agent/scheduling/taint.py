@@ -6,26 +6,12 @@ since the planner has read it by then. So it does with all that is planned in a 
 planner reads the answer: results and answers carry a mark. The order of `after` carries no data.
 """
 
-from collections.abc import Iterable
-from typing import Any
-
-from langchain_core.messages import BaseMessage
-
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Task
-
-EARLIER_TURN = 0
-"""In place of a task, where the untrusted result is one of an earlier turn."""
-UNTRUSTED: dict[str, Any] = {"openWorldHint": True}
-"""The mark, in the `response_metadata` of a message."""
+from llm_compiler.scheduling.facts import TaskId
 
 
-def untrusted(messages: Iterable[BaseMessage]) -> bool:
-    """Whether one of the messages is an untrusted result, or an answer made where one was read."""
-    return any(UNTRUSTED.items() <= message.response_metadata.items() for message in messages)
-
-
-class Trust:
+class Taint:
     """Traces the untrusted results of one turn.
 
     Args:
@@ -33,31 +19,35 @@ class Trust:
     """
 
     def __init__(self, *, conversation: bool = False) -> None:
-        self._sources: dict[int, int] = {}
-        self._read = EARLIER_TURN if conversation else None
+        self._reached: dict[TaskId, str] = {}
+        """By task, what of an untrusted result has reached it, or its own result."""
+        earlier_turn = "an untrusted result of an earlier turn may have reached it"
+        self._read = earlier_turn if conversation else None
+        """What of an untrusted result the planner of this round has read."""
 
-    def trace(self, task: Task, *, untrusted: bool, earlier: bool) -> int | None:
-        """The task, or `EARLIER_TURN`, whose untrusted result reaches this one's arguments.
+    def trace(self, task: Task, *, untrusted: bool, earlier: bool) -> str | None:
+        """Which untrusted result reaches a task's arguments, in words that follow "because".
 
         Args:
             task: All its needs have been traced.
             untrusted: Whether nobody vouches for what its tool returns.
             earlier: Whether it is of an earlier round.
         """
-        source = None
-        if self._sources:
+        reached = None
+        if self._reached:
             referred = {reference.id for reference in references(task.args)}
-            reached = (id for id in task.needs if id in referred and id in self._sources)
-            source = next((self._sources[id] for id in reached), None)
-        if source is None and not earlier:
-            source = self._read
+            tainted = (id for id in task.needs if id in referred and id in self._reached)
+            reached = next((self._reached[id] for id in tainted), None)
+        if reached is None and not earlier:
+            reached = self._read
         if untrusted:
-            self._sources[task.id] = task.id
-        elif source is not None:
-            self._sources[task.id] = source
+            own = f"the untrusted result of task {task.id} ({task.tool}) reaches it"
+            self._reached[task.id] = own
+        elif reached is not None:
+            self._reached[task.id] = reached
         if earlier and self._read is None:
-            self._read = self._sources.get(task.id)
-        return source
+            self._read = self._reached.get(task.id)
+        return reached
 
-    def forget(self, id: int) -> None:
-        self._sources.pop(id, None)
+    def forget(self, id: TaskId) -> None:
+        self._reached.pop(id, None)

@@ -115,7 +115,9 @@ def serving(models: str, *graphs: str, jobs: int) -> Iterator[tuple[Server, Lang
     """A server of these graphs, and a client that no pool of connections holds back."""
     paths = {name: f"./tests/bench/load_graphs.py:{name}" for name in graphs}
     with server(
-        config={"graphs": paths}, jobs=jobs, OPENAI_BASE_URL=models, OPENAI_API_KEY="unused"
+        config={"graphs": paths},
+        jobs=jobs,
+        environment={"OPENAI_BASE_URL": models, "OPENAI_API_KEY": "unused"},
     ) as running:
         # None is kept: a server that is late closes a kept one just when its next request comes.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)

@@ -97,7 +97,8 @@ async def main() -> None:
     for plan in plans.values():
         await turn(plan, wanted.tasks)
     gc.freeze()
-    yardstick, measured = [], {name: [] for name in plans}
+    yardstick: list[float] = []
+    measured: dict[str, list[float]] = {name: [] for name in plans}
     for _ in range(wanted.runs):
         yardstick.append(await bare(wanted.tasks))
         for name, plan in plans.items():

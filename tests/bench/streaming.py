@@ -13,7 +13,8 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -136,13 +137,13 @@ async def main() -> None:
     runs = parser.parse_args().runs
     await streamed(fan_out("wait", 2, 0.0))
 
-    async def median(measure: Callable[[], Any]) -> float:
-        return statistics.median([await measure() for _ in range(runs)])
+    async def median(measure: Callable[[], Awaitable[float]]) -> float:
+        return float(statistics.median([await measure() for _ in range(runs)]))
 
     early = await delays(runs)
     print(f"closing bracket to call: median {statistics.median(early):.1f} ms")
     for tool, count in (("wait", 8), ("block", 8), ("block", 32)):
-        ratio = await median(lambda t=tool, c=count: against_limit(t, c))
+        ratio = await median(partial(against_limit, tool, count))
         kind = "sync" if tool == "block" else "async"
         print(f"{count} {kind} tools of 0.5 s: {ratio:.3f} times the limit")
     print(f"uneven DAG of ten: {await median(makespan):.3f} times its critical path")

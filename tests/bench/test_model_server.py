@@ -225,7 +225,7 @@ def test_client_that_leaves_a_stalled_reply_is_recorded() -> None:
     async def read_until_silence() -> ModelServer:
         async with fast(Reply(PLAN, stall_after=10)) as server:
             got = ""
-            stream = chat(server).astream("x")
+            stream: Any = chat(server).astream("x")
             async for chunk in stream:
                 got += str(chunk.content)
                 if len(got) == 10:

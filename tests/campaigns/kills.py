@@ -7,13 +7,18 @@ hits then is also the machine's doing, so the ledgers of broken promises are kep
 """
 
 import multiprocessing
+import os
 import shutil
+import sys
 import tempfile
 import time
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from random import Random
 from typing import Literal
+
+import pytest
 
 from tests.campaigns import restartable
 from tests.campaigns.ledger import read
@@ -116,4 +121,8 @@ def _warm() -> ForkServerContext:
     """Children of a process that has imported everything, and has no threads."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", restartable.__name__])
+    with pytest.MonkeyPatch.context() as patch:
+        # Before Python 3.13 that process imports by the environment's path, not by ours.
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        forkserver.ensure_running()
     return context

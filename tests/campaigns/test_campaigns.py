@@ -24,6 +24,8 @@ from tests.campaigns.leftovers import Leftovers, temporary_folder
 from tests.campaigns.promises import judged
 from tests.campaigns.restartable import ANSWER
 
+pytestmark = pytest.mark.slow
+
 SEED = 20
 needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 
@@ -44,6 +46,7 @@ def test_killed_turns_end_as_promised_with_sqlite(said: list[str]) -> None:
 
 
 @needs_sigkill
+@pytest.mark.server
 def test_killed_turns_end_as_promised_with_postgres(said: list[str], postgres: str) -> None:
     report = kills.campaign(SEED, 6, said.append, "postgres", postgres)
     assert not report.broken, report.text()

@@ -47,4 +47,4 @@ def _is_read_or_allowed(source: Any, filename: Any) -> bool:
     if filename == "<expr>":  # numexpr's
         allowed: frozenset[str] = _state.allowed
         return bytes(source).decode() in allowed
-    return filename == "<unknown>"  # `ast.parse`, which executes nothing
+    return bool(filename == "<unknown>")  # `ast.parse`, which executes nothing

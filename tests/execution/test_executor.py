@@ -139,7 +139,9 @@ async def test_error_message_of_langchain_is_a_failure(threads: Threads) -> None
     assert (await run(executor(threads, it))).error == "no such city"
 
 
-@pytest.mark.parametrize("value", [object(), iter([1]), {"a": {1: object()}}], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), iter([1]), {"a": {1: object()}}], ids=["object", "iterator", "nested"]
+)
 async def test_result_that_no_json_holds_is_a_failure(threads: Threads, value: Any) -> None:
     async def it() -> Any:
         return value

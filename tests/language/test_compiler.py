@@ -262,8 +262,9 @@ def test_any_plan_compiles_or_says_why(text: str) -> None:
 
 
 def data(**what: Any) -> TaskData:
-    task = {"id": 3, "tool": "math", "args": {}, "needs": [], "thought": ""} | what
-    return TaskData(**task)  # type: ignore[typeddict-item]
+    task: Any = {"id": 3, "tool": "math", "args": {}, "needs": [], "thought": ""}
+    made: TaskData = task | what
+    return made
 
 
 def test_edited_arguments_are_checked_and_their_references_are_needs() -> None:
@@ -331,7 +332,7 @@ def settled(text: str) -> dict[int, tuple[str, str | None]]:
     """How the tasks of a plan end whose calls all return "done"."""
     schedule = Schedule(TOOLS, max_parallel=4)
     facts: list[Any] = [*map(Planned, compiled(text)), PlanEnded()]
-    ended = {}
+    ended: dict[int, tuple[str, str | None]] = {}
     while facts:
         for order in schedule.handle(facts.pop(0)):
             if isinstance(order, Launch):

@@ -451,10 +451,10 @@ def test_without_tools_there_is_only_an_answer() -> None:
     assert not rules.accepts("1. join()")
 
 
-@pytest.mark.parametrize("example", examples())
-def test_worked_plan_is_one_that_the_model_may_write(example: str) -> None:
-    assert example.startswith("Question: ")
-    assert GRAMMARS["shipped"].accepts(example.rpartition("Question: ")[2].partition("\n")[2])
+def test_worked_plans_are_ones_that_the_model_may_write() -> None:
+    assert all(example.startswith("Question: ") for example in examples())
+    plans = [example.rpartition("Question: ")[2].partition("\n")[2] for example in examples()]
+    assert [plan for plan in plans if not GRAMMARS["shipped"].accepts(plan)] == []
 
 
 def test_later_round_goes_on_from_its_first_id() -> None:
@@ -467,6 +467,7 @@ def test_later_round_goes_on_from_its_first_id() -> None:
 
 
 @pytest.mark.parametrize("name", TOOLBOXES)
+@pytest.mark.local
 async def test_local_model_writes_nothing_else(name: str) -> None:
     endpoint = await LOCAL_SERVER.start()
     tools = TOOLBOXES[name]
@@ -484,19 +485,15 @@ async def test_local_model_writes_nothing_else(name: str) -> None:
         "grammar": text,
         "cache_prompt": True,
         "temperature": 1.2,
+        "seed": 1,
         "max_tokens": 120,
     }
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     async with httpx.AsyncClient(headers=headers, timeout=100) as client:
-        for seed in range(2):
-            reply = await client.post(
-                f"{endpoint.base_url}/chat/completions", json=body | {"seed": seed}
-            )
-            choice = reply.json()["choices"][0]
-            plan = choice["message"]["content"]
-            whole = choice["finish_reason"] == "stop"
-            assert rules.accepts(plan) or not whole, plan
-            tasks = compiled(tools, plan)
-            assert [
-                task for task in tasks[: None if whole else -1] if isinstance(task, Refused)
-            ] == []
+        reply = await client.post(f"{endpoint.base_url}/chat/completions", json=body)
+    choice = reply.json()["choices"][0]
+    plan = choice["message"]["content"]
+    whole = choice["finish_reason"] == "stop"
+    assert rules.accepts(plan) or not whole, plan
+    tasks = compiled(tools, plan)
+    assert [task for task in tasks[: None if whole else -1] if isinstance(task, Refused)] == []

@@ -39,7 +39,6 @@ def joined() -> str:
         ([tool("join")(joined)], "a tool is named 'join', a word of the plan language; rename it"),
         ([tool("answer")(joined)], "a tool is named 'answer'"),
     ],
-    ids=repr,
 )
 def test_names_that_two_tools_or_the_language_have_are_refused_at_once(
     tools: list[Any], error: str

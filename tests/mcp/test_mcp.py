@@ -131,7 +131,7 @@ def pids(ledger: Path) -> list[int]:
 
 def runs(pid: int) -> bool:
     # Not every system's first process buries what others leave.
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return bool(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
 async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configure) -> None:
@@ -423,6 +423,8 @@ import asyncio, sys
 from langchain_core.messages import HumanMessage
 from llm_compiler import build_graph
 from tests.support.scripted import ScriptedModel
+
+pytestmark = pytest.mark.server
 graph = build_graph([], planner=ScriptedModel('1. describe("K2")'), joiner=ScriptedModel("Done."))
 ask = {"messages": [HumanMessage("What?")]}
 state = graph.invoke(ask) if sys.argv[1] == "sync" else asyncio.run(graph.ainvoke(ask))

@@ -131,6 +131,7 @@ async def test_what_cannot_pass_is_not_asked_again(serve: Serve, role: str, faul
     assert asked(server, role) == 1
 
 
+@pytest.mark.slow
 async def test_a_refused_connection_names_role_model_and_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

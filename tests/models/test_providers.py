@@ -183,7 +183,7 @@ async def test_a_server_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_too_many_requests_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = [Reply(status=429, retry_after=0.01), Reply(status=500), "1. add(1, 2)\n2. join()"]
+    plan: Any = [Reply(status=429, retry_after=0.01), Reply(status=500), "1. add(1, 2)\n2. join()"]
     script = by_role({"Write a plan": plan, "Answer": "Three."})
     with ModelServer(script, first_token=0, rate=None) as server:
         point_to(monkeypatch, server)

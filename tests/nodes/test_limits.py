@@ -84,7 +84,7 @@ async def test_calls_of_a_plan_that_broke_off_outlive_the_deadline(ledger: Ledge
     ledger.gate("slow")
     plan = "3. echo('ran')\n5. echo('slow')\n6. add(2, 2)\n7. echo($6)\n"
     ran = asyncio.Event()
-    broken = [plan, ran, ModelError("", transient=True, wait=0)]
+    broken: Any = [plan, ran, ModelError("", transient=True, wait=0)]
     joiner = ScriptedModel("Done.")
     compiled = build_graph(
         ledger.tools,
@@ -176,7 +176,8 @@ async def test_deadline_counts_what_ran_before_a_tool_interrupted(ledger: Ledger
         checkpointer=InMemorySaver(),
     )
     compiled.clock = clock
-    for input in (ASK, Command(resume="yes"), Command(resume="quite")):
+    inputs: Any = (ASK, Command(resume="yes"), Command(resume="quite"))
+    for input in inputs:
         clock.time += 5000
         state = await compiled.ainvoke(input, THREAD)
     assert state["outcomes"]["1"]["value"] == "yes quite"

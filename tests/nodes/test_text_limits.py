@@ -52,6 +52,7 @@ def texts(server: ModelServer, name: str) -> list[str]:
 # ── conversations ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 async def test_two_hundred_turns_keep_the_prompts_bounded(serve: Serve) -> None:
     asked = iter(range(200))
     server = serve(joiner=lambda _: Reply(f"answer {next(asked)} " + "so it is " * 30))

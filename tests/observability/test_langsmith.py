@@ -36,7 +36,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[TraceServer]:
 
 
 def _forget() -> None:
-    get_env_var.cache_clear()
+    get_env_var.cache_clear()  # type: ignore[attr-defined]
     _client.cache_clear()
 
 

@@ -45,15 +45,15 @@ class Spans:
     def __init__(self, exporter: InMemorySpanExporter) -> None:
         self._exporter = exporter
 
-    def __call__(self, name: str) -> list[ReadableSpan]:
+    def __call__(self, name: str) -> list[Any]:
         return [span for span in self.all if span.name == name]
 
-    def one(self, name: str) -> ReadableSpan:
+    def one(self, name: str) -> Any:
         (span,) = self(name)
         return span
 
     @property
-    def all(self) -> tuple[ReadableSpan, ...]:
+    def all(self) -> tuple[Any, ...]:
         return self._exporter.get_finished_spans()
 
     def tree(self) -> dict[str, list[str]]:
@@ -143,8 +143,9 @@ async def test_a_failed_call_says_so(spans: Spans, ledger: Ledger) -> None:
 
 
 async def test_a_failed_model_fails_its_turn(spans: Spans, ledger: Ledger) -> None:
+    broken: Any = [ValueError("no such model")]
     with pytest.raises(Exception, match="ValueError; try again"):
-        await graph(ledger, [ValueError("no such model")]).ainvoke(ASK)
+        await graph(ledger, broken).ainvoke(ASK)
     for name in ("chat ScriptedModel", "invoke_agent LLM Compiler"):
         span = spans.one(name)
         assert span.status.status_code is StatusCode.ERROR
@@ -157,7 +158,7 @@ async def test_a_turn_that_waits_for_a_person_is_two_spans(spans: Spans, ledger:
     config: Any = {"configurable": {"thread_id": "t-2"}}
     context = Context(approve=("add",))
     await asking.ainvoke(ASK, config, context=context)
-    decision = Command(resume={"decisions": [{"type": "approve"}]})
+    decision: Any = Command(resume={"decisions": [{"type": "approve"}]})
     await asking.ainvoke(decision, config, context=context)
     runs = spans("invoke_agent LLM Compiler")
     assert [run.attributes["llm_compiler.end"] for run in runs] == ["stopped", "answered"]
@@ -228,7 +229,7 @@ def test_usage_that_comes_in_several_chunks_is_added_up(spans: Spans) -> None:
     with model_call("some:model", "some", "planner") as call:
         for input, output in ((100, 0), (0, 7), (-1, -1)):
             usage = UsageMetadata(input_tokens=input, output_tokens=output, total_tokens=0)
-            call.take(AIMessageChunk("", usage_metadata=usage))
+            call.take(AIMessageChunk(content="", usage_metadata=usage))
     attributes = spans.one("chat model").attributes
     assert attributes["gen_ai.usage.input_tokens"] == 100
     assert attributes["gen_ai.usage.output_tokens"] == 7

@@ -54,7 +54,8 @@ async def test_a_message_in_place_of_a_decision_starts_a_new_turn(ledger: Ledger
     assert texts(state) == ["First?", "x", left, left, left, LEFT, "Second?", "y", "Second."]
     assert [task["args"] for task in state["plan"]] == [{"value": "y"}]
     # A decision that comes too late finds nothing to decide on, however it is sent.
-    for late in (Command(resume=APPROVED), Command(resume={request.id: APPROVED})):
+    answers: Any = (Command(resume=APPROVED), Command(resume={request.id: APPROVED}))
+    for late in answers:
         again = await compiled.ainvoke(late, THREAD, context=APPROVE)
         assert again["messages"] == state["messages"]
     assert ledger.begun == ["x", "y"]

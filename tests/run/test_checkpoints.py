@@ -35,7 +35,7 @@ from llm_compiler.state import State
 from tests.support.protocol import follows_protocol
 from tests.support.scripted import Ledger, ScriptedModel, wiping
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.server, pytest.mark.timeout(60)]
 
 KINDS = ["memory", "sqlite", "sync sqlite", "postgres"]
 ASK: Any = {"messages": [HumanMessage("What?")]}

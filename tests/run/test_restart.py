@@ -32,7 +32,7 @@ async def test_a_cancelled_scheduler_goes_on_where_it_stood(
     graph = build_graph(
         ledger.tools, planner=planner, joiner=ScriptedModel("Done."), checkpointer=saver
     )
-    config = {**THREAD, "max_concurrency": max_concurrency} if max_concurrency else THREAD
+    config: Any = {**THREAD, "max_concurrency": max_concurrency} if max_concurrency else THREAD
     nodes: list[str] = []
 
     async def first() -> None:
@@ -74,7 +74,7 @@ async def test_no_max_concurrency_deadlocks(modes: Any, max_concurrency: int) ->
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )
-    config = {**THREAD, "max_concurrency": max_concurrency}
+    config: Any = {**THREAD, "max_concurrency": max_concurrency}
 
     async def run() -> None:
         async for _ in graph.astream(ASK, config, stream_mode=modes):
@@ -175,6 +175,7 @@ def _run(folder: Path, how: str, die: str, journaled: str = "") -> subprocess.Po
         ("d", "1235"),
     ],
 )
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_call_and_resumed_in_another_process(
     tmp_path: Path, die: str, journaled: str
 ) -> None:

@@ -16,7 +16,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 
-from llm_compiler import build_graph
+from llm_compiler import Context, build_graph
 from llm_compiler.run.sync_bridge import LoopThreads
 from llm_compiler.state import State
 from tests.support.scripted import Ledger, ScriptedModel
@@ -91,7 +91,7 @@ def test_sync_tools_all_run_at_once(count: int) -> None:
 
     plan = "".join(f"{i}. meet({i})\n" for i in range(1, count + 1)) + "99. join()"
     compiled = build_graph([meet], planner=ScriptedModel(plan), joiner=ScriptedModel("Met."))
-    state = compiled.invoke(ASK, context={"max_parallel": count})
+    state = compiled.invoke(ASK, context=Context(max_parallel=count))
     assert [outcome["status"] for outcome in state["outcomes"].values()] == ["ok"] * count
 
 
@@ -100,7 +100,7 @@ def test_closing_a_stream_early_cancels_its_calls() -> None:
     ledger.gate("never")
     planner = ScriptedModel("1. echo('never')\n2. join()")
     compiled = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel())
-    stream = compiled.stream(ASK, stream_mode="custom")
+    stream: Any = compiled.stream(ASK, stream_mode="custom")
     for event in stream:
         if event["event"] == "task.started":
             break

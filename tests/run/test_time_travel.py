@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
+from pydantic import PrivateAttr
 
 from llm_compiler import Context, build_graph
 from tests.support.protocol import follows_protocol
@@ -35,9 +36,11 @@ async def saver(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
 class Rounds(ScriptedModel):
     """Says what the round asks for, however often it is gone back to."""
 
+    _choice: Callable[[str], str] = PrivateAttr()
+
     def __init__(self, first: str, second: str, in_second: Callable[[str], bool]) -> None:
         super().__init__(*[first] * 50)
-        object.__setattr__(self, "_choice", lambda prompt: second if in_second(prompt) else first)
+        self._choice = lambda prompt: second if in_second(prompt) else first
 
     async def _astream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         self.replies[self.at] = self._choice("\n".join(m.text for m in messages))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler.language.task import Task
-from llm_compiler.scheduling.critical_path import circle
+from llm_compiler.scheduling.critical_path import find_cycle
 from llm_compiler.scheduling.facts import Planned
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.cost import grows_linearly
@@ -46,7 +46,7 @@ def test_a_circle_is_found_when_it_closes_and_only_then(
     waiting = Waiting()
     for id, its in zip(order, needs, strict=False):
         task = Task(id, "read", needs=tuple(its))
-        found = circle(task, waiting.needs_of, waiting.dependants_of)
+        found = find_cycle(task, waiting.needs_of, waiting.dependants_of)
         assert (found is not None) == waiting.leads_back(task)
         if found is None:
             waiting.needs[id] = task.needs

@@ -8,6 +8,10 @@ import httpx
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+# One for all: each makes a TLS context of its own. It keeps no connection to a server that ends.
+_CLIENT: Final = httpx.Client(
+    limits=httpx.Limits(max_keepalive_connections=0), timeout=30, trust_env=False
+)
 TOKENS: Final = {"alice": "alices-own-bearer-token", "bob": "bobs-own-bearer-token"}
 
 
@@ -33,4 +37,4 @@ def request(url: str, path: str, token: str | None = None, **given: Any) -> http
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     method = given.pop("method", "POST")
-    return httpx.request(method, url + path, headers=headers, timeout=30, trust_env=False, **given)
+    return _CLIENT.request(method, url + path, headers=headers, **given)

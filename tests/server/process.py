@@ -1,6 +1,6 @@
 """A real `langgraph dev` process of this application, for tests that use it as its users do.
 
-with server(OPENAI_BASE_URL=models.base_url, OPENAI_API_KEY="unused") as process:
+with server(environment={"OPENAI_BASE_URL": models.base_url, …}) as process:
     client = get_client(url=process.url)
 """
 
@@ -95,7 +95,7 @@ def server(
     jobs: int = 10,
     startup: float = 60.0,
     blocking: bool = False,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A `langgraph dev` process on a free port of loopback; up on entry, gone on exit.
 
@@ -108,7 +108,7 @@ def server(
     folder = Path(tempfile.mkdtemp(prefix="llm-compiler-server-"))
     try:
         lay_out(folder, config or {})
-        started = _start(folder, jobs, environment)
+        started = _start(folder, jobs, environment or {})
         try:
             started.wait_until_up(startup)
             yield started

@@ -31,7 +31,7 @@ def probing(
     gates: Gates,
     *,
     environment: Mapping[str, str] | None = None,
-    **config: Any,
+    config: Mapping[str, Any] | None = None,
 ) -> Iterator[process.Server]:
     """A server of the shipped graph and of the probes, whose tools knock at `gates`."""
     graphs = {
@@ -39,8 +39,8 @@ def probing(
         PROBES: "./tests/server/probes.py:graph",
     }
     with process.server(
-        config={"graphs": graphs, **config},
-        **{
+        config={"graphs": graphs, **(config or {})},
+        environment={
             "OPENAI_BASE_URL": models.base_url,
             "OPENAI_API_KEY": "unused",
             "GATES": gates.url,

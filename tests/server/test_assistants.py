@@ -13,6 +13,8 @@ from tests.server import process
 from tests.server.gates import Gates
 from tests.server.talk import PROBES, answer, asking, probing, scripted
 
+pytestmark = pytest.mark.server
+
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "maxLength", "maxItems", "enum"}
 TEXTS = {"model", "planner_model", "joiner_model", "approve", "allow", "documents"}
 """Fields of free text, which nothing but their description bounds."""
@@ -127,19 +129,15 @@ async def test_two_assistants_run_side_by_side_and_do_not_mix(
     client: LangGraphClient, models: ModelServer, gates: Gates
 ) -> None:
     gates.hold("left", "right")
-    one = await client.assistants.create(
-        PROBES,
-        context={
+    settings: list[Any] = [
+        {
             "planner_model": "openai:plan-a", "joiner_model": "openai:join-a",
             "allow": ["knock"], "max_tasks": 1, "joiner_prompt": VERSE,
         },
-        name="a",
-    )  # fmt: skip
-    other = await client.assistants.create(
-        PROBES,
-        context={"model": "openai:b", "planner_prompt": TERSE, "more_examples": [WORKED]},
-        name="b",
-    )
+        {"model": "openai:b", "planner_prompt": TERSE, "more_examples": [WORKED]},
+    ]  # fmt: skip
+    one = await client.assistants.create(PROBES, context=settings[0], name="a")
+    other = await client.assistants.create(PROBES, context=settings[1], name="b")
     plans = {
         one["assistant_id"]: '1. knock("left")\n2. knock("open")\njoin()',
         other["assistant_id"]: '1. knock("right")\n2. wipe("open")\njoin()',

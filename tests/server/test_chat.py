@@ -12,6 +12,8 @@ from tests.server import process
 from tests.server.gates import Gates
 from tests.server.talk import ANSWER, PROBES, asking, kinds, probing, scripted
 
+pytestmark = pytest.mark.server
+
 PLAN = '1. knock("a")\n2. knock("b")\n3. nothing()\n4. after 1: knock("c")\njoin()'
 MODES: list[Any] = ["messages-tuple", "updates", "values", "custom"]
 REPLAN = "REPLAN: the other name"
@@ -94,7 +96,7 @@ async def test_half_verdicts_and_plans_are_shown_to_nobody(client: LangGraphClie
         if part.event == "messages" and part.data[0]["type"] == "AIMessageChunk":
             shown += part.data[0]["content"]
         assert part.event in ("metadata", "messages", "values")
-    values = (await client.threads.get_state(thread["thread_id"]))["values"]
+    values: Any = (await client.threads.get_state(thread["thread_id"]))["values"]
     assert values["round"] == 2
     assert shown == values["messages"][-1]["content"]
     assert "REPLAN" not in shown

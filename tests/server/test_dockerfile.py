@@ -7,21 +7,19 @@ Nothing is built: it needs no Docker. The Dockerfile adds the project's folder, 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import zipfile
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-import pathspec
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FOLDERS = ("agent", "tools", "prompts")
+from tests.support.packages import FOLDERS, ROOT, not_ignored, pip, tracked
+
 IN_IMAGE = """
 import importlib, json, pathlib, sys
 import llm_compiler
+
+pytestmark = pytest.mark.slow
 found = {}
 for module, name in json.loads(sys.argv[1]):
     found[name] = type(getattr(importlib.import_module(module), name)).__name__
@@ -43,22 +41,7 @@ def added(dockerfile: str) -> list[str]:
     """The files of git that get into the image, below the folder that is added."""
     [(source, _)] = re.findall(r"^ADD (\S+) (\S+)$", dockerfile, re.MULTILINE)
     assert source == ".", dockerfile
-    return _not_ignored(_tracked())
-
-
-def _tracked() -> list[str]:
-    """What git has or would take, so that a file made a moment ago is checked too."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return [path for path in listed.stdout.splitlines() if (ROOT / path).is_file()]
-
-
-def _not_ignored(paths: Iterable[str]) -> list[str]:
-    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    # As Docker reads it: a pattern without ** is anchored at the top.
-    anchored = [re.sub(r"^(!?)(?!\*\*)", r"\1/", line) for line in lines if line and line[0] != "#"]
-    ignored = pathspec.PathSpec.from_lines("gitignore", anchored)
-    return [path for path in paths if not ignored.match_file(path)]
+    return not_ignored(tracked())
 
 
 def _home(dockerfile: str) -> PurePosixPath:
@@ -66,16 +49,9 @@ def _home(dockerfile: str) -> PurePosixPath:
     return PurePosixPath(home)
 
 
-def _copied(paths: Iterable[str], folder: Path) -> Path:
-    for path in paths:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / path, folder / path)
-    return folder
-
-
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_file_of_the_agents_folders_reaches_the_image(added: list[str], folder: str) -> None:
-    files = [path for path in _tracked() if path.startswith(f"{folder}/")]
+    files = [path for path in tracked() if path.startswith(f"{folder}/")]
     assert files
     assert not set(files) - set(added)
 
@@ -97,7 +73,7 @@ def test_what_the_build_itself_needs_reaches_the_image(added: list[str]) -> None
      "agent/__pycache__/graph.pyc", "tests/conftest.py", ".langgraph_api/store.pckl"],
 )  # fmt: skip
 def test_secrets_and_leftovers_do_not(path: str) -> None:
-    assert _not_ignored([path]) == []
+    assert not_ignored([path]) == []
 
 
 def test_the_image_installs_the_folder_that_it_adds(dockerfile: str) -> None:
@@ -108,14 +84,15 @@ def test_the_image_installs_the_folder_that_it_adds(dockerfile: str) -> None:
 
 
 def test_graph_and_auth_load_from_what_was_added_alone(
-    dockerfile: str, added: list[str], tmp_path: Path
+    dockerfile: str, wheel: Path, tmp_path: Path
 ) -> None:
+    """The wheel is built from those files, as pip does before it installs a folder."""
     settings = dict(re.findall(r"^ENV (\w+)='(.*)'$", dockerfile, re.MULTILINE))
     [graph] = json.loads(settings["LANGSERVE_GRAPHS"]).values()
     auth = json.loads(settings["LANGGRAPH_AUTH"])
     places = [described["path"].split(":") for described in (graph, auth)]
     site = tmp_path / "site"
-    _pip("install", "--target", str(site), str(_copied(added, tmp_path / "deps")))
+    pip("install", "--target", str(site), str(wheel))
     loaded = subprocess.run(
         [sys.executable, "-c", IN_IMAGE, json.dumps(places)],
         cwd=tmp_path,
@@ -129,20 +106,3 @@ def test_graph_and_auth_load_from_what_was_added_alone(
     found, home = json.loads(loaded.stdout)
     assert found == {"graph": "LLMCompiler", "auth": "Auth"}
     assert home == str(site)
-
-
-def _pip(verb: str, *arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", verb, "-q", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=100)
-
-
-def test_a_wheel_has_every_prompt_and_document_too(added: list[str], tmp_path: Path) -> None:
-    """The image needs none; `pip install` from anywhere else does."""
-    _pip("wheel", "--wheel-dir", str(tmp_path), str(_copied(added, tmp_path / "source")))
-    [wheel] = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        inside = set(archive.namelist())
-    files = [path for path in added if path.split("/")[0] in FOLDERS]
-    names = {f"llm_compiler/{path.removeprefix('agent/')}" for path in files}
-    assert not names - inside
-    assert {name.split("/")[0] for name in inside if ".dist-info" not in name} == {"llm_compiler"}

@@ -17,6 +17,8 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.bench.model_server import ModelServer, by_role
 from tests.server import process
 
+pytestmark = pytest.mark.server
+
 MOUNTAINS = process.ROOT / "tests" / "support" / "mcp_server.py"
 PLAN = '1. height("Everest")\n2. height("K2")\n3. math("$1 - $2")\n4. join()'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "By 237.86 m."})
@@ -37,7 +39,11 @@ def url(ledger: Path) -> Iterator[str]:
     with (
         ModelServer(SCRIPT, first_token=0.01, rate=400) as models,
         process.server(
-            OPENAI_BASE_URL=models.base_url, OPENAI_API_KEY="unused", LLM_COMPILER_MCP=str(file)
+            environment={
+                "OPENAI_BASE_URL": models.base_url,
+                "OPENAI_API_KEY": "unused",
+                "LLM_COMPILER_MCP": str(file),
+            }
         ) as server,
     ):
         yield server.url
@@ -87,7 +93,7 @@ async def test_the_tool_answers(url: str) -> None:
 
 async def test_runs_share_one_session_with_a_server(url: str, ledger: Path) -> None:
     async with get_client(url=url) as sdk:
-        ask = {"messages": [{"role": "user", "content": "How much higher?"}]}
+        ask: Any = {"messages": [{"role": "user", "content": "How much higher?"}]}
         for _ in range(2):
             state = await sdk.runs.wait(None, "llm_compiler", input=ask)
             assert isinstance(state, dict)

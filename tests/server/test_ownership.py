@@ -16,8 +16,16 @@ from tests.bench.model_server import ModelServer, by_role
 from tests.server import process
 from tests.server.people import TOKENS, client, request, token_file
 
-QUESTION = {"messages": [{"role": "user", "content": "A secret of Alice's?"}]}
-CONTEXT = {"model": "openai:scripted"}
+pytestmark = pytest.mark.server
+
+
+def owner(of: Any) -> Any:
+    """Whose a thread or an assistant is, as the server shows it."""
+    return of["metadata"]["owner"]
+
+
+QUESTION: Any = {"messages": [{"role": "user", "content": "A secret of Alice's?"}]}
+CONTEXT: Any = {"model": "openai:scripted"}
 HIDDEN = {403, 404, 409}
 
 
@@ -31,7 +39,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "OPENAI_BASE_URL": models.base_url,
             "OPENAI_API_KEY": "unused",
         }
-        with process.server(**settings) as running:
+        with process.server(environment=settings) as running:
             yield running.url
 
 
@@ -53,9 +61,9 @@ async def ids(alice: LangGraphClient) -> dict[str, str]:
     thread = (await alice.threads.create())["thread_id"]
     run = await alice.runs.create(thread, "llm_compiler", input=QUESTION, context=CONTEXT)
     await alice.runs.join(thread, run["run_id"])
-    state = await alice.threads.get_state(thread)
+    state: Any = await alice.threads.get_state(thread)
     assistant = await alice.assistants.create("llm_compiler", name="Alice's", context=CONTEXT)
-    cron = await alice.crons.create_for_thread(
+    cron: Any = await alice.crons.create_for_thread(
         thread, "llm_compiler", schedule="0 0 1 1 *", input=QUESTION
     )
     assert state["values"]["messages"][-1]["content"] == "Alice's secret answer."
@@ -169,7 +177,7 @@ async def test_id_of_anothers_cannot_be_taken_over(
         await bob.runs.create(
             ids["thread_id"], "llm_compiler", input=QUESTION, if_not_exists="create"
         )
-    assert (await alice.threads.get(ids["thread_id"]))["metadata"]["owner"] == "alice"
+    assert owner(await alice.threads.get(ids["thread_id"])) == "alice"
 
 
 async def test_searches_and_counts_hold_only_ones_own(
@@ -178,7 +186,7 @@ async def test_searches_and_counts_hold_only_ones_own(
     mine = (await bob.threads.create())["thread_id"]
     threads = await bob.threads.search(limit=100)
     assert mine in [thread["thread_id"] for thread in threads]
-    assert {thread["metadata"]["owner"] for thread in threads} == {"bob"}
+    assert {*map(owner, threads)} == {"bob"}
     assert not await bob.threads.search(metadata={"owner": "alice"})
     assert not await bob.threads.search(ids=[ids["thread_id"]])
     assert await bob.threads.count(metadata={"owner": "alice"}) == 0
@@ -200,24 +208,25 @@ async def test_many_runs_are_cancelled_only_if_ones_own(
 
 
 async def test_owner_cannot_be_forged(bob: LangGraphClient, alice: LangGraphClient) -> None:
-    forged = {"owner": "alice", "mine": "yes"}
+    forged: Any = {"owner": "alice", "mine": "yes"}
+    configured: Any = {"metadata": forged}
     thread = await bob.threads.create(metadata=forged)
     assert thread["metadata"] == forged | {"owner": "bob"}
     patched = await bob.threads.update(thread["thread_id"], metadata=forged)
-    assert patched["metadata"]["owner"] == "bob"
+    assert owner(patched) == "bob"
     run = await bob.runs.create(
         thread["thread_id"],
         "llm_compiler",
         input=QUESTION,
         context=CONTEXT,
         metadata=forged,
-        config={"metadata": forged},
+        config=configured,
     )
     await bob.runs.join(thread["thread_id"], run["run_id"])
-    assert (await bob.threads.get(thread["thread_id"]))["metadata"]["owner"] == "bob"
+    assert owner(await bob.threads.get(thread["thread_id"])) == "bob"
     assistant = await bob.assistants.create("llm_compiler", metadata=forged)
     changed = await bob.assistants.update(assistant["assistant_id"], metadata=forged)
-    assert changed["metadata"]["owner"] == "bob"
+    assert owner(changed) == "bob"
     assert not await alice.threads.search(metadata={"mine": "yes"})
     assert not await alice.assistants.search(metadata={"mine": "yes"})
 
@@ -227,7 +236,7 @@ async def test_stateless_run_has_its_owner(bob: LangGraphClient, alice: LangGrap
         None, "llm_compiler", input=QUESTION, context=CONTEXT, on_completion="keep"
     )
     await bob.runs.join(run["thread_id"], run["run_id"])
-    assert (await bob.threads.get(run["thread_id"]))["metadata"]["owner"] == "bob"
+    assert owner(await bob.threads.get(run["thread_id"])) == "bob"
     with pytest.raises(APIStatusError):
         await alice.threads.get_state(run["thread_id"])
 

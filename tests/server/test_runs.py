@@ -15,6 +15,8 @@ from tests.server import process
 from tests.server.gates import Gates
 from tests.server.talk import ANSWER, PROBES, answer, asking, kinds, probing, scripted
 
+pytestmark = pytest.mark.server
+
 TURN = ["human", "ai", "tool", "ai"]
 LOOPBACK = {"webhooks": {"url": {"disable_loopback": False, "require_https": False}}}
 
@@ -27,7 +29,7 @@ def models() -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def server(models: ModelServer, gates: Gates) -> Iterator[process.Server]:
-    with probing(models, gates, **LOOPBACK) as running:
+    with probing(models, gates, config=LOOPBACK) as running:
         yield running
 
 
@@ -155,7 +157,7 @@ async def test_a_run_that_is_interrupted_leaves_no_call_and_the_thread_goes_on(
     await gates.seen("left", gate)
     assert await status_of(client, thread, run) == "interrupted"
     gates.open(gate)
-    values = await client.runs.wait(thread, PROBES, input=asking(knocks("open")))
+    values: Any = await client.runs.wait(thread, PROBES, input=asking(knocks("open")))
     assert answer(values) == ANSWER
     calls = [call["id"] for m in values["messages"] for call in m.get("tool_calls") or ()]
     results = [m["tool_call_id"] for m in values["messages"] if m["type"] == "tool"]
@@ -285,7 +287,7 @@ async def test_a_person_decides_through_the_sdk(
 ) -> None:
     gates.open(gate)
     plan = f'1. knock("open")\n2. after 1: wipe("{gate}")\njoin()'
-    context = {"approve": ["wipe"]}
+    context: Any = {"approve": ["wipe"]}
     await client.runs.wait(thread, PROBES, input=asking(plan), context=context)
     assert (await client.threads.get(thread))["status"] == "interrupted"
     state = await client.threads.get_state(thread)
@@ -294,7 +296,7 @@ async def test_a_person_decides_through_the_sdk(
     assert (request["name"], request["args"]) == ("wipe", {"name": gate})
     assert gates.of(gate) == []
     decided = json.loads(json.dumps(decision).replace("{gate}", gate))
-    values = await client.runs.wait(
+    values: Any = await client.runs.wait(
         thread, PROBES, command={"resume": {"decisions": [decided]}}, context=context
     )
     assert answer(values) == ANSWER
@@ -313,7 +315,7 @@ async def test_a_plan_is_edited_and_runs_as_edited(
     await client.runs.wait(
         thread, PROBES, input=asking(knocks(gate)), interrupt_before=["scheduler"]
     )
-    state = await client.threads.get_state(thread)
+    state: Any = await client.threads.get_state(thread)
     assert state["next"] == ["scheduler"]
     [task] = state["values"]["plan"]
     edited = [
@@ -322,7 +324,7 @@ async def test_a_plan_is_edited_and_runs_as_edited(
     ]
     await client.threads.update_state(thread, {"plan": edited})
     assert (await client.threads.get_state(thread))["next"] == ["scheduler"]
-    values = await client.runs.wait(thread, PROBES, input=None)
+    values: Any = await client.runs.wait(thread, PROBES, input=None)
     assert kinds(values) == ["human", "ai", "tool", "tool", "ai"]
     assert values["outcomes"]["2"]["args"] == {"name": f"passed {gate}-edited"}
     assert gates.of(gate) == []
@@ -338,7 +340,7 @@ async def test_a_thread_forks_from_a_checkpoint(
     assert [state["next"] for state in history] == [
         [], ["joiner"], ["scheduler"], ["planner"], ["__start__"],
     ]  # fmt: skip
-    planned = next(state for state in history if state["next"] == ["scheduler"])
+    planned: Any = next(state for state in history if state["next"] == ["scheduler"])
     [task] = planned["values"]["plan"]
     fork = await client.threads.update_state(
         thread,
@@ -355,10 +357,10 @@ async def test_an_answer_is_written_again_from_its_checkpoint(
     client: LangGraphClient, thread: str, gates: Gates, gate: str
 ) -> None:
     gates.open(gate)
-    first = await client.runs.wait(thread, PROBES, input=asking(knocks(gate)))
+    first: Any = await client.runs.wait(thread, PROBES, input=asking(knocks(gate)))
     history = await client.threads.get_history(thread)
     before = next(state for state in history if state["next"] == ["joiner"])
-    again = await client.runs.wait(thread, PROBES, input=None, checkpoint=before["checkpoint"])
+    again: Any = await client.runs.wait(thread, PROBES, input=None, checkpoint=before["checkpoint"])
     assert kinds(again) == TURN
     assert again["messages"][-1]["id"] != first["messages"][-1]["id"]
     assert gates.of(gate) == ["begun", "passed"]
@@ -366,7 +368,7 @@ async def test_an_answer_is_written_again_from_its_checkpoint(
 
 async def test_a_copied_thread_goes_its_own_way(client: LangGraphClient, thread: str) -> None:
     await client.runs.wait(thread, PROBES, input=asking(knocks("open")))
-    copy: Any = await client.threads.copy(thread)
+    copy: Any = await client.threads.copy(thread)  # type: ignore[func-returns-value]
     values = await client.runs.wait(copy["thread_id"], PROBES, input=asking(knocks("open")))
     assert kinds(values) == TURN * 2
     assert kinds(await values_of(client, thread)) == TURN
@@ -384,9 +386,8 @@ async def test_a_stateless_run_leaves_no_thread(client: LangGraphClient) -> None
 
 async def test_a_batch_of_stateless_runs(client: LangGraphClient, gates: Gates, gate: str) -> None:
     names = [f"{gate}-{n}" for n in range(5)]
-    runs = await client.runs.create_batch(
-        [{"assistant_id": PROBES, "input": asking(knocks(name))} for name in names]
-    )
+    wanted: Any = [{"assistant_id": PROBES, "input": asking(knocks(name))} for name in names]
+    runs = await client.runs.create_batch(wanted)
     assert len(runs) == 5
     await gates.seen("passed", *names)
 
@@ -394,8 +395,9 @@ async def test_a_batch_of_stateless_runs(client: LangGraphClient, gates: Gates, 
 async def test_a_stateless_run_cannot_ask_a_person(
     client: LangGraphClient, gates: Gates, gate: str
 ) -> None:
+    approving: Any = {"approve": ["wipe"]}
     values: Any = await client.runs.wait(
-        None, PROBES, input=asking(f'1. wipe("{gate}")\njoin()'), context={"approve": ["wipe"]}
+        None, PROBES, input=asking(f'1. wipe("{gate}")\njoin()'), context=approving
     )
     assert gates.of(gate) == []
     assert "__interrupt__" in values or values["outcomes"]["1"]["status"] == "rejected"

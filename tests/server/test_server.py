@@ -9,6 +9,9 @@ from langgraph_sdk import get_client
 
 from tests.bench.model_server import ModelServer, by_role
 from tests.server import process
+from tests.server.talk import asking
+
+pytestmark = pytest.mark.server
 
 PLAN = '1. search("K2")\n2. search("Mont Blanc")\n3. math("8611 - 4805")\n4. join()'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "K2 is 3806 m higher."})
@@ -22,7 +25,8 @@ def models() -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def server(models: ModelServer) -> Iterator[str]:
-    with process.server(OPENAI_BASE_URL=models.base_url, OPENAI_API_KEY="unused") as running:
+    models_at = {"OPENAI_BASE_URL": models.base_url, "OPENAI_API_KEY": "unused"}
+    with process.server(environment=models_at) as running:
         yield running.url
 
 
@@ -32,7 +36,7 @@ async def _stream(url: str, question: str, **context: Any) -> AsyncIterator[Any]
         async for part in client.runs.stream(
             thread["thread_id"],
             "llm_compiler",
-            input={"messages": [{"role": "user", "content": question}]},
+            input=asking(question),
             context=context,
             stream_mode=["custom", "messages-tuple", "updates"],
         ):
@@ -75,12 +79,13 @@ async def test_the_schema_describes_every_setting(server: str) -> None:
     async with get_client(url=server) as client:
         [assistant] = await client.assistants.search(graph_id="llm_compiler")
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
-    settings = schemas["context_schema"]["properties"]
+    settings = (schemas["context_schema"] or {})["properties"]
     assert {"model", "max_rounds", "deadline", "documents"} <= set(settings)
     assert all(setting.get("description") for setting in settings.values())
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.local
 async def test_the_local_model_answers_on_the_server(server: str) -> None:
     question = "How much taller is Mount Everest than K2?"
     *parts, values = [p async for p in _stream(server, question, model="local")]

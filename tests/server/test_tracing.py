@@ -13,6 +13,8 @@ from tests.server.gates import Gates
 from tests.server.talk import PROBES, answer, asking, probing, scripted
 from tests.server.trace_server import Run, TraceServer
 
+pytestmark = pytest.mark.server
+
 PASSWORD = "correct-horse-battery"
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -141,14 +141,14 @@ def with_odd_names(lowlevel: "Server[Any, Any]") -> None:
     own = server.call_tool
 
     async def listed(request: Any) -> Any:
-        result = await listing(request)
+        result: Any = await listing(request)
         tool = Tool(name="odd.names", description="Odd.", inputSchema=ODD, annotations=READS)
         result.root.tools.append(tool)
         return result
 
     lowlevel.request_handlers[ListToolsRequest] = listed
 
-    @lowlevel.call_tool(validate_input=False)
+    @lowlevel.call_tool(validate_input=False)  # type: ignore[untyped-decorator]
     async def call(name: str, arguments: dict[str, Any]) -> Any:
         if name == "odd.names":
             return [TextContent(type="text", text=repr(sorted(arguments.items())))]

@@ -121,7 +121,7 @@ def literal(draw: st.DrawFn, value: Any) -> str:
     if isinstance(value, str):
         return draw(string_literal(value))
     if isinstance(value, list):
-        left, right = draw(st.sampled_from(["[]", "()"]))
+        left, right = draw(st.sampled_from([("[", "]"), ("(", ")")]))
         comma = "," if left == "(" and len(value) == 1 else ""
         return left + ", ".join(draw(literal(item)) for item in value) + comma + right
     if isinstance(value, dict):

@@ -225,7 +225,7 @@ def test_tool_takes_a_number_and_returns_json_data() -> None:
     assert math.invoke({"expression": "3 * 4"}) == 12
     assert math.invoke({"expression": 12}) == 12
     assert math.name == "math"
-    assert math.metadata["readOnlyHint"] is True
+    assert (math.metadata or {})["readOnlyHint"] is True
 
 
 _LEAVES = st.one_of(

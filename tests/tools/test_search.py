@@ -55,7 +55,7 @@ def tavily(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tavily]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     script.url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setenv("TAVILY_API_KEY", KEY)
@@ -130,7 +130,7 @@ async def test_web_result_is_title_address_and_content_best_first(tavily: Tavily
 
 async def test_searches_at_once_and_in_new_loops_leave_no_socket_open(tavily: Tavily) -> None:
     tavily.says({"results": [{"title": "K2", "url": "u", "content": "c"}]})
-    assert await asyncio.gather(web(), web()) == ["K2\nu\nc"] * 2
+    assert [*await asyncio.gather(web(), web())] == ["K2\nu\nc"] * 2
     assert await asyncio.to_thread(lambda: asyncio.run(web())) == "K2\nu\nc"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool
 
@@ -20,7 +21,7 @@ async def _work(run: int, id: int, inputs: list[int], milliseconds: int) -> int:
 
 
 def _tools() -> list[BaseTool]:
-    kinds = ((LOOKS, {"readOnlyHint": True}), (WRITES, {}), (PAYS, {"destructiveHint": True}))
+    kinds: Any = ((LOOKS, {"readOnlyHint": True}), (WRITES, {}), (PAYS, {"destructiveHint": True}))
     return [
         StructuredTool.from_function(coroutine=_work, name=name, metadata=dict(hints))
         for names, hints in kinds

@@ -24,6 +24,7 @@ from llm_compiler.models.local.server import (
 )
 from llm_compiler.models.local.weights import VARIABLE
 
+pytestmark = pytest.mark.local
 ROOT = Path(__file__).parents[3]
 PLAN = r'root ::= "1. search(\"" [a-zA-Z0-9 ]+ "\")\n2. join()"'
 

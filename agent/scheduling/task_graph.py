@@ -1,0 +1,211 @@
+"""The tasks of a turn and what they wait for: from planned to needs met, and how each ended."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Literal
+
+from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.scheduling.critical_path import Heights, find_cycle
+from llm_compiler.scheduling.facts import Order, Settle, TaskId
+from llm_compiler.scheduling.task_record import TaskRecord
+
+
+class TaskGraph:
+    """Keeps the records of the tasks, and tells each when its needs have ended.
+
+    Args:
+        orders: Where tasks that settle are announced.
+    """
+
+    def __init__(self, orders: list[Order]) -> None:
+        self.records: dict[TaskId, TaskRecord] = {}
+        """In the order of planning."""
+        self.unsettled = 0
+        self.heights = Heights(self._waiting_needs)
+        self._orders = orders
+        self._dependants: defaultdict[TaskId, list[TaskId]] = defaultdict(list)
+        """Who waits for whom, also for a task that is not planned yet."""
+        self._moved: deque[TaskRecord] = deque()
+        """Tasks that settled, whose dependants are to be told, and tasks whose needs are met."""
+
+    def add(self, task: Task | Refused, prior: Outcome | None) -> TaskRecord:
+        record = self.records[task.id] = TaskRecord(task, prior, earlier=prior is not None)
+        self.unsettled += 1
+        return record
+
+    def connect(self, record: TaskRecord) -> None:
+        """Let a new task wait for its needs; settle it if it does not compile with the others."""
+        task = record.task
+        if isinstance(task, Refused):
+            self.drop(record, "failed", task.error)
+        elif cycle := self._cycle(task):
+            drawn = " → ".join(map(str, cycle))
+            for id in cycle[:-1]:
+                error = f"tasks wait for each other in a circle: {drawn}"
+                self._refuse(self.records[id], error)
+        else:
+            self._wait(record)
+
+    def end(self) -> None:
+        """No more tasks come: a need that no task has as its id is unknown."""
+        for record in self.records.values():
+            task = record.task
+            if record.state != "waiting" or not isinstance(task, Task):
+                continue
+            unknown = [need for need in task.needs if need not in self.records]
+            if certain := [need for need in unknown if need not in task.maybe]:
+                known = ", ".join(map(str, islice(self.records, 20)))
+                self._refuse(record, f"no task has the id {certain[0]}; there are {known}")
+            elif unknown:
+                # "a $5 bill", and no task 5: it was plain text after all.
+                needs = tuple(need for need in task.needs if need in self.records)
+                record.task = replace(task, needs=needs)
+                record.unmet -= len(unknown)
+                if not record.unmet:
+                    self._moved.append(record)
+
+    def forget_plan(self) -> dict[TaskId, TaskRecord]:
+        """Forget the tasks of this round; return their records, as they stood."""
+        forgotten = {id: record for id, record in self.records.items() if not record.earlier}
+        for id, record in forgotten.items():
+            del self.records[id]
+            if record.outcome is None:
+                self.unsettled -= 1
+                why = "the planner's stream broke off; its plan is written anew"
+                self._orders.append(Settle(Outcome(id, record.task.tool, "skipped", error=why)))
+        # What is left is of earlier rounds: edited tasks, which may still wait for each other.
+        self._dependants.clear()
+        self.heights.clear()
+        for record in self.records.values():
+            if record.state == "waiting":
+                self._wait(record)
+        return forgotten
+
+    def met(self) -> Iterator[TaskRecord]:
+        """Tell the tasks that waited; yield those whose needs are all ok.
+
+        Skipping one task can strand another, as can what becomes of those that are yielded, so
+        until nothing moves.
+        """
+        while self._moved:
+            moved = self._moved.popleft()
+            if moved.outcome is None:
+                yield moved
+                continue
+            for id in self._dependants.pop(moved.id, ()):
+                record = self.records[id]
+                if record.state != "waiting":
+                    continue
+                if not moved.outcome.ok:
+                    self._skip(record, moved.outcome)
+                    continue
+                record.unmet -= 1
+                if not record.unmet:
+                    yield record
+
+    # ── settling ──────────────────────────────────────────────────────────────────────────────
+
+    def settle(self, record: TaskRecord, outcome: Outcome, *, announce: bool = True) -> None:
+        """A task has ended. One that ends as it did before is not announced again."""
+        prior, record.prior = record.prior, None
+        if prior is not None and prior.status == outcome.status:
+            outcome, announce = prior, False
+        record.move("settled")
+        record.outcome = outcome
+        self.unsettled -= 1
+        self._moved.append(record)
+        if announce:
+            self._orders.append(Settle(outcome))
+
+    def drop(
+        self,
+        record: TaskRecord,
+        status: Literal["failed", "skipped"],
+        error: str,
+        args: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A task ends without a call; `args` are its arguments with the references filled in."""
+        task = record.task
+        if args is None:
+            args = task.args if isinstance(task, Task) else {}
+        self.settle(record, Outcome(task.id, task.tool, status, args, error=error))
+
+    def _skip(self, record: TaskRecord, need: Outcome) -> None:
+        how = "failed" if need.status == "failed" else f"was {need.status}"
+        self.drop(record, "skipped", f"needs {need.id}, which {how}")
+
+    def _refuse(self, record: TaskRecord, error: str) -> None:
+        """A task that parsed turns out not to compile with the others."""
+        task = record.task
+        assert isinstance(task, Task)
+        record.task = Refused(task.id, task.tool, error, task.text, task.thought)
+        self.drop(record, "failed", error)
+
+    # ── who waits for whom ────────────────────────────────────────────────────────────────────
+
+    def _wait(self, record: TaskRecord) -> None:
+        """Wait for the needs that have not ended; skip the task if one is not ok."""
+        record.unmet = 0
+        for need in record.needs:
+            known = self.records.get(need)
+            if known is None or known.outcome is None:
+                record.unmet += 1
+                self._dependants[need].append(record.id)
+            elif not known.outcome.ok:
+                self._skip(record, known.outcome)
+                return
+        if record.unmet:
+            self.heights.add(record.id)
+        else:
+            self._moved.append(record)
+
+    def _cycle(self, task: Task) -> list[TaskId] | None:
+        if task.id not in self._dependants and task.id not in task.needs:
+            return None
+        return find_cycle(task, self._waiting_needs, self._dependants_of)
+
+    def _waiting_needs(self, id: TaskId) -> tuple[TaskId, ...]:
+        record = self.records.get(id)
+        if record is None or record.state != "waiting":
+            return ()
+        return record.needs
+
+    def _dependants_of(self, id: TaskId) -> Iterator[TaskId]:
+        return (it for it in self._dependants.get(id, ()) if self.records[it].state == "waiting")
+
+    # ── invariants ────────────────────────────────────────────────────────────────────────────
+
+    def validate(self) -> None:
+        """Raises AssertionError if states, outcomes, needs and counts disagree."""
+        assert not self._moved, "a task has moved and its dependants were not told"
+        unsettled = sum(record.state != "settled" for record in self.records.values())
+        assert unsettled == self.unsettled, f"{self.unsettled} counted, {unsettled} unsettled"
+        for id, record in self.records.items():
+            record.validate()
+            assert record.id == id, f"task {record.id} stands under {id}"
+            if record.state == "waiting":
+                self._validate_waiting(record)
+            elif record.state != "settled":
+                self._validate_met(record)
+
+    def _validate_waiting(self, record: TaskRecord) -> None:
+        known = [self.records[need] for need in record.needs if need in self.records]
+        ended = [need.outcome for need in known if need.outcome is not None]
+        unmet = len(record.needs) - len(ended)
+        assert record.unmet == unmet > 0, f"{record} counts {record.unmet} of {unmet} unmet needs"
+        assert all(outcome.ok for outcome in ended), f"{record} waits though a need is not ok"
+        for need in record.needs:
+            if need not in self.records or self.records[need].outcome is None:
+                assert record.id in self._dependants[need], f"{need} will not tell {record}"
+
+    def _validate_met(self, record: TaskRecord) -> None:
+        for need in record.needs:
+            known = self.records.get(need)
+            if known is None:
+                # It was of a plan that broke off after this one had its value.
+                assert record.earlier, f"{record} is {record.state} without its need {need}"
+            else:
+                ok = known.outcome is not None and known.outcome.ok
+                assert ok, f"{record} is {record.state} and its need {need} is not ok"

@@ -1,0 +1,127 @@
+"""How far each task has come: one record per task, its state, and the transitions there are.
+
+    waiting ─ its needs are ok ───────────────────────────→ ready
+    waiting ─ its needs are ok, no early start ───────────→ held
+    waiting ─ its needs are ok, a person must decide ─────→ asked
+    waiting ─ its needs are ok, an equal call is known ───→ sharing
+    waiting ─ its needs are ok, its call runs already ────→ running
+    held    ─ the scheduler takes over ───────────────────→ ready
+    asked   ─ approved ───────────────────────────────────→ ready
+    ready   ─ a slot is free ─────────────────────────────→ running
+    running | sharing ─ the call ended ───────────────────→ settled
+    asked   ─ rejected ───────────────────────────────────→ settled
+    waiting ─ a need is not ok, or it does not compile ───→ settled
+    waiting | held | asked | ready ─ the deadline passed ─→ settled
+
+A plan that breaks off is forgotten, whatever its tasks are doing. A task of an earlier round that
+shared a call with one of them takes its place:
+
+    waiting | held | asked | ready | running | sharing | settled ─ its plan broke off ─→ forgotten
+    sharing ─ the plan of the call's first task broke off ─→ held | asked | ready | running
+
+In the manner of h11's `_state.py`: `TRANSITIONS` is this drawing as a table, and `TaskRecord.move`
+refuses every other.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.scheduling.facts import TaskId
+from llm_compiler.scheduling.shared_calls import Call
+
+State = Literal[
+    "waiting", "held", "asked", "ready", "running", "sharing", "settled", "forgotten"
+]  # fmt: skip
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    "waiting": frozenset({"held", "asked", "ready", "running", "sharing", "settled", "forgotten"}),
+    "held": frozenset({"ready", "settled", "forgotten"}),
+    "asked": frozenset({"ready", "settled", "forgotten"}),
+    "ready": frozenset({"running", "settled", "forgotten"}),
+    "running": frozenset({"settled", "forgotten"}),
+    "sharing": frozenset({"held", "asked", "ready", "running", "settled", "forgotten"}),
+    "settled": frozenset({"forgotten"}),
+    "forgotten": frozenset(),
+}
+
+T = TypeVar("T")
+
+
+class InvalidTransitionError(AssertionError):
+    """The schedule is at fault: a task cannot go from its state to that one."""
+
+
+@dataclass(slots=True, eq=False)
+class TaskRecord:
+    """What the schedule knows of one task."""
+
+    task: Task | Refused
+    """`Refused` also when it turned out not to compile with the others."""
+    prior: Outcome | None = None
+    """Its outcome from an earlier run or round, until it is known whether that still holds."""
+    earlier: bool = False
+    """It is of an earlier round, or ran before."""
+    state: State = "waiting"
+    unmet: int = 0
+    """How many of its needs have not ended."""
+    call: Call | None = None
+    """The call that it waits for, or waited for; that of equal tasks too."""
+    why_asked: str | None = None
+    """Why a person must decide, though its tool is not in `approve`."""
+    outcome: Outcome | None = None
+    life: list[State] = field(default_factory=lambda: ["waiting"])
+    """Its states so far."""
+
+    @property
+    def id(self) -> TaskId:
+        return self.task.id
+
+    @property
+    def needs(self) -> tuple[TaskId, ...]:
+        return () if isinstance(self.task, Refused) else self.task.needs
+
+    def __str__(self) -> str:
+        return f"task {self.id} ({' → '.join(self.life)})"
+
+    def move(self, to: State) -> None:
+        """Go on to another state.
+
+        Raises:
+            InvalidTransitionError: `TRANSITIONS` does not have it.
+        """
+        if to not in TRANSITIONS[self.state]:
+            raise InvalidTransitionError(f"{self} cannot become {to}")
+        self.state = to
+        self.life.append(to)
+
+    def validate(self) -> None:
+        """Raises AssertionError if the parts disagree."""
+        assert self.life[-1] == self.state, f"{self} is {self.state}"
+        settled = self.state == "settled"
+        assert settled == (self.outcome is not None), f"{self} with outcome {self.outcome}"
+        assert self.outcome is None or self.outcome.id == self.id, f"{self} has {self.outcome}"
+        calling = self.state not in ("waiting", "settled")
+        assert not calling or self.call is not None, f"{self} has no call"
+
+
+class Column(Mapping[TaskId, T]):
+    """One part of all records, by task, without those that do not have it."""
+
+    def __init__(
+        self, records: Mapping[TaskId, TaskRecord], part: Callable[[TaskRecord], T | None]
+    ) -> None:
+        self._records = records
+        self._part = part
+
+    def __getitem__(self, id: TaskId) -> T:
+        if (part := self._part(self._records[id])) is None:
+            raise KeyError(id)
+        return part
+
+    def __iter__(self) -> Iterator[TaskId]:
+        return (id for id, record in self._records.items() if self._part(record) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
