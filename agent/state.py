@@ -12,11 +12,22 @@ from langchain_core.messages import (
     RemoveMessage,
     convert_to_messages,
 )
+from langgraph.errors import InvalidUpdateError
 from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict
 
 from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.text import clean
+
+_UNREADABLE = (
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What LangChain raises for what is no message."""
 
 
 class RoleUsage(TypedDict):
@@ -43,15 +54,25 @@ def _as_message(value: Any) -> list[BaseMessage]:
     if not isinstance(value, BaseMessage):
         try:
             [value] = convert_to_messages([value])
-        except Exception:  # it has no shape that could be named, so anything may be raised
+        except _UNREADABLE:
             return []
     kept = isinstance(value.content, str | list) and not isinstance(value, RemoveMessage)
     return [value] if kept else []
 
 
-def with_messages(stored: Any, messages: Messages) -> Messages:
-    """As `add_messages`, whatever is stored: a client may have written past the reducer."""
-    return add_messages(cast(Messages, mended_messages(stored)), messages)
+def with_messages(stored: Any, messages: Any) -> Messages:
+    """As `add_messages`, whatever is stored: a client may have written past the reducer.
+
+    Raises:
+        ValueError: `messages` are none.
+        InvalidUpdateError: the same; servers know both for a fault of the client's.
+    """
+    try:
+        return add_messages(cast(Messages, mended_messages(stored)), messages)
+    except _UNREADABLE as error:
+        if isinstance(error, ValueError):
+            raise
+        raise InvalidUpdateError(f"these are no messages: {error}") from error
 
 
 class InputState(TypedDict):

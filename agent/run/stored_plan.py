@@ -59,7 +59,8 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
     if tool == ANSWER and args and not isinstance(args.get("text"), str):
         wrong = wrong or "its stored text is none"
     # What else stands in a task is kept: taint must not get lost here.
-    more = {key: data(entry[key], None) for key in entry if type(key) is str and key != "text"}
+    others = (key for key in entry if isinstance(key, str) and key != "text")
+    more = {clean(key): data(entry[key], None) for key in others}
     task = TaskData(
         id=id,
         tool=tool,

@@ -49,7 +49,7 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
     }
     turn = values.get("turn")
     # Also a state of before there was a turn, whose replan goes on.
-    state["turn"] = clean(turn) if isinstance(turn, str) else asked_by(state)
+    state["turn"] = text_of(turn) if isinstance(turn, str) else asked_by(state)
     return cast(State, {**values, **state})
 
 

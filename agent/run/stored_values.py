@@ -11,7 +11,14 @@ from llm_compiler.language.task import DEEPEST
 from llm_compiler.text import clean
 
 MAX_ID = 10**9 - 1
-_KINDS = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
+_KINDS = {
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    type(None): "null",
+}
 
 
 def whole(value: Any) -> int | None:
@@ -36,13 +43,13 @@ def data(value: Any, otherwise: Any) -> Any:
 def text_of(value: Any) -> str:
     """`value` as text: JSON if it is none, and empty for None."""
     if isinstance(value, str):
-        return clean(value)
+        return value if is_data(value, 0) else clean(value)
     return "" if value is None else as_text(data(value, "it cannot be read"))
 
 
 def kind_of(value: Any) -> str:
     """What a value is, as a message says it."""
-    other = "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+    other = "an object" if isinstance(value, Mapping) else f"of type {type(value).__name__}"
     return _KINDS.get(type(value), other)
 
 
