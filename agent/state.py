@@ -1,6 +1,6 @@
 """The graph's state: plain JSON data, which every checkpointer stores and a person can edit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 
 from langchain_core.messages import (
@@ -12,8 +12,8 @@ from langchain_core.messages import (
     RemoveMessage,
     convert_to_messages,
 )
-from langgraph.errors import InvalidUpdateError
-from langgraph.graph.message import Messages, add_messages
+from langgraph.graph.message import REMOVE_ALL_MESSAGES, Messages, add_messages
+from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
 from llm_compiler.language.task import OutcomeData, TaskData
@@ -42,37 +42,57 @@ def mended_messages(value: Any) -> list[AnyMessage]:
     """The messages among what is stored in their place, each id once; the same list if sound."""
     if value is None:
         return []
-    stored = value if isinstance(value, list | tuple) else [value]
-    messages = [message for item in stored for message in _as_message(item)]
+    messages = [it for it in _read(value) if not isinstance(it, RemoveMessage)]
     by_id = {message.id or number: message for number, message in enumerate(messages)}
     sound = isinstance(value, list) and len(by_id) == len(value)
     sound = sound and all(map(lambda a, b: a is b, messages, value))
     return cast(list[AnyMessage], value if sound else [*by_id.values()])
 
 
-def _as_message(value: Any) -> list[BaseMessage]:
-    if not isinstance(value, BaseMessage):
-        try:
-            [value] = convert_to_messages([value])
-        except _UNREADABLE:
-            return []
-    kept = isinstance(value.content, str | list) and not isinstance(value, RemoveMessage)
-    return [value] if kept else []
-
-
 def with_messages(stored: Any, messages: Any) -> Messages:
-    """As `add_messages`, whatever is stored: a client may have written past the reducer.
+    """As `add_messages`, but it never raises.
+
+    LangGraph stores what is written before it reduces it: if that raised, so would every reading
+    of the thread. What is no message is left out, as is the removal of one that is not there.
+    """
+    left, right = mended_messages(stored), []
+    known = {message.id for message in left}
+    for message in _read(messages):
+        if not isinstance(message, RemoveMessage) or message.id in {*known, REMOVE_ALL_MESSAGES}:
+            right.append(message)
+            known.add(message.id)
+    return add_messages(cast(Messages, left), cast(Messages, right))
+
+
+def check_messages(values: Any) -> None:
+    """Check the messages that a client gives to a run, or writes into a thread.
 
     Raises:
-        ValueError: `messages` are none.
-        InvalidUpdateError: the same; servers know both for a fault of the client's.
+        ValueError: they are none; servers know it for a fault of the client's.
     """
+    given = values.get("messages", ()) if isinstance(values, Mapping) else ()
+    of = given if isinstance(given, Mapping) else {}
+    if isinstance(given, Overwrite) or "__overwrite__" in (*of, of.get("type")):
+        return  # it goes past the reducer, and is mended when it is read
     try:
-        return add_messages(cast(Messages, mended_messages(stored)), messages)
+        convert_to_messages([*given] if isinstance(given, list | tuple) else [given])
     except _UNREADABLE as error:
-        if isinstance(error, ValueError):
-            raise
-        raise InvalidUpdateError(f"these are no messages: {error}") from error
+        raise ValueError(f"these are no messages: {error}") from error
+
+
+def _read(value: Any) -> list[BaseMessage]:
+    """The messages among these."""
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        message = item
+        if not isinstance(item, BaseMessage):
+            try:
+                [message] = convert_to_messages([item])
+            except _UNREADABLE:
+                continue
+        if isinstance(message.content, str | list):
+            found.append(message)
+    return found
 
 
 class InputState(TypedDict):

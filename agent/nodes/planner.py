@@ -69,7 +69,7 @@ class Planner:
                 raise
             plan.expire(deadline)
         return {
-            "plan": [*before.plan, *plan.close()],
+            "plan": sorted([*before.plan, *plan.close()], key=lambda task: task["id"]),
             "outcomes": before.outcomes,
             "turn": asked_by(state),
             "round": round.number,

@@ -7,15 +7,16 @@ the joiner and the person behind it are told. No value makes the thread's next m
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Command, StateUpdate
 
 from llm_compiler.run.stored_outcomes import mended_outcomes
 from llm_compiler.run.stored_plan import mended_plan
 from llm_compiler.run.stored_values import text_of, whole
-from llm_compiler.state import RoleUsage, State, asked_by, mended_messages
+from llm_compiler.state import RoleUsage, State, asked_by, check_messages, mended_messages
 from llm_compiler.text import clean
 
 _MAX_SECONDS = 10**9
@@ -62,20 +63,38 @@ def repairs(values: Mapping[str, Any], state: State) -> dict[str, Any]:
     }
 
 
-def check_storable(saver: Any, resume: Any) -> None:
-    """Check an answer before the run begins, which could not be stored when the run has ended.
+def check_input(saver: Any, given: Any) -> None:
+    """Check what a run is given, before it begins: in the middle of it, its calls had run.
 
     Raises:
-        ValueError: the checkpointer cannot hold it.
+        ValueError: its messages are none, or the checkpointer cannot hold it.
     """
-    if resume is None or not isinstance(saver, BaseCheckpointSaver):
+    if isinstance(given, Command):
+        check_messages(given.update)
+        _check_storable(saver, [given.update, given.resume])
+    else:
+        check_messages(given)
+
+
+def check_updates(saver: Any, supersteps: Iterable[Iterable[StateUpdate]]) -> None:
+    """Check what is written into a thread, of which LangGraph would store a part.
+
+    Raises:
+        ValueError: its messages are none, or the checkpointer cannot hold it.
+    """
+    for superstep in supersteps:
+        for update in superstep:
+            check_messages(update.values)
+            _check_storable(saver, update.values)
+
+
+def _check_storable(saver: Any, value: Any) -> None:
+    if not isinstance(saver, BaseCheckpointSaver):
         return
     try:
-        saver.serde.dumps_typed(resume)
+        saver.serde.dumps_typed(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"no checkpointer can store this resume: {error}; send JSON data"
-        ) from error
+        raise ValueError(f"no checkpointer can store this: {error}; send JSON data") from error
 
 
 def _round(value: Any, plan: Any) -> int:

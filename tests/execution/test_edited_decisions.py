@@ -83,7 +83,7 @@ async def test_an_answer_that_cannot_be_stored_is_refused_before_anything_runs(
     ledger: Ledger, value: Any
 ) -> None:
     compiled = await asked(ledger)
-    with pytest.raises(ValueError, match="no checkpointer can store this resume: "):
+    with pytest.raises(ValueError, match="no checkpointer can store this: "):
         await compiled.ainvoke(edit({"value": value}), THREAD, context=APPROVE)
     assert ledger.begun == []
     state = await compiled.ainvoke(APPROVED, THREAD, context=APPROVE)

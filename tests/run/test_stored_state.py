@@ -7,13 +7,20 @@ import pytest
 from hypothesis import given
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.errors import InvalidUpdateError
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
+from langgraph.types import Command, Overwrite
 
 from llm_compiler.language.task import Outcome
 from llm_compiler.prompting.result_lines import results
 from llm_compiler.round_messages import round_messages
-from llm_compiler.run.stored_state import mended, repairs
-from llm_compiler.state import mended_messages, question, tasks_of_round, with_messages
+from llm_compiler.run.stored_state import check_input, mended, repairs
+from llm_compiler.state import (
+    check_messages,
+    mended_messages,
+    question,
+    tasks_of_round,
+    with_messages,
+)
 from tests.support.protocol import follows_protocol
 from tests.support.stored import STATES, deep, outcome, task
 from tests.support.strategies import MANY
@@ -268,7 +275,7 @@ SAID = AIMessage("So.", id="a")
         ("hi", [("human", "hi")]),
         ({"role": "user", "content": "hi"}, [("human", "hi")]),
         ([ASKED, 5, None, {"role": "odd"}, SAID], [("human", "What?"), ("ai", "So.")]),
-        ((ASKED, ("ai", "So.")), [("human", "What?"), ("ai", "So.")]),
+        ([ASKED, ("ai", "So.")], [("human", "What?"), ("ai", "So.")]),
         ([ASKED, RemoveMessage("q")], [("human", "What?")]),
         ([ASKED, SAID, HumanMessage("Who?", id="q")], [("human", "Who?"), ("ai", "So.")]),
         ([HumanMessage.model_construct(content=5)], []),  # type: ignore[arg-type]
@@ -284,9 +291,21 @@ def test_sound_messages_are_the_same_list() -> None:
     assert mended_messages(given) is given
 
 
-def test_a_message_is_added_to_whatever_is_stored() -> None:
-    assert with_messages(5, [ASKED]) == [ASKED]
-    assert with_messages([ASKED, 5], [SAID]) == [ASKED, SAID]
+@pytest.mark.parametrize(
+    ("stored", "added", "came_to"),
+    [
+        (5, [ASKED], [ASKED]),
+        ([ASKED, 5], [SAID], [ASKED, SAID]),
+        ([ASKED], SAID, [ASKED, SAID]),
+        ([ASKED], 5, [ASKED]),
+        ([ASKED], [None, SAID, {"role": "odd"}], [ASKED, SAID]),
+        ([ASKED], RemoveMessage("q"), []),
+        ([ASKED], [RemoveMessage("no such"), SAID, RemoveMessage("a")], [ASKED]),
+        ([ASKED], [RemoveMessage(REMOVE_ALL_MESSAGES), SAID], [SAID]),
+    ],
+)
+def test_messages_are_added_whatever_is_stored(stored: Any, added: Any, came_to: Any) -> None:
+    assert with_messages(stored, added) == came_to
 
 
 @pytest.mark.parametrize(
@@ -297,12 +316,25 @@ def test_a_message_is_added_to_whatever_is_stored() -> None:
         [None],
         [{"role": "odd", "content": "x"}],
         [{"type": "ai", "content": "", "tool_calls": 5}],
-        [RemoveMessage("no such")],
+        [{"type": "human", "content": [5]}],
     ],
 )
-def test_what_is_no_message_is_refused_as_a_fault_of_the_clients(wrong: Any) -> None:
-    with pytest.raises((ValueError, InvalidUpdateError)):
-        with_messages([ASKED], wrong)
+def test_what_is_no_message_is_refused_before_it_is_stored(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="these are no messages: "):
+        check_messages({"messages": wrong})
+    with pytest.raises(ValueError, match="these are no messages: "):
+        check_input(None, Command(update={"messages": wrong}))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [None, 5, {}, {"plan": 5}]
+    + [{"messages": it} for it in ["hi", [], [ASKED, ("ai", "So.")], RemoveMessage("x")]]
+    + [{"messages": it} for it in [Overwrite(5), {"__overwrite__": 5}]]
+    + [{"messages": {"type": "__overwrite__", "value": 5}}],
+)
+def test_what_can_be_read_is_not_refused(values: Any) -> None:
+    check_messages(values)
 
 
 # ── anything ──────────────────────────────────────────────────────────────────────────────────
