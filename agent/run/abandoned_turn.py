@@ -37,11 +37,14 @@ async def close_abandoned_turn(
     before = (snapshot.metadata or {}).get("run_id")
     # Not `next`: a node that has ended, but whose checkpoint is not written, is not in it.
     node = next((task for task in snapshot.tasks if task.name in _NODES), None)
+    gone_back = "checkpoint_id" in config["configurable"]
     if node is None or (run and run == before):
         # It has ended; or a server begins the same run again, and it goes on.
+        if node is None and not gone_back and snapshot.values.get("feedback") is not None:
+            # A client asked for a replan behind the end, which the message would be taken for.
+            await graph.aupdate_state(snapshot.config, {"feedback": None}, as_node="joiner")
         return config
     # What the node gave back. A checkpoint that is gone back to stands as it was before.
-    gone_back = "checkpoint_id" in config["configurable"]
     written: dict[str, Any] = {**(({} if gone_back else node.result) or {})}
     messages: list[AnyMessage] = written.pop("messages", [])
     answered = node.name == "joiner" and bool(messages)

@@ -49,8 +49,8 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
         "seconds": _seconds(values.get("seconds")),
     }
     turn = values.get("turn")
-    # Also a state of before there was a turn, whose replan goes on.
-    state["turn"] = text_of(turn) if isinstance(turn, str) else asked_by(state)
+    # A state that was stored before there was a turn has none, and its replan goes on.
+    state["turn"] = asked_by(state) if turn is None else text_of(turn)
     return cast(State, {**values, **state})
 
 
@@ -67,9 +67,11 @@ def check_input(saver: Any, given: Any) -> None:
     """Check what a run is given, before it begins: in the middle of it, its calls had run.
 
     Raises:
-        ValueError: its messages are none, or the checkpointer cannot hold it.
+        ValueError: it is empty, its messages are none, or the checkpointer cannot hold it.
     """
     if isinstance(given, Command):
+        if given.resume is None and not given.update and not given.goto:
+            raise ValueError("this Command is empty; give it what to resume with")
         check_messages(given.update)
         _check_storable(saver, [given.update, given.resume])
     else:

@@ -7,7 +7,7 @@ with an error that says what is wrong; the state is then as it was.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -30,11 +30,13 @@ from tests.support.stored import STATES
 PATIENCE = 10.0
 """Seconds of one step."""
 PLAN = "1. echo('x')\n2. echo($1)\n3. ask($2)\njoin()"
+ENDED = {"1": ("ok", "x"), "2": ("ok", "x"), "3": ("ok", "x")}
 ANSWER = "That is all."
 ASK: Any = {"messages": [HumanMessage("What?")]}
 APPROVE = Context(approve=("ask",))
 APPROVED: Any = Command(resume={"decisions": ["approve"]})
 NODES = (None, "planner", "scheduler", "joiner", "__start__", "__end__")
+WAYS = ("update_state", "aupdate_state", "Command")
 
 Values = dict[str, Any]
 
@@ -45,7 +47,13 @@ async def campaign(number: int, tries: int, say: Say) -> Report:
     stops, taken, refused = Counter[str](), 0, Counter[str]()
     progress = Progress(say, tries)
     for done, values in enumerate(states(number, tries)):
-        tried = Try(values, random.choice([*STOPS]), random.choice(NODES), random.random() < 0.5)
+        tried = Try(
+            values,
+            stop=random.choice([*STOPS]),
+            way=random.choice(WAYS),
+            node=random.choice(NODES),
+            goes_on=random.random() < 0.5,
+        )
         try:
             broken = [fault async for fault in tried.faults()]
         except Exception as error:
@@ -137,8 +145,11 @@ STOPS = {
 class Try:
     """One write into a thread of its own."""
 
-    def __init__(self, values: Values, stop: str, node: str | None, goes_on: bool) -> None:
-        self.values, self.stop, self.node, self.goes_on = values, stop, node, goes_on
+    def __init__(
+        self, values: Values, *, stop: str, way: str, node: str | None, goes_on: bool
+    ) -> None:
+        self.values, self.stop, self.way, self.node = values, stop, way, node
+        self.goes_on = goes_on
         self.refused: str | None = None
         """Why the write was refused."""
         self.step = "a run"
@@ -151,7 +162,7 @@ class Try:
         )
 
     def __str__(self) -> str:
-        return f"{self.stop}, as {self.node}: {self.values!r:.400}"
+        return f"{self.stop}, {self.way} as {self.node}: {self.values!r:.400}"
 
     async def faults(self) -> AsyncIterator[str]:
         """What is wrong with how it went."""
@@ -165,9 +176,10 @@ class Try:
         self.step = "the next message"
         next: Any = {"messages": [HumanMessage("And now?", id="next")]}
         state = await self._run(next)
-        for fault in answered_wrongly(state["messages"], state["outcomes"]):
+        messages, outcomes = state["messages"], state["outcomes"]
+        for fault in answered_wrongly(messages, outcomes, answer=ANSWER, ended=ENDED):
             yield fault
-        if "messages" not in self.values and not follows_protocol(state["messages"]):
+        if "messages" not in self.values and not follows_protocol(messages):
             yield "the thread does not follow the chat protocol"
         async for fault in self._unsound():
             yield fault
@@ -176,8 +188,13 @@ class Try:
         self.step = "the write"
         before = (await self._graph.aget_state(self._thread)).values
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._graph.aupdate_state(self._thread, self.values, as_node=self.node)
+            match self.way:
+                case "Command":
+                    await self._run(Command(update=self.values))
+                case "update_state":
+                    self._graph.update_state(self._thread, self.values, self.node)
+                case _:
+                    await self._graph.aupdate_state(self._thread, self.values, self.node)
         except (InvalidUpdateError, ValueError) as error:  # a server's 400
             self.refused = " ".join(str(error).split())[:40] or repr(error)
             if (await self._graph.aget_state(self._thread)).values != before:
@@ -205,16 +222,18 @@ class Try:
             return await self._graph.ainvoke(given, self._thread, **options)
 
 
-def answered_wrongly(messages: list[Any], outcomes: Any) -> Iterator[str]:
+def answered_wrongly(
+    messages: list[Any], outcomes: Any, *, answer: str, ended: Mapping[str, tuple[str, Any]]
+) -> Iterator[str]:
     """What is wrong with the turn of the message whose id is "next"."""
     at = next((i for i, message in enumerate(messages) if message.id == "next"), None)
     if at is None:
         yield "the message is not in the thread"
         return
-    if not isinstance(messages[-1], AIMessage) or messages[-1].text != ANSWER:
+    if not isinstance(messages[-1], AIMessage) or messages[-1].text != answer:
         yield f"the answer is {messages[-1]!r:.200}"
     if not follows_protocol(messages[at:]):
         yield "its turn does not follow the chat protocol"
-    ended = {id: (it["status"], it["value"]) for id, it in outcomes.items()}
-    if ended != {"1": ("ok", "x"), "2": ("ok", "x"), "3": ("ok", "x")}:
-        yield f"its outcomes are {ended!r:.200}"
+    found = {id: (it["status"], it["value"]) for id, it in outcomes.items()}
+    if found != ended:
+        yield f"its outcomes are {found!r:.200}"

@@ -241,7 +241,7 @@ def test_an_outcome_without_arguments_has_those_of_its_task_filled_in() -> None:
         ("seconds", [1], 0.0),
         ("seconds", True, 0.0),
         ("turn", "q", "q"),
-        ("turn", 5, "q"),
+        ("turn", 5, "5"),
         ("turn", None, "q"),
         ("feedback", None, None),
         ("feedback", "", ""),
@@ -324,6 +324,12 @@ def test_what_is_no_message_is_refused_before_it_is_stored(wrong: Any) -> None:
         check_messages({"messages": wrong})
     with pytest.raises(ValueError, match="these are no messages: "):
         check_input(None, Command(update={"messages": wrong}))
+
+
+def test_an_empty_command_is_refused() -> None:
+    for empty in (Command(), Command(update={})):
+        with pytest.raises(ValueError, match="this Command is empty"):
+            check_input(None, empty)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,15 @@ KEYS = st.one_of(TEXTS, st.integers(0, 3))
 STATES = st.fixed_dictionaries(
     {},
     optional={
-        "messages": st.one_of(JSONISH, st.lists(st.one_of(MESSAGES, JSONISH), max_size=4)),
+        "messages": st.one_of(
+            st.lists(MESSAGES, max_size=4),
+            st.lists(MESSAGES, max_size=4),
+            st.builds(
+                lambda past: {"__overwrite__": past},
+                st.one_of(JSONISH, st.lists(st.one_of(MESSAGES, JSONISH), max_size=4)),
+            ),
+            JSONISH,
+        ),
         "plan": st.one_of(JSONISH, st.lists(TASKS, max_size=4)),
         "outcomes": st.one_of(JSONISH, st.dictionaries(KEYS, OUTCOMES, max_size=4)),
         "round": JSONISH,
