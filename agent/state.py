@@ -56,9 +56,9 @@ def with_messages(stored: Any, messages: Any) -> Messages:
     of the thread. What is no message is left out, as is the removal of one that is not there.
     """
     left, right = mended_messages(stored), []
-    known = {message.id for message in left}
+    known = {REMOVE_ALL_MESSAGES, *(message.id for message in left)}
     for message in _read(messages):
-        if not isinstance(message, RemoveMessage) or message.id in {*known, REMOVE_ALL_MESSAGES}:
+        if not isinstance(message, RemoveMessage) or message.id in known:
             right.append(message)
             known.add(message.id)
     return add_messages(cast(Messages, left), cast(Messages, right))
