@@ -4,7 +4,7 @@ LangGraph cancels nothing between nodes, so they travel in the run's config, and
 the run ends for any reason.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -52,6 +52,8 @@ class RunResources:
     """The thread that the run has to itself, if it has one (thread_queue.py)."""
     outer: "RunResources | None" = None
     """Those of the run whose tool began this one."""
+    state: Mapping[str, Any] | None = None
+    """The state as its last node left it; what differs from it, somebody else wrote."""
     addressed: str | None = None
     """The id of the checkpoint that the run was told to begin from."""
 
