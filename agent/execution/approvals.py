@@ -1,14 +1,18 @@
 """Asks a person about calls, in the standard shape of LangGraph's human-in-the-loop requests."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from llm_compiler.errors import PlanError
+from llm_compiler.errors import PlanError, ToolError
 from llm_compiler.execution.journal import Asked
+from llm_compiler.execution.jsonable import as_data
+from llm_compiler.language.task import DEEPEST
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.facts import Ask, Decision, Launch
+from llm_compiler.text import clean, shortened
 
 _DECISIONS = ("approve", "edit", "reject")
 
@@ -83,7 +87,7 @@ def _decision(call: Mapping[str, Any], decision: Any, tools: Toolbox) -> Decisio
         case "approve":
             return bound()
         case "reject":
-            return bound(rejected=str(given.get("message") or "a person rejected it"))
+            return bound(rejected=_reason(given.get("message")))
         case "edit":
             action = given.get("edited_action")
             args = action.get("args") if isinstance(action, Mapping) else None
@@ -91,8 +95,31 @@ def _decision(call: Mapping[str, Any], decision: Any, tools: Toolbox) -> Decisio
                 raise PlanError("an edit is {'edited_action': {'name': …, 'args': {…}}}")
             if action.get("name", tool) != tool:
                 raise PlanError(f"an edit keeps the tool {tool!r}; reject it instead")
+            args = _as_json(args)
             if tool in tools:  # else the call fails: its tool is gone
                 tools[tool].check(args)
-            return bound(args=dict(args))
+            return bound(args=args)
         case kind:
-            raise PlanError(f"the decision {kind!r} is none of {', '.join(_DECISIONS)}")
+            shown = shortened(repr(kind), 60)
+            raise PlanError(f"the decision {shown} is none of {', '.join(_DECISIONS)}")
+
+
+def _reason(message: Any) -> str:
+    return clean(str(message or "a person rejected it"))
+
+
+def _as_json(args: Mapping[Any, Any]) -> dict[str, Any]:
+    """Edited arguments as JSON data, which a call is journaled with.
+
+    Raises:
+        PlanError: they hold what JSON cannot say, or are nested too deeply.
+    """
+    why = f"more than {DEEPEST} levels"
+    try:
+        json.dumps(args, allow_nan=False)
+        plain: dict[str, Any] = as_data(args)
+    except (TypeError, ValueError, RecursionError, ToolError) as error:
+        if isinstance(error, TypeError | ValueError):
+            why = shortened(str(error), 100)
+        raise PlanError(f"the edited arguments are no JSON data ({why}); send others") from error
+    return plain

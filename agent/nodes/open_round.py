@@ -130,7 +130,8 @@ def load(
         if is_answer(data):
             continue
         before = outcomes.get(str(data["id"]))
-        priors = [*(journaled or {}).get(data["key"], ())]
+        found = (journaled or {}).get(data["key"], ())
+        priors = [prior for prior in found if prior.outcome.id == data["id"]]
         if before is not None:
             priors.append(Prior.of(Outcome.of(before)))
         refused = None

@@ -23,7 +23,7 @@ from llm_compiler.execution.tool_interrupts import Question
 from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Outcome, OutcomeData, tidied
+from llm_compiler.language.task import Outcome, OutcomeData
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.round_messages import round_messages, untrusted
 from llm_compiler.run.resources import Round, RunResources
@@ -43,7 +43,7 @@ class Scheduler:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        state = {**state, "plan": tidied(state.get("plan") or (), state["round"])}
+        state = {**state, "plan": [task.copy() for task in state["plan"]]}
         before = state.get("outcomes") or {}
         run = RunResources.of(config)
         journal = journal_of(config, state, run)

@@ -5,7 +5,7 @@ the run ends for any reason.
 """
 
 import asyncio
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -55,6 +55,8 @@ class RunResources:
     """The thread that the run has to itself, if it has one (thread_queue.py)."""
     outer: "RunResources | None" = None
     """Those of the run whose tool began this one."""
+    state: Mapping[str, Any] | None = None
+    """The state as its last node left it; what differs from it, somebody else wrote."""
     taken: ThreadTakenError | None = None
     """Why the run ends, if another process has gone on with its thread."""
     _node: "asyncio.Task[Any] | None" = None
