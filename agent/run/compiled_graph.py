@@ -97,6 +97,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
                     saver,
                     merge_configs(self.config, config),
                     alone=thread is not None,
+                    ids=resources.stored if outer is None else outer.stored,
                     on_taken=resources.take,
                 )
                 config = with_checkpointer(config, own)

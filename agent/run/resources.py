@@ -57,6 +57,8 @@ class RunResources:
     """Those of the run whose tool began this one."""
     state: Mapping[str, Any] | None = None
     """The state as its last node left it; what differs from it, somebody else wrote."""
+    stored: set[str] = field(default_factory=set)
+    """The ids of the checkpoints that the run has stored, and those that its tools began."""
     taken: ThreadTakenError | None = None
     """Why the run ends, if another process has gone on with its thread."""
     _node: "asyncio.Task[Any] | None" = None

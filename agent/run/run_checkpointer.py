@@ -27,7 +27,8 @@ class _Stored:
     branches: bool
     """Whether the run has put no checkpoint yet, and begins at one that it was told, which may
     have others behind it."""
-    ids: set[str] = field(default_factory=set)
+    ids: set[str]
+    """The checkpoints that this run, and runs of its own tools, have stored."""
     waiting: dict[str, "asyncio.Future[None]"] = field(default_factory=dict)
 
 
@@ -46,6 +47,7 @@ class RunCheckpointer(BaseCheckpointSaver[Any]):
         config: RunnableConfig,
         *,
         alone: bool,
+        ids: set[str],
         on_taken: Callable[[ThreadTakenError], None],
     ) -> "RunCheckpointer":
         """Wrap the checkpointer of a run.
@@ -54,11 +56,12 @@ class RunCheckpointer(BaseCheckpointSaver[Any]):
             saver: A checkpointer with sync or async methods.
             config: The run's.
             alone: Whether nobody else may write to the thread while the run does.
+            ids: The checkpoints that the runs around this one have stored.
             on_taken: Told when another process has gone on with the thread.
         """
         configurable = config.get("configurable", {})
         namespace = str(configurable.get("checkpoint_ns") or "") if alone else None
-        return cls(saver, _Stored(on_taken, namespace, "checkpoint_id" in configurable))
+        return cls(saver, _Stored(on_taken, namespace, "checkpoint_id" in configurable, ids))
 
     async def stored(self, config: RunnableConfig) -> None:
         """Return when the checkpoint that a config names is stored."""
@@ -108,7 +111,8 @@ class RunCheckpointer(BaseCheckpointSaver[Any]):
             return
         thread = {"thread_id": configurable["thread_id"], "checkpoint_ns": namespace}
         latest = await self.wrapped_saver.aget_tuple(RunnableConfig(configurable=thread))
-        if latest is not None and latest.checkpoint["id"] != configurable.get("checkpoint_id"):
+        known = {*self._stored.ids, configurable.get("checkpoint_id")}
+        if latest is not None and latest.checkpoint["id"] not in known:
             error = ThreadTakenError(
                 f"another process has gone on with the thread {configurable['thread_id']!r};"
                 " this run ends. Send the message again when the other has answered"

@@ -187,16 +187,14 @@ class Schedule:
             self._share(record, call)
         else:
             record.call = call = self._calls.add(task.tool, args, key, rules, task.id)
-            decision = self._decided.pop(task.id, None)
             asks = rules.asks or task.asks
             reached = self._taint.of_args(task.id)
-            if decision is not None and decision.asked == (task.tool, args):
-                record.move("asked")
-                self._apply(record, decision)
-            elif asks or decision is not None or (rules.guarded and reached):
-                # What was asked about is never run unasked, though it may be another call by now.
+            # What was asked about is never run unasked, though it may be another call by now.
+            if asks or task.id in self._decided or (rules.guarded and reached):
                 record.why_asked = None if asks else reached or None
                 record.move("asked")
+                if self._taken_over:
+                    self._apply(record)
             else:
                 self._admit(record, call)
 
@@ -234,6 +232,8 @@ class Schedule:
         for record in self.records.values():
             if record.state == "held":
                 self._admit(record, _call_of(record))
+            elif record.state == "asked":
+                self._apply(record)
 
     # ── from ready to settled ─────────────────────────────────────────────────────────────────
 
@@ -260,16 +260,17 @@ class Schedule:
     def _decide(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
             record = self.records.get(decision.id)
-            # Else it has ended: by the deadline, say, while the person was deciding.
-            if record is not None and record.state == "asked":
-                call = _call_of(record)
-                if decision.asked in (None, (call.tool, call.args)):
-                    self._apply(record, decision)
-            elif record is not None and record.state == "waiting" and decision.asked is not None:
-                self._decided[decision.id] = decision
+            if record is None or record.state not in ("waiting", "asked"):
+                continue  # it has ended: by the deadline, say, while the person was deciding
+            self._decided[decision.id] = decision
+            if record.state == "asked" and self._taken_over:
+                self._apply(record)
 
-    def _apply(self, record: TaskRecord, decision: Decision) -> None:
-        call = _call_of(record)
+    def _apply(self, record: TaskRecord) -> None:
+        """Do what a person decided on a call, if it is the one that the person was shown."""
+        call, decision = _call_of(record), self._decided.pop(record.id, None)
+        if decision is None or decision.asked not in (None, (call.tool, call.args)):
+            return
         if decision.rejected is not None:
             call.rejected = decision.rejected
             self._settle_owners(call)

@@ -7,7 +7,6 @@
     waiting ─ its needs are ok, its call runs already ────→ running
     held    ─ the scheduler takes over ───────────────────→ ready
     asked   ─ approved ───────────────────────────────────→ ready
-    asked   ─ approved before the scheduler takes over ───→ held
     ready   ─ a slot is free ─────────────────────────────→ running
     running | sharing ─ the call ended ───────────────────→ settled
     asked   ─ rejected ───────────────────────────────────→ settled
@@ -39,7 +38,7 @@ State = Literal[
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     "waiting": frozenset({"held", "asked", "ready", "running", "sharing", "settled", "forgotten"}),
     "held": frozenset({"ready", "settled", "forgotten"}),
-    "asked": frozenset({"held", "ready", "settled", "forgotten"}),
+    "asked": frozenset({"ready", "settled", "forgotten"}),
     "ready": frozenset({"running", "settled", "forgotten"}),
     "running": frozenset({"settled", "forgotten"}),
     "sharing": frozenset({"held", "asked", "ready", "running", "settled", "forgotten"}),

@@ -176,7 +176,7 @@ def test_life_of_a_task_that_shares_a_call() -> None:
 
 def test_lives_of_tasks_that_never_run() -> None:
     machine = schedule()
-    machine.handle(Planned(task(1), ok(1)))
+    machine.handle(Planned(task(1), prior(ok(1))))
     planned(machine, Refused(2, "serch", "no tool 'serch'"), task(3, 2), task(4, 9), task(5, 5))
     machine.handle(PlanEnded())
     assert {life(machine, id) for id in (1, 2, 3, 4, 5)} == {"waiting → settled"}
@@ -544,7 +544,8 @@ def test_edited_tasks_of_earlier_rounds_outlive_a_plan_that_broke() -> None:
 
 def edited(id: int, *needs: int, tool: str = "read", **args: Any) -> Planned:
     """A task of an earlier round that a person has edited since."""
-    return Planned(task(id, *needs, tool=tool, **args), Outcome(id, tool, "ok", {"x": 0}))
+    before = Outcome(id, tool, "ok", {"x": 0})
+    return Planned(task(id, *needs, tool=tool, **args), prior(before))
 
 
 def test_task_of_an_earlier_round_inherits_the_call_that_it_shared_with_a_broken_plan() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from llm_compiler.language.task import Outcome, Status
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import Launch, Returned
+from llm_compiler.scheduling.facts import Launch, Prior, Returned
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 
 SHARED, ALONE = ToolRules(), ToolRules(shared=False)
@@ -15,8 +15,8 @@ def add(calls: SharedCalls, owner: int, key: str = "read 5", rules: ToolRules = 
     return calls.add("read", ARGS, key, rules, owner)
 
 
-def prior(status: Status, error: str | None = None) -> Outcome:
-    return Outcome(1, "read", status, ARGS, error=error)
+def prior(status: Status, error: str | None = None) -> Prior:
+    return Prior.of(Outcome(1, "read", status, ARGS, error=error))
 
 
 @pytest.fixture

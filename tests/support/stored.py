@@ -11,7 +11,7 @@ from llm_compiler.language.task import Outcome
 
 def task(id: int = 1, **more: Any) -> dict[str, Any]:
     of = {"id": id, "tool": "echo", "args": {"value": "x"}, "needs": [], "thought": "", "round": 1}
-    return {**of, **more}
+    return {**of, "key": f"1-{id}", **more}
 
 
 def outcome(id: int = 1, **more: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from llm_compiler.scheduling.facts import (
     PlanBroke,
     PlanEnded,
     Planned,
+    Prior,
     Returned,
     Settle,
     TakenOver,
@@ -105,7 +106,7 @@ class Turn:
     def run(self) -> None:
         """Until nothing is left to happen."""
         for task in self.plan[: len(self.priors)]:
-            self.tell(Planned(task, self.priors[task.id]))
+            self.tell(Planned(task, (Prior.of(self.priors[task.id]),)))
         while facts := self._possible():
             self.tell(self.random.choice(facts))
         assert self.schedule.finished
