@@ -125,9 +125,7 @@ class Folder:
         named = worded or named
         titles = set(named.values())
         longest = [
-            file
-            for file, title in named.items()
-            if not any(title < other for other in titles)
+            file for file, title in named.items() if not any(title < other for other in titles)
         ]
         return sorted(longest, key=lambda file: -len(named[file]))[:MAX_SUBJECTS]
 
