@@ -213,13 +213,20 @@ async def test_a_name_that_two_have_gets_the_servers_name(
     assert await call(tools, "the_alps_search", query="x") == "found x"
 
 
-async def test_names_that_cannot_be_told_apart_are_an_error(
-    ledger: Path, configure: Configure
+async def test_of_names_that_cannot_be_told_apart_the_first_is_offered(
+    ledger: Path, configure: Configure, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = stdio(ledger, allow=["height"])
-    configure(**{"a b": server, "a_b": server})
-    with pytest.raises(SetupError, match="would both be 'a_b_height'; rename the server"):
-        await with_mcp(OWN)
+    server = stdio(ledger, allow=["height", "describe"])
+    configure(**{"a b": server, "a_b": stdio(ledger, allow=["height"])})
+    for _ in range(2):
+        tools = await with_mcp(OWN)
+        assert set(tools) == {"describe", "a_b_height"}
+        assert await call(tools, "a_b_height", name="K2") == 8611
+    [warning] = caplog.messages
+    assert warning == (
+        "the tool 'height' of the MCP server 'a_b' is left out: it and another would both be"
+        " 'a_b_height'; rename the server"
+    )
 
 
 def test_a_schema_is_never_fetched_from_the_network() -> None:
