@@ -72,7 +72,7 @@ class _Bounded(httpx.AsyncByteStream):
             end = piece.rfind(b"\n") if self._of_events else -1
             length = length + len(piece) if end < 0 else len(piece) - end
             if length > self._most:
-                raise httpx.ReadError(f"more than {self._most} bytes in one piece")
+                raise httpx.DecodingError(f"more than {self._most} bytes in one piece")
             yield piece
 
     async def aclose(self) -> None:

@@ -27,7 +27,7 @@ _ATTEMPTS = 3
 _REASONING_PATIENCE = 10
 """Times its silence that a model may only reason, or send what is no text."""
 _MAX_CHUNKS_AFTER_END = 16
-_MAX_SECONDS_AFTER_END = 5.0
+_MAX_SECONDS_AFTER_END = 2.0
 """What is waited for after a reply's end: the usage comes last."""
 _TURN_SECONDS = 0.01
 """After which the event loop gets a turn, however fast chunks come."""

@@ -9,10 +9,17 @@ from llm_compiler.errors import ModelError
 from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_error
 from llm_compiler.text import clean
 
-_MAX_EMPTY_CHUNKS = 10_000
+_MAX_EMPTY_CHUNKS = 5_000
 """Chunks of a reply that hold neither text nor reasoning."""
-_MAX_OTHER_CHARS = 1_000_000
+_MAX_OTHER_CHARS = 400_000
 """Of what no caller reads: reasoning, refusals, blanks. Callers bound the text."""
+_MAX_KEPT_CHARS = 20_000
+"""Of these that stay in the chunks, for a trace: LangChain puts all chunks together at the end of
+a stream, at once and in quadratic time for what is no text."""
+
+_CHARS_OF_A_CHUNK = 100
+_OTHER = ("refusal", "reasoning_content", "reasoning", "thinking")
+_OF_BLOCKS = ("type", "id", "index", "extras")
 
 
 class StreamedReply:
@@ -44,6 +51,8 @@ class StreamedReply:
         self.worked = self.wrote or other > 0
         self._other_chars += other if self.wrote else other + len(text)
         self._empty_chunks += not (text or other)
+        if max(self._other_chars, _CHARS_OF_A_CHUNK * self._empty_chunks) > _MAX_KEPT_CHARS:
+            _strip(chunk)
         return text
 
     def endless(self, who: str) -> ModelError | None:
@@ -79,12 +88,20 @@ class StreamedReply:
 def _other_chars(chunk: AIMessageChunk) -> int:
     """The characters of a chunk that are no text: reasoning, refusals, calls of tools."""
     blocks = chunk.content if isinstance(chunk.content, list) else ()
-    others: list[Any] = [
-        block for block in blocks if isinstance(block, dict) and block.get("type") != "text"
-    ]
-    others += chunk.additional_kwargs.values()
-    others += (call.get("args") or "" for call in chunk.tool_call_chunks)
-    return sum(len(str(other)) for other in others)
+    parts: list[Any] = [chunk.additional_kwargs.get(name) for name in _OTHER]
+    for block in blocks:
+        if isinstance(block, dict) and block.get("type") != "text":
+            parts += (value for name, value in block.items() if name not in _OF_BLOCKS)
+    parts += (call.get("args") for call in chunk.tool_call_chunks)
+    return sum(len(part) for part in parts if isinstance(part, str))
+
+
+def _strip(chunk: AIMessageChunk) -> None:
+    """Leave a chunk, which was taken, its text alone."""
+    chunk.additional_kwargs.clear()
+    chunk.tool_call_chunks = []
+    if isinstance(chunk.content, list):
+        chunk.content = chunk.text
 
 
 def _reason(metadata: dict[str, Any]) -> str:
