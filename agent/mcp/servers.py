@@ -20,7 +20,7 @@ from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
 from llm_compiler.mcp.session import GoneError, Session
 from llm_compiler.mcp.tools import McpTool, plain, without_clashes
-from llm_compiler.redaction import one_line
+from llm_compiler.redaction import masked, one_line
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -110,7 +110,8 @@ class McpServer:
             self._failed = None
         # A server may answer anything, and must not fail a turn.
         except Exception as error:
-            why = str(error)
+            # It may say what the server wrote on its standard error.
+            why = masked(str(error))
             if not isinstance(error, ToolError):
                 why = f"the MCP server {self._name!r} lists no tools: {one_line(error)}"
             self._failed, self._again_at = why, time.monotonic() + _RETRY_SECONDS
