@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
-from llm_compiler.language.expressions import NODES, Frame, Run, Scope, Unsupported, compile_node
+from llm_compiler.language.expressions import NODES, Frame, NodeError, Run, Scope, compile_node
 from llm_compiler.language.functions import as_key, distinct
 from llm_compiler.language.parts import items, kind
 from llm_compiler.language.vectors import vectorized
@@ -22,11 +22,13 @@ class _Loop:
     cost: int
 
 
-def _loops(node: ast.AST, generators: list[ast.comprehension], scope: Scope) -> tuple[list[_Loop], Scope]:
+def _loops(
+    node: ast.AST, generators: list[ast.comprehension], scope: Scope
+) -> tuple[list[_Loop], Scope]:
     loops = []
     for generator in generators:
         if generator.is_async:
-            raise Unsupported(node, "write for without async; calls run at once anyway")
+            raise NodeError(node, "write for without async; calls run at once anyway")
         source = compile_node(generator.iter, scope)
         scope = scope.with_names(names_in(generator.target))
         conditions = [compile_node(condition, scope) for condition in generator.ifs]
@@ -44,15 +46,15 @@ def binder(target: ast.expr) -> Bind:
     """What binds the names of a target to a value; Python's unpacking.
 
     Raises:
-        Unsupported: the target is neither a name nor several.
+        NodeError: the target is neither a name nor several.
     """
     if isinstance(target, ast.Name):
         name = target.id
         if "__" in name:
-            raise Unsupported(target, "names with two underscores are not in the plan language")
+            raise NodeError(target, "names with two underscores are not in the plan language")
         return lambda names, value, budget: names.__setitem__(name, value)
     if not isinstance(target, ast.Tuple | ast.List):
-        raise Unsupported(target, "only names can be assigned to; write a new dict or list")
+        raise NodeError(target, "only names can be assigned to; write a new dict or list")
     parts = target.elts
     starred = [place for place, item in enumerate(parts) if isinstance(item, ast.Starred)]
     binds = [binder(item.value if isinstance(item, ast.Starred) else item) for item in parts]

@@ -1,6 +1,6 @@
 """`compute`: the built-in task that evaluates an expression over results.
 
-Its expression is Python with references: `$3 - $4`, `f"{$1.name}: {$2:.1f}"`, and `$$` for a dollar.
+Its expression is Python with references: `$3 - $4`, `f"{$1.name}: {$2:.1f}"`; `$$` is a dollar.
 The values of references are data, never text put into the expression.
 """
 
@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from llm_compiler.language import comprehensions  # noqa: F401: its rows of the table of nodes
 from llm_compiler.language.budget import MAX_DEPTH, Budget, ComputeError
-from llm_compiler.language.expressions import Frame, Run, Unsupported, compiled
+from llm_compiler.language.expressions import Frame, NodeError, Run, compiled
 from llm_compiler.language.text_format import formatted
 
 COMPUTE = "compute"
+# The modules of the first import add their rows to the table of nodes.
 MAX_LENGTH = 100_000
 """Characters of an expression."""
 _DOLLAR = re.compile(r"\$(?:(\$)|(\d{1,9})|\{(\d{1,9})\})")
@@ -59,7 +59,7 @@ def prepared(expression: str) -> tuple[Run, tuple[int, ...]]:
         tree = ast.parse(text.strip(), mode="eval").body
         ids = tuple(dict.fromkeys(references(expression)))
         return compiled(tree, {f"__{id}" for id in ids}), ids
-    except Unsupported as error:
+    except NodeError as error:
         raise ComputeError(str(error)) from None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ComputeError("it is not one expression; write one such as $1 - $2") from None

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
-from llm_compiler.language.functions import CONSTANTS, FUNCTIONS, MATH, Function, as_key, distinct
-from llm_compiler.language.methods import CHANGING, METHODS, method
+from llm_compiler.language.functions import CONSTANTS, as_key, distinct
 from llm_compiler.language.operators import BINARY, COMPARISONS, checked, number
 from llm_compiler.language.parts import cut, items, kind, part
 from llm_compiler.language.text_format import formatted
@@ -28,10 +27,10 @@ MAX_LEVELS = 120
 """Levels of an expression's tree: a sum of n terms has n, and Python's stack ends at 1000."""
 
 
-class Unsupported(Exception):
-    """A node that is not in the language; the message says what to write instead."""
+class NodeError(Exception):
+    """Something wrong at a node of a tree; the message says what to write instead."""
 
-    def __init__(self, node: ast.AST, message: str) -> None:
+    def __init__(self, node: ast.AST | None, message: str) -> None:
         super().__init__(message)
         self.node = node
 
@@ -48,14 +47,14 @@ Run = Callable[[Frame], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Container[str]):
     """The names that an expression may read."""
 
     names: Container[str]
     inner: frozenset[str] = frozenset()
     """Of the comprehensions and lambdas around it."""
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self.inner or name in self.names
 
     def with_names(self, names: set[str]) -> "Scope":
@@ -66,10 +65,10 @@ def compiled(tree: ast.expr, names: Container[str]) -> Run:
     """The closure of an expression that may read `names`.
 
     Raises:
-        Unsupported: it is not in the language.
+        NodeError: it is not in the language.
     """
     if levels(tree) > MAX_LEVELS:
-        raise Unsupported(tree, f"this is more than {MAX_LEVELS} levels deep; split it up")
+        raise NodeError(tree, f"this is more than {MAX_LEVELS} levels deep; split it up")
     return compile_node(tree, Scope(names))
 
 
@@ -86,7 +85,7 @@ def compile_node(node: ast.expr, scope: Scope) -> Run:
     compile_it = NODES.get(type(node))
     if compile_it is None:
         remedy = _REMEDIES.get(type(node), "write it with the operators and functions of the plan")
-        raise Unsupported(node, f"{type(node).__name__} is not in the plan language; {remedy}")
+        raise NodeError(node, f"{type(node).__name__} is not in the plan language; {remedy}")
     return compile_it(node, scope)
 
 
@@ -102,19 +101,19 @@ _REMEDIES: dict[type[ast.AST], str] = {
 def _constant(node: ast.Constant, scope: Scope) -> Run:
     value = node.value
     if not isinstance(value, str | int | float | None):
-        raise Unsupported(node, f"{ast.unparse(node)[:40]} is no JSON data")
+        raise NodeError(node, f"{ast.unparse(node)[:40]} is no JSON data")
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
             value = checked(value)
         except ComputeError as error:
-            raise Unsupported(node, str(error)) from None
+            raise NodeError(node, str(error)) from None
     return lambda frame: value
 
 
 def _name(node: ast.Name, scope: Scope) -> Run:
     name = node.id
     if name not in scope:
-        raise Unsupported(node, f'no name "{name}"')
+        raise NodeError(node, f'no name "{name}"')
     return lambda frame: frame.names[name]
 
 
@@ -166,7 +165,7 @@ def _dict(node: ast.Dict, scope: Scope) -> Run:
 def _binary(node: ast.BinOp, scope: Scope) -> Run:
     operate = BINARY.get(type(node.op))
     if operate is None:
-        raise Unsupported(node, "this operator is not in the plan language; use + - * / // % **")
+        raise NodeError(node, "this operator is not in the plan language; use + - * / // % **")
     left, right = compile_node(node.left, scope), compile_node(node.right, scope)
     return lambda frame: operate(left(frame), right(frame), frame.budget)
 
@@ -180,7 +179,7 @@ def _unary(node: ast.UnaryOp, scope: Scope) -> Run:
             return lambda frame: checked(-number(operand(frame)))
         case ast.UAdd():
             return lambda frame: number(operand(frame))
-    raise Unsupported(node, "~ is not in the plan language; use not")
+    raise NodeError(node, "~ is not in the plan language; use not")
 
 
 def _both(node: ast.BoolOp, scope: Scope) -> Run:
@@ -226,11 +225,11 @@ def _attribute(node: ast.Attribute, scope: Scope) -> Run:
     name = node.attr
     if is_math(node, scope):
         if name not in CONSTANTS:
-            raise Unsupported(node, f"no math.{name}; there are math.{', math.'.join(CONSTANTS)}")
+            raise NodeError(node, f"no math.{name}; there are math.{', math.'.join(CONSTANTS)}")
         constant = CONSTANTS[name]
         return lambda frame: constant
     if "__" in name:
-        raise Unsupported(node, "names with two underscores are not in the plan language")
+        raise NodeError(node, "names with two underscores are not in the plan language")
     holder = compile_node(node.value, scope)
     return lambda frame: part(holder(frame), name, frame.budget)
 
@@ -252,9 +251,7 @@ def _subscript(node: ast.Subscript, scope: Scope) -> Run:
             compile_node(bound, scope) if bound else lambda frame: None
             for bound in (node.slice.lower, node.slice.upper, node.slice.step)
         ]
-        return lambda frame: cut(
-            holder(frame), *(bound(frame) for bound in bounds), budget=frame.budget
-        )
+        return lambda frame: cut(holder(frame), frame.budget, *(it(frame) for it in bounds))
     key = compile_node(node.slice, scope)
     return lambda frame: part(holder(frame), key(frame), frame.budget)
 
@@ -277,109 +274,6 @@ def _hole(node: ast.FormattedValue, scope: Scope) -> Run:
     return lambda frame: formatted(value(frame), conversion, spec(frame), frame.budget)
 
 
-# ── calls ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def _call(node: ast.Call, scope: Scope) -> Run:
-    if any(isinstance(argument, ast.Starred) for argument in node.args):
-        raise Unsupported(node, "write the arguments one by one, without *")
-    if isinstance(node.func, ast.Attribute) and not is_math(node.func, scope):
-        return _method(node, node.func, scope)
-    name, function = called(node.func, scope)
-    args = [compile_node(argument, scope) for argument in node.args]
-    named: dict[str, Run] = {}
-    for keyword in node.keywords:
-        known = keyword.arg is not None and not function.keywords.isdisjoint((keyword.arg, "*"))
-        if not known or keyword.arg is None:
-            there = ", ".join(sorted(function.keywords - {"*"})) or "none"
-            raise Unsupported(keyword, f'{name} has no argument "{keyword.arg}"; there are {there}')
-        is_key = keyword.arg == "key"
-        named[keyword.arg] = (_key if is_key else compile_node)(keyword.value, scope)
-    if not function.fewest <= len(args) <= function.most:
-        raise Unsupported(node, f"{name} takes {_counted(function)}, not {len(args)}")
-    code = function.code
-
-    def run(frame: Frame) -> Any:
-        frame.budget.step(2)
-        values = [argument(frame) for argument in args]
-        return code(frame.budget, *values, **{name: value(frame) for name, value in named.items()})
-
-    return run
-
-
-def _counted(function: Function) -> str:
-    fewest, most = function.fewest, function.most
-    return f"{fewest} to {most} arguments" if most > fewest else f"{most} arguments"
-
-
-def called(func: ast.expr, scope: Container[str]) -> tuple[str, Function]:
-    """The function that a call means, with its name; a variable of its name does not hide it."""
-    if isinstance(func, ast.Attribute) and func.attr in MATH:
-        return f"math.{func.attr}", MATH[func.attr]
-    if isinstance(func, ast.Name):
-        for table in (FUNCTIONS, MATH):
-            if func.id in table:
-                return func.id, table[func.id]
-    raise Unsupported(func, f'no function "{ast.unparse(func)[:60]}"')
-
-
-def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> Run:
-    name = func.attr
-    if name not in METHODS:
-        remedy = CHANGING.get(name, "there are " + ", ".join(sorted(METHODS)))
-        raise Unsupported(func, f"no method {name} in the plan language; {remedy}")
-    if node.keywords and not (name == "get" and node.keywords[0].arg == "default"):
-        raise Unsupported(node, f"write the arguments of {name} without their names")
-    holder = compile_node(func.value, scope)
-    values = [*node.args, *(keyword.value for keyword in node.keywords)]
-    args = [compile_node(value, scope) for value in values]
-
-    def run(frame: Frame) -> Any:
-        frame.budget.step(2)
-        return method(frame.budget, holder(frame), name, [value(frame) for value in args])
-
-    return run
-
-
-def _key(node: ast.expr, scope: Scope) -> Run:
-    """What orders the items: a lambda, a function's name, or a dict's `get`."""
-    if isinstance(node, ast.Constant) and node.value is None:
-        return lambda frame: None
-    if isinstance(node, ast.Lambda):
-        arguments = node.args
-        if len(arguments.args) != 1 or ast.unparse(arguments) != arguments.args[0].arg:
-            raise Unsupported(node, "a key's lambda takes one argument: lambda x: …")
-        name = arguments.args[0].arg
-        body = compile_node(node.body, scope.with_names({name}))
-        cost = _nodes(node.body)
-
-        def run(frame: Frame) -> Any:
-            inner = Frame(dict(frame.names), frame.budget)
-
-            def key(value: Any) -> Any:
-                frame.budget.step(cost)
-                inner.names[name] = value
-                return body(inner)
-
-            return key
-
-        return run
-    if isinstance(node, ast.Attribute) and node.attr == "get":
-        holder = compile_node(node.value, scope)
-
-        def getter(frame: Frame) -> Any:
-            values = holder(frame)
-            return lambda key: method(frame.budget, values, "get", [key])
-
-        return getter
-    _, function = called(node, scope)
-    return lambda frame: lambda value: function.code(frame.budget, value)
-
-
-def _nodes(tree: ast.AST) -> int:
-    return sum(1 for _ in ast.walk(tree))
-
-
 NODES: dict[type[ast.AST], Callable[..., Run]] = {
     ast.Constant: _constant,
     ast.Name: _name,
@@ -396,6 +290,5 @@ NODES: dict[type[ast.AST], Callable[..., Run]] = {
     ast.Subscript: _subscript,
     ast.JoinedStr: _text,
     ast.FormattedValue: _hole,
-    ast.Call: _call,
 }
-"""Every node that an expression may hold, but for those of comprehensions.py."""
+"""Every node that an expression may hold, but for those of calls.py and comprehensions.py."""

@@ -1,7 +1,6 @@
 """The functions of the plan language: Python's, over JSON data. Tuples and sets are lists."""
 
 import datetime
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from llm_compiler.language.operators import (
     checked,
     equal,
     number,
-    number_in,
     sort_keys,
     whole,
 )
@@ -67,9 +65,7 @@ def _mean(budget: Budget, value: Any, *more: Any) -> Any:
 
 
 def _extreme(code: Callable[..., Any]) -> Callable[..., Any]:
-    def extreme(
-        budget: Budget, *values: Any, key: Key | None = None, default: Any = ...
-    ) -> Any:
+    def extreme(budget: Budget, *values: Any, key: Key | None = None, default: Any = ...) -> Any:
         found = list(values) if len(values) > 1 else _values(values[0], budget)
         if not found:
             if default is not ...:
@@ -81,7 +77,11 @@ def _extreme(code: Callable[..., Any]) -> Callable[..., Any]:
         place = code(range(len(keys)), key=keys.__getitem__)
         item = found[place]
         # A text that is a number counts as that number where numbers are compared.
-        return item if key or not isinstance(item, str) or isinstance(keys[place], str) else keys[place]
+        return (
+            item
+            if key or not isinstance(item, str) or isinstance(keys[place], str)
+            else keys[place]
+        )
 
     return extreme
 
@@ -258,4 +258,3 @@ MATH: Mapping[str, Function] = {
 }  # fmt: skip
 CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau}
 """Of the module `math`."""
-

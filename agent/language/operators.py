@@ -101,7 +101,7 @@ def add(a: Any, b: Any, budget: Budget) -> Any:
     for text in (a, b):
         if isinstance(text, str) and number_in(text) is None:
             raise ComputeError(
-                f"{kind(a)} and {kind(b)} cannot be added; join texts with f\"{{a}}{{b}}\","
+                f'{kind(a)} and {kind(b)} cannot be added; join texts with f"{{a}}{{b}}",'
                 " or read the number with number(what, text)"
             )
     return checked(number(a) + number(b))
@@ -133,7 +133,7 @@ def floor_divide(a: Any, b: Any, budget: Budget) -> Any:
 
 def remainder(a: Any, b: Any, budget: Budget) -> Any:
     if isinstance(a, str) and number_in(a) is None:
-        raise ComputeError("% is the remainder of numbers; put values into a text with f\"{value}\"")
+        raise ComputeError('% is the remainder of numbers; put values into a text with f"{value}"')
     return checked(number(a) % _divisor(b))
 
 
@@ -180,9 +180,9 @@ BINARY: dict[type[ast.operator], Callable[[Any, Any, Budget], Any]] = {
 def equal(a: Any, b: Any, budget: Budget) -> bool:
     """`a == b`; a number and a text that is one are equal if their numbers are."""
     if isinstance(a, str) and type(b) in _NUMBERS:
-        return number_in(a) == b
+        return bool(number_in(a) == b)
     if isinstance(b, str) and type(a) in _NUMBERS:
-        return number_in(b) == a
+        return bool(number_in(b) == a)
     budget.weigh(a)
     budget.weigh(b)
     return bool(a == b)

@@ -64,7 +64,7 @@ def part(value: Any, key: Any, budget: Budget) -> Any:
     raise ComputeError(f"no {shown(key)} in {kind(holder)}")
 
 
-def cut(value: Any, start: Any, stop: Any, step: Any, budget: Budget) -> Any:
+def cut(value: Any, budget: Budget, start: Any, stop: Any, step: Any) -> Any:
     """`value[start:stop:step]`."""
     holder = read(value, budget)
     for bound in (start, stop, step):

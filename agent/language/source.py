@@ -49,6 +49,11 @@ class Source:
         """False behind a fenced program; None while no fence was seen."""
         self.is_program = False
 
+    @property
+    def fenced(self) -> bool:
+        """Whether it reads inside a fence."""
+        return self._fenced is True
+
     def feed(self, text: str) -> Iterator[Event]:
         """The events of `text`; all are to be taken, one by one, before more is fed."""
         for token in self._tokens.feed(text):
@@ -106,7 +111,7 @@ class Source:
 
     @property
     def _is_open(self) -> bool:
-        return self._now is not None and (len(self._now.groups) > 1 or self._now.strings > 0)
+        return self._now is not None and (len(self._now.groups) > 1 or bool(self._now.strings))
 
     def _count(self, token: Token) -> None:
         self._line += token.text.count("\n")
@@ -125,7 +130,7 @@ class Source:
             return
         if token.kind is Kind.UNTERMINATED:
             now.fault = "broken"
-            now.strings = 0
+            now.strings.clear()
             del now.groups[1:]
         elif now.strings or len(now.groups) > 1:
             now.pieces.append(("\n", token.at))

@@ -137,7 +137,7 @@ class Tokens:
 
     def _read_code(self, text: str, at: int, last: bool) -> int | None:
         found = _CODE.match(text, at)
-        assert found is not None and found.lastgroup is not None
+        assert found is not None
         it = found.group()
         if not last and len(it) < 3 and it[0] in "\\`\"'" and text[at:] in _UNDECIDED:
             return None

@@ -65,7 +65,8 @@ class Unfinished:
     compound: bool = False
     in_block: bool = False
     """Its first line has ended, and the block goes on while lines are indented."""
-    strings: int = 0
+    strings: list[tuple[str, int]] = field(default_factory=list)
+    """The open ones: their quotes, and the pieces that hold these."""
     before: Literal["operand", "string", "operator", "number."] = "operator"
     name: tuple[str, int, int, int] | None = None
     """The word just read: its text, piece, raw piece and offset."""
@@ -84,11 +85,11 @@ class Unfinished:
         self.pieces.append((text, token.at))
         match token.kind:
             case Kind.STRING:
-                self.strings += 1
+                self.strings.append((text.lstrip("rbufRBUF"), len(self.pieces) - 1))
                 if before in ("operand", "number."):
                     self.fault = self.fault or "broken"
             case Kind.STRING_END:
-                self.strings -= 1
+                self._mend_quotes(*self.strings.pop())
                 self.before = "string"
             case Kind.WORD:
                 self._word(token, before, len(raw))
@@ -113,6 +114,17 @@ class Unfinished:
                     self.fault = self.fault or "broken"
         self.after_dot = text == "." and token.kind is Kind.OPERATOR
         return None
+
+    def _mend_quotes(self, quote: str, begin: int) -> None:
+        """Python before 3.12 takes no quotes in an f-string's holes that are those around it."""
+        other = '"' if quote == "'" else "'"
+        around = [it for it, _ in self.strings]
+        inside = self.pieces[begin + 1 : -1]
+        plain = not any(it in text for text, _ in inside for it in (other, "\\"))
+        if len(quote) == 1 and quote in around and other not in around and plain:
+            for place in (begin, -1):
+                text, at = self.pieces[place]
+                self.pieces[place] = text.replace(quote, other), at
 
     def cannot_go_on_with(self, token: Token) -> bool:
         """Whether `token`, the first of a line inside brackets, cannot belong to the statement."""

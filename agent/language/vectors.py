@@ -35,8 +35,9 @@ def vectorized(node: ast.ListComp | ast.GeneratorExp, scope: Scope) -> Vectorize
     elif isinstance(target, ast.Tuple) and all(isinstance(it, ast.Name) for it in target.elts):
         targets = [it.id for it in target.elts if isinstance(it, ast.Name)]
         call = loop.iter
-        is_zip = isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
-        if not is_zip or call.func.id != "zip" or call.keywords or len(call.args) != len(targets):
+        if not isinstance(call, ast.Call) or call.keywords or len(call.args) != len(targets):
+            return None
+        if not isinstance(call.func, ast.Name) or call.func.id != "zip":
             return None
         sources = [compile_node(column, scope) for column in call.args]
     else:
@@ -66,7 +67,7 @@ def _is_arithmetic(node: ast.expr) -> bool:
     return False
 
 
-class _NotExact(Exception):
+class _InexactError(Exception):
     pass
 
 
@@ -84,7 +85,7 @@ def _computed(tree: ast.expr, columns: dict[str, Any], frame: Frame) -> list[Any
     def operand(key: str, values: Any) -> str:
         kinds = set(map(type, values)) if isinstance(values, list) else {type(values)}
         if kinds not in ({int}, {float}):
-            raise _NotExact
+            raise _InexactError
         if key not in operands:
             operands[key] = numpy.array(values, dtype=float)
             whole[key] = int(numpy.abs(operands[key]).max()) + 1 if kinds == {int} else None
@@ -108,24 +109,22 @@ def _computed(tree: ast.expr, columns: dict[str, Any], frame: Frame) -> list[Any
                 (one, bound), (other, more) = text(left), text(right)
                 if isinstance(op, ast.Div):
                     if not operands.get(other, numpy.zeros(1)).all():
-                        raise _NotExact
+                        raise _InexactError
                     return f"({one} / {other})", None
                 result = None
                 if bound is not None and more is not None:
                     result = bound * more if isinstance(op, ast.Mult) else bound + more
                     if result >= _EXACT:
-                        raise _NotExact
+                        raise _InexactError
                 return f"({one} {_SIGNS[type(op)]} {other})", result
-        raise _NotExact
+        raise _InexactError
 
     try:
         written, bound = text(tree)
         if any(values is not None and values >= _EXACT for values in whole.values()):
             return None
-        made = numexpr.evaluate(
-            written, local_dict=operands, global_dict={}, optimization="none"
-        )
-    except (_NotExact, OverflowError):
+        made = numexpr.evaluate(written, local_dict=operands, global_dict={}, optimization="none")
+    except (_InexactError, OverflowError):
         return None
     if not numpy.isfinite(made).all():
         return None

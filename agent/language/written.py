@@ -26,6 +26,7 @@ class Written:
     def offset(self, line: int, column: int) -> int:
         """The offset in the program of a place as `ast` gives it: line from 1, bytes from 0."""
         lines = self.text.split("\n")
+        line = min(line, len(lines))
         here = len(lines[line - 1].encode()[:column].decode(errors="ignore"))
         here += sum(len(text) + 1 for text in lines[: line - 1])
         begin = 0

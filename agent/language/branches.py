@@ -1,0 +1,107 @@
+"""Lowers conditions without calls: each name becomes what it is in the branch that is taken.
+
+    if a > b:         the_larger = a if $1 else b
+        larger = a
+    else:
+        larger = b
+
+One expression, of which only the branch taken is evaluated, as in Python.
+"""
+
+import ast
+
+from llm_compiler.language.answers import said
+from llm_compiler.language.expressions import NodeError
+from llm_compiler.language.names import reference, template
+from llm_compiler.language.place import Place
+
+MAX_BRANCH = 2000
+"""Nodes of what a name may come to in the branches of a condition."""
+
+Values = dict[str, ast.expr]
+
+
+def lower_if(node: ast.If, place: Place) -> None:
+    """Each name becomes what it is in the branch that is taken, as one expression."""
+    values, answer = _branches(node, place, {})
+    if answer is not None:
+        call = ast.Call(ast.Name("answer", ast.Load()), [answer], [])
+        place.answer = said(call, place, given=True)
+        return
+    for name, value in values.items():
+        place.bind(name, place.lowering.resolved(value))
+
+
+def _branches(node: ast.If, place: Place, before: Values) -> tuple[Values, ast.expr | None]:
+    test = place.lowering.resolved(_substituted(node.test, before))
+    if template(test) is ...:
+        test = reference(place.lowering.compute(test, "", place.line, place.source))
+    yes, answer = _block(node.body, place, before)
+    no, other = _block(node.orelse, place, before)
+    if (answer is None) != (other is None):
+        raise NodeError(node, "only one branch answers; write answer(a if … else b)")
+    if answer is not None and other is not None:
+        return {}, ast.copy_location(ast.IfExp(test, answer, other), node)
+    values: Values = {}
+    for name in dict.fromkeys([*yes, *no]):
+        sides = []
+        for branch in (yes, no):
+            value = branch.get(name, before.get(name, place.lowering.names.bound.get(name)))
+            if value is None:
+                raise NodeError(
+                    node, f'"{name}" is assigned in one branch only; assign it before, too'
+                )
+            sides.append(value)
+        values[name] = ast.copy_location(ast.IfExp(test, *sides), node)
+        if sum(1 for _ in ast.walk(values[name])) > MAX_BRANCH:
+            raise NodeError(node, "the branches compute too much; split them up")
+    return values, None
+
+
+def _block(body: list[ast.stmt], place: Place, before: Values) -> tuple[Values, ast.expr | None]:
+    """What the names are behind a block, and what it answers."""
+    here: Values = dict(before)
+    changed: Values = {}
+    for statement in body:
+        match statement:
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                continue
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pass
+            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
+                value = ast.copy_location(
+                    ast.BinOp(ast.Name(name, ast.Load()), op, value), statement
+                )
+            case ast.If():
+                values, answer = _branches(statement, place, here)
+                if answer is not None:
+                    return {}, answer
+                here |= values
+                changed |= values
+                continue
+            case ast.Expr(value=ast.Call(func=ast.Name(id="answer"), args=[value], keywords=[])):
+                return {}, place.lowering.resolved(_substituted(value, here))
+            case ast.Return(value=ast.expr() as value):
+                return {}, place.lowering.resolved(_substituted(value, here))
+            case _:
+                raise NodeError(
+                    statement, "in a condition only x = … and answer(…) are supported yet"
+                )
+        here[name] = changed[name] = place.lowering.resolved(_substituted(value, here))
+        if sum(1 for _ in ast.walk(here[name])) > MAX_BRANCH:
+            raise NodeError(statement, "the branches compute too much; split them up")
+    return changed, None
+
+
+def _substituted(node: ast.expr, values: Values) -> ast.expr:
+    """`node` with the names that were assigned in a branch replaced."""
+    changed: ast.expr = _Substitution(values).visit(node) if values else node
+    return changed
+
+
+class _Substitution(ast.NodeTransformer):
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802: the name is ast's
+        return self._values.get(node.id, node)
