@@ -1,16 +1,15 @@
-"""Calls in an expression: functions, methods, and keys to order by. Their row of `NODES`."""
+"""Calls in an expression: functions, methods, and keys to order by."""
 
 import ast
 from collections.abc import Container
 from typing import Any
 
 from llm_compiler.language.expressions import (
-    NODES,
     Frame,
     NodeError,
+    Nodes,
     Run,
     Scope,
-    compile_node,
     is_math,
 )
 from llm_compiler.language.functions import FUNCTIONS, MATH, Function
@@ -23,7 +22,7 @@ def _call(node: ast.Call, scope: Scope) -> Run:
     if isinstance(node.func, ast.Attribute) and not is_math(node.func, scope):
         return _method(node, node.func, scope)
     name, function = called(node.func, scope)
-    args = [compile_node(argument, scope) for argument in node.args]
+    args = [scope.compile(argument) for argument in node.args]
     named: dict[str, Run] = {}
     for keyword in node.keywords:
         known = keyword.arg is not None and not function.keywords.isdisjoint((keyword.arg, "*"))
@@ -31,7 +30,7 @@ def _call(node: ast.Call, scope: Scope) -> Run:
             there = ", ".join(sorted(function.keywords - {"*"})) or "none"
             raise NodeError(keyword, f'{name} has no argument "{keyword.arg}"; there are {there}')
         is_key = keyword.arg == "key"
-        named[keyword.arg] = (_key if is_key else compile_node)(keyword.value, scope)
+        named[keyword.arg] = _key(keyword.value, scope) if is_key else scope.compile(keyword.value)
     if not function.fewest <= len(args) <= function.most:
         raise NodeError(node, f"{name} takes {_counted(function)}, not {len(args)}")
     code = function.code
@@ -67,9 +66,9 @@ def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> Run:
         raise NodeError(func, f"no method {name} in the plan language; {remedy}")
     if node.keywords and not (name == "get" and node.keywords[0].arg == "default"):
         raise NodeError(node, f"write the arguments of {name} without their names")
-    holder = compile_node(func.value, scope)
+    holder = scope.compile(func.value)
     values = [*node.args, *(keyword.value for keyword in node.keywords)]
-    args = [compile_node(value, scope) for value in values]
+    args = [scope.compile(value) for value in values]
 
     def run(frame: Frame) -> Any:
         frame.budget.step(2)
@@ -87,7 +86,7 @@ def _key(node: ast.expr, scope: Scope) -> Run:
         if len(arguments.args) != 1 or ast.unparse(arguments) != arguments.args[0].arg:
             raise NodeError(node, "a key's lambda takes one argument: lambda x: …")
         name = arguments.args[0].arg
-        body = compile_node(node.body, scope.with_names({name}))
+        body = scope.with_names({name}).compile(node.body)
         cost = _nodes(node.body)
 
         def run(frame: Frame) -> Any:
@@ -102,7 +101,7 @@ def _key(node: ast.expr, scope: Scope) -> Run:
 
         return run
     if isinstance(node, ast.Attribute) and node.attr == "get":
-        holder = compile_node(node.value, scope)
+        holder = scope.compile(node.value)
 
         def getter(frame: Frame) -> Any:
             values = holder(frame)
@@ -117,4 +116,4 @@ def _nodes(tree: ast.AST) -> int:
     return sum(1 for _ in ast.walk(tree))
 
 
-NODES[ast.Call] = _call
+ROWS: Nodes = {ast.Call: _call}

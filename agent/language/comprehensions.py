@@ -1,4 +1,4 @@
-"""Comprehensions: list, set, dict and generator, all of them at once. Their rows of `NODES`."""
+"""Comprehensions: list, set, dict and generator, all of them at once."""
 
 import ast
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
-from llm_compiler.language.expressions import NODES, Frame, NodeError, Run, Scope, compile_node
+from llm_compiler.language.expressions import Frame, NodeError, Nodes, Run, Scope
 from llm_compiler.language.functions import as_key, distinct
 from llm_compiler.language.parts import items, kind
 from llm_compiler.language.vectors import vectorized
@@ -29,9 +29,9 @@ def _loops(
     for generator in generators:
         if generator.is_async:
             raise NodeError(node, "write for without async; calls run at once anyway")
-        source = compile_node(generator.iter, scope)
+        source = scope.compile(generator.iter)
         scope = scope.with_names(names_in(generator.target))
-        conditions = [compile_node(condition, scope) for condition in generator.ifs]
+        conditions = [scope.compile(condition) for condition in generator.ifs]
         cost = 2 + sum(1 for part in generator.ifs for _ in ast.walk(part))
         loops.append(_Loop(source, binder(generator.target), conditions, cost))
     return loops, scope
@@ -99,7 +99,7 @@ def _rounds(loops: list[_Loop], cost: int, each: Callable[[Frame], None], frame:
 
 def _list(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, scope: Scope) -> Run:
     loops, inner = _loops(node, node.generators, scope)
-    element = compile_node(node.elt, inner)
+    element = inner.compile(node.elt)
     cost = sum(1 for _ in ast.walk(node.elt))
     fast = vectorized(node, scope) if not isinstance(node, ast.SetComp) else None
     first = loops[0].source
@@ -123,7 +123,7 @@ def _list(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, scope: Scope) -> 
 
 def _dict(node: ast.DictComp, scope: Scope) -> Run:
     loops, inner = _loops(node, node.generators, scope)
-    key, value = compile_node(node.key, inner), compile_node(node.value, inner)
+    key, value = inner.compile(node.key), inner.compile(node.value)
     cost = sum(1 for part in (node.key, node.value) for _ in ast.walk(part))
 
     def run(frame: Frame) -> dict[Any, Any]:
@@ -139,6 +139,9 @@ def _dict(node: ast.DictComp, scope: Scope) -> Run:
     return run
 
 
-NODES.update(
-    {ast.ListComp: _list, ast.SetComp: _list, ast.GeneratorExp: _list, ast.DictComp: _dict}
-)
+ROWS: Nodes = {
+    ast.ListComp: _list,
+    ast.SetComp: _list,
+    ast.GeneratorExp: _list,
+    ast.DictComp: _dict,
+}

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llm_compiler.language.budget import MAX_DEPTH, Budget, ComputeError
-from llm_compiler.language.expressions import Frame, NodeError, Run, compiled
+from llm_compiler.language.expressions import Frame, NodeError, Run
+from llm_compiler.language.nodes import compiled
 from llm_compiler.language.text_format import formatted
 
 COMPUTE = "compute"
-# The modules of the first import add their rows to the table of nodes.
 MAX_LENGTH = 100_000
 """Characters of an expression."""
 _DOLLAR = re.compile(r"\$(?:(\$)|(\d{1,9})|\{(\d{1,9})\})")

@@ -1,19 +1,7 @@
-"""Compiles an expression of the plan language to closures: `NODES` says what is allowed.
-
-    ast.expr ─NODES, one node at a time─► Run(frame) ─► JSON data
-
-Nothing is ever given to Python's own `eval`: a node that has no row in the table, a function or a
-method that has none in its own, is refused before anything runs. The closures of a comprehension
-pay for each round by the number of nodes in it, so that a budget bounds every expression.
-
-`pydantic-monty` was weighed for this (66 µs a call and a pool of processes, 1.5.0): its semantics
-are Python's, where `"1,234" + 5` is a type error and `"12" < "9"` is true, and its data cross a
-process. Here a call takes some microseconds, texts that are numbers count, and what is missing is
-said in the plan's own terms.
-"""
+"""The nodes of an expression but calls and comprehensions, as closures: `ROWS` has one for each."""
 
 import ast
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +10,6 @@ from llm_compiler.language.functions import CONSTANTS, as_key, distinct
 from llm_compiler.language.operators import BINARY, COMPARISONS, checked, number
 from llm_compiler.language.parts import cut, items, kind, part
 from llm_compiler.language.text_format import formatted
-
-MAX_LEVELS = 120
-"""Levels of an expression's tree: a sum of n terms has n, and Python's stack ends at 1000."""
 
 
 class NodeError(Exception):
@@ -50,6 +35,7 @@ Run = Callable[[Frame], Any]
 class Scope(Container[str]):
     """The names that an expression may read."""
 
+    nodes: "Nodes"
     names: Container[str]
     inner: frozenset[str] = frozenset()
     """Of the comprehensions and lambdas around it."""
@@ -58,35 +44,19 @@ class Scope(Container[str]):
         return name in self.inner or name in self.names
 
     def with_names(self, names: set[str]) -> "Scope":
-        return Scope(self.names, self.inner | names)
+        return Scope(self.nodes, self.names, self.inner | names)
+
+    def compile(self, node: ast.expr) -> Run:
+        """The closure of `node`, by its row of the table of nodes."""
+        row = self.nodes.get(type(node))
+        if row is None:
+            remedy = _REMEDIES.get(type(node), "write it with the plan's operators and functions")
+            name = type(node).__name__
+            raise NodeError(node, f"{name} is not in the plan language; {remedy}")
+        return row(node, self)
 
 
-def compiled(tree: ast.expr, names: Container[str]) -> Run:
-    """The closure of an expression that may read `names`.
-
-    Raises:
-        NodeError: it is not in the language.
-    """
-    if levels(tree) > MAX_LEVELS:
-        raise NodeError(tree, f"this is more than {MAX_LEVELS} levels deep; split it up")
-    return compile_node(tree, Scope(names))
-
-
-def levels(tree: ast.AST) -> int:
-    """The levels of a tree, counted without recursion."""
-    count, level = 0, [tree]
-    while level:
-        count += 1
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return count
-
-
-def compile_node(node: ast.expr, scope: Scope) -> Run:
-    compile_it = NODES.get(type(node))
-    if compile_it is None:
-        remedy = _REMEDIES.get(type(node), "write it with the operators and functions of the plan")
-        raise NodeError(node, f"{type(node).__name__} is not in the plan language; {remedy}")
-    return compile_it(node, scope)
+Nodes = Mapping[type[ast.AST], Callable[[Any, Scope], Run]]
 
 
 _REMEDIES: dict[type[ast.AST], str] = {
@@ -119,7 +89,7 @@ def _name(node: ast.Name, scope: Scope) -> Run:
 
 def _list(node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Run:
     parts = [
-        (compile_node(item.value if isinstance(item, ast.Starred) else item, scope),
+        (scope.compile(item.value if isinstance(item, ast.Starred) else item),
          isinstance(item, ast.Starred))
         for item in node.elts
     ]  # fmt: skip
@@ -142,7 +112,7 @@ def _list(node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Run:
 
 def _dict(node: ast.Dict, scope: Scope) -> Run:
     pairs = [
-        (compile_node(key, scope) if key else None, compile_node(value, scope))
+        (scope.compile(key) if key else None, scope.compile(value))
         for key, value in zip(node.keys, node.values, strict=True)
     ]
 
@@ -166,12 +136,12 @@ def _binary(node: ast.BinOp, scope: Scope) -> Run:
     operate = BINARY.get(type(node.op))
     if operate is None:
         raise NodeError(node, "this operator is not in the plan language; use + - * / // % **")
-    left, right = compile_node(node.left, scope), compile_node(node.right, scope)
+    left, right = scope.compile(node.left), scope.compile(node.right)
     return lambda frame: operate(left(frame), right(frame), frame.budget)
 
 
 def _unary(node: ast.UnaryOp, scope: Scope) -> Run:
-    operand = compile_node(node.operand, scope)
+    operand = scope.compile(node.operand)
     match node.op:
         case ast.Not():
             return lambda frame: not operand(frame)
@@ -183,7 +153,7 @@ def _unary(node: ast.UnaryOp, scope: Scope) -> Run:
 
 
 def _both(node: ast.BoolOp, scope: Scope) -> Run:
-    parts = [compile_node(value, scope) for value in node.values]
+    parts = [scope.compile(value) for value in node.values]
     stops_at = isinstance(node.op, ast.Or)
 
     def run(frame: Frame) -> Any:
@@ -198,9 +168,9 @@ def _both(node: ast.BoolOp, scope: Scope) -> Run:
 
 
 def _compare(node: ast.Compare, scope: Scope) -> Run:
-    first = compile_node(node.left, scope)
+    first = scope.compile(node.left)
     rest = [
-        (COMPARISONS[type(op)], compile_node(side, scope))
+        (COMPARISONS[type(op)], scope.compile(side))
         for op, side in zip(node.ops, node.comparators, strict=True)
     ]
 
@@ -217,7 +187,7 @@ def _compare(node: ast.Compare, scope: Scope) -> Run:
 
 
 def _either(node: ast.IfExp, scope: Scope) -> Run:
-    test, yes, no = (compile_node(part, scope) for part in (node.test, node.body, node.orelse))
+    test, yes, no = (scope.compile(part) for part in (node.test, node.body, node.orelse))
     return lambda frame: yes(frame) if test(frame) else no(frame)
 
 
@@ -230,7 +200,7 @@ def _attribute(node: ast.Attribute, scope: Scope) -> Run:
         return lambda frame: constant
     if "__" in name:
         raise NodeError(node, "names with two underscores are not in the plan language")
-    holder = compile_node(node.value, scope)
+    holder = scope.compile(node.value)
     return lambda frame: part(holder(frame), name, frame.budget)
 
 
@@ -245,19 +215,19 @@ def is_math(node: ast.expr, scope: Container[str]) -> bool:
 
 
 def _subscript(node: ast.Subscript, scope: Scope) -> Run:
-    holder = compile_node(node.value, scope)
+    holder = scope.compile(node.value)
     if isinstance(node.slice, ast.Slice):
         bounds = [
-            compile_node(bound, scope) if bound else lambda frame: None
+            scope.compile(bound) if bound else lambda frame: None
             for bound in (node.slice.lower, node.slice.upper, node.slice.step)
         ]
         return lambda frame: cut(holder(frame), frame.budget, *(it(frame) for it in bounds))
-    key = compile_node(node.slice, scope)
+    key = scope.compile(node.slice)
     return lambda frame: part(holder(frame), key(frame), frame.budget)
 
 
 def _text(node: ast.JoinedStr, scope: Scope) -> Run:
-    pieces = [compile_node(value, scope) for value in node.values]
+    pieces = [scope.compile(value) for value in node.values]
 
     def run(frame: Frame) -> str:
         texts = [piece(frame) for piece in pieces]
@@ -268,13 +238,13 @@ def _text(node: ast.JoinedStr, scope: Scope) -> Run:
 
 
 def _hole(node: ast.FormattedValue, scope: Scope) -> Run:
-    value = compile_node(node.value, scope)
-    spec = compile_node(node.format_spec, scope) if node.format_spec else lambda frame: ""
+    value = scope.compile(node.value)
+    spec = scope.compile(node.format_spec) if node.format_spec else lambda frame: ""
     conversion = chr(node.conversion) if node.conversion > 0 else ""
     return lambda frame: formatted(value(frame), conversion, spec(frame), frame.budget)
 
 
-NODES: dict[type[ast.AST], Callable[..., Run]] = {
+ROWS: Nodes = {
     ast.Constant: _constant,
     ast.Name: _name,
     ast.List: _list,
@@ -291,4 +261,3 @@ NODES: dict[type[ast.AST], Callable[..., Run]] = {
     ast.JoinedStr: _text,
     ast.FormattedValue: _hole,
 }
-"""Every node that an expression may hold, but for those of calls.py and comprehensions.py."""

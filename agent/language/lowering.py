@@ -15,7 +15,7 @@ from typing import Any
 from llm_compiler.errors import PlanError
 from llm_compiler.language.compute import COMPUTE
 from llm_compiler.language.diagnostics import PlacedError
-from llm_compiler.language.expressions import MAX_LEVELS, NodeError, compiled, levels
+from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.functions import FUNCTIONS
 from llm_compiler.language.lowered import Task
 from llm_compiler.language.names import (
@@ -27,6 +27,7 @@ from llm_compiler.language.names import (
     reference,
     template,
 )
+from llm_compiler.language.nodes import MAX_LEVELS, compiled, levels
 from llm_compiler.language.toolbox import Tool, Toolbox
 from llm_compiler.language.trees import Calls, calls_in, parsed
 from llm_compiler.language.written import MAX_SOURCE, Call

@@ -38,9 +38,10 @@ def _unpack(target: ast.expr, value: ast.expr, place: Place) -> None:
         )
     binder(target)
     assert isinstance(target, ast.Tuple | ast.List)
-    plain = not any(isinstance(it, ast.Starred) for it in target.elts)
-    if plain and isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts):
-        for part, item in zip(target.elts, value.elts, strict=True):
+    shown = value.elts if isinstance(value, ast.Tuple | ast.List) else []
+    plain = not any(isinstance(it, ast.Starred) for it in (*target.elts, *shown))
+    if plain and shown and len(shown) == len(target.elts):
+        for part, item in zip(target.elts, shown, strict=True):
             _assigned([part], item, place)
         return
     names = sorted(names_in(target))

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from llm_compiler.language.expressions import Frame, Run, Scope, compile_node
+from llm_compiler.language.expressions import Frame, Run, Scope
 
 FEWEST = 1000
 """Items below which a vector does not pay."""
@@ -39,7 +39,7 @@ def vectorized(node: ast.ListComp | ast.GeneratorExp, scope: Scope) -> Vectorize
             return None
         if not isinstance(call.func, ast.Name) or call.func.id != "zip":
             return None
-        sources = [compile_node(column, scope) for column in call.args]
+        sources = [scope.compile(column) for column in call.args]
     else:
         return None
     if not _is_arithmetic(node.elt) or targets[0] not in {
