@@ -14,6 +14,7 @@ from llm_compiler.language.expressions import (
 )
 from llm_compiler.language.functions import FUNCTIONS, MATH, Function
 from llm_compiler.language.methods import CHANGING, METHODS, method
+from llm_compiler.language.parts import shown
 
 
 def _call(node: ast.Call, scope: Scope) -> Run:
@@ -28,7 +29,9 @@ def _call(node: ast.Call, scope: Scope) -> Run:
         known = keyword.arg is not None and not function.keywords.isdisjoint((keyword.arg, "*"))
         if not known or keyword.arg is None:
             there = ", ".join(sorted(function.keywords - {"*"})) or "none"
-            raise NodeError(keyword, f'{name} has no argument "{keyword.arg}"; there are {there}')
+            raise NodeError(
+                keyword, f"{name} has no argument {shown(keyword.arg)}; there are {there}"
+            )
         is_key = keyword.arg == "key"
         named[keyword.arg] = _key(keyword.value, scope) if is_key else scope.compile(keyword.value)
     if not function.fewest <= len(args) <= function.most:
@@ -56,14 +59,14 @@ def called(func: ast.expr, scope: Container[str]) -> tuple[str, Function]:
         for table in (FUNCTIONS, MATH):
             if func.id in table:
                 return func.id, table[func.id]
-    raise NodeError(func, f'no function "{ast.unparse(func)[:60]}"')
+    raise NodeError(func, f"no function {shown(ast.unparse(func))}")
 
 
 def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> Run:
     name = func.attr
     if name not in METHODS:
         remedy = CHANGING.get(name, "there are " + ", ".join(sorted(METHODS)))
-        raise NodeError(func, f"no method {name} in the plan language; {remedy}")
+        raise NodeError(func, f"no method {shown(name)} in the plan language; {remedy}")
     if node.keywords and not (name == "get" and node.keywords[0].arg == "default"):
         raise NodeError(node, f"write the arguments of {name} without their names")
     holder = scope.compile(func.value)

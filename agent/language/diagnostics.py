@@ -23,11 +23,11 @@ class Diagnostic:
 
     line: int
     column: int
-    """From 1, as in `line`."""
+    """From 1, in `shown`."""
     length: int
     message: str
     shown: str
-    """The line."""
+    """The line, or what stands on it behind the last semicolon."""
 
     def __str__(self) -> str:
         first = max(0, self.column - 1 - MAX_SHOWN // 2)

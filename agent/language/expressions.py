@@ -8,7 +8,7 @@ from typing import Any
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
 from llm_compiler.language.functions import CONSTANTS, as_key, distinct
 from llm_compiler.language.operators import BINARY, COMPARISONS, checked, number
-from llm_compiler.language.parts import cut, items, kind, part
+from llm_compiler.language.parts import cut, items, kind, part, shown
 from llm_compiler.language.text_format import formatted
 
 
@@ -83,7 +83,7 @@ def _constant(node: ast.Constant, scope: Scope) -> Run:
 def _name(node: ast.Name, scope: Scope) -> Run:
     name = node.id
     if name not in scope:
-        raise NodeError(node, f'no name "{name}"')
+        raise NodeError(node, f"no name {shown(name)}")
     return lambda frame: frame.names[name]
 
 

@@ -56,6 +56,13 @@ class Lowering:
         self.next_id = first_id
         self.calls: list[ReadCall] = []
         """Of the statement that is being read."""
+        self._done: dict[int, ast.expr] = {}
+        """What stands for those that are tasks."""
+
+    def begin(self) -> None:
+        """A statement begins."""
+        self.calls.clear()
+        self._done.clear()
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────
 
@@ -103,6 +110,7 @@ class Lowering:
                 _at_fault(read.tree, tool, str(error)), str(error), written
             ) from None
         read.task = self.add(call.tool, args, ids, call.target, call.line, call.source)
+        self._done[call.index] = reference(read.task)
 
     def _arguments(
         self, tree: ast.Call, tool: Tool, call: Call
@@ -137,12 +145,7 @@ class Lowering:
         Raises:
             NodeError, NodeError, HeldError
         """
-        done: Mapping[int, ast.expr] = {
-            place: reference(read.task)
-            for place, read in enumerate(self.calls)
-            if read.task is not None
-        }
-        resolved = self.names.resolve(node, done)
+        resolved = self.names.resolve(node, self._done)
         if levels(resolved) > MAX_LEVELS:
             raise NodeError(resolved, f"this is more than {MAX_LEVELS} levels deep; split it up")
         compiled(resolved, References())

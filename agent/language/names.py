@@ -11,6 +11,7 @@ from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError, is_math
 from llm_compiler.language.functions import FUNCTIONS, MATH
+from llm_compiler.language.parts import shown
 from llm_compiler.language.written import PLACEHOLDER
 
 REFERENCE = "\U00020001"
@@ -118,7 +119,7 @@ class Names:
             return ast.copy_location(ast.Constant(_JSON_NAMES[name]), node)
         if name in self._known:
             raise NodeError(node, f'"{name}" is a function; call it: {name}(…)')
-        raise NodeError(node, f'no name "{name}"; {nearest(name, [*self.bound, *inner])}')
+        raise NodeError(node, f"no name {shown(name)}; {nearest(name, [*self.bound, *inner])}")
 
     def _call(
         self, node: ast.Call, calls: Mapping[int, ast.expr], inner: frozenset[str]
@@ -141,7 +142,9 @@ class Names:
                     func, f"this call of {func.id} cannot be read; write it on its own line"
                 )
             if func.id not in FUNCTIONS and func.id not in MATH:
-                raise NodeError(func, f'no function "{func.id}"; {nearest(func.id, self._known)}')
+                raise NodeError(
+                    func, f"no function {shown(func.id)}; {nearest(func.id, self._known)}"
+                )
         else:
             raise NodeError(func, "only a function can be called, by its name")
         return node

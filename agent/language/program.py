@@ -169,7 +169,7 @@ class Program:
 
     def _begin(self) -> None:
         """The next statement begins."""
-        self._lowering.calls.clear()
+        self._lowering.begin()
         self._in_statement.clear()
 
     def _added(self) -> list[Compiled]:

@@ -159,6 +159,9 @@ class Source:
             now.pieces.append((" " * (self._width - (self._base or 0)), token.at))
         if token.text == ";" and not self._is_open and not now.compound:
             yield self._ended()
+            # A line of many statements is not kept for each of them.
+            self._raw.clear()
+            self._raw_at, self._raw_line = token.at, self._line
             return
         if call := now.add(token, self._raw, self._line):
             yield call

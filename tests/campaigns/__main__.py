@@ -17,7 +17,7 @@ from tests.campaigns.report import Report
 
 # Before LangGraph is imported, which reads it then.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
-TRIES = {"kills": 60, "cancellations": 200, "fuzz": 100_000, "soak": 2000}
+TRIES = {"kills": 60, "cancellations": 200, "fuzz": 100_000, "soak": 2000, "language": 20_000}
 MOST_SHOWN = 20
 
 
@@ -61,6 +61,10 @@ def run(name: str, seed: int, tries: int, saver: str) -> Report:
             from tests.campaigns import fuzz
 
             return fuzz.campaign(seed, tries, say)
+        case "language":
+            from tests.campaigns import language
+
+            return language.campaign(seed, tries, say)
         case _:
             from tests.campaigns import soak
 

@@ -1,4 +1,4 @@
-"""Runs the tasks of a program in a random order of finishing, with the rules of order for writes."""
+"""Runs a program's tasks in a random order of finishing; writes in the order of the program."""
 
 import json
 import re

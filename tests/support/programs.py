@@ -67,12 +67,11 @@ _TEXTS = ["a", "Mount Everest", "x$1 and $$", "it's", 'a "quote"', "b{c}", "é�
 class Writer:
     """Writes one program."""
 
-    def __init__(self, random: Random, *, failures: bool = True) -> None:
+    def __init__(self, random: Random, *, calls: bool = True) -> None:
         self._random = random
-        self._failures = failures
-        self._names: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self._inner = 0
-        self._quiet = 0
+        self._quiet = 0 if calls else 1
         """Above 0 no call may be written: a comprehension, a condition or an f-string is around."""
 
     def program(self) -> str:
@@ -102,56 +101,56 @@ class Writer:
                 return f'"""A docstring\n```\nwith a fence."""\n{self._assigned(kind)}'
             case 3:
                 other = self._random.choice(KINDS)
-                one, two = self._expression(kind, 2), self._expression(other, 2)
+                one, two = self.expression(kind, 2), self.expression(other, 2)
                 return f"{self._bound(kind)}, {self._bound(other)} = {one}, {two}"
             case 4:
-                source = self._expression("nums", 2)
-                self._names.pop("p", None), self._names.pop("q", None)
+                source = self.expression("nums", 2)
+                self.names.pop("p", None), self.names.pop("q", None)
                 line = f"p, *q = {source}" if self._chance(0.5) else f"p, q = {source}"
-                self._names |= {"p": "num", "q": "nums" if "*" in line else "num"}
+                self.names |= {"p": "num", "q": "nums" if "*" in line else "num"}
                 return line
             case 5 if names := self._of("num"):
-                return f"{self._random.choice(names)} += {self._expression('num', 2)} % 100"
+                return f"{self._random.choice(names)} += {self.expression('num', 2)} % 100"
             case 6 if names := self._of("nums"):
-                return f"{self._random.choice(names)} += {self._expression('nums', 2)}"
+                return f"{self._random.choice(names)} += {self.expression('nums', 2)}"
             case 7:
                 return self._if(kind)
             case 8:
                 write = self._random.choice(list(WRITES))
-                call = f"{write}({self._expression(kind, 1)})"
+                call = f"{write}({self.expression(kind, 1)})"
                 return f"{self._bound('num')} = {call}" if self._chance(0.5) else call
             case 9:
                 return f"{self._call('num', 2)}; {self._assigned(kind)}"
             case 10:
-                value = self._expression(kind, 2)
+                value = self.expression(kind, 2)
                 return f"{self._bound(kind)} = (\n    {value}  # more\n)"
         return self._assigned(kind)
 
     def _assigned(self, kind: str) -> str:
-        value = self._expression(kind, 3)
+        value = self.expression(kind, 3)
         return f"{self._bound(kind)} = {value}"
 
     def _bound(self, kind: str) -> str:
         name = self._random.choice("abcdefgh")
-        self._names[name] = kind
+        self.names[name] = kind
         return name
 
     def _if(self, kind: str) -> str:
         self._quiet += 1
-        test, yes, no = (self._expression(it, 2) for it in ("bool", kind, kind))
+        test, yes, no = (self.expression(it, 2) for it in ("bool", kind, kind))
         self._quiet -= 1
         name = self._bound(kind)
         return f"if {test}:\n    {name} = {yes}\nelse:\n    {name} = {no}"
 
     def _said(self) -> str:
-        return self._f_string() if self._chance(0.8) else self._expression("text", 1)
+        return self._f_string() if self._chance(0.8) else self.expression("text", 1)
 
     # ── expressions ───────────────────────────────────────────────────────────────────────────
 
     def _of(self, kind: str) -> list[str]:
-        return [name for name, its in self._names.items() if its == kind]
+        return [name for name, its in self.names.items() if its == kind]
 
-    def _expression(self, kind: str, depth: int) -> str:
+    def expression(self, kind: str, depth: int) -> str:
         if (names := self._of(kind)) and self._chance(0.35):
             return self._random.choice(names)
         if kind in ("num", "text", "nums", "recs") and not self._quiet and self._chance(0.3):
@@ -163,11 +162,10 @@ class Writer:
 
     def _call(self, kind: str, depth: int) -> str:
         tool = {"num": "num", "text": "text", "nums": "numbers", "recs": "records"}[kind]
-        if self._failures and self._chance(0.07):
+        if self._chance(0.07):
             tool = "fail"
-        inner = self._expression(self._random.choice(KINDS), depth - 1)
+        inner = self.expression(self._random.choice(KINDS), depth - 1)
         written = self._random.choice(["{}", "x={}", "\n  {},\n", " {} "]).format(inner)
-        # No newline inside an f-string, no comma behind a keyword's generator.
         return f"{tool}({written})"
 
     def _literal(self, kind: str) -> str:
@@ -188,7 +186,7 @@ class Writer:
         return f"{{'k': {number}, 'l': 5}}"
 
     def _num(self, depth: int) -> str:
-        e = self._expression
+        e = self.expression
         return self._pick(
             lambda: f"({e('num', depth)} {self._random.choice('+-')} {e('num', depth)})",
             lambda: f"({e('num', depth)} * {e('num', depth)}) % 1009",
@@ -203,15 +201,17 @@ class Writer:
             lambda: f"max({e('recs', depth)}, key=lambda r: r['n'])['n']",
             lambda: f"{e('dict', depth)}.get('k', 3)",
             lambda: f"{e('dict', depth)}['k']",
-            lambda: f"({e('num', depth)} if {e('bool', depth)} else {e('num', depth)})"
-            if self._quiet
-            else f"-{e('num', depth)}",
+            lambda: (
+                f"({e('num', depth)} if {e('bool', depth)} else {e('num', depth)})"
+                if self._quiet
+                else f"-{e('num', depth)}"
+            ),
             lambda: f"math.floor({e('num', depth)})",
             lambda: f"mean({e('nums', depth)})",
         )
 
     def _text(self, depth: int) -> str:
-        e = self._expression
+        e = self.expression
         return self._pick(
             lambda: f"({e('text', depth)} + {e('text', depth)})",
             self._f_string,
@@ -228,10 +228,12 @@ class Writer:
         self._quiet += 1
         holes = []
         for _ in range(self._random.randint(0, 3)):
-            name = self._random.choice([*self._names, "1"])
-            spec = ":.1f" if self._names.get(name) == "num" and self._chance(0.5) else ""
+            name = self._random.choice([*self.names, "1"])
+            spec = ":.1f" if self.names.get(name) == "num" and self._chance(0.5) else ""
             holes.append(
-                f"{{{name}{spec}}}" if self._chance(0.6) else f"{{{self._simple(quiet)} * 2:>9,.2f}}"
+                f"{{{name}{spec}}}"
+                if self._chance(0.6)
+                else f"{{{self._simple(quiet)} * 2:>9,.2f}}"
             )
         self._quiet -= 1
         return 'f"w {{}} $2 ' + " and ".join(holes) + '"'
@@ -240,7 +242,7 @@ class Writer:
         return self._random.choice([*self._of("num"), "3", "4" if quiet else "num('q')"])
 
     def _bool(self, depth: int) -> str:
-        e = self._expression
+        e = self.expression
         operator = self._random.choice(["<", "<=", "==", "!=", ">"])
         kind = self._random.choice(["num", "text"])
         return self._pick(
@@ -254,41 +256,43 @@ class Writer:
     def _still(self, kind: str, depth: int) -> str:
         """An expression without calls."""
         self._quiet += 1
-        written = self._expression(kind, depth)
+        written = self.expression(kind, depth)
         self._quiet -= 1
         return written
 
     def _comprehended(self, kind: str, depth: int, *, brackets: bool = True) -> str:
         """A comprehension of items of a kind."""
-        source = self._expression("nums", depth)
+        source = self.expression("nums", depth)
         name = f"i{self._inner}"
         self._inner += 1
-        self._names[name] = "num"
+        self.names[name] = "num"
         element = self._still(kind, depth)
         condition = f" if {self._still('bool', depth)}" if self._chance(0.4) else ""
-        del self._names[name]
+        del self.names[name]
         self._inner -= 1
         inside = f"{element} for {name} in {source}{condition}"
         return f"[{inside}]" if brackets else inside
 
     def _nums(self, depth: int) -> str:
-        e = self._expression
+        e = self.expression
         return self._pick(
             lambda: self._comprehended("num", depth),
             lambda: f"sorted({e('nums', depth)}, reverse=True)",
             lambda: f"list(range({self._random.randint(0, 5)}))",
             lambda: f"(list({e('nums', depth)}) + [1])",
-            lambda: f"{e('nums', depth)}[{self._random.choice(['1:', ':2', '::-1', ''  + ':'])}]",
-            lambda: f"[r.n for r in records({e('num', depth)})]"
-            if not self._quiet
-            else f"[r['n'] for r in {e('recs', depth)}]",
+            lambda: f"{e('nums', depth)}[{self._random.choice(['1:', ':2', '::-1', ':'])}]",
+            lambda: (
+                f"[r.n for r in records({e('num', depth)})]"
+                if not self._quiet
+                else f"[r['n'] for r in {e('recs', depth)}]"
+            ),
             lambda: f"list({e('dict', depth)}.values())",
             lambda: f"[x * y for x, y in zip({e('nums', depth)}, {e('nums', depth)})]",
             lambda: f"[{e('num', depth)}, *{e('nums', depth)}]",
         )
 
     def _texts(self, depth: int) -> str:
-        e = self._expression
+        e = self.expression
         return self._pick(
             lambda: f"[{e('text', depth)}]",
             lambda: f"[r['name'] for r in {e('recs', depth)}]",
@@ -298,7 +302,7 @@ class Writer:
         )
 
     def _recs(self, depth: int) -> str:
-        e = self._expression
+        e = self.expression
         return self._pick(
             lambda: f"[{{'n': {e('num', depth)}, 'name': {e('text', depth)}}}]",
             lambda: f"sorted({e('recs', depth)}, key=lambda r: (r['n'], r['name']))",
@@ -306,7 +310,7 @@ class Writer:
         )
 
     def _dict(self, depth: int) -> str:
-        e = self._expression
+        e = self.expression
         return self._pick(
             lambda: f"{{'k': {e('num', depth)}, 'm': {e('num', depth)}}}",
             lambda: f"{{'k' + str(k): v for k, v in enumerate({e('nums', depth)})}}",

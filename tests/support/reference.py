@@ -21,7 +21,7 @@ class Record(dict[str, Any]):
         return self[name]
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """A write behind a failure."""
 
 
@@ -54,7 +54,9 @@ class Reference:
                     assert isinstance(target, ast.Name)
                     self.values[target.id] = result
                 return False
-            case ast.Expr(value=ast.Call(func=ast.Name(id="answer" | "print" as said), args=[text])):
+            case ast.Expr(
+                value=ast.Call(func=ast.Name(id="answer" | "print" as said), args=[text])
+            ):
                 self.said.append(self._value(text))
                 return said == "answer"
             case ast.Expr(value=ast.Constant()):
@@ -116,7 +118,7 @@ class Reference:
     def _write(self, name: str, tool: Callable[..., Any]) -> Callable[..., Any]:
         def call(x: Any) -> Any:
             if self._stopped:
-                raise Stopped
+                raise StoppedError
             self.effects.append(f"{name}{json.dumps([_as_json(x)])}")
             return _as_python(tool(_as_json(x)))
 
