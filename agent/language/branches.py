@@ -103,5 +103,5 @@ class _Substitution(ast.NodeTransformer):
     def __init__(self, values: Values) -> None:
         self._values = values
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802: the name is ast's
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
         return self._values.get(node.id, node)

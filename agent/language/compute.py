@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from llm_compiler.language.budget import MAX_DEPTH, Budget, ComputeError
+from llm_compiler.language.budget import Budget, ComputeError
 from llm_compiler.language.expressions import Frame, NodeError, Run
 from llm_compiler.language.nodes import compiled
 from llm_compiler.language.text_format import formatted
@@ -65,27 +65,24 @@ def prepared(expression: str) -> tuple[Run, tuple[int, ...]]:
         raise ComputeError("it is not one expression; write one such as $1 - $2") from None
 
 
-def as_json(value: Any, budget: Budget, levels: int = MAX_DEPTH) -> Any:
+def as_json(value: Any, budget: Budget) -> Any:
     """A result as JSON data: the keys of dicts are texts.
 
     Raises:
         ComputeError: it is nested too deeply, or some part stands in it too many times.
     """
+    return value if budget.weigh(value) else _with_text_keys(value)
+
+
+def _with_text_keys(value: Any) -> Any:
     if isinstance(value, list):
-        budget.enter(value, levels)
-        if set(map(type, value)) <= _SCALARS:
-            return value
-        return [as_json(item, budget, levels - 1) for item in value]
+        return [_with_text_keys(item) for item in value]
     if isinstance(value, dict):
-        budget.enter(value, levels)
         return {
-            name if isinstance(name, str) else str(name): as_json(item, budget, levels - 1)
+            name if isinstance(name, str) else str(name): _with_text_keys(item)
             for name, item in value.items()
         }
     return value
-
-
-_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def hole(value: Any, conversion: str, spec: str) -> str:

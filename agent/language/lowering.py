@@ -28,10 +28,12 @@ from llm_compiler.language.names import (
     template,
 )
 from llm_compiler.language.nodes import MAX_LEVELS, compiled, levels
+from llm_compiler.language.stubs import python_name, takes_none
 from llm_compiler.language.toolbox import Tool, Toolbox
 from llm_compiler.language.trees import Calls, calls_in, parsed
 from llm_compiler.language.written import MAX_SOURCE, Call
 
+_REFERENCE = re.compile(r"\$\d.*", re.DOTALL)
 WORDS = ("answer", "print")
 """Functions that are the plan's own."""
 
@@ -104,7 +106,7 @@ class Lowering:
         except NodeError as fault:
             raise PlacedError.of(fault.node, str(fault), written) from None
         try:
-            tool.check_written(args)
+            tool.check_written({name: _as_meant(value) for name, value in args.items()})
         except PlanError as error:
             raise PlacedError.of(
                 _at_fault(read.tree, tool, str(error)), str(error), written
@@ -122,20 +124,26 @@ class Lowering:
                 f"{tool.name} takes {len(parameters)} arguments, not {len(tree.args)};"
                 f" write {tool.signature}",
             )
+        names = {python_name(name): name for name in parameters}
         written = list(zip(parameters, tree.args, strict=False))
         for keyword in tree.keywords:
             if keyword.arg is None:
                 raise NodeError(keyword, "write each argument as name=value, without **")
-            if keyword.arg in dict(written):
-                raise NodeError(keyword, f"{keyword.arg} is given twice; write {tool.signature}")
-            written.append((keyword.arg, keyword.value))
+            name = names.get(keyword.arg, keyword.arg)
+            if name in dict(written):
+                raise NodeError(keyword, f"{name} is given twice; write {tool.signature}")
+            written.append((name, keyword.value))
         args: dict[str, Any] = {}
         ids: list[int] = []
         for name, node in written:
             resolved = self.resolved(node)
-            args[name], needed = self.value(resolved, "", call.line, call.source)
+            value, needed = self.value(resolved, "", call.line, call.source)
+            optional = name in tool.parameters and name not in tool.required
+            if value is None and optional and not takes_none(tool.parameters[name]):
+                continue  # its default, as the stub shows it
+            args[name] = value
             ids += needed
-        return args, tuple(dict.fromkeys(ids))
+        return args, tuple(ids)
 
     # ── values ────────────────────────────────────────────────────────────────────────────────
 
@@ -177,7 +185,8 @@ class Lowering:
         """A new task; its id."""
         if len(source) > MAX_SOURCE:
             source = source[: MAX_SOURCE - 1] + "…"
-        self.out.append(Task(self.next_id, tool, args, needs, name, line, source))
+        ordered = tuple(sorted(set(needs)))
+        self.out.append(Task(self.next_id, tool, args, ordered, name, line, source))
         self.next_id += 1
         return self.next_id - 1
 
@@ -185,6 +194,17 @@ class Lowering:
         """The new tasks."""
         out, self.out = self.out, []
         return out
+
+
+def _as_meant(value: Any) -> Any:
+    """A literal argument without the doubling of its dollars, as the tool will get it."""
+    if isinstance(value, str) and "$" in value:
+        return value if _REFERENCE.fullmatch(value) else value.replace("$$", "$")
+    if isinstance(value, list):
+        return [_as_meant(item) for item in value]
+    if isinstance(value, dict):
+        return {_as_meant(name): _as_meant(item) for name, item in value.items()}
+    return value
 
 
 def _is_read(tool: Tool) -> bool:

@@ -106,6 +106,9 @@ class Source:
                     self._now.pieces.append((token.text, token.at))
             case _:
                 yield from self._significant(token)
+                if self._now is None:  # at a semicolon
+                    self._count(token)
+                    return
         self._raw.append(token.text)
         self._count(token)
 
@@ -161,7 +164,7 @@ class Source:
             yield self._ended()
             # A line of many statements is not kept for each of them.
             self._raw.clear()
-            self._raw_at, self._raw_line = token.at, self._line
+            self._raw_at, self._raw_line = token.at + 1, self._line
             return
         if call := now.add(token, self._raw, self._line):
             yield call

@@ -7,7 +7,7 @@ from typing import Literal
 
 PLACEHOLDER = "\U00020000"
 """Begins the name that takes a call's place; a letter to Python that no program uses."""
-MAX_SOURCE = 1000
+MAX_SOURCE = 300
 """Characters of a call's own text that are kept to be shown."""
 
 Fault = Literal["", "cut", "indent", "broken"]

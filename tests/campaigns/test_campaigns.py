@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.campaigns import cancellations, fuzz, kills, soak
+from tests.campaigns import cancellations, fuzz, kills, language, soak
 from tests.campaigns.dag import Step, ends, random_plan, value
 from tests.campaigns.escapes import CANARY
 from tests.campaigns.ledger import Line
@@ -184,6 +184,33 @@ def test_a_slow_expression_is_found(said: list[str]) -> None:
 
     report = fuzz.campaign(SEED, 1, said.append, evaluate=slow)
     assert any("ms each time" in it for it in report.broken)
+
+
+# ── language ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_expression_gets_out_of_compute(said: list[str]) -> None:
+    report = language.try_expressions(SEED, 5000, said.append)
+    assert not report.broken, report.text()
+    assert report.figures["tried"] == 5000
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "broken"),
+    [
+        (lambda text: os.environ.setdefault(CANARY, "1"), "it had an effect outside"),
+        (lambda text: float("nan"), "it came to nan"),
+        (lambda text: [{"a": (1, 2)}], "it came to (1, 2)"),
+        (lambda text: {1: 2}, "a key that is no text"),
+        (lambda text: int("x"), "it raised ValueError"),
+    ],
+    ids=["effect", "nan", "tuple", "key", "error"],
+)
+def test_what_gets_out_of_compute_is_found(said: list[str], evaluate: Any, broken: str) -> None:
+    report = language.try_expressions(
+        SEED, 1, said.append, evaluate=lambda text, result_of: evaluate("1 + 1")
+    )
+    assert any(broken in it for it in report.broken), report.text()
 
 
 # ── soak ──────────────────────────────────────────────────────────────────────────────────────
