@@ -33,7 +33,7 @@ def lower_if(node: ast.If, place: Place) -> None:
 
 
 def _branches(node: ast.If, place: Place, before: Values) -> tuple[Values, ast.expr | None]:
-    test = place.lowering.resolved(_substituted(node.test, before))
+    test = _resolved(node.test, place, before)
     if template(test) is ...:
         test = reference(place.lowering.compute(test, "", place.line, place.source))
     yes, answer = _block(node.body, place, before)
@@ -80,28 +80,25 @@ def _block(body: list[ast.stmt], place: Place, before: Values) -> tuple[Values, 
                 changed |= values
                 continue
             case ast.Expr(value=ast.Call(func=ast.Name(id="answer"), args=[value], keywords=[])):
-                return {}, place.lowering.resolved(_substituted(value, here))
+                return {}, _resolved(value, place, here)
             case ast.Return(value=ast.expr() as value):
-                return {}, place.lowering.resolved(_substituted(value, here))
+                return {}, _resolved(value, place, here)
             case _:
                 raise NodeError(
                     statement, "in a condition only x = … and answer(…) are supported yet"
                 )
-        here[name] = changed[name] = place.lowering.resolved(_substituted(value, here))
+        here[name] = changed[name] = _resolved(value, place, here)
         if sum(1 for _ in ast.walk(here[name])) > MAX_BRANCH:
             raise NodeError(statement, "the branches compute too much; split them up")
     return changed, None
 
 
-def _substituted(node: ast.expr, values: Values) -> ast.expr:
-    """`node` with the names that were assigned in a branch replaced."""
-    changed: ast.expr = _Substitution(values).visit(node) if values else node
-    return changed
-
-
-class _Substitution(ast.NodeTransformer):
-    def __init__(self, values: Values) -> None:
-        self._values = values
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
-        return self._values.get(node.id, node)
+def _resolved(node: ast.expr, place: Place, values: Values) -> ast.expr:
+    """`node` with its names replaced, those first that were assigned in a branch."""
+    names = place.lowering.names
+    outside = names.bound
+    names.bound = {**outside, **values} if values else outside
+    try:
+        return place.lowering.resolved(node)
+    finally:
+        names.bound = outside

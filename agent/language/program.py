@@ -9,6 +9,7 @@ their calls are complete; a call inside an unfinished statement comes out at its
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
@@ -63,7 +64,9 @@ class Program:
         """`answer(…)` or `return` was read; what follows is not."""
         self.full = False
         for name, value in (names or {}).items():
-            self._lowering.names.bound[name] = _binding(value)
+            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                # A person may have edited the state that it comes from.
+                self._lowering.names.bound[name] = _binding(value)
         self._before = dict(self._lowering.names.bound)
 
     @property

@@ -225,6 +225,13 @@ def test_reading_goes_on_with_the_names_of_earlier_rounds() -> None:
     ]
 
 
+def test_name_of_an_earlier_round_that_is_no_expression_is_not_bound() -> None:
+    program, _ = compiled("search(x)\n", names={"x": "$1 +", "y": "$1"})
+    [refused] = program.tasks
+    assert isinstance(refused, Refused)
+    assert 'no name "x"' in str(refused.diagnostic)
+
+
 def test_more_calls_than_allowed_are_one_refusal_and_end_the_reading() -> None:
     program, out = compiled(*("search('a')\n" * 100), max_calls=3)
     assert [type(it) for it in out] == [Task, Task, Task, Refused]

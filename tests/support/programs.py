@@ -61,6 +61,16 @@ WRITES: dict[str, Callable[..., Any]] = {"save": save, "drop": drop}
 # ── programs ──────────────────────────────────────────────────────────────────────────────────
 
 KINDS = ("num", "text", "bool", "nums", "texts", "recs", "dict")
+_CHANGED = {
+    "num": "{} % 7 + 1",
+    "text": "{}.upper()",
+    "bool": "(not {})",
+    "nums": "[x for x in [*{}, 1]]",
+    "texts": "sorted({})",
+    "recs": "[r for r in {}]",
+    "dict": "{{**{}, 'k': 1}}",
+}
+"""What a value of a kind becomes in the second line of a branch."""
 _TEXTS = ["a", "Mount Everest", "x$1 and $$", "it's", 'a "quote"', "b{c}", "é漢", "k\\n", "n#(["]
 
 
@@ -137,10 +147,21 @@ class Writer:
 
     def _if(self, kind: str) -> str:
         self._quiet += 1
-        test, yes, no = (self.expression(it, 2) for it in ("bool", kind, kind))
+        name = self._random.choice("abcdefgh")
+        test, before = self.expression("bool", 2), dict(self.names)
+        lines = [f"if {test}:"]
+        for head in (None, f"elif {self.expression('bool', 1)}:", "else:"):
+            if head and head.startswith("elif") and self._chance(0.6):
+                continue
+            # The name is assigned before it is used in a branch.
+            self.names = {it: its for it, its in before.items() if it != name}
+            lines += [head] if head else []
+            lines.append(f"    {name} = {self.expression(kind, 2)}")
+            if self._chance(0.4):
+                lines.append(f"    {name} = {_CHANGED[kind].format(name)}")
+        self.names = {**before, name: kind}
         self._quiet -= 1
-        name = self._bound(kind)
-        return f"if {test}:\n    {name} = {yes}\nelse:\n    {name} = {no}"
+        return "\n".join(lines)
 
     def _said(self) -> str:
         return self._f_string() if self._chance(0.8) else self.expression("text", 1)

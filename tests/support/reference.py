@@ -67,13 +67,13 @@ class Reference:
         if self._poisoned(statement):
             self._fail(statement)
             return False
-        before = dict(self.values)
+        names = self._globals()
         try:
-            module = ast.Module([statement], [])
-            exec(compile(module, "program", "exec"), self._globals(), self.values)
+            exec(compile(ast.Module([statement], []), "program", "exec"), names)
         except Exception:
-            self.values = before
             self._fail(statement)
+            return False
+        self.values |= {name: names[name] for name in _assigned(statement) if name in names}
         return False
 
     def _value(self, node: ast.expr) -> Any:
@@ -90,6 +90,13 @@ class Reference:
         return {"math": math, "largest": _largest, "mean": _mean, **self.values, **self._tools}
 
     def _poisoned(self, tree: ast.AST) -> bool:
+        if isinstance(tree, ast.If):
+            # The programs of the tests assign a name before they use it in a branch.
+            own = _assigned(tree)
+            tests = [it.test for it in ast.walk(tree) if isinstance(it, ast.If)]
+            failed = {name for name, value in self.values.items() if value is FAILED}
+            used = {it.id for it in ast.walk(tree) if isinstance(it, ast.Name)} - set(own)
+            return not failed.isdisjoint(used) or any(map(self._poisoned, tests))
         return any(
             isinstance(node, ast.Name) and self.values.get(node.id) is FAILED
             for node in ast.walk(tree)
@@ -99,15 +106,7 @@ class Reference:
 
     def _fail(self, statement: ast.stmt) -> None:
         self._stopped = True
-        inner = {
-            node
-            for loop in ast.walk(statement)
-            if isinstance(loop, ast.comprehension)
-            for node in ast.walk(loop.target)
-        }
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in inner:
-                self.values[node.id] = FAILED
+        self.values |= dict.fromkeys(_assigned(statement), FAILED)
 
     def _read(self, tool: Callable[..., Any]) -> Callable[..., Any]:
         def call(x: Any) -> Any:
@@ -123,6 +122,21 @@ class Reference:
             return _as_python(tool(_as_json(x)))
 
         return call
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    """The names that a statement assigns, without those of its comprehensions."""
+    inner = {
+        node
+        for loop in ast.walk(statement)
+        if isinstance(loop, ast.comprehension)
+        for node in ast.walk(loop.target)
+    }
+    return [
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in inner
+    ]
 
 
 def _largest(values: dict[str, Any]) -> str:
