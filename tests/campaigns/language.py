@@ -25,7 +25,7 @@ from tests.campaigns.escapes import CANARY
 from tests.campaigns.hostile import RESULTS, expressions
 from tests.campaigns.report import Progress, Report, Say
 from tests.campaigns.watch import watching
-from tests.support import plan_driver, programs, reference
+from tests.support import fake_tools, plan_driver, programs, reference
 
 LIMIT = 0.05
 """Seconds of one expression."""
@@ -36,9 +36,9 @@ Evaluate = Callable[[str, Callable[[int], Any]], Any]
 
 def toolbox() -> Toolbox:
     """The fake tools of the programs."""
-    tools = [as_tool(function) for function in (programs.READS | programs.WRITES).values()]
+    tools = [as_tool(function) for function in (fake_tools.READS | fake_tools.WRITES).values()]
     for one in tools:
-        one.metadata = {"readOnlyHint": one.name in programs.READS}
+        one.metadata = {"readOnlyHint": one.name in fake_tools.READS}
     return Toolbox.of(tools)
 
 
@@ -73,7 +73,7 @@ def compiled(
 ) -> tuple[Program, list[Compiled]]:
     """A program, read whole or in chunks of chance lengths, and what came out on the way."""
     program, out = Program(tools), []
-    for chunk in programs.chunks(source, random) if random else [source]:
+    for chunk in plan_driver.chunks(source, random) if random else [source]:
         out += program.feed(chunk)
     return program, out + program.close()
 
@@ -86,8 +86,8 @@ def judged(source: str, tools: Toolbox, random: Random, counts: Counter[str]) ->
         return ["other tasks for other chunks"]
     if refused := [it for it in program.tasks if isinstance(it, Refused)]:
         return [f"refused: {refused[0].diagnostic}"]
-    ran = plan_driver.run(program.tasks, programs.READS, programs.WRITES, random)
-    right = reference.Reference(programs.READS, programs.WRITES).run(source)
+    ran = plan_driver.run(program.tasks, fake_tools.READS, fake_tools.WRITES, random)
+    right = reference.Reference(fake_tools.READS, fake_tools.WRITES).run(source)
     wrong = []
     for name, value in right.values.items():
         expected = "failed" if value is reference.FAILED else json.dumps(value)

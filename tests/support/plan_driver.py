@@ -99,3 +99,13 @@ def _result(task: Task, ran: Ran, tools: dict[str, Callable[..., Any]], is_write
         return json.loads(json.dumps(tools[task.tool](**args)))
     except Exception:
         return FAILED
+
+
+def chunks(text: str, random: Random) -> list[str]:
+    """`text` in pieces of random lengths, often of one character."""
+    pieces = []
+    while text:
+        length = random.choice((1, 1, 1, 2, 3, 5, 8, 40))
+        pieces.append(text[:length])
+        text = text[length:]
+    return pieces

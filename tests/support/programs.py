@@ -4,61 +4,8 @@ They keep to where Python and the plan language agree: texts begin with a letter
 number, and whole numbers stay small. What differs has tests of its own.
 """
 
-import json
 from collections.abc import Callable
 from random import Random
-from typing import Any
-
-# ── fake tools ────────────────────────────────────────────────────────────────────────────────
-
-
-def _weight(value: Any) -> int:
-    return sum(map(ord, json.dumps(value))) % 97
-
-
-def num(x: Any) -> Any:
-    """A number made of anything."""
-    return _weight(x)
-
-
-def text(x: Any) -> str:
-    """A text made of anything."""
-    return f"t{_weight(x)}$1 \"{{x}}' é"
-
-
-def numbers(x: Any) -> list[Any]:
-    """Some numbers, maybe none."""
-    return [place * 1.5 if place % 2 else place for place in range(_weight(x) % 5)]
-
-
-def records(x: Any) -> list[dict[str, Any]]:
-    """Some dicts, maybe none."""
-    return [{"n": place * 7 % 5, "name": f"r{place}"} for place in range(_weight(x) % 4)]
-
-
-def fail(x: Any) -> Any:
-    """Fails."""
-    raise ValueError(x)
-
-
-def save(x: Any) -> Any:
-    """Writes something down."""
-    return _weight(x) + 1
-
-
-def drop(x: Any) -> Any:
-    """Fails, but not always."""
-    if _weight(x) % 3 == 0:
-        raise ValueError(x)
-    return 1
-
-
-READS: dict[str, Callable[..., Any]] = {
-    "num": num, "text": text, "numbers": numbers, "records": records, "fail": fail,
-}  # fmt: skip
-WRITES: dict[str, Callable[..., Any]] = {"save": save, "drop": drop}
-
-# ── programs ──────────────────────────────────────────────────────────────────────────────────
 
 KINDS = ("num", "text", "bool", "nums", "texts", "recs", "dict")
 _CHANGED = {
@@ -199,7 +146,7 @@ class Writer:
             case "bool":
                 return self._random.choice(["True", "False"])
             case "nums":
-                return self._random.choice(["[]", f"[{number}, 4]", "[3, 1, 2]", "(1, 2)"])
+                return self._random.choice(["[]", f"[{number}, 4]", "[3, 1, 2]", "[*(1, 2)]"])
             case "texts":
                 return repr(self._random.sample(_TEXTS, 2))
             case "recs":
@@ -338,13 +285,3 @@ class Writer:
             lambda: f"{{**{e('dict', depth)}, 'k': 1}}",
             lambda: f"dict(zip({e('texts', depth)}, {e('nums', depth)}))",
         )
-
-
-def chunks(text: str, random: Random) -> list[str]:
-    """`text` in pieces of random lengths, often of one character."""
-    pieces = []
-    while text:
-        length = random.choice((1, 1, 1, 2, 3, 5, 8, 40))
-        pieces.append(text[:length])
-        text = text[length:]
-    return pieces
