@@ -7,6 +7,8 @@ number, and whole numbers stay small. What differs has tests of its own.
 from collections.abc import Callable
 from random import Random
 
+from tests.support.fake_tools import WRITES
+
 KINDS = ("num", "text", "bool", "nums", "texts", "recs", "dict")
 _CHANGED = {
     "num": "{} % 7 + 1",
