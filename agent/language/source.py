@@ -200,7 +200,6 @@ class Source:
         self._now = None
         return Statement(
             Written(tuple(now.pieces)),
-            now.calls,
             "".join(self._raw).rstrip("\n"),
             self._raw_at,
             self._raw_line,

@@ -63,7 +63,6 @@ class Statement:
     """A whole statement; a compound one with its block."""
 
     written: Written
-    calls: int
     raw: str
     """Its lines as they were written."""
     raw_at: int
