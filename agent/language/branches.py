@@ -66,31 +66,39 @@ def _block(body: list[ast.stmt], place: Place, before: Values) -> tuple[Values, 
         match statement:
             case ast.Pass() | ast.Expr(value=ast.Constant()):
                 continue
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pass
-            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
-                value = ast.copy_location(
-                    ast.BinOp(ast.Name(name, ast.Load()), op, value), statement
-                )
             case ast.If():
                 values, answer = _branches(statement, place, here)
                 if answer is not None:
                     return {}, answer
-                here |= values
-                changed |= values
-                continue
             case ast.Expr(value=ast.Call(func=ast.Name(id="answer"), args=[value], keywords=[])):
                 return {}, _resolved(value, place, here)
             case ast.Return(value=ast.expr() as value):
                 return {}, _resolved(value, place, here)
             case _:
-                raise NodeError(
-                    statement, "in a condition only x = … and answer(…) are supported yet"
-                )
-        here[name] = changed[name] = _resolved(value, place, here)
-        if sum(1 for _ in ast.walk(here[name])) > MAX_BRANCH:
+                # All values come before all names: `a, b = b, a`.
+                pairs = [(name, _resolved(it, place, here)) for name, it in _assigned(statement)]
+                values = dict(pairs)
+        here |= values
+        changed |= values
+        if any(sum(1 for _ in ast.walk(value)) > MAX_BRANCH for value in values.values()):
             raise NodeError(statement, "the branches compute too much; split them up")
     return changed, None
+
+
+def _assigned(statement: ast.stmt) -> list[tuple[str, ast.expr]]:
+    """The names that an assignment binds, each with its value."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return [(name, value)]
+        case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
+            after = ast.BinOp(ast.Name(name, ast.Load()), op, value)
+            return [(name, ast.copy_location(after, statement))]
+        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+            pairs = [(it.id, value) for it, value in zip(names, values, strict=False)
+                     if isinstance(it, ast.Name)]  # fmt: skip
+            if len(pairs) == len(names) == len(values):
+                return pairs
+    raise NodeError(statement, "in a condition only x = … and answer(…) are supported yet")
 
 
 def _resolved(node: ast.expr, place: Place, values: Values) -> ast.expr:

@@ -192,6 +192,15 @@ def test_call_that_may_not_be_meant_yet_waits_for_its_statement(text: str, waits
                 (3, "y", "compute", "1 if $2 else 2 if $1 else 3", [1, 2]),
             ],
         ),
+        (
+            "a, b = 1, 2\nif search('a') == b:\n    a, b = b, a\n",
+            [
+                (1, "", "search", "a", []),
+                (2, "", "compute", "$1 == 2", [1]),
+                (3, "a", "compute", "2 if $2 else 1", [2]),
+                (4, "b", "compute", "1 if $2 else 2", [2]),
+            ],
+        ),
         ("'''A thought.'''\npass\nimport math\n", []),
     ],
 )  # fmt: skip
