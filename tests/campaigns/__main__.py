@@ -17,7 +17,14 @@ from tests.campaigns.report import Report
 
 # Before LangGraph is imported, which reads it then.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
-TRIES = {"kills": 60, "cancellations": 200, "fuzz": 100_000, "soak": 2000, "states": 5000}
+TRIES = {
+    "kills": 60,
+    "cancellations": 200,
+    "fuzz": 100_000,
+    "soak": 2000,
+    "states": 5000,
+    "language": 20_000,
+}
 OVER_HTTP = 20
 """One in so many of the tries of states goes over a server."""
 MOST_SHOWN = 20
@@ -65,6 +72,10 @@ def run(name: str, seed: int, tries: int, saver: str) -> Report:
             return fuzz.campaign(seed, tries, say)
         case "states":
             return asyncio.run(_states(seed, tries))
+        case "language":
+            from tests.campaigns import language
+
+            return language.campaign(seed, tries, say)
         case _:
             from tests.campaigns import soak
 

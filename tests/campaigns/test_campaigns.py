@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from tests.campaigns import cancellations, fuzz, kills, soak, states, states_server
+from tests.campaigns import cancellations, fuzz, kills, language, soak, states, states_server
 from tests.campaigns.dag import Step, ends, random_plan, value
 from tests.campaigns.escapes import CANARY
 from tests.campaigns.ledger import Line
@@ -231,6 +231,33 @@ def test_a_message_that_was_not_answered_is_found(
 def test_a_message_that_was_answered_is_not_found() -> None:
     answered = [NEXT, AIMessage("Yes.", id="a")]
     assert [*states.answered_wrongly(answered, {}, answer="Yes.", ended={})] == []
+
+
+# ── language ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_expression_gets_out_of_compute(said: list[str]) -> None:
+    report = language.try_expressions(SEED, 5000, said.append)
+    assert not report.broken, report.text()
+    assert report.figures["tried"] == 5000
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "broken"),
+    [
+        (lambda text: os.environ.setdefault(CANARY, "1"), "it had an effect outside"),
+        (lambda text: float("nan"), "it came to nan"),
+        (lambda text: [{"a": (1, 2)}], "it came to (1, 2)"),
+        (lambda text: {1: 2}, "a key that is no text"),
+        (lambda text: int("x"), "it raised ValueError"),
+    ],
+    ids=["effect", "nan", "tuple", "key", "error"],
+)
+def test_what_gets_out_of_compute_is_found(said: list[str], evaluate: Any, broken: str) -> None:
+    report = language.try_expressions(
+        SEED, 1, said.append, evaluate=lambda text, result_of: evaluate("1 + 1")
+    )
+    assert any(broken in it for it in report.broken), report.text()
 
 
 # ── soak ──────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,60 @@
+"""Lowers `answer(…)` and `print(…)`: texts, and holes with tasks behind them."""
+
+import ast
+
+from llm_compiler.language.expressions import NodeError
+from llm_compiler.language.lowered import Answer, Hole
+from llm_compiler.language.place import Place
+
+
+def said(call: ast.Call, place: Place, *, given: bool) -> Answer:
+    """What `answer(…)` or `print(…)` says: texts, and holes with tasks behind them."""
+    values = [*call.args, *(keyword.value for keyword in call.keywords if given)]
+    if call.keywords and not given:
+        raise NodeError(call.keywords[0], "print takes values only; write print(a, b)")
+    if given and len(values) != 1:
+        raise NodeError(call, 'answer takes one value; write answer(f"… {value} …")')
+    parts: list[str | Hole] = []
+    needs: list[int] = []
+    in_words = False
+    for index, node in enumerate(values):
+        in_words = in_words or has_words(node)
+        resolved = place.lowering.resolved(node)
+        if index:
+            parts.append(" ")
+        for part in resolved.values if isinstance(resolved, ast.JoinedStr) else [resolved]:
+            said_part, ids = _part(part, place)
+            parts.append(said_part)
+            needs += ids
+    return Answer(tuple(parts), in_words, tuple(dict.fromkeys(needs)), given)
+
+
+def _part(node: ast.expr, place: Place) -> tuple[str | Hole, tuple[int, ...]]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value, ()
+    conversion = spec = ""
+    if isinstance(node, ast.FormattedValue):
+        static = node.format_spec is None or isinstance(node.format_spec, ast.JoinedStr)
+        texts = node.format_spec.values if isinstance(node.format_spec, ast.JoinedStr) else []
+        if static and all(isinstance(text, ast.Constant) for text in texts):
+            spec = "".join(str(text.value) for text in texts if isinstance(text, ast.Constant))
+            conversion = chr(node.conversion) if node.conversion > 0 else ""
+            node = node.value
+        else:
+            node = ast.JoinedStr([node])
+    value, ids = place.lowering.value(node, "", place.line, place.source)
+    return Hole(value, conversion, spec), ids
+
+
+def has_words(node: ast.expr) -> bool:
+    """Whether an answer says something around its values."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return any(letter.isalpha() for letter in text)
+        case ast.JoinedStr(values=parts):
+            return any(isinstance(part, ast.Constant) and has_words(part) for part in parts)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return has_words(left) or has_words(right)
+        case ast.IfExp(body=yes, orelse=no):
+            return has_words(yes) and has_words(no)
+    return False

@@ -1,0 +1,84 @@
+"""What a program compiles to: tasks, statements that were refused, and the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_compiler.language.compute import COMPUTE, hole
+from llm_compiler.language.diagnostics import Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One tool call, or one `compute`."""
+
+    id: int
+    tool: str
+    args: Mapping[str, Any]
+    """JSON by parameter name, with references in its texts; a literal dollar is `$$`."""
+    needs: tuple[int, ...] = ()
+    name: str = ""
+    """The variable that it is assigned to. While its statement is unfinished, a guess."""
+    line: int = 0
+    source: str = ""
+
+    @property
+    def is_compute(self) -> bool:
+        return self.tool == COMPUTE
+
+    def data(self) -> dict[str, Any]:
+        """As the state holds it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "tool": self.tool,
+            "args": dict(self.args),
+            "needs": list(self.needs),
+            "line": self.line,
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A statement that did not compile. What it assigns has failed, as if a task had."""
+
+    id: int
+    diagnostic: Diagnostic
+    source: str
+
+    @property
+    def line(self) -> int:
+        return self.diagnostic.line
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A value in an answer, with its format."""
+
+    value: Any
+    """A literal, or a reference to a task."""
+    conversion: str = ""
+    spec: str = ""
+
+    def text(self, value: Any) -> str:
+        """`value`, which its reference led to, as the answer writes it."""
+        return hole(value, self.conversion, self.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a program ends: what it printed, line by line, and what it answered."""
+
+    parts: tuple[str | Hole, ...] = ()
+    in_words: bool = False
+    """It says something around its values; else a joiner writes the reply."""
+    needs: tuple[int, ...] = ()
+    given: bool = field(default=False)
+    """By `answer` or `return`, not only by `print`."""
+
+    def then(self, more: "Answer") -> "Answer":
+        """This, and on a new line `more`."""
+        parts = (*self.parts, "\n", *more.parts) if self.parts else more.parts
+        needs = tuple(dict.fromkeys((*self.needs, *more.needs)))
+        return Answer(parts, self.in_words or more.in_words, needs, self.given or more.given)

@@ -1,0 +1,218 @@
+"""Replaces the names of an expression by what they stand for: constants and references to tasks.
+
+A name assigned twice is two values: each use gets what its name stands for where it is written.
+"""
+
+import ast
+from collections.abc import Container, Mapping
+from typing import Any
+
+from llm_compiler.language.comprehensions import names_in
+from llm_compiler.language.diagnostics import nearest
+from llm_compiler.language.expressions import NodeError, is_math
+from llm_compiler.language.functions import FUNCTIONS, MATH
+from llm_compiler.language.parts import shown
+from llm_compiler.language.written import PLACEHOLDER
+
+REFERENCE = "\U00020001"
+"""Begins the name that stands for a task's result in a tree."""
+_JSON_NAMES = {"true": True, "false": False, "null": None}
+_PATH_KEY = frozenset("[]\"'")
+
+
+class HeldError(Exception):
+    """An expression needs a call that is not a task yet."""
+
+
+def reference(id: int) -> ast.expr:
+    """The node that stands for the result of task `id`."""
+    return ast.Name(id=f"{REFERENCE}{id}", ctx=ast.Load())
+
+
+def referred(node: ast.AST) -> int | None:
+    """The task that a node stands for, if it does."""
+    if isinstance(node, ast.Name) and node.id.startswith(REFERENCE):
+        return int(node.id[1:])
+    return None
+
+
+def ids_in(tree: ast.AST) -> tuple[int, ...]:
+    """The tasks that a tree refers to."""
+    ids = (referred(node) for node in ast.walk(tree))
+    return tuple(dict.fromkeys(id for id in ids if id is not None))
+
+
+def placeholder(node: ast.AST) -> int | None:
+    """The index of the call that a node stands for, if it does."""
+    if isinstance(node, ast.Name) and node.id.startswith(PLACEHOLDER):
+        return int(node.id[1:])
+    return None
+
+
+class References(Container[str]):
+    """The names that may stand in a resolved expression."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.startswith(REFERENCE)
+
+
+class Names:
+    """What the names of a program stand for, at the place that was read last."""
+
+    def __init__(self, tools: Container[str], known: list[str]) -> None:
+        self._tools = tools
+        self._known = known
+        """The functions and tools that there are, to propose them."""
+        self.bound: dict[str, ast.expr] = {}
+
+    def resolve(
+        self,
+        node: ast.expr,
+        calls: Mapping[int, ast.expr],
+        inner: frozenset[str] = frozenset(),
+    ) -> ast.expr:
+        """`node` with its names replaced, in place where it can be; `inner` stay as they are.
+
+        Raises:
+            NodeError: a name or a function is unknown.
+            HeldError: it holds a call that is not in `calls`.
+        """
+        match node:
+            case ast.Name():
+                return self._name(node, calls, inner)
+            case ast.Await(value=value):
+                return self.resolve(value, calls, inner)
+            case ast.Attribute() if is_math(node, self.bound):
+                return node
+            case ast.Call():
+                return self._call(node, calls, inner)
+            case ast.Lambda(args=arguments):
+                inner = inner | {it.arg for it in arguments.args}
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                for loop in node.generators:
+                    loop.iter = self.resolve(loop.iter, calls, inner)
+                    inner = inner | names_in(loop.target)
+                    loop.ifs = [self.resolve(part, calls, inner) for part in loop.ifs]
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, name, self.resolve(value, calls, inner))
+            elif isinstance(value, list):
+                value[:] = [
+                    self.resolve(it, calls, inner) if isinstance(it, ast.expr) else it
+                    for it in value
+                ]
+        return node
+
+    def _name(
+        self, node: ast.Name, calls: Mapping[int, ast.expr], inner: frozenset[str]
+    ) -> ast.expr:
+        if (index := placeholder(node)) is not None:
+            if index not in calls:
+                raise HeldError
+            return calls[index]
+        name = node.id
+        if name in inner or name.startswith(REFERENCE):
+            return node
+        if name in self.bound:
+            return self.bound[name]
+        if name in _JSON_NAMES:
+            return ast.copy_location(ast.Constant(_JSON_NAMES[name]), node)
+        if name in self._known:
+            raise NodeError(node, f'"{name}" is a function; call it: {name}(…)')
+        raise NodeError(node, f"no name {shown(name)}; {nearest(name, [*self.bound, *inner])}")
+
+    def _call(
+        self, node: ast.Call, calls: Mapping[int, ast.expr], inner: frozenset[str]
+    ) -> ast.expr:
+        func = node.func
+        args = [self.resolve(it, calls, inner) for it in node.args]
+        for keyword in node.keywords:
+            is_function = isinstance(keyword.value, ast.Name) and keyword.value.id in FUNCTIONS
+            if not (keyword.arg == "key" and is_function):
+                keyword.value = self.resolve(keyword.value, calls, inner)
+        node.args = args
+        if isinstance(func, ast.Attribute):
+            if ast.unparse(func) == "asyncio.gather" and not node.keywords:
+                return ast.copy_location(ast.Tuple(args, ast.Load()), node)
+            if not is_math(func, self.bound):
+                func.value = self.resolve(func.value, calls, inner)
+        elif isinstance(func, ast.Name):
+            if func.id in self._tools:
+                raise NodeError(
+                    func, f"this call of {func.id} cannot be read; write it on its own line"
+                )
+            if func.id not in FUNCTIONS and func.id not in MATH:
+                raise NodeError(
+                    func, f"no function {shown(func.id)}; {nearest(func.id, self._known)}"
+                )
+        else:
+            raise NodeError(func, "only a function can be called, by its name")
+        return node
+
+
+# ── what a resolved expression is, as the arguments of a task hold it ─────────────────────────
+
+
+def template(node: ast.expr) -> Any:
+    """A resolved expression as JSON data with references; `...` if it must be computed."""
+    if (id := referred(node)) is not None:
+        return f"${id}"
+    match node:
+        case ast.Constant(value=str() as text):
+            return text.replace("$", "$$")
+        case ast.Constant(value=bool() | None as value):
+            return value
+        case ast.Constant(value=int() as value) if -(2**63) <= value < 2**63:
+            return value
+        case ast.Constant(value=float() as value) if value - value == 0:
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            positive = template(node.operand)
+            return ... if positive is ... or isinstance(value, bool) else -value
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            values = [template(it) for it in elements]
+            return ... if ... in values else values
+        case ast.Dict(keys=keys, values=items):
+            names = [key.value if isinstance(key, ast.Constant) else ... for key in keys]
+            values = [template(it) for it in items]
+            if ... in values or not all(isinstance(name, str) for name in names):
+                return ...
+            written = (str(name).replace("$", "$$") for name in names)
+            return dict(zip(written, values, strict=True))
+        case ast.Subscript(value=holder, slice=ast.Constant(value=str() | int() as key)):
+            return _path(holder, key)
+        case ast.Subscript(
+            value=holder,
+            slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as key)),
+        ):
+            return _path(holder, -key)
+        case ast.Attribute(value=holder, attr=name):
+            return _path(holder, name)
+    return ...
+
+
+def _path(holder: ast.expr, key: str | int) -> Any:
+    path = template(holder)
+    if not isinstance(path, str) or not path.startswith("$") or path.startswith("$$"):
+        return ...
+    if isinstance(key, bool) or "__" in str(key):
+        return ...
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    if key.isidentifier() and key.isascii():
+        return f"{path}.{key}"
+    return ... if not _PATH_KEY.isdisjoint(key) or "$" in key else f'{path}["{key}"]'
+
+
+def expression(node: ast.expr) -> str:
+    """A resolved expression as `compute` takes it: `$3 - $4`."""
+    count = sum(1 for it in ast.walk(node) if referred(it) is not None)
+    try:
+        text = ast.unparse(node)
+    except ValueError:  # Python 3.11 has no way to write it
+        raise NodeError(
+            node, "in an f-string's {…} write no backslash; assign that part before"
+        ) from None
+    if text.count(REFERENCE) != count:
+        raise NodeError(node, "this text holds a character that no plan can; leave it out")
+    return text.replace("$", "$$").replace(REFERENCE, "$")

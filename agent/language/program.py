@@ -1,0 +1,247 @@
+"""Compiles a program while it is written: text of any chunking in, tasks out.
+
+    text ─source.py─► calls, statements ─lowering.py, statements.py─► tasks, refused statements
+
+A machine in the manner of h11: `feed` and `close`, no I/O. Tasks come out in the order in which
+their calls are complete; a call inside an unfinished statement comes out at its closing bracket.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
+from llm_compiler.language.expressions import NodeError
+from llm_compiler.language.lowered import Answer, Refused, Task
+from llm_compiler.language.lowering import Lowering
+from llm_compiler.language.names import REFERENCE, HeldError, expression, reference, referred
+from llm_compiler.language.place import Place
+from llm_compiler.language.source import Source
+from llm_compiler.language.statements import lower
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.trees import calls_in, parsed
+from llm_compiler.language.written import PLACEHOLDER, Call, Event, Fence, Statement
+
+_ASSIGNED = re.compile(
+    r"(?m)^[ \t]*((?:[^\W\d]\w*\s*,\s*)*[^\W\d]\w*)\s*(?::[^=\n]*)?[-+*/%]*=(?!=)"
+)
+_NOT_PYTHON = "this is no Python; write one statement a line, and thoughts behind #"
+_CUT = "the plan was cut off inside this statement; it was not run"
+_INDENTED = "this line is indented and belongs to no block; it was not run"
+
+Compiled = Task | Refused
+
+
+class Program:
+    """One round's program.
+
+    `names` are those of earlier rounds, as `names` gave them there; `first_id` goes on behind
+    their tasks. At most `max_calls` tool calls and refused statements are taken; the next one is
+    refused, and `full` is set: nothing more is read.
+    """
+
+    def __init__(
+        self,
+        tools: Toolbox,
+        *,
+        names: Mapping[str, str] | None = None,
+        first_id: int = 1,
+        max_calls: int = 100_000,
+    ) -> None:
+        self._source = Source(tools)
+        self._lowering = Lowering(tools, first_id)
+        self._max_calls = self._left = max_calls
+        self._in_statement: list[int] = []
+        """The tasks of the statement that is being read."""
+        self._tasks: dict[int, Task | Refused] = {}
+        self._prose: list[Refused] = []
+        """What made no sense before any fence or task: prose, if a fence comes."""
+        self.answer = Answer()
+        """What it printed and answered so far; its parts lead to values by references."""
+        self.ended = False
+        """`answer(…)` or `return` was read; what follows is not."""
+        self.full = False
+        for name, value in (names or {}).items():
+            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                # A person may have edited the state that it comes from.
+                self._lowering.names.bound[name] = _binding(value)
+        self._before = dict(self._lowering.names.bound)
+
+    @property
+    def tasks(self) -> list[Compiled]:
+        """All of them, with the names that they have in the end."""
+        return [self._tasks[id] for id in sorted(self._tasks)]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What each name stands for, as an expression: `$3`, `$4[0]`, `"Paris"`."""
+        return {name: expression(node) for name, node in self._lowering.names.bound.items()}
+
+    def feed(self, text: str) -> list[Compiled]:
+        """Read on. What is complete with `text`, in order."""
+        return self._read(self._source.feed(text))
+
+    def close(self, *, cut: bool = False) -> list[Compiled]:
+        """The text has ended. `cut`: the model was stopped, so its last line is not run."""
+        out = self._read(self._source.close(cut=cut))
+        if not self.ended and not self.full:
+            out += self._was_program()
+        return out
+
+    def _read(self, events: Iterator[Event]) -> list[Compiled]:
+        out: list[Compiled] = []
+        if self.ended or self.full:
+            return out
+        for event in events:
+            match event:
+                case Call():
+                    self._lowering.read(event)
+                    out += self._added()
+                case Fence():
+                    self._was_prose()
+                case Statement():
+                    out += self._statement(event)
+            if self.ended or self.full:
+                break
+        return out
+
+    def _statement(self, statement: Statement) -> list[Compiled]:
+        lowering = self._lowering
+        place = Place(lowering, statement.line, statement.raw.strip())
+        next_id = lowering.next_id
+        try:
+            self._lower(statement, place)
+        except PlacedError as fault:
+            lowering.out.clear()
+            lowering.next_id = next_id
+            self._named({})
+            self._begin()
+            return self._refused(statement, fault)
+        out: list[Compiled] = []
+        out += self._was_program()
+        place.settle()
+        out += self._added()
+        self._named(place.bound)
+        self._begin()
+        if place.answer is not None:
+            self.answer = self.answer.then(place.answer)
+            self.ended = place.answer.given
+        return out
+
+    def _lower(self, statement: Statement, place: Place) -> None:
+        written = statement.written
+        if statement.fault == "cut":
+            raise PlacedError(statement.at, 1, _CUT)
+        if statement.fault == "indent":
+            raise PlacedError(statement.at, 1, _INDENTED)
+        try:
+            body = parsed(written, "exec")
+        except PlacedError:
+            if statement.last:
+                raise PlacedError(statement.at, 1, _CUT) from None
+            raise
+        if statement.fault:
+            raise PlacedError(statement.at, 1, _NOT_PYTHON)
+        self._refuse_conditional(body)
+        self._lowering.lower_held()
+        try:
+            for node in body:
+                lower(node, place)
+        except NodeError as fault:
+            raise PlacedError.of(fault.node, str(fault), written) from None
+        except HeldError:
+            raise PlacedError(statement.at, 1, _NOT_PYTHON) from None
+        except RecursionError:
+            raise PlacedError(statement.at, 1, "this is nested too deeply; split it up") from None
+
+    def _refuse_conditional(self, body: list[ast.stmt]) -> None:
+        conditional = calls_in(body)
+        for place in range(len(self._lowering.calls) - 1, -1, -1):
+            read = self._lowering.calls[place]
+            if conditional.get(place):
+                raise PlacedError(
+                    read.call.at,
+                    len(read.call.tool),
+                    "loops and conditions around calls are not supported yet;"
+                    " write the calls one by one",
+                )
+            for inner, decided in read.inside.items():
+                conditional[inner] = conditional.get(inner, False) or decided
+
+    def _begin(self) -> None:
+        """The next statement begins."""
+        self._lowering.begin()
+        self._in_statement.clear()
+
+    def _added(self) -> list[Compiled]:
+        """The new tasks, as far as there may be so many calls."""
+        tasks = self._lowering.take()
+        out = self._was_program() if tasks else []
+        for task in tasks:
+            if not task.is_compute and not self._spend():
+                return [*out, self._too_many(task.id, task.line, task.source)]
+            self._tasks[task.id] = task
+            self._in_statement.append(task.id)
+            out.append(task)
+        return out
+
+    def _spend(self) -> bool:
+        self._left -= 1
+        self.full = self._left < 0
+        return not self.full
+
+    def _too_many(self, id: int, line: int, source: str) -> Refused:
+        message = f"the plan has more than {self._max_calls} calls (max_tasks); plan fewer"
+        shown = Diagnostic(line, 1, len(source), message, source.split("\n")[0])
+        refused = self._tasks[id] = Refused(id, shown, source)
+        return refused
+
+    def _refused(self, statement: Statement, fault: PlacedError) -> list[Compiled]:
+        id = self._lowering.next_id
+        self._lowering.next_id += 1
+        if not self._spend():
+            return [self._too_many(id, statement.line, statement.raw.strip())]
+        refused = Refused(id, diagnostic(statement, fault), statement.raw.strip())
+        for found in _ASSIGNED.finditer(statement.written.text):
+            for name in found[1].split(","):
+                self._lowering.names.bound[name.strip()] = reference(id)
+        if not self._source.is_program and not self._source.fenced:
+            self._prose.append(refused)
+            return []
+        self._tasks[id] = refused
+        return [refused]
+
+    def _was_program(self) -> list[Compiled]:
+        """Something made sense outside a fence: what was refused before it was no prose."""
+        self._source.is_program = True
+        out: list[Compiled] = list(self._prose)
+        self._tasks |= {refused.id: refused for refused in self._prose}
+        self._prose.clear()
+        return out
+
+    def _was_prose(self) -> None:
+        """A fence begins the program: what was refused before it leaves no trace."""
+        if self._prose:
+            self._lowering.next_id = self._prose[0].id
+            self._lowering.names.bound = dict(self._before)
+            self._left = self._max_calls
+            self._prose.clear()
+
+    def _named(self, bound: Mapping[str, ast.expr]) -> None:
+        """Give the tasks of the statement the names that it assigned in the end."""
+        names = {referred(value): name for name, value in reversed(list(bound.items()))}
+        for id in self._in_statement:
+            task = self._tasks[id]
+            if isinstance(task, Task) and task.name != names.get(id, ""):
+                self._tasks[id] = replace(task, name=names.get(id, ""))
+
+
+def _binding(value: str) -> ast.expr:
+    text = re.sub(r"\$(?:(\$)|(\d+))", lambda it: "$" if it[1] else f"{PLACEHOLDER}{it[2]}", value)
+    node = ast.parse(text, mode="eval").body
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id.startswith(PLACEHOLDER):
+            part.id = REFERENCE + part.id[1:]
+    return node

@@ -1,0 +1,209 @@
+"""Finds statements and complete calls in a program that arrives in any chunks.
+
+    tokens ─► pieces of a statement ─closing bracket of a tool's call─► Call, and a placeholder
+                     │                                                 in the statement's text
+                     └─end of the line, or of the block─► Statement
+
+A complete call is handed out at its closing bracket and a placeholder takes its place, so that
+`ast` reads each character once however deep calls are nested. What is handed out depends on the
+text alone, never on the chunks.
+
+Where models differ from Python: a Markdown fence may stand around the program, and prose before
+and behind that. A line that is broken spoils itself: a string ends with its line, and an open
+bracket ends where the next line cannot go on.
+"""
+
+from collections.abc import Container, Iterator
+
+from llm_compiler.language.tokens import Kind, Token, Tokens
+from llm_compiler.language.unfinished import GOES_ON, Unfinished
+from llm_compiler.language.written import (
+    Event,
+    Fence,
+    Statement,
+    Written,
+)
+
+
+class Source:
+    """Turns the text of a program into calls and statements.
+
+    The reader of its events may set `is_program` once a statement outside a fence made sense: then
+    a fence without a tag ends the program, where else it would begin it.
+    """
+
+    def __init__(self, tools: Container[str]) -> None:
+        self._tools = tools
+        self._tokens = Tokens()
+        self._now: Unfinished | None = None
+        self._raw: list[str] = []
+        """Of the lines that the statement stands on."""
+        self._raw_at = self._at = 0
+        self._raw_line = self._line = 1
+        self._width = 0
+        self._line_begins = True
+        self._base: int | None = None
+        """Columns by which the whole program is indented."""
+        self._fence: list[str] | None = None
+        self._fenced: bool | None = None
+        """False behind a fenced program; None while no fence was seen."""
+        self.is_program = False
+
+    @property
+    def fenced(self) -> bool:
+        """Whether it reads inside a fence."""
+        return self._fenced is True
+
+    def feed(self, text: str) -> Iterator[Event]:
+        """The events of `text`; all are to be taken, one by one, before more is fed."""
+        for token in self._tokens.feed(text):
+            yield from self._token(token)
+
+    def close(self, *, cut: bool = False) -> Iterator[Event]:
+        """The events that only the end of the text makes.
+
+        `cut` says that the model was stopped: its last line is then taken for unfinished.
+        """
+        for token in self._tokens.close():
+            yield from self._token(token)
+        if self._now:
+            if len(self._now.groups) > 1 or self._now.strings or (cut and not self._line_begins):
+                self._now.fault = "cut"
+            yield self._ended(last=True)
+
+    def _token(self, token: Token) -> Iterator[Event]:
+        self._at = token.at
+        if token.kind is Kind.FENCE:
+            if self._fence is None:
+                if self._now:
+                    self._now.fault = self._now.fault or ("broken" if self._is_open else "")
+                    yield self._ended()
+                self._fence = []
+            self._fence.append(token.text)
+        elif self._fence is not None:
+            fence = Fence("".join(self._fence).strip("` \t"))
+            self._fence = None
+            opens = self._fenced is None or (not self._fenced and bool(fence.tag))
+            self._fenced = opens and not (self.is_program and not fence.tag)
+            self._base = None
+            yield fence
+        if self._fenced is False or self._fence is not None:
+            self._count(token)
+            self._new_raw(token)
+            return
+        match token.kind:
+            case Kind.SPACE if self._line_begins:
+                self._width += len(token.text.expandtabs(8))
+            case Kind.NEWLINE | Kind.UNTERMINATED:
+                self._raw.append(token.text)
+                self._count(token)
+                yield from self._line_ends(token)
+                return
+            case Kind.COMMENT | Kind.FENCE:
+                pass
+            case Kind.SPACE:
+                if self._now:
+                    self._now.pieces.append((token.text, token.at))
+            case _:
+                yield from self._significant(token)
+                if self._now is None:  # at a semicolon
+                    self._count(token)
+                    return
+        self._raw.append(token.text)
+        self._count(token)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._now is not None and (len(self._now.groups) > 1 or bool(self._now.strings))
+
+    def _count(self, token: Token) -> None:
+        self._line += token.text.count("\n")
+        self._at = token.at + len(token.text)
+
+    def _new_raw(self, token: Token) -> None:
+        """What follows `token` stands on a line of its own."""
+        self._raw.clear()
+        self._raw_at, self._raw_line = self._at, self._line
+        self._line_begins, self._width = True, 0
+
+    def _line_ends(self, token: Token) -> Iterator[Event]:
+        now = self._now
+        if now is None:
+            self._new_raw(token)
+            return
+        if token.kind is Kind.UNTERMINATED:
+            now.fault = "broken"
+            now.strings.clear()
+            del now.groups[1:]
+        elif now.strings or len(now.groups) > 1:
+            now.pieces.append(("\n", token.at))
+            self._line_begins, self._width = True, 0
+            return
+        if now.compound:
+            now.pieces.append(("\n", token.at))
+            now.in_block = now.groups[0].for_good = True
+            now.before = "operator"
+            self._line_begins, self._width = True, 0
+            return
+        yield self._ended()
+        self._new_raw(token)
+
+    def _significant(self, token: Token) -> Iterator[Event]:
+        now = self._now
+        first_of_line, self._line_begins = self._line_begins, False
+        if now and first_of_line and self._ends_before(now, token):
+            yield self._ended()
+            now = None
+            self._raw[:] = [" " * self._width]
+            self._raw_at, self._raw_line = token.at - self._width, self._line
+        if now is None:
+            now = self._begun(token)
+        elif first_of_line and now.in_block and not self._is_open:
+            now.pieces.append((" " * (self._width - (self._base or 0)), token.at))
+        if token.text == ";" and not self._is_open and not now.compound:
+            yield self._ended()
+            # A line of many statements is not kept for each of them.
+            self._raw.clear()
+            self._raw_at, self._raw_line = token.at + 1, self._line
+            return
+        if call := now.add(token, self._raw, self._line):
+            yield call
+
+    def _ends_before(self, now: Unfinished, token: Token) -> bool:
+        """Whether `token`, the first of its line, begins another statement."""
+        base = self._base or 0
+        if now.strings:
+            return False
+        if len(now.groups) > 1:
+            # Python would read on to the closing bracket. Where that cannot be, the line before
+            # is spoiled, and not this one too.
+            if now.fault:
+                ends = self._width <= base and token.kind is not Kind.CLOSE
+            else:
+                ends = now.cannot_go_on_with(token)
+            if ends:
+                now.fault = "broken"
+            return ends
+        return self._width < base or (self._width == base and token.text not in GOES_ON)
+
+    def _begun(self, token: Token) -> Unfinished:
+        now = self._now = Unfinished(token.at, self._tools)
+        if self._base is None or self._width < self._base:
+            self._base = self._width
+        elif self._width > self._base and not "".join(self._raw).strip(" \t"):
+            now.fault = "indent"
+        return now
+
+    def _ended(self, *, last: bool = False) -> Statement:
+        now = self._now
+        assert now is not None
+        self._now = None
+        return Statement(
+            Written(tuple(now.pieces)),
+            "".join(self._raw).rstrip("\n"),
+            self._raw_at,
+            self._raw_line,
+            now.at,
+            now.fault,
+            last,
+        )

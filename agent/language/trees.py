@@ -1,0 +1,82 @@
+"""Reads complete pieces of a program with Python's `ast`, and finds the calls in them."""
+
+import ast
+import sys
+from typing import Any, Literal
+
+from llm_compiler.language.diagnostics import parser_fault
+from llm_compiler.language.names import placeholder
+from llm_compiler.language.written import Written
+
+Calls = dict[int, bool]
+"""The calls in a tree by index, and whether each is conditional there."""
+
+MAX_TREE = 400
+"""Levels of a tree that is looked at further."""
+
+
+def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
+    """The tree of a call, or of a statement's module.
+
+    Raises:
+        PlacedError: Python's parser refuses it.
+    """
+    try:
+        tree: Any = ast.parse(written.text, mode=mode)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise parser_fault(error, written) from None
+    if _too_deep(tree):
+        raise parser_fault(RecursionError(), written)
+    if sys.version_info < (3, 12):
+        for text in [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]:
+            for node in ast.walk(text):
+                # Their own places are wrong there.
+                ast.copy_location(node, text)
+    return tree.body
+
+
+def _too_deep(tree: ast.AST) -> bool:
+    depth, level = 0, [tree]
+    while level and depth <= MAX_TREE:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return bool(level)
+
+
+def calls_in(tree: ast.AST | list[ast.stmt]) -> Calls:
+    """The calls in a tree, each with whether a loop, a condition or a lambda decides about it."""
+    found: Calls = {}
+    waiting: list[tuple[ast.AST, bool]] = (
+        [(node, False) for node in tree] if isinstance(tree, list) else [(tree, False)]
+    )
+    while waiting:
+        node, conditional = waiting.pop()
+        if (index := placeholder(node)) is not None:
+            found[index] = conditional
+        waiting += [
+            (child, conditional or _decides(node, child)) for child in ast.iter_child_nodes(node)
+        ]
+    return found
+
+
+def _decides(node: ast.AST, child: ast.AST) -> bool:
+    """Whether `node` evaluates `child` never, once or many times, as its values have it."""
+    match node:
+        case ast.IfExp() | ast.If():
+            return child is not node.test
+        case ast.For():
+            return child is not node.iter
+        case ast.BoolOp():
+            return child is not node.values[0]
+        case ast.Compare():
+            return child in node.comparators[1:]
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+            # The first list is gone through in any case.
+            return child is not node.generators[0] or _depends(node.generators[0])
+        case ast.Lambda():
+            return True
+    return False
+
+
+def _depends(loop: ast.comprehension) -> bool:
+    return any(placeholder(node) is not None for part in loop.ifs for node in ast.walk(part))

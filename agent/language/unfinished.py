@@ -1,0 +1,184 @@
+"""A statement that is being read: which brackets are open, and which calls in it are complete."""
+
+import keyword
+import re
+from collections.abc import Container
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llm_compiler.language.tokens import Kind, Token
+from llm_compiler.language.written import MAX_SOURCE, PLACEHOLDER, Call, Fault, Written
+
+
+@dataclass(slots=True)
+class _Group:
+    """What stands between brackets; the statement itself is the outermost."""
+
+    opener: str
+    tool: str = ""
+    piece: int = 0
+    """Of the call's name, in the statement's pieces."""
+    raw: int = 0
+    at: int = 0
+    line: int = 0
+    target: str = ""
+    inside_condition: bool = False
+    """A group around it is conditional here."""
+    for_good: bool = False
+    """Until it closes."""
+    for_now: bool = False
+    """Until the next comma."""
+
+    @property
+    def conditional(self) -> bool:
+        return self.inside_condition or self.for_good or self.for_now
+
+
+_COMPOUND = frozenset(
+    "if for while def class try with async match elif else except finally".split()
+)
+GOES_ON = frozenset(("elif", "else", "except", "finally"))
+"""First words of a line that belong to the compound statement before."""
+_STRAIGHT = frozenset(("if", "for", "return", "await", "not", "lambda", "True", "False", "None"))
+"""Keywords at whose statement's beginning a call is unconditional."""
+_OPERANDS = frozenset(("True", "False", "None"))
+_NUMBER = re.compile(r"0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|[\d_]+(?:[eE][\d_]*)?")
+_FRACTION = re.compile(r"[\d_]+(?:[eE][\d_]*)?|[eE][\d_]+|[eE]")
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(slots=True)
+class Unfinished:
+    """The pieces of a statement so far, with a placeholder for each complete call of a tool.
+
+    `fault` is set as soon as it cannot be Python any more; no call is complete from then on.
+    """
+
+    at: int
+    tools: Container[str]
+    pieces: list[tuple[str, int]] = field(default_factory=list)
+    groups: list[_Group] = field(default_factory=lambda: [_Group("")])
+    head: list[str] = field(default_factory=list)
+    """Its first tokens."""
+    calls: int = 0
+    fault: Fault = ""
+    compound: bool = False
+    in_block: bool = False
+    """Its first line has ended, and the block goes on while lines are indented."""
+    strings: list[tuple[str, int]] = field(default_factory=list)
+    """The open ones: their quotes, and the pieces that hold these."""
+    before: Literal["operand", "string", "operator", "number."] = "operator"
+    name: tuple[str, int, int, int] | None = None
+    """The word just read: its text, piece, raw piece and offset."""
+    after_dot: bool = False
+
+    def add(self, token: Token, raw: list[str], line: int) -> Call | None:
+        """Take in the next token; `raw` is what was written before it. A call that it ends."""
+        if not self.head and token.kind is Kind.WORD:
+            self.compound = token.text in _COMPOUND
+            self.groups[0].for_good = _is_operator(token.text) and token.text not in _STRAIGHT
+        if len(self.head) < 4:
+            self.head.append(token.text)
+        group, text = self.groups[-1], token.text
+        name, self.name = self.name, None
+        before, self.before = self.before, "operator"
+        self.pieces.append((text, token.at))
+        match token.kind:
+            case Kind.STRING:
+                self.strings.append((text.lstrip("rbufRBUF"), len(self.pieces) - 1))
+                if before in ("operand", "number."):
+                    self.fault = self.fault or "broken"
+            case Kind.STRING_END:
+                self._mend_quotes(*self.strings.pop())
+                self.before = "string"
+            case Kind.WORD:
+                self._word(token, before, len(raw))
+            case Kind.OPEN:
+                self.groups.append(self._opened(token, name, line))
+            case Kind.CLOSE:
+                self.before = "operand"
+                if len(self.groups) == 1 or _CLOSER[group.opener] != text:
+                    self.fault = self.fault or "broken"
+                else:
+                    self.groups.pop()
+                    if group.tool and not self.fault:
+                        return self._call(group, token, raw)
+            case Kind.OPERATOR:
+                if text == ",":
+                    group.for_now = False
+                elif text == ":" and len(self.groups) == 1 and self.compound:
+                    group.for_good = True
+                elif text == "." and before == "operand" and not self.after_dot:
+                    self.before = "number." if self.pieces[-2][0][0].isdigit() else "operator"
+                elif text in "`?$":
+                    self.fault = self.fault or "broken"
+        self.after_dot = text == "." and token.kind is Kind.OPERATOR
+        return None
+
+    def _mend_quotes(self, quote: str, begin: int) -> None:
+        """Python before 3.12 takes no quotes in an f-string's holes that are those around it."""
+        other = '"' if quote == "'" else "'"
+        around = [it for it, _ in self.strings]
+        inside = self.pieces[begin + 1 : -1]
+        plain = not any(it in text for text, _ in inside for it in (other, "\\"))
+        if len(quote) == 1 and quote in around and other not in around and plain:
+            for place in (begin, -1):
+                text, at = self.pieces[place]
+                self.pieces[place] = text.replace(quote, other), at
+
+    def cannot_go_on_with(self, token: Token) -> bool:
+        """Whether `token`, the first of a line inside brackets, cannot belong to the statement."""
+        operand = token.kind is Kind.WORD and not _is_operator(token.text)
+        return operand and self.before in ("operand", "string")
+
+    def _word(self, token: Token, before: str, raw: int) -> None:
+        word, group = token.text, self.groups[-1]
+        digits = word[0].isdigit() or before == "number."
+        form = _FRACTION if before == "number." else _NUMBER
+        if (digits and not form.fullmatch(word)) or PLACEHOLDER in word:
+            self.fault = self.fault or "broken"
+        elif word in ("for", "lambda") and len(self.head) > 1:
+            group.for_good = True
+        elif word in ("and", "or", "if", "else") and len(self.head) > 1:
+            group.for_now = True
+        if _is_operator(word):
+            return
+        if before in ("operand", "string"):
+            self.fault = self.fault or "broken"
+        self.before = "operand"
+        if word in self.tools and not self.after_dot and not digits:
+            self.name = word, len(self.pieces) - 1, raw, token.at
+
+    def _opened(self, token: Token, name: tuple[str, int, int, int] | None, line: int) -> _Group:
+        condition = self.groups[-1].conditional
+        if name is None or token.text != "(":
+            return _Group(token.text, inside_condition=condition)
+        word, piece, raw, at = name
+        head = [text for text in self.head if text != "await"]
+        target = head[0] if len(head) > 2 and head[1:3] == ["=", word] else ""
+        if len(self.groups) > 1 or len(head) > 4:
+            target = ""
+        return _Group("(", word, piece, raw, at, line, target, inside_condition=condition)
+
+    def _call(self, group: _Group, token: Token, raw: list[str]) -> Call:
+        written = Written(tuple(self.pieces[group.piece :]))
+        self.pieces[group.piece :] = [(f"{PLACEHOLDER}{self.calls}", group.at)]
+        self.calls += 1
+        source = "".join([*raw[group.raw : group.raw + MAX_SOURCE], token.text])
+        if len(source) > MAX_SOURCE:
+            source = source[: MAX_SOURCE - 1] + "…"
+        return Call(
+            self.calls - 1,
+            group.tool,
+            written,
+            source,
+            group.line,
+            group.at,
+            group.inside_condition,
+            group.target,
+        )
+
+
+def _is_operator(word: str) -> bool:
+    """Whether a word may follow an operand."""
+    return keyword.iskeyword(word) and word not in _OPERANDS

@@ -1,0 +1,84 @@
+"""What the reader of a program's text hands out: complete calls, whole statements, fences."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Literal
+
+PLACEHOLDER = "\U00020000"
+"""Begins the name that takes a call's place; a letter to Python that no program uses."""
+MAX_SOURCE = 300
+"""Characters of a call's own text that are kept to be shown."""
+
+Fault = Literal["", "cut", "indent", "broken"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """Text for `ast`, in pieces that know their offset in the whole program."""
+
+    pieces: tuple[tuple[str, int], ...]
+
+    @cached_property
+    def text(self) -> str:
+        return "".join(text for text, _ in self.pieces)
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset in the program of a place as `ast` gives it: line from 1, bytes from 0."""
+        lines = self.text.split("\n")
+        line = min(line, len(lines))
+        here = len(lines[line - 1].encode()[:column].decode(errors="ignore"))
+        here += sum(len(text) + 1 for text in lines[: line - 1])
+        begin = 0
+        for (text, at), end in zip(self.pieces, self._ends, strict=True):
+            if here < end:
+                return at if text.startswith(PLACEHOLDER) else at + here - begin
+            begin = end
+        return self.pieces[-1][1] + len(self.pieces[-1][0]) if self.pieces else 0
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(len(text) for text, _ in self.pieces))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool's call whose closing bracket has arrived, maybe inside an unfinished statement."""
+
+    index: int
+    """In its statement, in which `PLACEHOLDER` and this number stand for it."""
+    tool: str
+    written: Written
+    source: str
+    line: int
+    at: int
+    conditional: bool
+    """Behind a word of a loop, a condition or a lambda, as far as the text has come."""
+    target: str
+    """The name that the call is assigned to, unless the statement goes on behind it."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A whole statement; a compound one with its block."""
+
+    written: Written
+    raw: str
+    """Its lines as they were written."""
+    raw_at: int
+    line: int
+    """Of the beginning of `raw`, from 1."""
+    at: int
+    fault: Fault
+    last: bool
+    """The text ended with it."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A Markdown fence. `tag` is what stands behind it: the language of what it opens."""
+
+    tag: str
+
+
+Event = Call | Statement | Fence

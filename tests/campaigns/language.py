@@ -1,0 +1,223 @@
+"""Programs against the reference interpreter, and hostile expressions against `compute`."""
+
+import gc
+import json
+import math
+import os
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import chdir
+from itertools import islice
+from random import Random
+from typing import Any
+
+from langchain_core.tools import tool as as_tool
+
+from llm_compiler.language import compute
+from llm_compiler.language.lowered import Refused
+from llm_compiler.language.program import Compiled, Program
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.tools import arithmetic
+from tests.campaigns.escapes import CANARY
+from tests.campaigns.hostile import RESULTS, expressions
+from tests.campaigns.report import Progress, Report, Say
+from tests.campaigns.watch import watching
+from tests.support import fake_tools, plan_driver, programs, reference
+
+LIMIT = 0.05
+"""Seconds of one expression."""
+_RETIMED = 5
+
+Evaluate = Callable[[str, Callable[[int], Any]], Any]
+
+
+def toolbox() -> Toolbox:
+    """The fake tools of the programs."""
+    tools = [as_tool(function) for function in (fake_tools.READS | fake_tools.WRITES).values()]
+    for one in tools:
+        one.metadata = {"readOnlyHint": one.name in fake_tools.READS}
+    return Toolbox.of(tools)
+
+
+def campaign(seed: int, tries: int, say: Say) -> Report:
+    """`tries` programs, and five times as many expressions."""
+    report = Report()
+    report.add(try_programs(seed, tries, say), "programs")
+    report.add(try_expressions(seed, 5 * tries, say), "expressions")
+    return report
+
+
+# ── programs ──────────────────────────────────────────────────────────────────────────────────
+
+
+def try_programs(seed: int, tries: int, say: Say) -> Report:
+    """Compile and run random programs, and compare what they come to with the reference."""
+    report, counts, tools = Report(), Counter[str](), toolbox()
+    progress = Progress(say, tries)
+    for done in range(tries):
+        random = Random(f"{seed} {done}")
+        source = programs.Writer(random).program()
+        report.broken += [
+            f"program {done}: {it}\n{source}" for it in judged(source, tools, random, counts)
+        ]
+        progress.at(done, "programs")
+    report.figures = {"tried": tries, **counts}
+    return report
+
+
+def compiled(
+    source: str, tools: Toolbox, random: Random | None = None
+) -> tuple[Program, list[Compiled]]:
+    """A program, read whole or in chunks of chance lengths, and what came out on the way."""
+    program, out = Program(tools), []
+    for chunk in plan_driver.chunks(source, random) if random else [source]:
+        out += program.feed(chunk)
+    return program, out + program.close()
+
+
+def judged(source: str, tools: Toolbox, random: Random, counts: Counter[str]) -> list[str]:
+    """What is wrong with how a program was compiled and run."""
+    program, out = compiled(source, tools)
+    other, in_chunks = compiled(source, tools, random)
+    if in_chunks != out or other.tasks != program.tasks or other.answer != program.answer:
+        return ["other tasks for other chunks"]
+    if refused := [it for it in program.tasks if isinstance(it, Refused)]:
+        return [f"refused: {refused[0].diagnostic}"]
+    ran = plan_driver.run(program.tasks, fake_tools.READS, fake_tools.WRITES, random)
+    right = reference.Reference(fake_tools.READS, fake_tools.WRITES).run(source)
+    wrong = []
+    for name, value in right.values.items():
+        expected = "failed" if value is reference.FAILED else json.dumps(value)
+        found = _value(program.names[name], ran)
+        counts["values"] += 1
+        counts["failed"] += expected == "failed"
+        if found != expected:
+            wrong.append(f"{name} is {found} and not {expected}")
+    lines = ran.said(program.answer) if program.answer.parts else []
+    said = ["failed" if line is plan_driver.FAILED else line for line in lines]
+    expected_lines = ["failed" if line is reference.FAILED else str(line) for line in right.said]
+    if "\n".join(said) != "\n".join(expected_lines):
+        wrong.append(f"it says {said} and not {expected_lines}")
+    if ran.effects != right.effects:
+        wrong.append(f"it does {ran.effects} and not {right.effects}")
+    counts["tasks"] += len(program.tasks)
+    counts["effects"] += len(ran.effects)
+    return wrong
+
+
+def _value(expression: str, ran: plan_driver.Ran) -> str:
+    if any(ran.results[id] is plan_driver.FAILED for id in compute.references(expression)):
+        return "failed"
+    try:
+        return json.dumps(compute.evaluate(expression, ran.results.__getitem__))
+    except compute.ComputeError:
+        return "failed"
+
+
+# ── expressions ───────────────────────────────────────────────────────────────────────────────
+
+
+class _VectorTexts(frozenset[str]):
+    """The texts that numexpr may be given: ours."""
+
+    def __contains__(self, text: object) -> bool:
+        return bool(re.fullmatch(r"[vco\d ()+\-*/]+", str(text))) or super().__contains__(text)
+
+
+def try_expressions(
+    seed: int, tries: int, say: Say, *, evaluate: Evaluate = compute.evaluate
+) -> Report:
+    """Try hostile expressions: only JSON data comes out, or a clear error, within the limit."""
+    report, counts = Report(), Counter[str]()
+    progress, slowest, slowest_text = Progress(say, tries), 0.0, ""
+    allowed = _VectorTexts(arithmetic._OPERATIONS.values())
+    # A working directory in which any file is an effect.
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder, chdir(folder):
+        if (thread := arithmetic.warm_up()) is not None:
+            thread.join()
+        for done, text in enumerate(islice(expressions(Random(seed)), tries)):
+            with watching(allowed) as seen:
+                what, fault, took = _tried(evaluate, text)
+            faults = [fault] if fault else []
+            faults += [f"it caused {it}" for it in seen]
+            if CANARY in os.environ or os.listdir(folder):
+                os.environ.pop(CANARY, None)
+                faults.append("it had an effect outside")
+            if took > max(slowest, LIMIT / 5):
+                took = min(took, *(_retimed(evaluate, text, 3 * n) for n in range(_RETIMED)))
+            if took > slowest:
+                slowest, slowest_text = took, text
+            if took > LIMIT:
+                faults.append(f"it took {took * 1000:.0f} ms each time")
+            report.broken += [f"expression {done} {text!r:.300}: {it}" for it in faults]
+            counts[what] += 1
+            progress.at(done, "expressions")
+    report.figures = {
+        "tried": sum(counts.values()),
+        "came to": dict(counts),
+        "slowest, seconds": slowest,
+        "slowest": repr(slowest_text)[:160],
+    }
+    return report
+
+
+def _tried(evaluate: Evaluate, text: str) -> tuple[str, str | None, float]:
+    """What came of an expression, what is wrong with that, and this thread's seconds.
+
+    Without those of the collector, which goes through all that the process holds.
+    """
+    gc.disable()
+    began = time.thread_time()
+    try:
+        value, error = evaluate(text, _result), None
+    except BaseException as raised:  # whatever it is, it is judged
+        value, error = None, raised
+    took = time.thread_time() - began
+    gc.enable()
+    if error is None:
+        return type(value).__name__, _not_data(value), took
+    return "refused", _unclear(error), took
+
+
+def _retimed(evaluate: Evaluate, text: str, depth: int) -> float:
+    """The seconds of an expression, so many calls deeper.
+
+    Python's stack comes in pieces, and a call that begins one, in a loop, costs microseconds more.
+    """
+    return _retimed(evaluate, text, depth - 1) if depth else _tried(evaluate, text)[2]
+
+
+def _result(id: int) -> Any:
+    return RESULTS.get(id)
+
+
+def _not_data(value: Any) -> str | None:
+    """What no JSON holds in `value`."""
+    waiting, seen = [value], 0
+    while waiting and seen < 10_000:
+        seen += 1
+        match waiting.pop():
+            case list() as items:
+                waiting += items
+            case dict() as items:
+                waiting += items.values()
+                if not all(type(name) is str for name in items):
+                    return f"it has a key that is no text: {list(items)!r:.100}"
+            case None | bool() | str():
+                pass
+            case int() as number if type(number) is int and -(2**63) <= number < 2**64:
+                pass
+            case float() as number if type(number) is float and math.isfinite(number):
+                pass
+            case other:
+                return f"it came to {other!r:.100}"
+    return None
+
+
+def _unclear(error: BaseException) -> str | None:
+    message = str(error)
+    clear = isinstance(error, compute.ComputeError) and "\n" not in message
+    return None if clear and 10 < len(message) < 700 else f"it raised {error!r:.200}"

@@ -1,0 +1,93 @@
+"""What is wrong with a line: where, and what to write instead."""
+
+import pytest
+
+from llm_compiler.language.lowered import Refused, Task
+from tests.language.test_program import compiled
+
+
+def said(text: str) -> str:
+    [refused] = [it for it in compiled(text)[0].tasks if isinstance(it, Refused)]
+    return str(refused.diagnostic)
+
+
+def test_diagnostic_has_its_line_a_caret_and_a_remedy() -> None:
+    assert said('x = 1\n\ny = serch("K2")\n') == (
+        'line 3: no function "serch"; did you mean "search"?\n    y = serch("K2")\n        ^^^^^'
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "caret"),
+    [
+        ("y = number('a', evrest)", 'no name "evrest"; did you mean "everest"?', "evrest"),
+        ("y = everest + lenth([1])", 'no function "lenth"; did you mean "len"?', "lenth"),
+        ("search(qury='a')", "search has no argument 'qury'; did you mean 'query'?", "qury='a'"),
+        ("search()", "search needs the argument 'query'", "search"),
+        ("search('a', 'b')", "search takes 1 arguments, not 2", "'b'"),
+        ("search('a', query='b')", "query is given twice", "query='b'"),
+        ("search(**everest)", "without **", "**everest"),
+        ("number('é', evrest, 1)", "number takes 2 arguments, not 3", "1"),
+        ("number('é漢', everst)", 'no name "everst"', "everst"),
+        ("pay('lots')", "should be a valid integer", "'lots'"),
+        ("pay(amount=1.5)", "should be a valid integer", "amount=1.5"),
+        ("y = [search(x) for x in [1]]", "loops and conditions around calls are not", "search"),
+        ("y = search('a') if everest else 1", "loops and conditions around calls", "search"),
+        ("for x in everest: y = x", "loops are not supported yet", "for x in everest: y = x"),
+        ("while everest: pass", "while is not in the plan language; go through data", None),
+        ("def f(): pass", "function is not in the plan language", None),
+        ("try: pass\nexcept: pass", "try is not in the plan language; leave it out", None),
+        ("import os", "os cannot be imported; only math can", "import os"),
+        ("del everest", "delete is not in the plan language", "del everest"),
+        ("y = lambda: 1", "a lambda may only be the key", "lambda: 1"),
+        ("everest.append(1)", "write x = x + [item]", "everest.append"),
+        ("everest['a'] = 1", 'write a new dict: x = {**x, "key": value}', "everest['a']"),
+        ("y = everest.__class__", "names with two underscores", "everest.__class__"),
+        ("__y = 1", "names with two underscores", None),
+        ("y = search", '"search" is a function; call it: search(…)', "search"),
+        ("answer(1, 2)", "answer takes one value", "answer(1, 2)"),
+        ("print(1, sep='')", "print takes values only", "sep=''"),
+        ("y = 'abc", "close the quote on the same line", "'"),
+        ("y = search('a'", "close it", "("),
+        ("y = (1, 2))", "close each bracket once", ")"),
+        ("y == = 1", "write one Python statement a line", "="),
+        ("first we search", "write one Python statement a line", "we"),
+        ("y = “a”", "write it with ASCII operators and quotes", "“"),
+        ("    y = 1", "this line is indented and belongs to no block", "y"),
+        ("if everest:\n    z = 1", '"z" is assigned in one branch only', None),
+        ("if everest:\n    answer(1)", "only one branch answers", None),
+    ],
+)
+def test_line_is_refused_with_what_to_write_instead(
+    line: str, message: str, caret: str | None
+) -> None:
+    text = said(f"everest = search('a')\n{line}\nw = 1\n")
+    first, shown, carets = text.split("\n")
+    assert first.startswith("line 2: ")
+    assert message in first
+    assert shown.strip() == line.strip().split("\n")[0]
+    if caret is not None:
+        place = carets.index("^")
+        assert shown[place : place + len(caret)] == caret
+
+
+@pytest.mark.parametrize("end", ["search('b'", "y = '''a", "y = everest +", "y = [1,"])
+def test_statement_that_is_cut_off_is_never_run(end: str) -> None:
+    assert "the plan was cut off inside this statement" in said(f"everest = search('a')\n{end}")
+
+
+def test_what_needs_a_refused_line_needs_its_id() -> None:
+    program, _ = compiled("x = serch('a')\na, b = = 1\nsearch(x)\nsearch(b)\n")
+    [one, two, first, second] = program.tasks
+    assert isinstance(one, Refused)
+    assert isinstance(two, Refused)
+    assert isinstance(first, Task)
+    assert isinstance(second, Task)
+    assert (first.needs, second.needs) == ((1,), (2,))
+
+
+def test_long_line_is_cut_around_its_caret() -> None:
+    text = said(f"x = '{'a' * 500}' + y + '{'b' * 500}'\n")
+    assert all(len(line) < 200 for line in text.split("\n"))
+    _, shown, carets = text.split("\n")
+    assert shown[carets.index("^")] == "y"
