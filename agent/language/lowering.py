@@ -29,7 +29,8 @@ from llm_compiler.language.names import (
 )
 from llm_compiler.language.nodes import MAX_LEVELS, compiled, levels
 from llm_compiler.language.stubs import python_name, takes_none
-from llm_compiler.language.toolbox import Tool, Toolbox
+from llm_compiler.language.tool import Tool
+from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import Calls, calls_in, parsed
 from llm_compiler.language.written import MAX_SOURCE, Call
 

@@ -19,7 +19,7 @@ from typing import Any, get_type_hints
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 
-from llm_compiler.language.toolbox import Tool
+from llm_compiler.language.tool import Tool
 
 MAX_NESTED = 4
 """Levels of a nested object that are written out."""

@@ -9,6 +9,7 @@ from langchain_core.tools import BaseTool, StructuredTool, tool
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.language.program import Program
 from llm_compiler.language.stubs import stub
 from llm_compiler.language.toolbox import Toolbox
@@ -67,7 +68,7 @@ def described(
 
 
 def shown(given: BaseTool | Callable[..., Any], *, brief: bool = False) -> str:
-    [found] = Toolbox.of([given]).values()
+    [found] = Toolbox.of([as_tool(given)]).values()
     return stub(found, brief=brief)
 
 
