@@ -1,4 +1,4 @@
-"""The rows of the timeline: model calls and tasks, each with its bar and its words."""
+"""The rows of the timeline: model calls and tasks, each with its bar and its texts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from llm_compiler.cli.report import Report, RoundReport, TaskReport
 
 @dataclass
 class Row:
-    """One line of the picture."""
+    """One row of the chart."""
 
     kind: str
     name: str

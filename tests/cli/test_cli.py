@@ -259,7 +259,7 @@ def test_bounds_of_the_options_are_those_of_the_context(name: str) -> None:
     [
         ((), {"LLM_COMPILER_DEADLINE": "soon"}, "LLM_COMPILER_DEADLINE='soon'"),
         (("--model", "gpt"), {}, "the model 'gpt' names no provider"),
-        (("--thread", "a"), {"XDG_STATE_HOME": "/dev/null"}, "'a' cannot be kept in /dev/null"),
+        (("--thread", "a"), {"XDG_STATE_HOME": "/dev/null"}, "'a' cannot be stored in /dev/null"),
     ],
 )
 def test_missing_setup_is_one_line(
