@@ -362,7 +362,7 @@ async def test_a_joiner_that_says_replan_for_ever() -> None:
     graph = build_graph(Ledger().tools, planner=planner, joiner=joiner)
     state = await graph.ainvoke(ASK, context=Context(max_rounds=4))
     assert state["round"] == 4
-    assert state["messages"][-1].text == "Not found: more (no plan follows: max_rounds is 4)"
+    assert state["messages"][-1].text == "Not found: more (no further plan: max_rounds is 4)"
 
 
 async def test_a_model_that_breaks_off_for_good_names_its_role() -> None:

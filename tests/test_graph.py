@@ -165,7 +165,7 @@ async def test_the_last_round_must_answer(run: Any, ledger: Ledger) -> None:
     graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
     state = await run(graph, ask(), context=Context(max_rounds=2))
     assert state["messages"][-1].text == (
-        "Not found: still more (no plan follows: max_rounds is 2)"
+        "Not found: still more (no further plan: max_rounds is 2)"
     )
     assert "REPLAN" in joiner.prompts[0]
     assert "REPLAN" not in joiner.prompts[1]

@@ -32,7 +32,7 @@ from llm_compiler.state import (
 )
 
 _PIECES_AFTER_END = 16
-"""Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
+"""Pieces of a stream that are read after the plan's end: the last one has the usage."""
 
 
 class Planner:
@@ -80,7 +80,7 @@ class Planner:
     async def _stream(
         self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
-        """Read one plan to its end. A stream that breaks off is read anew, whole."""
+        """Read one plan to its end. If the stream breaks off, the whole plan is asked for again."""
         with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
             await retrying(anew=plan.broke)(self._read, plan, model, messages, meter)
 
@@ -112,7 +112,7 @@ class Planner:
 
 @dataclass(frozen=True)
 class _Before:
-    """The rounds of this turn before the one that begins."""
+    """The earlier rounds of this turn."""
 
     plan: list[TaskData] = field(default_factory=list)
     outcomes: dict[str, OutcomeData] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class _Before:
 
 
 def _with_examples(context: Context, model: Model) -> bool:
-    """Whether worked plans are sent, and plans of their form, in stages, are asked for."""
+    """Whether to send worked plans, and ask for plans in stages like them."""
     return context.examples == "always" or (context.examples == "auto" and model.profile.few_shot)
 
 

@@ -1,4 +1,4 @@
-"""What every node does besides its own work: counts the turn's seconds, and is traced."""
+"""What every node does in addition to its own work: counts the turn's seconds, and is traced."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,7 +14,7 @@ Node = Callable[[State, RunnableConfig, Runtime[Context]], Awaitable[dict[str, A
 
 
 def timed(name: str, node: Node) -> Any:
-    """A node that counts on from the turn's seconds in the state, and writes them; it is traced."""
+    """`node`, traced, and with the turn's seconds in the state counted on from where they were."""
 
     async def run_node(
         state: State, config: RunnableConfig, runtime: Runtime[Context]

@@ -75,7 +75,7 @@ async def test_deadline_ends_the_rounds(ledger: Ledger) -> None:
     used_up(compiled, 100.5)
     state = await compiled.ainvoke(None, THREAD, context=context)
     assert state["round"] == 1
-    why = "no plan follows: the deadline of 100 s passed"
+    why = "no further plan: the deadline of 100 s has passed"
     assert state["messages"][-1].text == f"Not found: more ({why})"
 
 
@@ -294,4 +294,4 @@ async def test_max_rounds(ledger: Ledger, resumed: bool) -> None:
         await compiled.ainvoke(ASK, THREAD, context=context, interrupt_after=["joiner"])
     state = await compiled.ainvoke(None if resumed else ASK, THREAD, context=context)
     assert (state["round"], ledger.begun) == (2, [1, 2])
-    assert state["messages"][-1].text == "Not found: more (no plan follows: max_rounds is 2)"
+    assert state["messages"][-1].text == "Not found: more (no further plan: max_rounds is 2)"

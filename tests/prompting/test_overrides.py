@@ -56,7 +56,7 @@ def test_the_joiners_prompt_is_told_what_to_do_in_the_last_round() -> None:
         ),
         (
             "joiner_prompt",
-            "the prompt lacks {missing}, where it is told what to do if the results are not"
+            "the prompt lacks {missing}, which says what to do if the results are not"
             " enough; add the line '{missing}'",
         ),
     ],
@@ -105,14 +105,14 @@ def test_what_is_no_worked_plan_there_is_refused(
             "a worked plan begins with 'Question: …', not with \"1. search('K2')\"",
         ),
         ("Question:\njoin()", "a worked plan begins with 'Question: …', not with 'Question:'"),
-        ("Question: Who?", 'it has no task; write them below, as 1. search("…")'),
+        ("Question: Who?", "it has no task; write its tasks below, such as 1."),
         ("Question: Who?\nNobody knows.\njoin()", "it has no task"),
         ("Question: Who?\n1. search('K2')", "it does not end; write join() below its last task"),
         ("Question: Who?\n1. search('K2'", "\"1. search('K2'\" is cut off; close its bracket"),
         ("Question: Who?\n1. search(K2)\njoin()", "'1. search(K2)': K2 is no literal"),
-        ("Question: Who?\n1. a()\n1. b()\njoin()", "the id of '1. b()' is used twice or 0"),
-        ("Question: Who?\n1. a($2)\njoin()", "'1. a($2)' needs $2, which no task before it has"),
-        ("Question: Who?\n1. a($1)\njoin()", "'1. a($1)' needs $1, which no task before it has"),
+        ("Question: Who?\n1. a()\n1. b()\njoin()", "the id of '1. b()' is 0 or used twice"),
+        ("Question: Who?\n1. a($2)\njoin()", "'1. a($2)' needs $2, but no earlier task has"),
+        ("Question: Who?\n1. a($1)\njoin()", "'1. a($1)' needs $1, but no earlier task has"),
         ("Question: Who?\n1. after 7: a()\njoin()", "needs $7"),
     ],
 )
