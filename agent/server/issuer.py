@@ -1,9 +1,10 @@
 """JSON Web Tokens of an issuer (OpenID Connect), checked with the keys that it publishes.
 
-The life of the issuer's keys here:
-    none ─first token─► fresh ─LIFETIME─► asked for again ─► fresh
-                              ─a token names an unknown key, PAUSE since the last time─► asked again
-    A failed request leaves the keys that are there in use until LONGEST.
+When the issuer's keys are fetched:
+    none ─first token─► fresh ─after KEY_TTL_SECONDS─► fetched again ─► fresh
+                              ─a token names an unknown key─► fetched again
+    At least MIN_FETCH_INTERVAL_SECONDS pass between two fetches. If a fetch fails, the known keys
+    stay in use until MAX_KEY_AGE_SECONDS.
 """
 
 import asyncio
@@ -20,25 +21,25 @@ import jwt
 from llm_compiler.errors import SetupError
 from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 
-LIFETIME: Final = 600.0
-PAUSE: Final = 30.0
-LONGEST: Final = 3600.0
-LEEWAY: Final = 10.0
-_PATIENCE: Final = 10.0
-# Only signatures that the issuer alone can make: no shared secrets, and never `none`.
+KEY_TTL_SECONDS: Final = 600.0
+MIN_FETCH_INTERVAL_SECONDS: Final = 30.0
+MAX_KEY_AGE_SECONDS: Final = 3600.0
+CLOCK_LEEWAY_SECONDS: Final = 10.0
+_FETCH_TIMEOUT_SECONDS: Final = 10.0
+# Only signatures that nobody but the issuer can make: no shared secrets, and never `none`.
 _ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     "EC": ("ES256", "ES384", "ES512"),
     "OKP": ("EdDSA",),
 }
-_FORM: Final = "write jwt:https://ISSUER or jwt:https://ISSUER?audience=NAME"
+_REMEDY: Final = "write jwt:https://ISSUER or jwt:https://ISSUER?audience=NAME"
 
 Keys = Mapping[str | None, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class IssuerAddress:
-    """The issuer as its tokens name it, and the audience that they must name, if any."""
+    """The issuer as its tokens name it, and the audience that tokens must name, if any."""
 
     issuer: str
     audience: str | None
@@ -48,19 +49,19 @@ class IssuerAddress:
         """Read `https://ISSUER[?audience=NAME]`. Raises `SetupError`."""
         url, _, query = text.partition("?")
         if not _trustworthy(url):
-            raise SetupError(f"{url!r} is no https address of an issuer; {_FORM}")
+            raise SetupError(f"{url!r} is not an issuer's https address; {_REMEDY}")
         names = parse_qs(query, keep_blank_values=True)
         audience = names.pop("audience", [None])
         if names or len(audience) != 1 or audience == [""] or ("?" in text and not query):
-            raise SetupError(f"{query!r} is not understood after the issuer; {_FORM}")
+            raise SetupError(f"{query!r} after the issuer is invalid; {_REMEDY}")
         return cls(url, audience[0])
 
 
 class Issuer:
-    """Knows the owners (`sub`) of an issuer's tokens: signature, `iss`, `exp`, `nbf` and `aud`.
+    """Checks an issuer's tokens (signature, `iss`, `exp`, `nbf`, `aud`); the owner is `sub`.
 
-    A token that names an audience is refused unless it is the one given: it was made for another
-    service.
+    A token that names an audience is refused unless it names the audience given: otherwise it was
+    made for another service.
     """
 
     def __init__(
@@ -71,24 +72,24 @@ class Issuer:
         self._keys: Keys = {}
         self._fetched = self._asked = float("-inf")
         self._asking = asyncio.Lock()
-        # Certificates are files: they are read here, not on the server's loop.
+        # Reads the certificate files here, not on the server's loop.
         self._tls = ssl.create_default_context()
 
     async def owner(self, token: str) -> str:
-        """Whose the token is. Raises `TokenRefusedError` or `IssuerUnreachableError`."""
+        """The owner of the token. Raises `TokenRefusedError` or `IssuerUnreachableError`."""
         try:
             header = jwt.get_unverified_header(token)
             key = await self._key(header.get("kid"))
             allowed = _ALGORITHMS[key["kty"]]
             if header.get("alg") not in allowed:
-                raise TokenRefusedError("the token's algorithm does not fit the issuer's key")
+                raise TokenRefusedError("the token's algorithm does not match the issuer's key")
             claims = jwt.decode(
                 token,
                 jwt.PyJWK(dict(key), key.get("alg") or header["alg"]),
                 algorithms=allowed,
                 audience=self._address.audience,
                 issuer=self._address.issuer,
-                leeway=LEEWAY,
+                leeway=CLOCK_LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "sub"], "enforce_minimum_key_length": True},
             )
         except jwt.PyJWTError as error:
@@ -110,27 +111,29 @@ class Issuer:
     async def _refresh(self, name: str | None) -> None:
         now = self._clock()
         failed: Exception | None = None
-        # Another token may have asked while this one waited, and strangers' must not flood it.
-        if self._wants(name, now) and now - self._asked > PAUSE:
+        # Another request may have fetched the keys while this one waited. Tokens with unknown keys
+        # must not cause a flood of fetches.
+        if self._wants(name, now) and now - self._asked > MIN_FETCH_INTERVAL_SECONDS:
             self._asked = now
             try:
                 self._keys, self._fetched = await self._fetch(), now
             except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
                 failed = error
-        if now - self._fetched > LONGEST:
+        if now - self._fetched > MAX_KEY_AGE_SECONDS:
             raise IssuerUnreachableError(
-                f"the keys of {self._address.issuer} could not be had; try again in {PAUSE:.0f} s"
+                f"the keys of {self._address.issuer} could not be fetched;"
+                f" try again in {MIN_FETCH_INTERVAL_SECONDS:.0f} s"
             ) from failed
 
     def _wants(self, name: str | None, now: float) -> bool:
-        return name not in self._keys or now - self._fetched > LIFETIME
+        return name not in self._keys or now - self._fetched > KEY_TTL_SECONDS
 
     async def _fetch(self) -> Keys:
         base = self._address.issuer.rstrip("/")
-        # A proxy of the environment is for the way out, not for this machine.
+        # A proxy set in the environment is for outgoing requests, not for this machine.
         outside = urlsplit(base).scheme == "https"
         async with httpx.AsyncClient(
-            timeout=_PATIENCE, verify=self._tls, trust_env=outside
+            timeout=_FETCH_TIMEOUT_SECONDS, verify=self._tls, trust_env=outside
         ) as client:
             found = await client.get(f"{base}/.well-known/openid-configuration")
             if found.status_code == httpx.codes.NOT_FOUND:
@@ -140,7 +143,7 @@ class Issuer:
             published = (await client.get(address)).raise_for_status().json()["keys"]
         usable = [k for k in published if k.get("kty") in _ALGORITHMS and k.get("use") != "enc"]
         keys: dict[str | None, Mapping[str, Any]] = {key.get("kid"): key for key in usable}
-        # A token need not name the only key there is.
+        # If there is only one key, a token need not name it.
         return keys | {None: usable[0]} if len(usable) == 1 else keys
 
     def _keys_address(self, document: Mapping[str, Any]) -> str:
@@ -153,10 +156,10 @@ class Issuer:
 
 
 def _trustworthy(address: str) -> bool:
-    """Keys that came over plain HTTP could be anyone's, except from this machine itself."""
+    """Whether keys from this address can be trusted: https, or http on this machine."""
     try:
         url = urlsplit(address)
-    except ValueError:  # brackets without an address between them
+    except ValueError:  # brackets without an address in them
         return False
     if url.username or url.fragment or not url.hostname:
         return False

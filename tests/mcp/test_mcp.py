@@ -30,6 +30,8 @@ from llm_compiler.mcp.tools import hints
 from tests.support.functions import toolbox
 from tests.support.scripted import ScriptedModel, until
 
+pytestmark = pytest.mark.server
+
 SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
 ASK: Any = {"messages": [HumanMessage("What?")]}
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -424,7 +426,6 @@ from langchain_core.messages import HumanMessage
 from llm_compiler import build_graph
 from tests.support.scripted import ScriptedModel
 
-pytestmark = pytest.mark.server
 graph = build_graph([], planner=ScriptedModel('1. describe("K2")'), joiner=ScriptedModel("Done."))
 ask = {"messages": [HumanMessage("What?")]}
 state = graph.invoke(ask) if sys.argv[1] == "sync" else asyncio.run(graph.ainvoke(ask))
@@ -467,7 +468,7 @@ def test_no_process_is_left_when_the_program_ends(
         ('{"mcpServers": {"a": {"command": "x", "url": "y"}}}', "either a command or a url"),
         ('{"mcpServers": {"a": {"command": "x", "alow": ["y"]}}}', "a: alow: Extra inputs"),
         ('{"mcpServers": {"a": {"url": "x", "type": "sse"}}}', "a: type: Input should be"),
-        ('{"mcpServers": {"a": {"url": "x", "transport": "stdio"}}}', "does not fit"),
+        ('{"mcpServers": {"a": {"url": "x", "transport": "stdio"}}}', "does not match"),
         ('{"mcpServers": {"a": {"url": "x", "headers": "sk-hidden"}}}', "a: headers: Input"),
         (
             '{"mcpServers": {"a": {"url": "x", "headers": {"A": "${NO_SUCH_VARIABLE}"}}}}',

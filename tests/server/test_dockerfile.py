@@ -15,11 +15,12 @@ import pytest
 
 from tests.support.packages import FOLDERS, ROOT, not_ignored, pip, tracked
 
+pytestmark = pytest.mark.slow
+
 IN_IMAGE = """
 import importlib, json, pathlib, sys
 import llm_compiler
 
-pytestmark = pytest.mark.slow
 found = {}
 for module, name in json.loads(sys.argv[1]):
     found[name] = type(getattr(importlib.import_module(module), name)).__name__

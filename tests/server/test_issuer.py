@@ -10,7 +10,13 @@ import jwt
 import pytest
 
 from llm_compiler.errors import SetupError
-from llm_compiler.server.issuer import LIFETIME, LONGEST, PAUSE, Issuer, IssuerAddress
+from llm_compiler.server.issuer import (
+    KEY_TTL_SECONDS,
+    MAX_KEY_AGE_SECONDS,
+    MIN_FETCH_INTERVAL_SECONDS,
+    Issuer,
+    IssuerAddress,
+)
 from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 from tests.server import process
 from tests.server.jwt_issuer import JwtIssuer, Key
@@ -126,7 +132,7 @@ async def test_keys_are_asked_for_once_and_again_when_they_are_old(
     for _ in range(3):
         await trusted.owner(issuer.token())
     assert issuer.asked.count("/keys") == 1
-    clock.now += LIFETIME + 1
+    clock.now += KEY_TTL_SECONDS + 1
     await trusted.owner(issuer.token())
     assert issuer.asked.count("/keys") == 2
 
@@ -135,7 +141,7 @@ async def test_new_key_is_found_and_strangers_keys_do_not_flood_the_issuer(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock
 ) -> None:
     await trusted.owner(issuer.token())
-    clock.now += PAUSE + 1
+    clock.now += MIN_FETCH_INTERVAL_SECONDS + 1
     issuer.keys.append(Key("second"))
     assert await trusted.owner(issuer.token(issuer.keys[1], sub="bob")) == "bob"
     stranger = issuer.token(Key("stranger"))
@@ -151,7 +157,7 @@ async def test_withdrawn_key_is_refused_once_the_keys_are_old(
     withdrawn = issuer.token()
     await trusted.owner(withdrawn)
     issuer.keys = [Key("second")]
-    clock.now += LIFETIME + 1
+    clock.now += KEY_TTL_SECONDS + 1
     with pytest.raises(TokenRefusedError):
         await trusted.owner(withdrawn)
 
@@ -163,12 +169,12 @@ async def test_issuer_that_is_down_is_not_waited_for_until_its_keys_are_too_old(
     with pytest.raises(IssuerUnreachableError, match="try again in 30 s"):
         await trusted.owner(issuer.token())
     issuer.down = False
-    clock.now += PAUSE + 1
+    clock.now += MIN_FETCH_INTERVAL_SECONDS + 1
     assert await trusted.owner(issuer.token()) == "alice"
     issuer.down = True
-    clock.now += LIFETIME + 1
+    clock.now += KEY_TTL_SECONDS + 1
     assert await trusted.owner(issuer.token()) == "alice"
-    clock.now += LONGEST
+    clock.now += MAX_KEY_AGE_SECONDS
     with pytest.raises(IssuerUnreachableError):
         await trusted.owner(issuer.token())
 
