@@ -1,6 +1,6 @@
-"""Which model a role gets, and how it is opened.
+"""Chooses the model of a role, and opens it.
 
-Its name is `"openai:NAME"`, `"provider:NAME"` (with `langchain` installed), or `"local"`.
+A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), or `"local"`.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
 def chosen(context: Context, role: Role) -> tuple[str, str]:
-    """The name of the model that a role gets, and why."""
+    """The name of the model that a role uses, and why."""
     own = {"planner": context.planner_model, "joiner": context.joiner_model}.get(role)
     if own:
         return own, f"{role}_model is set"
@@ -49,14 +49,14 @@ def chosen(context: Context, role: Role) -> tuple[str, str]:
 
 @dataclass
 class _OpenModel:
-    """A model, and the server that has yet to say whether it decodes under a grammar."""
+    """A model, and its server if that has not yet said whether it decodes under a grammar."""
 
     model: Model
     unasked: tuple[str, str] | None = None
     """Its base URL and key."""
 
     async def ask(self) -> None:
-        """Ask the server; one that gives no answer now is asked again the next time."""
+        """Ask the server. If it does not answer now, it is asked again next time."""
         if self.unasked and (owners := await _owners(*self.unasked)) is not None:
             profile = replace(self.model.profile, grammar=_dialect(owners))
             self.model = replace(self.model, profile=profile)
@@ -64,21 +64,21 @@ class _OpenModel:
 
 
 class OpenModels:
-    """The models that are open by name, for each event loop: pooled connections die with theirs."""
+    """The open models by name, for each event loop: pooled connections die with their loop."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget them all; each is opened anew at its next use."""
+        """Forget all models; each is opened again at its next use."""
         self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, _OpenModel]] = (
             WeakKeyDictionary()
         )
 
     async def get(self, name: str) -> Model:
-        """The model of this name, opened at its first use in this loop."""
+        """The model with this name, opened at its first use in this loop."""
         models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
-        # The local server may have ended and come back elsewhere; a variable may have changed.
+        # The local server may have restarted on another port; a variable may have changed.
         endpoint = await LOCAL_SERVER.start() if name == LOCAL else None
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
@@ -92,10 +92,10 @@ OPEN_MODELS: Final = OpenModels()
 
 
 async def open_model(model: BaseChatModel | str) -> Model:
-    """Open a model by name, once per loop; a chat model is taken as it is.
+    """Open a model by name, once per loop; a chat model is used as it is.
 
     Raises:
-        SetupError: a package, a key or the weights are missing, or the name names no provider.
+        SetupError: a package, a key or the weights are missing, or the name has no provider.
     """
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
@@ -111,7 +111,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         return _OpenModel(Model(LOCAL, chat, LOCAL_PROFILE))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
-        raise SetupError(f"the model {name!r} names no provider; write 'openai:{name}' or 'local'")
+        raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
     if provider == "openai":
         base_url = os.environ.get("OPENAI_BASE_URL") or None
         key = os.environ.get("OPENAI_API_KEY") or ("none" if base_url else None)
@@ -142,7 +142,7 @@ def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseCh
         api_key=SecretStr(key),
         stream_usage=True,
         http_async_client=_client(base_url),
-        # Retries and the limit on silence have one place, `model.py`.
+        # `model.py` handles retries and the limit on silence.
         max_retries=0,
         stream_chunk_timeout=None,
         **options,
@@ -150,20 +150,20 @@ def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseCh
 
 
 def _client(base_url: str | None) -> "httpx.AsyncClient":
-    """A client of this loop's own. Connections to this machine are not kept: new ones are cheap."""
+    """A new client for this loop. It keeps no connections to this machine: new ones are cheap."""
     import httpx
 
     try:
         here = base_url is not None and httpx.URL(base_url).host in _LOOPBACK
     except httpx.InvalidURL:
-        # It may hold a password, so it is not shown.
-        raise SetupError("OPENAI_BASE_URL is no address; write http://host:port/v1") from None
+        # The address may contain a password, so it is not shown.
+        raise SetupError("OPENAI_BASE_URL is not a URL; write http://host:port/v1") from None
     limits = httpx.Limits(max_keepalive_connections=0 if here else 20)
     return httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(None, connect=10))
 
 
 async def _owners(base_url: str, key: str) -> set[str] | None:
-    """The `owned_by` of a server's models; None if it may still answer later."""
+    """The `owned_by` of a server's models; None if asking again later may help."""
     import httpx
 
     try:
@@ -176,10 +176,10 @@ async def _owners(base_url: str, key: str) -> set[str] | None:
         answer.raise_for_status()
         return {str(entry.get("owned_by")) for entry in answer.json().get("data", [])}
     except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
-        # What is wrong, the model's own call reports.
+        # The model's own call reports what is wrong.
         return None if is_transient(error) else set()
 
 
 def _dialect(owners: set[str]) -> Dialect | None:
-    """How a server takes a grammar: llama.cpp and vLLM decode under one."""
+    """How a server accepts a grammar: llama.cpp and vLLM decode under one."""
     return "llama.cpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else None

@@ -258,7 +258,7 @@ def test_bounds_of_the_options_are_those_of_the_context(name: str) -> None:
     ("arguments", "variables", "line"),
     [
         ((), {"LLM_COMPILER_DEADLINE": "soon"}, "LLM_COMPILER_DEADLINE='soon'"),
-        (("--model", "gpt"), {}, "the model 'gpt' names no provider"),
+        (("--model", "gpt"), {}, "the model 'gpt' has no provider"),
         (("--thread", "a"), {"XDG_STATE_HOME": "/dev/null"}, "'a' cannot be stored in /dev/null"),
     ],
 )

@@ -82,8 +82,8 @@ async def told(role: str, **context: Any) -> str:
 
 PASSING = {
     "429": (Reply(status=429, text=QUOTED, retry_after=0.01), "HTTP 429: too many requests; wait"),
-    "500": (Reply(status=500, text=QUOTED, retry_after=0.01), "HTTP 500: its server failed; try"),
-    "503": (Reply(status=503, text=QUOTED, retry_after=0.01), "HTTP 503: its server failed; try"),
+    "500": (Reply(status=500, text=QUOTED, retry_after=0.01), "HTTP 500: the server failed; try"),
+    "503": (Reply(status=503, text=QUOTED, retry_after=0.01), "HTTP 503: the server failed; try"),
     "it breaks off": (Reply(PLAN, cut_after=0), "the connection broke off"),
     "it stops": (Reply(ends=False), "stopped in mid-reply; try again"),
     "it stalls": (Reply(PLAN, stall_after=0), "was silent for 0.2 s; try again, raise model_"),
@@ -92,9 +92,15 @@ FOR_GOOD = {
     "400": (Reply(status=400, text=QUOTED), "HTTP 400"),
     "401": (Reply(status=401, text=QUOTED), "HTTP 401: the key was refused; check OPENAI_API_KEY"),
     "403": (Reply(status=403, text=QUOTED), "HTTP 403: the key was refused; check OPENAI_API_KEY"),
-    "404": (Reply(status=404, text=QUOTED), "HTTP 404: no such model there; check the name and"),
-    "no quota": (Reply(status=429, text=f"insufficient_quota: {QUOTED}"), "no quota is left; chec"),
-    "too long": (Reply(status=400, text=f"context_length_exceeded: {QUOTED}"), "ask a shorter que"),
+    "404": (
+        Reply(status=404, text=QUOTED),
+        "HTTP 404: the server has no such model; check the name",
+    ),
+    "no quota": (
+        Reply(status=429, text=f"insufficient_quota: {QUOTED}"),
+        "the quota is used up; c",
+    ),
+    "too long": (Reply(status=400, text=f"context_length_exceeded: {QUOTED}"), "shorten the quest"),
 }
 
 
@@ -276,7 +282,7 @@ async def test_the_joiners_refusal_is_the_answer(serve: Serve) -> None:
 async def test_for_a_joiner_that_a_filter_stops_the_results_stand(serve: Serve) -> None:
     serve(joiner=Reply(finish_reason="content_filter"))
     answer = (await turn())["messages"][-1].text
-    assert "content filter; put the question differently, or use another model" in answer
+    assert "content filter; rephrase the question, or use another model" in answer
     assert '1. echo("one") = one' in answer
 
 

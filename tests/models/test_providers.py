@@ -50,7 +50,7 @@ def test_the_choice_goes_from_role_to_model_to_key_to_local(
     ("name", "remedy"),
     [
         ("gpt-4.1-mini", "write 'openai:gpt-4.1-mini' or 'local'"),
-        ("openai:", "names no provider"),
+        ("openai:", "has no provider"),
         ("openai:gpt-4.1-mini", "needs OPENAI_API_KEY"),
         ("anthropic:claude", "pip install langchain langchain-anthropic"),
     ],
@@ -134,7 +134,7 @@ async def test_a_server_without_a_list_of_models_is_asked_once(
 
 async def test_an_address_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://user:password@[::1")
-    with pytest.raises(SetupError, match="OPENAI_BASE_URL is no address; write http") as error:
+    with pytest.raises(SetupError, match="OPENAI_BASE_URL is not a URL; write http") as error:
         await open_model("openai:scripted")
     assert "password" not in str(error.value)
 
@@ -155,7 +155,7 @@ async def test_usage_is_metered_by_role(monkeypatch: pytest.MonkeyPatch) -> None
     ("status", "remedy"),
     [
         (401, "HTTP 401: the key was refused"),
-        (404, "HTTP 404: no such model there"),
+        (404, "HTTP 404: the server has no such model"),
         (400, "HTTP 400"),
     ],
 )

@@ -91,7 +91,7 @@ async def test_a_question_too_long_is_told_and_the_next_one_is_answered(serve: S
 
     server = serve(planner=planner)
     compiled, context = graph(InMemorySaver()), Context(model=NAME)
-    with pytest.raises(ModelError, match="the prompt is longer than it takes; ask a shorter ques"):
+    with pytest.raises(ModelError, match="the prompt is too long for it; shorten the question"):
         await compiled.ainvoke(ask("HUGE " * 200_000), THREAD, context=context)
     state = await compiled.ainvoke(ask("And K2?"), THREAD, context=context)
     assert state["messages"][-1].text == ANSWER
