@@ -130,7 +130,7 @@ async def async_items() -> AsyncIterator[int]:
 
 
 RESULTS = [
-    ("no JSON", Opaque(), "failed", "it returned a Opaque, which no JSON holds"),
+    ("no JSON", Opaque(), "failed", "it returned a Opaque, which JSON cannot express"),
     ("lone surrogates", "a\ud800b", "ok", "a\ufffdb"),
     ("NaN", float("nan"), "ok", "NaN"),
     ("infinity", [float("-inf")], "ok", ["-Infinity"]),
@@ -200,7 +200,7 @@ async def test_what_a_tool_returns_is_not_nested_too_deeply() -> None:
     plan = "1. nest(260)\n2. echo($1)\n3. nest(100)\n4. echo($3)\n5. echo([$3])\n6. join()"
     outcomes = await turn(plan, [nest, Ledger().echo])
     assert outcomes[1] == (
-        "failed", "it returned data of more than 100 levels; return it flatter",
+        "failed", "it returned data nested more than 100 levels deep; return flatter data",
     )  # fmt: skip
     assert outcomes[2][0] == "skipped"
     assert outcomes[4] == ("ok", outcomes[3][1])
@@ -300,7 +300,7 @@ async def test_a_tool_that_interrupts_without_a_checkpointer_fails() -> None:
         """Confirm it."""
         return str(interrupt({"sure": what}))
 
-    why = "asking a person needs a checkpointer; compile the graph with one"
+    why = "asking a person requires a checkpointer; compile the graph with one"
     assert await turn("1. confirm('x')\n2. confirm($1)", [confirm]) == {
         1: ("failed", why), 2: ("skipped", "needs 1, which failed"),
     }  # fmt: skip

@@ -16,7 +16,7 @@ from .documents import FolderError, folder_at
 from .resources import Resources
 from .web import web_search
 
-# An editable install is made of links, and links out of a folder are not followed.
+# An editable install consists of links, and links out of a folder are not followed.
 LIBRARY = Path(__file__).resolve().parent / "library"
 
 

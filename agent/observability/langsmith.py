@@ -1,4 +1,4 @@
-"""LangSmith's tracer, with keys and passwords masked in every trace."""
+"""LangSmith's tracer, with keys and passwords masked in all traces."""
 
 import logging
 import re
@@ -17,13 +17,13 @@ from llm_compiler.redaction import masked, one_line
 from llm_compiler.text import truncated
 
 _MAX_TEXT_CHARS = 20_000
-"""Of one text in a trace: masking blocks the event loop, longest for long texts."""
+"""Of one text in a trace: masking blocks the event loop, and longer texts take longer."""
 
 
 def with_tracer(config: RunnableConfig, bound: RunnableConfig | None = None) -> RunnableConfig:
-    """The config with a tracer in its callbacks, if LangSmith is on and no tracer is there yet.
+    """The config with a tracer in its callbacks, if LangSmith is on and there is no tracer yet.
 
-    A tracer or a client of the application's own stays as it is, and masks what it masks. `bound`
+    A tracer or client that the application brings is left unchanged, with its own masking. `bound`
     is the config that the graph has from `with_config`.
     """
     if not tracing_is_enabled():
@@ -57,7 +57,7 @@ def _handlers(callbacks: Any) -> list[Any]:
 
 
 class _MaskingTracer(LangChainTracer):
-    """Masks what its client does not: a model's settings, which hold its server's address."""
+    """Also masks a model's settings, which contain its server's address. The client does not."""
 
     def on_chat_model_start(self, serialized: dict[str, Any], *args: Any, **more: Any) -> Any:
         if settings := more.get("invocation_params"):
@@ -67,16 +67,16 @@ class _MaskingTracer(LangChainTracer):
 
 @cache
 def _client() -> Client | None:
-    """The client; None if LangSmith's settings are wrong: turns run without traces then."""
+    """The client; None if LangSmith's settings are wrong. Turns then run without traces."""
     try:
         return Client(anonymizer=_mask)
     except Exception as error:
-        logging.getLogger(__name__).error("no traces, check LANGSMITH_…: %s", one_line(error))
+        logging.getLogger(__name__).error("no traces; check LANGSMITH_…: %s", one_line(error))
         return None
 
 
 def _mask(data: Any) -> Any:
-    """The same data with all its texts masked, keys too: by LangSmith's rules, then by ours."""
+    """The same data with all its texts masked, including keys: by LangSmith's rules, then ours."""
     if isinstance(data, str):
         return _masked_text(data)
     if isinstance(data, dict):
@@ -95,10 +95,10 @@ def _masked_text(text: str) -> str:
 
 @cache
 def _rules() -> list[tuple[re.Pattern[str], str]]:
-    """LangSmith's rules, changed where two take quadratic time on text without blanks.
+    """LangSmith's rules. Two are changed, because they take quadratic time on text without blanks.
 
-    What those two allow before a name or an address is kept unmasked, so they may as well begin at
-    the name's keyword, and at the address's `://`.
+    They leave what precedes a name's keyword or an address's `://` unmasked anyway, so they may as
+    well start matching there.
     """
     from langsmith.anonymizer import DEFAULT_SECRET_RULES
 

@@ -158,7 +158,7 @@ async def test_result_that_holds_itself_is_a_failure(threads: Threads) -> None:
         return value
 
     error = (await run(executor(threads, it))).error
-    assert error == "it returned data of more than 100 levels; return it flatter"
+    assert error == "it returned data nested more than 100 levels deep; return flatter data"
 
 
 async def test_control_flow_of_langgraph_passes(threads: Threads) -> None:

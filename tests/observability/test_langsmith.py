@@ -83,7 +83,7 @@ async def test_a_wrong_setting_of_langsmith_costs_no_turn(
     with caplog.at_level(logging.ERROR, "llm_compiler.observability.langsmith"):
         state = await graph(ledger, '1. echo("x")\njoin()').ainvoke({"messages": [("user", "?")]})
     assert state["messages"][-1].text == f"It is {PASSWORD}."
-    assert "no traces, check LANGSMITH_…" in caplog.text
+    assert "no traces; check LANGSMITH_…" in caplog.text
 
 
 def test_masks_at_any_depth_and_in_keys() -> None:
