@@ -89,7 +89,7 @@ FIELD = [
 @pytest.mark.parametrize(
     ("plan", "outcomes"), [case[1:] for case in FIELD], ids=[c[0] for c in FIELD]
 )
-async def test_what_breaks_the_others(plan: str, outcomes: Any) -> None:
+async def test_plans_that_break_other_implementations_run(plan: str, outcomes: Any) -> None:
     assert await turn(plan, Ledger().tools) == outcomes
 
 
@@ -171,7 +171,7 @@ async def test_any_result_becomes_data_or_a_clear_failure(
         assert outcome["error"].startswith(shown)
 
 
-async def test_fifty_megabytes_of_text_are_shown_short_and_referred_to_whole() -> None:
+async def test_fifty_megabytes_of_text_are_shown_truncated_and_referenced_in_full() -> None:
     async def much() -> str:
         """Much."""
         return "x" * 50_000_000
@@ -189,7 +189,7 @@ async def test_fifty_megabytes_of_text_are_shown_short_and_referred_to_whole() -
     assert all(len(message.text) <= 4030 for message in state["messages"])
 
 
-async def test_what_a_tool_returns_is_not_nested_too_deeply() -> None:
+async def test_a_result_that_is_nested_too_deeply_is_a_failure() -> None:
     async def nest(levels: int) -> list[Any]:
         """Lists in each other."""
         value: list[Any] = []
@@ -208,7 +208,7 @@ async def test_what_a_tool_returns_is_not_nested_too_deeply() -> None:
     assert outcomes[5] == ("failed", why)
 
 
-async def test_a_plan_nests_no_data_too_deeply() -> None:
+async def test_a_plan_cannot_nest_data_too_deeply() -> None:
     plan = "1. echo([])\n" + "".join(f"{i}. echo([${i - 1}])\n" for i in range(2, 301))
     outcomes = await turn([plan], Ledger().tools, max_tasks=300)
     statuses = [status for status, _ in outcomes.values()]
@@ -216,7 +216,7 @@ async def test_a_plan_nests_no_data_too_deeply() -> None:
 
 
 @pytest.mark.parametrize("doubled", ["'${0}${0}'", "[${0}, ${0}]"], ids=["text", "lists"])
-async def test_a_plan_doubles_no_result_for_ever(doubled: str) -> None:
+async def test_a_plan_cannot_double_a_result_without_bound(doubled: str) -> None:
     doubled = doubled.replace("{0}", "%d")
     plan = "1. big()\n" + "".join(f"{i}. echo({doubled % (i - 1, i - 1)})\n" for i in range(2, 30))
 
@@ -269,7 +269,7 @@ async def test_a_tool_that_ignores_cancellation_does_not_hold_up_the_turn() -> N
 
 
 @pytest.mark.slow
-async def test_a_tool_that_ignores_cancellation_is_left_after_its_timeout() -> None:
+async def test_a_tool_that_ignores_cancellation_is_abandoned_after_its_timeout() -> None:
     done = asyncio.Event()
     begun: list[int] = []
 
@@ -329,7 +329,7 @@ async def test_a_planner_without_a_plan(text: str) -> None:
     assert (await graph.ainvoke(ASK))["messages"][-1].text == "Answer."
 
 
-async def test_an_empty_plan_is_asked_for_again() -> None:
+async def test_an_empty_plan_is_requested_again() -> None:
     outcomes = await turn("1. join()", Ledger().tools)
     assert outcomes == {}
 
@@ -356,7 +356,7 @@ async def test_ten_thousand_tasks() -> None:
     assert len(outcomes) == 10_000
 
 
-async def test_a_joiner_that_says_replan_for_ever() -> None:
+async def test_a_joiner_that_always_replans_stops_at_max_rounds() -> None:
     planner = ScriptedModel(*(f"{i}. echo({i})\n{i + 1}. join()" for i in range(1, 5)))
     joiner = ScriptedModel(*["REPLAN: more"] * 4)
     graph = build_graph(Ledger().tools, planner=planner, joiner=joiner)

@@ -117,7 +117,7 @@ def test_objects_of_libraries_become_objects() -> None:
         ([{"a": object()}], "it returned a object, which JSON cannot express"),
     ],
 )
-def test_what_no_json_holds_is_the_tools_error(value: Any, error: str) -> None:
+def test_value_that_json_cannot_express_is_the_tools_error(value: Any, error: str) -> None:
     with pytest.raises(ToolError) as raised:
         as_data(value)
     assert str(raised.value).startswith(error)

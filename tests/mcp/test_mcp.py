@@ -199,7 +199,7 @@ async def test_only_allowed_tools_are_offered(ledger: Path, configure: Configure
     assert set(await with_mcp(OWN)) == {"height", "delete-file"}
 
 
-async def test_a_name_that_two_have_gets_the_servers_name(
+async def test_a_name_that_is_taken_gets_the_servers_name(
     ledger: Path, configure: Configure
 ) -> None:
     def search(query: str) -> str:
@@ -215,9 +215,7 @@ async def test_a_name_that_two_have_gets_the_servers_name(
     assert await call(tools, "the_alps_search", query="x") == "found x"
 
 
-async def test_names_that_cannot_be_told_apart_are_an_error(
-    ledger: Path, configure: Configure
-) -> None:
+async def test_names_that_still_clash_are_an_error(ledger: Path, configure: Configure) -> None:
     server = stdio(ledger, allow=["height"])
     configure(**{"a b": server, "a_b": server})
     with pytest.raises(SetupError, match="would both be 'a_b_height'; rename the server"):
@@ -300,7 +298,7 @@ async def test_a_destructive_call_that_an_untrusted_result_reaches_needs_a_perso
 # ── servers that are not there ────────────────────────────────────────────────────────────────
 
 
-async def test_a_server_that_cannot_be_reached_fails_no_turn(
+async def test_an_unreachable_server_never_fails_a_turn(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     http.stop()
@@ -341,7 +339,7 @@ async def test_a_turn_does_not_wait_for_a_slow_server_past_its_deadline(
         tools.tool("anything")
 
 
-async def test_the_outcome_tells_why_a_process_ended(configure: Configure) -> None:
+async def test_the_outcome_says_why_a_process_ended(configure: Configure) -> None:
     program = "import sys; sys.exit('no licence')"
     configure(broken={"command": sys.executable, "args": ["-c", program]})
     tools = await with_mcp(OWN)
@@ -379,7 +377,7 @@ async def test_an_http_server_that_dies_in_the_middle_is_a_failed_outcome(
     assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
 
 
-async def test_a_session_lost_between_two_calls_is_opened_anew(
+async def test_a_session_lost_between_two_calls_is_opened_again(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     configure(near=stdio(ledger, allow=["describe"]), far={"url": http.url, "allow": ["add_note"]})
@@ -485,7 +483,7 @@ def test_a_wrong_file_is_a_setup_error(tmp_path: Path, text: str, why: str) -> N
     assert "sk-hidden" not in str(raised.value)
 
 
-async def test_a_file_that_is_not_there_is_a_setup_error(
+async def test_a_missing_file_is_a_setup_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))

@@ -112,7 +112,7 @@ async def test_a_parent_graph_may_pass_what_other_agents_wrote(ledger: Ledger) -
 
 
 @pytest.mark.parametrize("stopped", ["answered", "asked", "before the replan"])
-async def test_a_question_sent_again_under_its_id_is_asked_anew(
+async def test_a_question_sent_again_under_its_id_is_asked_again(
     ledger: Ledger, stopped: str
 ) -> None:
     """As Agent Chat UI does when its user edits a message."""

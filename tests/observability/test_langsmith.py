@@ -72,7 +72,7 @@ async def test_what_is_written_to_the_state_is_masked(traces: TraceServer, ledge
     assert PASSWORD not in sent(traces)
 
 
-async def test_a_wrong_setting_of_langsmith_costs_no_turn(
+async def test_a_wrong_langsmith_setting_does_not_fail_the_turn(
     traces: TraceServer,
     ledger: Ledger,
     monkeypatch: pytest.MonkeyPatch,

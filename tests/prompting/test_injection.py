@@ -186,13 +186,13 @@ async def test_no_prompt_holds_marks_of_a_chat_template(serve: Serve, hostile: s
     assert state["outcomes"]["1"]["value"] == hostile
 
 
-def test_a_mark_is_random_and_stands_nowhere_in_its_text() -> None:
+def test_a_delimiter_is_random_and_does_not_occur_in_its_text() -> None:
     text = " ".join(mark_for("") for _ in range(1000))
     assert len(set(text.split())) > 990
     assert all(mark_for(text) not in text for _ in range(100))
 
 
-async def test_no_two_prompts_have_the_same_mark(serve: Serve) -> None:
+async def test_no_two_prompts_have_the_same_delimiter(serve: Serve) -> None:
     server = serve(planner=[PLAN, MORE], joiner=["REPLAN: more", "Answer."])
     await turn(Ledger(), "x", max_rounds=2)
     shown = json.dumps([request.body for request in server.requests])

@@ -40,7 +40,7 @@ class Waiting:
 
 
 @given(NEEDS, ORDERS)
-def test_a_circle_is_found_when_it_closes_and_only_then(
+def test_a_cycle_is_found_when_it_closes_and_only_then(
     needs: list[list[int]], order: list[int]
 ) -> None:
     waiting = Waiting()

@@ -83,7 +83,7 @@ async def test_a_run_reads_as_a_chat_in_every_stream_mode(
     assert thread_state["values"] == last
 
 
-async def test_half_verdicts_and_plans_are_shown_to_nobody(client: LangGraphClient) -> None:
+async def test_incomplete_verdicts_and_plans_are_never_shown(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     shown = ""
     async for part in client.runs.stream(

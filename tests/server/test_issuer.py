@@ -126,7 +126,7 @@ async def test_issuer_without_discovery_publishes_its_keys_beside_it(clock: Cloc
         assert await trusted.owner(issuer.token()) == "alice"
 
 
-async def test_keys_are_asked_for_once_and_again_when_they_are_old(
+async def test_keys_are_fetched_once_and_again_when_they_are_old(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock
 ) -> None:
     for _ in range(3):
@@ -137,7 +137,7 @@ async def test_keys_are_asked_for_once_and_again_when_they_are_old(
     assert issuer.asked.count("/keys") == 2
 
 
-async def test_new_key_is_found_and_strangers_keys_do_not_flood_the_issuer(
+async def test_new_key_is_found_and_unknown_keys_do_not_flood_the_issuer(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock
 ) -> None:
     await trusted.owner(issuer.token())
@@ -162,7 +162,7 @@ async def test_withdrawn_key_is_refused_once_the_keys_are_old(
         await trusted.owner(withdrawn)
 
 
-async def test_issuer_that_is_down_is_not_waited_for_until_its_keys_are_too_old(
+async def test_keys_outlast_an_unreachable_issuer_until_they_are_too_old(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock
 ) -> None:
     issuer.down = True
@@ -195,13 +195,13 @@ async def test_issuer_that_is_down_is_not_waited_for_until_its_keys_are_too_old(
         "https://issuer.example?audience=a&audience=b",
     ],
 )
-def test_address_that_cannot_be_trusted_is_a_setup_error(text: str) -> None:
+def test_untrusted_address_is_a_setup_error(text: str) -> None:
     with pytest.raises(SetupError, match="write jwt:https://ISSUER"):
         IssuerAddress.parse(text)
 
 
 @pytest.mark.server
-def test_server_lets_in_whom_the_issuer_names() -> None:
+def test_server_accepts_the_issuers_tokens() -> None:
     with JwtIssuer() as issuer:
         with process.server(environment={"LLM_COMPILER_AUTH": f"jwt:{issuer.url}"}) as running:
 
