@@ -1,4 +1,4 @@
-"""What breaks the other implementations ends here with the right outcomes and an answer."""
+"""Plans, results and failures that break other implementations end with the right outcomes."""
 
 import asyncio
 import threading
@@ -274,7 +274,7 @@ async def test_a_tool_that_ignores_cancellation_is_abandoned_after_its_timeout()
     begun: list[int] = []
 
     async def stubborn() -> str:
-        """Stay, and make an error that may pass of the cancellation."""
+        """Keep running, and turn the cancellation into a transient error."""
         begun.append(1)
         while not done.is_set():
             with suppress(asyncio.CancelledError):
@@ -292,7 +292,7 @@ async def test_a_tool_that_ignores_cancellation_is_abandoned_after_its_timeout()
     ]  # fmt: skip
     done.set()
     await until(lambda: len(asyncio.all_tasks()) == 1)
-    assert begun == [1]  # what was left is not tried again
+    assert begun == [1]  # an abandoned call is not retried
 
 
 async def test_a_tool_that_interrupts_without_a_checkpointer_fails() -> None:

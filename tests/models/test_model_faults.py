@@ -1,6 +1,6 @@
-"""Models that fail, over real HTTP: asked again where that may help, else named with a remedy.
+"""Models that fail, over real HTTP: they are asked again where that may help, else reported.
 
-No key, question or result stands in what is told about it, though these servers quote them all.
+The report names a remedy and contains no key, question or result, though these servers quote them.
 """
 
 import traceback
@@ -40,7 +40,7 @@ ROLES = pytest.mark.parametrize("role", ["planner", "joiner", "reader"])
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Starts a server on which each role says what it should, but for the replies given."""
+    """Starts a server on which each role replies as it should, except for the replies given."""
     with serving(monkeypatch, KEY) as start:
         yield lambda **replies: start(**{PROMPT[it]: said for it, said in (SAID | replies).items()})
 
@@ -61,7 +61,7 @@ async def turn(ledger: Ledger | None = None, **context: Any) -> Any:
 
 
 async def told(role: str, **context: Any) -> str:
-    """What is told about a role's model that fails for good: an error, or a tool's outcome."""
+    """The report about a role's model that keeps failing: an error, or a tool's outcome."""
     if role == "reader":
         state = await turn(**context)
         assert state["messages"][-1].text == ANSWER
@@ -124,7 +124,7 @@ async def test_a_lasting_error_names_role_model_and_remedy(
     server = serve(**{role: reply})
     assert remedy in await told(role, model_timeout=0.2)
     assert asked(server, role) == 3
-    # No connection is left open, also to a server that says nothing more.
+    # No connection stays open, not even to a server that sends nothing more.
     assert all(request.ended.result(5) != "stopped" for request in server.requests)
 
 

@@ -1,4 +1,4 @@
-"""Which model a role gets, and what a person is told when it cannot be reached."""
+"""Which model a role uses, and what a person is told when it cannot be reached."""
 
 import asyncio
 import os

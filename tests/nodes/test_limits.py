@@ -80,7 +80,7 @@ async def test_deadline_ends_the_rounds(ledger: Ledger) -> None:
 
 
 async def test_calls_of_a_plan_that_broke_off_outlive_the_deadline(ledger: Ledger) -> None:
-    """It passes before the next plan; what ran stands in the state, and the joiner sees it."""
+    """It passes before the next plan; the state has what ran, and the joiner sees it."""
     ledger.gate("slow")
     plan = "3. echo('ran')\n5. echo('slow')\n6. add(2, 2)\n7. echo($6)\n"
     ran = asyncio.Event()

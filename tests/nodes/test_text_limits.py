@@ -45,7 +45,7 @@ async def turn(question: str = "What?", **context: Any) -> Any:
 
 
 def texts(server: ModelServer, name: str) -> list[str]:
-    """What was sent with a prompt each time, behind its system message, as one text."""
+    """For each prompt, the messages after its system message, as one text."""
     return ["\n".join(text for _, text in sent[1:]) for sent in prompts(server, name)]
 
 

@@ -1,4 +1,4 @@
-"""Events show the beginning of a result, however long it is."""
+"""Events show the start of a result, however long it is."""
 
 from typing import Any
 

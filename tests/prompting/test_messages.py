@@ -1,4 +1,4 @@
-"""What planner and joiner are sent, and what it costs."""
+"""The prompts of planner and joiner, and how many tokens they take."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def routes(url: str) -> list[tuple[str, str]]:
-    """Method and path of all that the server offers, with an id nobody has."""
+    """Method and path of everything that the server offers, with an id that does not exist."""
     paths = request(url, "/openapi.json", method="GET").json()["paths"]
     found = [(method.upper(), path) for path, methods in paths.items() for method in methods]
     assert len(found) > 50

@@ -32,7 +32,7 @@ def server() -> Iterator[process.Server]:
 
 
 def check_thread(messages: list[Any], *, rounds: int = 1, calls: int = 4) -> None:
-    """The protocol: each message with calls has all its results directly behind it, in order."""
+    """The protocol: each message with calls is directly followed by all its results, in order."""
     assert [m["type"] for m in messages] == ["human", *["ai", *["tool"] * calls] * rounds, "ai"]
     for at, message in enumerate(messages):
         if wanted := [call["id"] for call in message.get("tool_calls") or ()]:

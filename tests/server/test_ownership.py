@@ -77,7 +77,7 @@ async def ids(alice: LangGraphClient) -> dict[str, str]:
 
 
 def bodies(ids: dict[str, str]) -> dict[str, Any]:
-    """What a POST, PUT or PATCH of that path wants; no body where nothing stands here."""
+    """The body for a POST, PUT or PATCH of that path, if it needs one."""
     run = {"assistant_id": "llm_compiler", "input": QUESTION, "context": CONTEXT}
     start = {"id": 1, "method": "run.start", "params": run}
     checkpoint = {"checkpoint_id": ids["checkpoint_id"], "checkpoint_ns": ""}
@@ -129,7 +129,7 @@ async def test_ids_of_another_owners_resources_return_404(
 
 
 def _says_no(answer: httpx.Response) -> bool:
-    """Streams and JSON-RPC say no in their bodies; a stream of events ends without any."""
+    """Streams and JSON-RPC refuse in the body; an event stream ends without an event."""
     said = ("HTTPException", '"error":{"code":', '"type":"error"')
     empty = not answer.text and "event-stream" in answer.headers["Content-Type"]
     return "secret" not in answer.text and (empty or any(no in answer.text for no in said))

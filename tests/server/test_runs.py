@@ -183,7 +183,7 @@ async def test_a_run_that_is_rolled_back_leaves_nothing(
 async def test_an_interrupted_run_goes_on_where_it_stopped(
     client: LangGraphClient, thread: str, gates: Gates, gate: str, models: ModelServer
 ) -> None:
-    # A destructive call begins when its plan is in the checkpointer, and not before.
+    # A destructive call does not start before its plan is in the checkpointer.
     plan = f'1. wipe("{gate}-once")\n2. after 1: knock("{gate}")\njoin()'
     run = await client.runs.create(thread, PROBES, input=asking(plan))
     await gates.seen("begun", gate)
@@ -374,7 +374,7 @@ async def test_a_copied_thread_goes_its_own_way(client: LangGraphClient, thread:
     assert kinds(await values_of(client, thread)) == TURN
 
 
-# ── without a thread, later, and told to others ───────────────────────────────────────────────
+# ── without a thread, by cron, and with webhooks ──────────────────────────────────────────────
 
 
 async def test_a_stateless_run_leaves_no_thread(client: LangGraphClient) -> None:

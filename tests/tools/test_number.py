@@ -1,4 +1,4 @@
-"""`number`: the model chooses among the numbers of the text, and converts none itself."""
+"""`number`: the model chooses among the numbers in the text, and does not convert them."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ SMALL = Weights(
 def _no_choice_made_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    # Nobody listens on port 1: a test that means no hub reaches none.
+    # Nobody listens on port 1: tests that do not expect the hub cannot reach it.
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
 
 
