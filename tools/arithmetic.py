@@ -219,7 +219,7 @@ def _value(node: ast.expr, shown: str) -> Number:
         case ast.Compare():
             _refuse(shown, "a comparison must stand alone; compute its sides first")
         case ast.Name(id=name):
-            _refuse(shown, f"no value {_shown(name)}; the names are pi and e")
+            _refuse(shown, f"the name {_shown(name)} is unknown; the constants are pi and e")
         case ast.Tuple():
             _refuse(shown, "it has a comma outside a function; write 8848 for 8,848")
         case _:
@@ -273,7 +273,7 @@ def _called(name: str, args: list[Number], shown: str) -> Number:
             _refuse(shown, f"round to {args[1]:g} digits; give a whole number up to 300")
         return _checked(round(args[0], args[1]), shown)
     if name not in _OPERATIONS and name not in _ROUNDING and name != "round":
-        _refuse(shown, f"no function {_shown(name)}; there are {_FUNCTIONS}")
+        _refuse(shown, f"the function {_shown(name)} is unknown; there are {_FUNCTIONS}")
     if len(args) != 1:
         _refuse(shown, f"{name} takes one number, not {len(args)}")
     if name == "round":

@@ -180,7 +180,7 @@ def _draw(path: Path, report: Report) -> None:
     try:
         path.write_text(drawn(report), "utf-8")
     except OSError as error:
-        raise SetupError(f"--timeline {path}: {error.strerror}; name another file") from error
+        raise SetupError(f"--timeline {path}: {error.strerror}; choose another file") from error
 
 
 def _exit_after(seconds: float) -> None:

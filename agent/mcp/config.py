@@ -113,7 +113,9 @@ def read_servers(path: Path) -> dict[str, Server]:
     try:
         held = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise SetupError(f"{VARIABLE}={str(path)!r}: {error.strerror}; name the file") from None
+        raise SetupError(
+            f"{VARIABLE}={str(path)!r}: {error.strerror}; set the file's path"
+        ) from None
     except ValueError as error:
         raise SetupError(f"{VARIABLE}={str(path)!r}: {error}; write JSON") from None
     servers = held.get("mcpServers") if isinstance(held, dict) else None

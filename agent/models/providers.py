@@ -116,12 +116,15 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         base_url = os.environ.get("OPENAI_BASE_URL") or None
         key = os.environ.get("OPENAI_API_KEY") or ("none" if base_url else None)
         if key is None:
-            raise SetupError(f"{name} needs OPENAI_API_KEY (or OPENAI_BASE_URL); or use 'local'")
+            raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
         return _OpenModel(Model(name, chat, OPENAI_PROFILE), unasked)
     if importlib.util.find_spec("langchain") is None:
-        raise SetupError(f"{name}: pip install langchain langchain-{provider}, or use 'openai:…'")
+        raise SetupError(
+            f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
+            " or use 'openai:…'"
+        )
     from langchain.chat_models import init_chat_model
 
     try:

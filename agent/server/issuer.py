@@ -96,7 +96,7 @@ class Issuer:
             raise TokenRefusedError(f"the token is refused ({type(error).__name__})") from error
         subject = claims["sub"]
         if not isinstance(subject, str) or not subject.strip():
-            raise TokenRefusedError("the token names no subject")
+            raise TokenRefusedError("the token has no subject")
         return subject
 
     async def _key(self, kid: object) -> Mapping[str, Any]:
@@ -105,7 +105,7 @@ class Issuer:
             async with self._asking:
                 await self._refresh(name)
         if name not in self._keys:
-            raise TokenRefusedError("the token's key is not one of its issuer's")
+            raise TokenRefusedError("the token's key is not one of the issuer's keys")
         return self._keys[name]
 
     async def _refresh(self, name: str | None) -> None:

@@ -48,9 +48,7 @@ class TokenFile:
                 raise SetupError(f"{where} repeats a token; give each token to one owner")
             owners[digest] = owner
         if not owners:
-            raise SetupError(
-                f"the token file {path} holds no token; write `token owner` lines to it"
-            )
+            raise SetupError(f"the token file {path} has no token; write `token owner` lines to it")
         return cls(MappingProxyType(owners))
 
     async def owner(self, token: str) -> str:

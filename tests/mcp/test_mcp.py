@@ -487,7 +487,7 @@ async def test_a_missing_file_is_a_setup_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
-    with pytest.raises(SetupError, match="No such file or directory; name the file"):
+    with pytest.raises(SetupError, match="No such file or directory; set the file's path"):
         await with_mcp(OWN)
 
 

@@ -43,8 +43,8 @@ def test_secrets_are_kept_only_as_hashes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no token"),
-        ("# only this\n", "holds no token"),
+        ("", "has no token"),
+        ("# only this\n", "has no token"),
         (TOKEN, "line 1 .* has 1 words"),
         (f"{TOKEN} alice smith", "line 1 .* has 3 words"),
         ("\nshort alice", "line 2 .* has a token of 5 characters; use at least 16"),
