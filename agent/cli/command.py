@@ -121,10 +121,10 @@ async def _carry_out(command: Command, display: Display) -> int:
     try:
         display.begin("starting")
         session, deciding = await _imported("llm_compiler.cli.session", "llm_compiler.cli.deciding")
-        asked = session.Asked(
+        request = session.Request(
             command.question, _context(command), command.thread, command.plan_only
         )
-        state = await session.ask(asked, display, deciding.decide)
+        state = await session.ask(request, display, deciding.decide)
         display.end(state.get("usage") or {})
     finally:
         display.close()

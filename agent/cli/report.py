@@ -49,7 +49,7 @@ class TaskReport:
 
 
 @dataclass(frozen=True)
-class ModelCall:
+class ModelCallReport:
     """A model call of the planner or the joiner; model calls inside tools belong to their tasks."""
 
     role: Literal["planner", "joiner"]
@@ -141,7 +141,7 @@ class Report:
         return [task for round in self.rounds for task in round.tasks.values()]
 
     @property
-    def model_calls(self) -> list[ModelCall]:
+    def model_calls(self) -> list[ModelCallReport]:
         """The model calls of planner and joiner that have ended, in order."""
         return list(self._model_calls())
 
@@ -167,12 +167,12 @@ class Report:
             ]
         )
 
-    def _model_calls(self) -> Iterator[ModelCall]:
+    def _model_calls(self) -> Iterator[ModelCallReport]:
         for round in self.rounds:
             if round.planned is not None:
-                yield ModelCall("planner", round.number, round.began, round.planned)
+                yield ModelCallReport("planner", round.number, round.began, round.planned)
             if round.ended is not None and (since := round.joined_from) is not None:
-                yield ModelCall("joiner", round.number, since, round.ended)
+                yield ModelCallReport("joiner", round.number, since, round.ended)
 
     def _round(self, number: int, now: float) -> RoundReport:
         if not self.rounds or self.rounds[-1].number < number:

@@ -33,7 +33,7 @@ _MODES = ["custom", "messages", "values"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What a person asked for on the command line."""
 
     question: str
@@ -48,30 +48,30 @@ def threads_file() -> Path:
     return Path(platformdirs.user_state_dir("llm-compiler")) / "threads.sqlite"
 
 
-async def ask(asked: Asked, display: Display, decide: Decide) -> dict[str, Any]:
+async def ask(request: Request, display: Display, decide: Decide) -> dict[str, Any]:
     """Run the question to its end; return the final state.
 
     Raises:
         SetupError: something is missing, or a folder is not writable.
         ModelError: a model gave no usable reply.
     """
-    if any(chosen(asked.context, role)[0] == LOCAL for role in ("planner", "joiner")):
+    if any(chosen(request.context, role)[0] == LOCAL for role in ("planner", "joiner")):
         await _bring_weights(display)
         display.begin("starting the local model")
-    if asked.thread is None:
-        return await _run(build_graph(), asked, {}, display, decide)
-    async with _saver(asked.thread) as saver:
+    if request.thread is None:
+        return await _run(build_graph(), request, {}, display, decide)
+    async with _saver(request.thread) as saver:
         graph = build_graph(checkpointer=saver)
-        config = {"configurable": {"thread_id": asked.thread}}
-        return await _run(graph, asked, config, display, decide)
+        config = {"configurable": {"thread_id": request.thread}}
+        return await _run(graph, request, config, display, decide)
 
 
 async def _run(
-    graph: LLMCompiler, asked: Asked, config: Any, display: Display, decide: Decide
+    graph: LLMCompiler, request: Request, config: Any, display: Display, decide: Decide
 ) -> dict[str, Any]:
-    options: dict[str, Any] = {"context": asked.context, "stream_mode": _MODES}
-    question = ("user", asked.question)
-    if asked.plan_only:
+    options: dict[str, Any] = {"context": request.context, "stream_mode": _MODES}
+    question = ("user", request.question)
+    if request.plan_only:
         # A plan that is not run is not stored in its conversation.
         earlier = (await graph.aget_state(config)).values.get("messages", []) if config else []
         input = {"messages": [*earlier, question]}
@@ -79,9 +79,9 @@ async def _run(
             build_graph(), input, {}, {**options, "interrupt_before": ["scheduler"]}, display
         )
     state = await _stream(graph, {"messages": [question]}, config, options, display)
-    while requests := state.pop("__interrupt__", []):
+    while interrupts := state.pop("__interrupt__", []):
         display.pause()
-        decisions = [decision for request in requests for decision in decide(request.value)]
+        decisions = [decision for asked in interrupts for decision in decide(asked.value)]
         display.report.resumed()
         display.begin("continuing")
         resume: Any = Command(resume={"decisions": decisions})

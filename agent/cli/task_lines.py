@@ -24,7 +24,7 @@ def round_lines(
     width: int,
     *,
     hidden: bool = True,
-    most: int | None = None,
+    max_lines: int | None = None,
     now: float | None = None,
     spinner: str = "●",
 ) -> list[Text]:
@@ -32,11 +32,11 @@ def round_lines(
 
     Args:
         hidden: Omit a direct answer, because it is shown as the answer.
-        most: The most lines; running and waiting tasks take precedence.
+        max_lines: The most lines; running and waiting tasks take precedence.
         now: Seconds since the turn began, for running tasks.
     """
     tasks = [task for task in round.tasks.values() if not (hidden and task.tool == ANSWER)]
-    shown, left_out = _fitting(tasks, most)
+    shown, left_out = _fitting(tasks, max_lines)
     columns = _Columns.of(shown, width)
     lines = [line for task in shown for line in columns.lines(task, now, spinner)]
     if left_out:
@@ -54,13 +54,15 @@ def round_lines(
 
 
 def _fitting(
-    tasks: list[TaskReport], most: int | None
+    tasks: list[TaskReport], max_lines: int | None
 ) -> tuple[list[TaskReport], list[TaskReport]]:
     """The tasks to show, in order, and those that do not fit."""
-    if most is None or len(tasks) <= most:
+    if max_lines is None or len(tasks) <= max_lines:
         return tasks, []
     urgent = {"running": 0, "failed": 1, "rejected": 1, "planned": 2, "skipped": 3, "ok": 4}
-    kept = sorted(tasks, key=lambda task: (urgent[task.status], -(task.ended or 0.0)))[: most - 1]
+    kept = sorted(tasks, key=lambda task: (urgent[task.status], -(task.ended or 0.0)))[
+        : max_lines - 1
+    ]
     ids = {task.id for task in kept}
     return [t for t in tasks if t.id in ids], [t for t in tasks if t.id not in ids]
 

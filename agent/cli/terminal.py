@@ -120,7 +120,7 @@ class Terminal:
         spinner = _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
         now = self._clock() - self._turn_began
         return round_lines(
-            round, self._width, hidden=self._hidden, most=room, now=now, spinner=spinner
+            round, self._width, hidden=self._hidden, max_lines=room, now=now, spinner=spinner
         )
 
     def _going_on(self) -> Text:

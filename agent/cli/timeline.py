@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.report import Report
-from llm_compiler.cli.timeline_rows import Row, rows_of
+from llm_compiler.cli.timeline_rows import TimelineRow, rows_of
 from llm_compiler.text import shortened
 
 WIDTH: Final = 900
@@ -141,7 +141,7 @@ def _draw_axis(picture: _Picture, axis: _Axis) -> None:
         )
 
 
-def _draw_needs(picture: _Picture, axis: _Axis, rows: list[Row]) -> None:
+def _draw_needs(picture: _Picture, axis: _Axis, rows: list[TimelineRow]) -> None:
     by_id = {row.task.id: row for row in rows if row.task is not None}
     for row in rows:
         for need in row.task.needs if row.task is not None else ():
@@ -149,7 +149,7 @@ def _draw_needs(picture: _Picture, axis: _Axis, rows: list[Row]) -> None:
                 picture.under.append(_arrow(axis, by_id[need], row))
 
 
-def _arrow(axis: _Axis, need: Row, row: Row) -> str:
+def _arrow(axis: _Axis, need: TimelineRow, row: TimelineRow) -> str:
     """From the end of the needed task down (or up) to the start of the task that waited."""
     side = 1 if row.y > need.y else -1
     x, end = axis.x(need.ended) - 1.5, axis.x(row.begins) - (5 if row.started is None else 0)
@@ -165,7 +165,7 @@ def _arrow(axis: _Axis, need: Row, row: Row) -> str:
     )
 
 
-def _draw_row(picture: _Picture, axis: _Axis, row: Row) -> None:
+def _draw_row(picture: _Picture, axis: _Axis, row: TimelineRow) -> None:
     name = escape(shortened(row.name, _NAME))
     text = f'<text class="name" x="{_MARGIN}" y="{row.y + 4}">{name}</text>'
     begins, ends = axis.x(row.begins), axis.x(row.ended)
@@ -196,7 +196,7 @@ def _draw_row(picture: _Picture, axis: _Axis, row: Row) -> None:
     picture.over.append(_label(row, begins, ends))
 
 
-def _emissions(axis: _Axis, row: Row) -> Iterator[str]:
+def _emissions(axis: _Axis, row: TimelineRow) -> Iterator[str]:
     """A mark in the planner's bar for each task, with its id if there is room."""
     free = 0.0
     for task in row.emitted:
@@ -209,7 +209,7 @@ def _emissions(axis: _Axis, row: Row) -> Iterator[str]:
             yield f'<text class="id" x="{x}" y="{top - 2.5}" text-anchor="middle">{task.id}</text>'
 
 
-def _label(row: Row, begins: float, ends: float) -> str:
+def _label(row: TimelineRow, begins: float, ends: float) -> str:
     room = len(row.label) * 6.2
     behind = ends + 7 + room <= WIDTH - 12
     x, anchor = (ends + 7, "start") if behind else (begins - 7, "end")
@@ -219,7 +219,7 @@ def _label(row: Row, begins: float, ends: float) -> str:
     )
 
 
-def _legend(rows: list[Row]) -> Iterator[str]:
+def _legend(rows: list[TimelineRow]) -> Iterator[str]:
     """The meaning of the colours and marks that occur."""
     x = float(_MARGIN)
     kinds = {row.kind for row in rows}

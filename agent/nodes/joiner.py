@@ -53,14 +53,16 @@ class Joiner:
                 return _replan(events, state, reasons)
             may_replan = may_replan and (profile.offer_replan_when_all_ok or not _all_ok(state))
             # After the deadline, the joiner still has the time that a model may be silent.
-            most = context.deadline and max(run.clock.until(context.deadline), 0) + profile.silence
+            seconds = (
+                context.deadline and max(run.clock.until(context.deadline), 0) + profile.silence
+            )
             try:
-                async with asyncio.timeout(most):
+                async with asyncio.timeout(seconds):
                     await self._ask(
                         model, state, context, reply, meter, may_replan=may_replan, limit=limit
                     )
             except TimeoutError:
-                if most is None:
+                if seconds is None:
                     raise
                 why = f"the joiner's model {model.name} was cut off at the deadline"
                 reply.leave_off(why, state)

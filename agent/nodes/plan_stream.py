@@ -42,8 +42,8 @@ class PlanStream:
 
     def grammar(self, *, staged: bool) -> str:
         """The grammar of this plan, for servers that decode under one."""
-        most = self.round.context.max_tasks
-        return plan_grammar(self.round.tools, self.first_id, max_tasks=most, staged=staged)
+        max_tasks = self.round.context.max_tasks
+        return plan_grammar(self.round.tools, self.first_id, max_tasks=max_tasks, staged=staged)
 
     @property
     def ended(self) -> bool:

@@ -138,9 +138,13 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
     replan = None
     if before.asked is None:
         feedback = state.get("feedback") or "what the question asks for"
-        most = context.max_result_chars
+        max_chars = context.max_result_chars
         replan = replan_message(
-            before.plan, before.outcomes, feedback, most, with_failures=model.profile.show_failures
+            before.plan,
+            before.outcomes,
+            feedback,
+            max_chars,
+            with_failures=model.profile.show_failures,
         )
     return planner_messages(
         round.tools,

@@ -75,34 +75,34 @@ def _shown(value: Any) -> str:
     return shortened("".join(_pieces(value, _MAX_READ_CHARS))[:_MAX_READ_CHARS], _MAX_RESULT_CHARS)
 
 
-def _pieces(value: Any, most: int) -> Iterator[str]:
-    """The start of a result as text (`as_text`): at least `most` characters, or all it has."""
+def _pieces(value: Any, max_chars: int) -> Iterator[str]:
+    """The start of a result as text (`as_text`): at least `max_chars` characters, or all it has."""
     if isinstance(value, str):
-        yield value[:most]
+        yield value[:max_chars]
         return
-    remaining = most
-    for piece in _json(value, most):
+    remaining = max_chars
+    for piece in _json(value, max_chars):
         yield piece
         remaining -= len(piece)
         if remaining <= 0:
             return
 
 
-def _json(value: Any, most: int) -> Iterator[str]:
+def _json(value: Any, max_chars: int) -> Iterator[str]:
     """JSON data piece by piece, with long strings truncated."""
     if isinstance(value, dict):
         between = "{"
         for key, item in value.items():
-            yield f"{between}{as_text([key[:most]])[1:-1]}: "
-            yield from _json(item, most)
+            yield f"{between}{as_text([key[:max_chars]])[1:-1]}: "
+            yield from _json(item, max_chars)
             between = ", "
         yield "}" if value else "{}"
     elif isinstance(value, list):
         between = "["
         for item in value:
             yield between
-            yield from _json(item, most)
+            yield from _json(item, max_chars)
             between = ", "
         yield "]" if value else "[]"
     else:
-        yield as_text([value[:most] if isinstance(value, str) else value])[1:-1]
+        yield as_text([value[:max_chars] if isinstance(value, str) else value])[1:-1]

@@ -45,7 +45,7 @@ def results(
             continue
         call = task["text"] if did_not_compile(task) else f"{id}. {_call(task, tasks, ended)}"
         call = truncated(call, _MAX_CALL_CHARS)
-        lines.append(indented(f"{call} {_came_of_it(outcome, max_chars)}"))
+        lines.append(indented(f"{call} {_result_or_error(outcome, max_chars)}"))
     return lines
 
 
@@ -106,9 +106,9 @@ def _rounded(value: float) -> float | int:
     return int(shorter) if shorter.is_integer() and shorter != value else shorter
 
 
-def _came_of_it(outcome: Outcome, most: int) -> str:
+def _result_or_error(outcome: Outcome, max_chars: int) -> str:
     if not outcome.ok:
         return f"{outcome.status}: {outcome.error}"
     value = outcome.value
     text = as_text(_rounded(value) if isinstance(value, float) else value)
-    return f"= {truncated(text, most)}"
+    return f"= {truncated(text, max_chars)}"
