@@ -91,6 +91,10 @@ class Context(BaseModel):
         default=None, gt=0, le=86_400, description="Maximum seconds per turn. None: no limit."
     )
     approve: _Names = Field(default=(), description="Tools whose calls a person must approve.")
+    trusted_writes: _Names = Field(
+        default=(),
+        description="Tools that write and that untrusted results may reach without a person.",
+    )
     allow: _Names | None = Field(default=None, description="Names of the tools offered. None: all.")
     documents: _Folder | None = Field(
         default=None, description="Folder of Markdown files that `search` reads instead of the web."
@@ -126,7 +130,7 @@ class Context(BaseModel):
         description="Maximum characters of one result that a model is shown. References get all.",
     )
 
-    @field_validator("approve", "allow", mode="before")
+    @field_validator("approve", "trusted_writes", "allow", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         """Split a string at its commas: environment variables hold lists like that."""

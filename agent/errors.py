@@ -4,6 +4,7 @@ LLMCompilerError
 ├── PlanError    the model wrote something that does not compile; the planner is told
 ├── ToolError    a call failed; its dependants are skipped
 ├── ModelError   a model could not be reached or broke off; the person is told which and what to do
+├── ThreadTakenError   another process has gone on with the thread; this run ends
 └── SetupError   a key, file or setting is missing; the person is told what to set
 
 Every message is one line that contains the wrong value and a remedy, but never a key, a prompt or a
@@ -36,6 +37,10 @@ class ModelError(LLMCompilerError):
         """Whether asking again may help."""
         self.wait = wait
         """Seconds to wait before asking again, if known."""
+
+
+class ThreadTakenError(LLMCompilerError):
+    """Another process has gone on with the thread of a run."""
 
 
 class SetupError(LLMCompilerError):

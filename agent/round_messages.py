@@ -27,11 +27,11 @@ def round_messages(
     outcomes: Mapping[str, OutcomeData],
     max_chars: int,
     *,
-    untrusted: Collection[str] = (),
+    untrusted: Collection[int] = (),
 ) -> list[AnyMessage]:
     """The plan's calls, directly followed by their results, each truncated to `max_chars`.
 
-    Results of the tools in `untrusted` are marked as untrusted.
+    Results of the tasks in `untrusted` are marked as untrusted.
     """
     plan = [task for task in plan if not is_answer(task)]
     if not plan:
@@ -51,7 +51,7 @@ def round_messages(
                 tool_call_id=f"call_{mark}_{task['id']}",
                 name=task["tool"],
                 status="success" if outcome.ok else "error",
-                response_metadata=UNTRUSTED if task["tool"] in untrusted else {},
+                response_metadata=UNTRUSTED if task["id"] in untrusted else {},
             )
         )
     return [AIMessage("", tool_calls=calls), *answers]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.links import unlinked
+
 if TYPE_CHECKING:
     from tests.support.scripted import Ledger
 
@@ -21,15 +23,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_configure() -> None:
     """Stop if a file is not installed: an editable install has no links to files added after it."""
-    root = Path(__file__).parents[1]
     spec = importlib.util.find_spec("llm_compiler")
     home = Path(spec.origin).parent if spec and spec.origin else None
-    for folder, place in (("agent", "."), ("tools", "tools"), ("prompts", "prompts")):
-        for file in (*(root / folder).rglob("*.py"), *(root / folder).rglob("*.md")):
-            link = home and home / place / file.relative_to(root / folder)
-            if not (link and link.exists() and link.samefile(file)):
-                name = file.relative_to(root)
-                pytest.exit(f"{name} is not installed: pip install -e . --no-deps", 4)
+    if file := next(unlinked(Path(__file__).parents[1], home), None):
+        pytest.exit(f"{file} is not installed; run pip install -e . --no-deps", 4)
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,8 @@ FIELD = [
         1: ("failed", "no tool 'ecco'; did you mean 'echo'?"), 2: ("ok", 2),
     }),
     ("a cycle", "1. echo($2)\n2. echo($1)\n3. echo(3)", {
-        1: ("failed", "tasks wait for each other in a circle: 2 → 1 → 2"),
-        2: ("failed", "tasks wait for each other in a circle: 2 → 1 → 2"),
+        1: ("failed", "dependency cycle: 2 → 1 → 2"),
+        2: ("failed", "dependency cycle: 2 → 1 → 2"),
         3: ("ok", 3),
     }),
     ("a gap in the ids", "2. echo(2)\n7. add($2, 5)", {2: ("ok", 2), 7: ("ok", 7)}),
@@ -250,6 +250,7 @@ async def test_a_tool_that_interrupts_asks_its_person() -> None:
     assert state["outcomes"]["1"]["value"] == "yes"
 
 
+@pytest.mark.slow
 async def test_a_tool_that_ignores_cancellation_does_not_hold_up_the_turn() -> None:
     done = asyncio.Event()
 
@@ -365,6 +366,7 @@ async def test_a_joiner_that_always_replans_stops_at_max_rounds() -> None:
     assert state["messages"][-1].text == "Not found: more (no further plan: max_rounds is 4)"
 
 
+@pytest.mark.slow
 async def test_a_model_that_breaks_off_for_good_names_its_role() -> None:
     broken: list[Piece] = [ConnectionError("reset by sk-very-secret")]
     planner = ScriptedModel(broken, broken, broken)

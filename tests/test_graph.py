@@ -57,6 +57,8 @@ async def test_a_plan_runs_and_its_results_are_joined(run: Any, ledger: Ledger) 
     joiner = ScriptedModel("It is 7.")
     graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
     state = await run(graph, ask())
+    keys = [task.pop("key") for task in state["plan"]]
+    assert len({*keys}) == 2
     assert state["plan"] == [
         {
             "id": 1,
@@ -65,6 +67,7 @@ async def test_a_plan_runs_and_its_results_are_joined(run: Any, ledger: Ledger) 
             "needs": [],
             "thought": "sums.",
             "round": 1,
+            "taint": "",
         },
         {
             "id": 2,
@@ -73,6 +76,7 @@ async def test_a_plan_runs_and_its_results_are_joined(run: Any, ledger: Ledger) 
             "needs": [1],
             "thought": "",
             "round": 1,
+            "taint": "",
         },
     ]
     two = state["outcomes"]["2"]
@@ -188,6 +192,7 @@ async def test_a_plan_without_a_task_that_compiles_is_planned_again(
     graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
     state = await run(graph, ask())
     assert "no tool 'ad'; did you mean 'add'?" in planner.prompts[1]
+    del state["plan"][0]["key"]
     assert state["plan"][0] == {
         "id": 1,
         "tool": "ad",

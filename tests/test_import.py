@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import json, sys, threading, time
 done = []
@@ -24,6 +26,7 @@ print(json.dumps({"seconds": seconds, "done": done, "threads": threads}))
 """
 
 
+@pytest.mark.slow
 def test_importing_does_nothing() -> None:
     output = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True

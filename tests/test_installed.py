@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.links import unlinked
 from tests.support.packages import FOLDERS, ROOT, clean, tracked
 
 OWN_FILES = {
@@ -86,6 +87,7 @@ def test_the_command_is_installed_with_it(installed: Path) -> None:
     assert "llm-compiler" in ran.stdout
 
 
+@pytest.mark.slow
 def test_in_the_checkout_agent_is_the_same_package() -> None:
     subprocess.run([sys.executable, "-c", IN_CHECKOUT], cwd=ROOT, check=True, timeout=60)
 
@@ -98,3 +100,20 @@ def test_a_wheel_has_every_file_of_the_folders_under_one_name(wheel: Path) -> No
     names = {f"llm_compiler/{path.removeprefix('agent/')}" for path in files}
     assert not names - inside
     assert {name.split("/")[0] for name in inside if ".dist-info" not in name} == {"llm_compiler"}
+
+
+def test_a_file_without_its_link_is_found(tmp_path: Path) -> None:
+    checkout, home = tmp_path / "checkout", tmp_path / "site" / "llm_compiler"
+    for file in ("agent/graph.py", "tools/search.py", "prompts/planner.md"):
+        (checkout / file).parent.mkdir(parents=True)
+        (checkout / file).write_text("")
+    assert len([*unlinked(checkout, None)]) == 3
+    for link, file in (("graph.py", "agent/graph.py"), ("tools/search.py", "tools/search.py")):
+        (home / link).parent.mkdir(parents=True)
+        (home / link).hardlink_to(checkout / file)
+    (home / "prompts").symlink_to(checkout / "prompts")
+    assert [*unlinked(checkout, home)] == []
+    (checkout / "agent" / "new.py").write_text("")
+    (home / "graph.py").unlink()
+    (home / "graph.py").write_text("a copy")
+    assert sorted(map(str, unlinked(checkout, home))) == ["agent/graph.py", "agent/new.py"]

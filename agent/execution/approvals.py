@@ -1,23 +1,28 @@
 """Asks a person about calls, in the standard shape of LangGraph's human-in-the-loop requests."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from langgraph.types import interrupt
-
-from llm_compiler.errors import PlanError
+from llm_compiler.errors import PlanError, ToolError
+from llm_compiler.execution.journal import Asked
+from llm_compiler.execution.jsonable import as_data
+from llm_compiler.language.task import DEEPEST
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.facts import Ask, Decision, Launch
+from llm_compiler.text import clean, shortened
 
 _DECISIONS = ("approve", "edit", "reject")
 
 
-def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
-    """Stop the run until a person has decided on all the calls; return the decisions.
+def request_of(ask: Ask, tools: Toolbox) -> Asked:
+    """The question to a person about calls.
 
-    Asked about are the calls of tools in `approve`, and those of tools with `destructiveHint`
-    that the result of one with `openWorldHint` reaches, of this turn or an earlier one; the
-    description says so.
+    Asked about are the calls of tools in `approve`, and those of tools that write and that the
+    result of one with `openWorldHint` reaches, of this turn or an earlier one, unless they are in
+    `trusted_writes`; the description says so.
 
     The request is `{action_requests: [{name, args, description}], review_configs: [{action_name,
     allowed_decisions}]}`; the run is resumed with `{decisions: [...]}` in the same order, each
@@ -39,11 +44,27 @@ def ask_person(ask: Ask, tools: Toolbox) -> tuple[Decision, ...]:
             for name in dict.fromkeys(call.tool for call in ask.calls)
         ],
     }
-    while True:
-        try:
-            return _decisions(ask, interrupt(request), tools)
-        except PlanError as error:
-            request = {**request, "error": str(error)}
+    calls = [{"id": it.id, "tool": it.tool, "args": dict(it.args)} for it in ask.calls]
+    return Asked(request, calls=calls)
+
+
+def refused(asked: Asked, error: PlanError) -> Asked:
+    """The same question, which says what was wrong with the answer."""
+    return replace(asked, value={**asked.value, "error": str(error)})
+
+
+def decisions_of(asked: Asked, answer: Any, tools: Toolbox) -> tuple[Decision, ...]:
+    """What a person decided, bound to the calls that the question was about.
+
+    Raises:
+        PlanError: the answer is none, or an edit gives a tool what it does not take.
+    """
+    decisions = answer.get("decisions") if isinstance(answer, Mapping) else None
+    if not isinstance(decisions, Sequence) or len(decisions) != len(asked.calls):
+        count = len(asked.calls)
+        raise PlanError(f"resume with {{'decisions': [...]}}, one for each of the {count} calls")
+    decided = zip(asked.calls, decisions, strict=True)
+    return tuple(_decision(call, decision, tools) for call, decision in decided)
 
 
 def reject_all(ask: Ask, why: str) -> tuple[Decision, ...]:
@@ -55,33 +76,50 @@ def _description(call: Launch, ask: Ask, tools: Toolbox) -> str:
     described = f"Task {call.id}: {tools[call.tool].summary}"
     if (why := ask.why.get(call.id)) is None:
         return described
-    return f"{described} (asked because the tool is destructive and {why})"
+    return f"{described} (asked because it writes and {why})"
 
 
-def _decisions(ask: Ask, answer: Any, tools: Toolbox) -> tuple[Decision, ...]:
-    decisions = answer.get("decisions") if isinstance(answer, Mapping) else None
-    if not isinstance(decisions, Sequence) or len(decisions) != len(ask.calls):
-        count = len(ask.calls)
-        raise PlanError(f"resume with {{'decisions': [...]}}, one for each of the {count} calls")
-    decided = zip(ask.calls, decisions, strict=True)
-    return tuple(_decision(call, decision, tools) for call, decision in decided)
-
-
-def _decision(call: Launch, decision: Any, tools: Toolbox) -> Decision:
+def _decision(call: Mapping[str, Any], decision: Any, tools: Toolbox) -> Decision:
+    id, tool = call["id"], call["tool"]
+    bound = partial(Decision, id, asked=(tool, call["args"]))
     given = decision if isinstance(decision, Mapping) else {"type": decision}
     match given.get("type"):
         case "approve":
-            return Decision(call.id)
+            return bound()
         case "reject":
-            return Decision(call.id, rejected=str(given.get("message") or "a person rejected it"))
+            return bound(rejected=_reason(given.get("message")))
         case "edit":
             action = given.get("edited_action")
             args = action.get("args") if isinstance(action, Mapping) else None
             if not isinstance(action, Mapping) or not isinstance(args, Mapping):
                 raise PlanError("an edit is {'edited_action': {'name': …, 'args': {…}}}")
-            if action.get("name", call.tool) != call.tool:
-                raise PlanError(f"an edit keeps the tool {call.tool!r}; reject it instead")
-            tools[call.tool].check(args)
-            return Decision(call.id, args=args)
+            if action.get("name", tool) != tool:
+                raise PlanError(f"an edit keeps the tool {tool!r}; reject it instead")
+            args = _as_json(args)
+            if tool in tools:  # else the call fails: its tool is gone
+                tools[tool].check(args)
+            return bound(args=args)
         case kind:
-            raise PlanError(f"the decision {kind!r} is none of {', '.join(_DECISIONS)}")
+            shown = shortened(repr(kind), 60)
+            raise PlanError(f"the decision {shown} is none of {', '.join(_DECISIONS)}")
+
+
+def _reason(message: Any) -> str:
+    return clean(str(message or "a person rejected it"))
+
+
+def _as_json(args: Mapping[Any, Any]) -> dict[str, Any]:
+    """Edited arguments as JSON data, which a call is journaled with.
+
+    Raises:
+        PlanError: they hold what JSON cannot say, or are nested too deeply.
+    """
+    why = f"more than {DEEPEST} levels"
+    try:
+        json.dumps(args, allow_nan=False)
+        plain: dict[str, Any] = as_data(args)
+    except (TypeError, ValueError, RecursionError, ToolError) as error:
+        if isinstance(error, TypeError | ValueError):
+            why = shortened(str(error), 100)
+        raise PlanError(f"the edited arguments are no JSON data ({why}); send others") from error
+    return plain

@@ -19,6 +19,7 @@ from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.language.task import Outcome
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.observability.spans import tool_call
@@ -60,7 +61,7 @@ class Executor:
         self,
         launch: Launch,
         config: RunnableConfig,
-        before_destructive: Callable[[Launch], Awaitable[None]] | None = None,
+        claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None,
         give_up: Callable[[Returned], None] | None = None,
     ) -> Returned:
         """Run a launched call to its end.
@@ -70,7 +71,8 @@ class Executor:
         Args:
             launch: The call.
             config: The config for its tool.
-            before_destructive: Awaited before a destructive call starts.
+            claim: Awaited before a destructive call starts. If another run has started it, the
+                call does not start, and the outcome that `claim` returns is its outcome.
             give_up: Called with the outcome if the call does not end after its timeout, because
                 its tool ignores the cancellation. The caller abandons the call.
         """
@@ -94,8 +96,9 @@ class Executor:
         value, error = None, None
         with tool_call(launch.id, launch.tool) as observed:
             try:
-                if before_destructive is not None and tool.destructive:
-                    await before_destructive(launch)
+                stands = await claim(launch) if claim is not None and tool.destructive else None
+                if stands is not None:
+                    return Returned.again(launch.call, stands)
                 value = await self._tried(attempt, self.retries if tool.retried else 0)
             except GraphBubbleUp as raised:
                 if self.can_ask or not isinstance(raised, GraphInterrupt):

@@ -38,8 +38,12 @@ class TaskFetchingUnit:
         self.asking: Ask | None = None
         """The calls that wait for a person's decision."""
         self.closed = False
-        self.before_destructive: Callable[[Launch], Awaitable[None]] | None = None
-        """Awaited before a destructive call begins; if it raises, the call does not."""
+        self.claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None
+        """Awaited before a destructive call begins; one that another run began does not."""
+        self.interrupted: list[int] = []
+        """The tasks in whose calls a graph interrupted: they will begin again."""
+        self.on_settled: Callable[[Outcome], None] = lambda outcome: None
+        """Told of each task that ends in this run."""
         self._executor = executor
         self._events = events
         self._config = config
@@ -48,10 +52,6 @@ class TaskFetchingUnit:
         self._ending: set[asyncio.Task[Returned]] = set()
         self._stopped = asyncio.Event()
         self._broken: BaseException | None = None
-        self._waiting: dict[int, asyncio.Future[Outcome]] = {}
-        self._known: dict[int, Outcome] = {}
-        self._recalled = 0
-        """Calls that are about to return what they are known to."""
         self._questions: dict[int, tuple[Launch, Asking, Question]] = {}
         """The calls that have asked, and have to run again with the answer."""
         self._answers: dict[int, list[Any]] = {}
@@ -69,8 +69,7 @@ class TaskFetchingUnit:
                     self._cancel(call)
                 case Settle(outcome):
                     self._events.task_finished(outcome)
-                    if outcome.id in self._waiting:
-                        self._waiting.pop(outcome.id).set_result(outcome)
+                    self.on_settled(outcome)
                 case Ask():
                     self.asking = order
                     self._stopped.set()
@@ -82,11 +81,6 @@ class TaskFetchingUnit:
         own = {key: value for key, value in config.items() if key not in inherited}
         self._config = cast(RunnableConfig, {**self._config, **own})
         self._context = contextvars.copy_context()
-
-    def recall(self, outcomes: dict[int, Outcome]) -> None:
-        """Take results from the journal: their calls are not run again."""
-        ended = ("ok", "failed")
-        self._known |= {id: it for id, it in outcomes.items() if it.status in ended and it.attempts}
 
     def expire_in(self, seconds: float, deadline: float) -> None:
         """Tell the schedule after `seconds` that the turn's deadline has passed; 0 is at once."""
@@ -125,17 +119,13 @@ class TaskFetchingUnit:
             if self.asking is not None:
                 ask, self.asking = self.asking, None
                 return ask
-            if self._questions and self._idle:
+            if self._questions and not self._running:
                 return min((it for *_, it in self._questions.values()), key=lambda it: it.id)
 
-    def outcome_of(self, id: int) -> "asyncio.Future[Outcome]":
-        """A future for a task's outcome."""
-        future = asyncio.get_running_loop().create_future()
-        if id in self.schedule.outcomes:
-            future.set_result(self.schedule.outcomes[id])
-        else:
-            self._waiting[id] = future
-        return future
+    def fail(self, error: BaseException) -> None:
+        """Make the node that waits raise an error now, whatever still runs."""
+        self._broken = error
+        self._stopped.set()
 
     async def close(self) -> None:
         """Cancel the calls that still run, and wait until they have ended."""
@@ -144,32 +134,21 @@ class TaskFetchingUnit:
             self._deadline.cancel()
         for call in list(self._running):
             self._cancel(call)
-        for future in self._waiting.values():
-            future.cancel()
         if self._ending:
             # A tool that ignores its cancellation is not waited for longer than that.
             await asyncio.wait(self._ending, timeout=PATIENCE)
         self._stopped.set()
 
-    @property
-    def _idle(self) -> bool:
-        return not self._running and not self._recalled
-
     def _check(self) -> None:
         waits = self._broken is not None or self._questions
-        if self.schedule.finished or (waits and self._idle):
+        if self.schedule.finished or (waits and not self._running):
             self._stopped.set()
 
     def _expire(self, deadline: float) -> None:
-        self._hear(DeadlinePassed(deadline, tuple(self._known.values())))
+        self._hear(DeadlinePassed(deadline))
 
     def _launch(self, launch: Launch) -> None:
         if self._broken is not None:
-            return
-        loop = asyncio.get_running_loop()
-        if (known := self._known.get(launch.id)) is not None:
-            self._recalled += 1
-            loop.call_soon(self._recall, Returned.again(launch.call, known))
             return
         self._events.task_started(launch)
         asking = Asking(tuple(self._answers.get(launch.id, ())))
@@ -180,17 +159,13 @@ class TaskFetchingUnit:
             config = asking.into(config)
             if (around := context.get(var_child_runnable_config)) is not None:
                 context.run(var_child_runnable_config.set, asking.into(around))
-        task = loop.create_task(
-            self._executor.run(launch, config, self.before_destructive, self._give_up),
+        task = asyncio.get_running_loop().create_task(
+            self._executor.run(launch, config, self.claim, self._give_up),
             name=name,
             context=context,
         )
         self._running[launch.call] = task
         task.add_done_callback(lambda task: self._returned(launch, asking, task))
-
-    def _recall(self, returned: Returned) -> None:
-        self._recalled -= 1
-        self._hear(returned)
 
     def _returned(self, launch: Launch, asking: Asking, task: "asyncio.Task[Returned]") -> None:
         if self._running.pop(launch.call, None) is None:
@@ -204,6 +179,7 @@ class TaskFetchingUnit:
             self._questions[launch.call] = launch, asking, question
             self._check()
         else:
+            self.interrupted.append(launch.id)
             self._break(error)
 
     def _cancel(self, call: int) -> None:

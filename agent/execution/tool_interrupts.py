@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphInterrupt
-from langgraph.types import Interrupt, interrupt
+from langgraph.types import Interrupt
 
 from llm_compiler.langgraph_private import scratchpad_of, with_scratchpad
 
@@ -24,13 +24,6 @@ class Question:
     id: int
     value: Any
     schema: Any = None
-
-    def ask(self) -> Any:
-        """Stop the run until a person has answered; return the answer."""
-        return interrupt(self.value, response_schema=self.schema)
-
-    def data(self) -> dict[str, Any]:
-        return {"id": self.id, "value": self.value, "schema": self.schema}
 
 
 @dataclass

@@ -17,7 +17,7 @@ class Compiler:
     """Compiles the calls of one plan, one by one, as they are parsed.
 
     What does not compile becomes a `Refused` that says why. Whether references and needs lead
-    anywhere shows only with the whole plan: that is ruled in scheduling/.
+    anywhere shows only with the whole plan: that is ruled in `scheduling/task_graph.py`.
     """
 
     def __init__(self, tools: Toolbox, *, taken: Collection[int], max_tasks: int) -> None:
@@ -89,8 +89,11 @@ def is_answer(data: TaskData) -> bool:
     return data["tool"] == ANSWER and not did_not_compile(data)
 
 
-def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:
-    """Compile a task of the state, which a person may have edited."""
+def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task | Refused:
+    """Compile a task of the state, which a person may have edited.
+
+    One that has ended needs no tool: if it was not edited since, what it came to stands.
+    """
     id, thought = data["id"], data.get("thought", "")
     name, args = str(data.get("tool", "")), data.get("args") or {}
     text = data.get("text", "")
@@ -113,13 +116,14 @@ def compile_data(tools: Toolbox, data: TaskData) -> Task | Refused:
         if name == ANSWER:
             return Task(id, ANSWER, args, text=text)
         after = tuple(int(need) for need in data.get("needs") or ())
-        return made(tools, id, name, args, after, thought, text)
+        task = made(None if ended else tools, id, name, args, after, thought, text)
+        return replace(task, taint=data.get("taint"), asks=data.get("asks", False))
     except (PlanError, TypeError, ValueError) as error:
         return Refused(id, name, str(error), text or f"{id}. {name}({args})", thought)
 
 
 def made(
-    tools: Toolbox,
+    tools: Toolbox | None,
     id: int,
     tool: str,
     args: Mapping[str, Any],
@@ -127,12 +131,13 @@ def made(
     thought: str,
     text: str,
 ) -> Task:
-    """A task with its needs.
+    """A task with its needs; without `tools` it is not checked.
 
     Raises:
         PlanError: no such tool, or its schema refuses the arguments.
     """
-    tools.tool(tool).check_written(args)
+    if tools is not None:
+        tools.tool(tool).check_written(args)
     needs = dict.fromkeys(after, True)
     for reference in references(args):
         if reference.id == id and not reference.certain:

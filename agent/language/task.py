@@ -1,6 +1,6 @@
 """A plan's tasks and their outcomes, and their form in the state (plain JSON data)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,12 @@ class TaskData(TypedDict, total=False):
     text: str
     round: int
     """The round whose plan it is of, from 1."""
+    key: str
+    """The name of its call in the journal, which it keeps whatever a person makes of it."""
+    taint: str
+    """Which untrusted result its planner had read or reaches its arguments; empty if none."""
+    asks: bool
+    """Its tool was in `approve` when it was planned: a person must decide on its call."""
 
 
 class OutcomeData(TypedDict):
@@ -54,6 +60,10 @@ class Task:
     thought: str = ""
     text: str = ""
     """As the model wrote it."""
+    taint: str | None = None
+    """As stored; None for a task that is planned now."""
+    asks: bool = False
+    """As stored."""
 
     def data(self) -> TaskData:
         return TaskData(
@@ -129,50 +139,3 @@ def did_not_compile(data: TaskData) -> bool:
     Arguments beside the text are a person's, and take its place.
     """
     return bool(data.get("text")) and not data.get("args")
-
-
-def tidied(plan: Iterable[Mapping[str, Any]], round: int) -> list[TaskData]:
-    """The tasks of a plan that a person may have edited, whole and in id order.
-
-    What is missing gets its empty value, and what has no id of its own one behind all others. A
-    task without a round is of the current one, `round`.
-    """
-    tasks: dict[int, TaskData] = {}
-    without: list[Mapping[str, Any]] = []
-    for data in plan:
-        id = _whole(data.get("id"))
-        if id is None or id in tasks:
-            without.append(data)
-        else:
-            tasks[id] = _tidy(data, id, round)
-    for data in without:
-        id = max(tasks, default=0) + 1
-        tasks[id] = _tidy(data, id, round)
-        tasks[id]["text"] = f"{data.get('id')}. {data.get('tool')}(…)"
-        tasks[id]["args"] = {}
-    return [tasks[id] for id in sorted(tasks)]
-
-
-def _tidy(data: Mapping[str, Any], id: int, round: int) -> TaskData:
-    args = data.get("args")
-    needs = [_whole(need) for need in data.get("needs") or ()]
-    task = TaskData(
-        id=id,
-        tool=str(data.get("tool") or ""),
-        args=dict(args) if isinstance(args, Mapping) else {},
-        needs=[need for need in needs if need is not None],
-        thought=str(data.get("thought") or ""),
-        round=min(_whole(data.get("round")) or round, round),
-    )
-    if text := data.get("text"):
-        task["text"] = str(text)
-    return task
-
-
-def _whole(value: Any) -> int | None:
-    """An id or a round as a whole number from 1; a form sends it as a text."""
-    try:
-        id = int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return id if 0 < id < 10**9 else None

@@ -181,7 +181,7 @@ def _variadic(tool: BaseTool) -> set[str]:
 
 def _rules(tool: BaseTool) -> ToolRules:
     hints = tool.metadata or {}
-    destructive = bool(hints.get("destructiveHint"))
+    writes = bool(hints.get("destructiveHint")) or hints.get("readOnlyHint") is False
     limits = {}
     if "max_parallel" in hints:
         most = hints["max_parallel"]
@@ -191,9 +191,9 @@ def _rules(tool: BaseTool) -> ToolRules:
     if "exclusive" in hints:
         limits[f"exclusive {hints['exclusive']}"] = 1
     return ToolRules(
-        early_start=not destructive,
-        shared=not destructive,
-        guarded=destructive,
+        early_start=not writes,
+        shared=not writes,
+        guarded=writes,
         untrusted=bool(hints.get("openWorldHint")),
         limits=limits,
     )

@@ -19,3 +19,7 @@ class ToolRules:
     """Its results are not trusted."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """The most calls at once, by the name of the limit."""
+
+
+ABSENT = ToolRules(early_start=False, shared=False, guarded=True, untrusted=True)
+"""The rules of a tool that is absent: the worst is assumed."""

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.parser import ANSWER, JOIN
 from llm_compiler.language.tool import Tool, nearest
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.tool_rules import ABSENT, ToolRules
 
 Absent = Callable[[str], str | None]
 """The reason why a tool with this name is absent, if it may exist."""
@@ -56,19 +56,34 @@ class Toolbox(Mapping[str, Tool]):
         """These tools and those of another toolbox; no two have the same name."""
         return Toolbox([*self.values(), *other.values()], absent)
 
-    def offered(self, allow: Collection[str] | None, approve: Collection[str]) -> "Toolbox":
-        """The tools of one run: those allowed; calls of those in `approve` need a person.
+    def offered(
+        self,
+        allow: Collection[str] | None,
+        approve: Collection[str],
+        trusted_writes: Collection[str] = (),
+    ) -> "Toolbox":
+        """The tools of one run.
+
+        Args:
+            allow: The names of the tools offered; None means all.
+            approve: The tools whose calls need a person.
+            trusted_writes: The tools that untrusted results may reach without a person.
 
         Raises:
             SetupError: no tool has one of the names, nor is a tool with that name merely absent.
         """
-        for name in (*(allow or ()), *approve):
-            if name not in self and self._absent(name) is None:
-                raise SetupError(f"no tool {name!r}; {nearest(name, self)}")
-        if allow is None and not approve:
+        for setting, names in (
+            ("allow", allow or ()),
+            ("approve", approve),
+            ("trusted_writes", trusted_writes),
+        ):
+            for name in names:
+                if name not in self and self._absent(name) is None:
+                    raise SetupError(f"{setting}: no tool {name!r}; {nearest(name, self)}")
+        if allow is None and not approve and not trusted_writes:
             return self
         tools = (
-            _asking(tool) if tool.name in approve else tool
+            _ruled(tool, asks=tool.name in approve, trusted=tool.name in trusted_writes)
             for tool in self.values()
             if allow is None or tool.name in allow
         )
@@ -84,12 +99,18 @@ class Toolbox(Mapping[str, Tool]):
     # The toolbox as the scheduling rules see it (`llm_compiler.scheduling.facts.Tools`).
 
     def rules(self, tool: str) -> ToolRules:
-        return self._tools[tool].rules
+        return self._tools[tool].rules if tool in self._tools else ABSENT
 
     def check(self, tool: str, args: Mapping[str, Any]) -> str:
         checked = to_jsonable_python(self.tool(tool).check(args), serialize_unknown=True)
         return f"{tool} {json.dumps(checked, sort_keys=True)}"
 
 
-def _asking(tool: Tool) -> Tool:
-    return replace(tool, rules=replace(tool.rules, early_start=False, asks=True))
+def _ruled(tool: Tool, *, asks: bool, trusted: bool) -> Tool:
+    """A tool as the settings of a run have it."""
+    rules = tool.rules
+    if asks:
+        rules = replace(rules, early_start=False, asks=True)
+    if trusted:
+        rules = replace(rules, guarded=False)
+    return replace(tool, rules=rules)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from langchain_core.language_models import BaseChatModel
@@ -22,7 +22,7 @@ from llm_compiler.models.providers import Role, chosen, open_model
 from llm_compiler.models.reader import Reader
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.resources import Round, RunResources, without_resources
-from llm_compiler.scheduling.facts import Planned
+from llm_compiler.scheduling.facts import Planned, Prior
 from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.tools import Resources
 
@@ -46,7 +46,7 @@ class Setup:
     async def tools(self, context: Context, seconds_left: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that are there in the seconds left."""
         tools = await with_mcp(self.toolbox, seconds_left)
-        return tools.offered(context.allow, context.approve)
+        return tools.offered(context.allow, context.approve, context.trusted_writes)
 
 
 async def open_round(
@@ -56,7 +56,7 @@ async def open_round(
     number: int,
     *,
     early_start: bool,
-    untrusted_conversation: bool,
+    read_untrusted: bool,
     asked: str | None = None,
 ) -> Round:
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
@@ -80,7 +80,7 @@ async def open_round(
             tools,
             max_parallel=context.max_parallel,
             early_start=early_start,
-            untrusted_conversation=untrusted_conversation,
+            read_untrusted=read_untrusted,
         ),
         Executor(
             tools,
@@ -109,26 +109,42 @@ def call_config(config: RunnableConfig, resources: Resources) -> RunnableConfig:
 
 
 def load(
-    round: Round, plan: list[TaskData], outcomes: Mapping[str, OutcomeData], *, announce: bool
+    round: Round,
+    plan: list[TaskData],
+    outcomes: Mapping[str, OutcomeData],
+    journaled: Mapping[str, Sequence[Prior]] | None = None,
+    *,
+    announce: bool,
 ) -> None:
-    """Plan the tasks of the state again: those with an outcome settle at once if not edited."""
+    """Plan the tasks of the state again: those that have ended settle at once if not edited.
+
+    Args:
+        round: The round.
+        plan: The tasks, of all rounds.
+        outcomes: Those of the state.
+        journaled: How calls ended that the state does not tell of yet, by their tasks' keys.
+        announce: Whether tasks that have not ended are events.
+    """
     tasks_left = round.context.max_tasks
     for data in plan:
         if is_answer(data):
             continue
         before = outcomes.get(str(data["id"]))
-        prior = Outcome.of(before) if before else None
+        found = (journaled or {}).get(data["key"], ())
+        priors = [prior for prior in found if prior.outcome.id == data["id"]]
+        if before is not None:
+            priors.append(Prior.of(Outcome.of(before)))
         refused = None
-        if prior is None:
+        if not priors:
             tasks_left -= 1
             refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
         elif did_not_compile(data):
-            refused = prior.error or ""
+            refused = priors[-1].outcome.error or ""
         if refused is None:
-            task = compile_data(round.tools, data)
+            task = compile_data(round.tools, data, ended=bool(priors))
         else:
             text, thought = data.get("text", ""), data.get("thought", "")
             task = Refused(data["id"], data["tool"], refused, text, thought)
-        if prior is None and announce:
+        if not priors and announce:
             round.events.plan_task(task)
-        round.unit.tell(Planned(task, prior))
+        round.unit.tell(Planned(task, tuple(priors)))

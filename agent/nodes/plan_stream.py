@@ -1,10 +1,12 @@
 """A plan while it is being written: parses, compiles and passes it on, task by task."""
 
+import uuid
+
 from llm_compiler.language.compiler import Compiler
 from llm_compiler.language.parser import ANSWER, JOIN, Call, PlanParser
 from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
@@ -109,8 +111,14 @@ class PlanStream:
         if self._answer is not None:
             written.append(self._answer)
         written.sort(key=lambda task: task["id"])
+        mark, schedule = uuid.uuid4().hex[:8], self.round.unit.schedule
         for task in written:
             task["round"] = self.round.number
+            task["key"] = f"{mark}-{task['id']}"
+            if not did_not_compile(task) and task is not self._answer:
+                task["taint"] = schedule.taint_of(task["id"])
+                if schedule.asks(task["id"]):
+                    task["asks"] = True
         self.round.events.plan_end([task["id"] for task in written])
         return written
 

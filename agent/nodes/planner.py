@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime
 from llm_compiler.context import Context
 from llm_compiler.errors import ModelError
 from llm_compiler.execution.executor import warm_up
-from llm_compiler.language.task import OutcomeData, TaskData, tidied
+from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.open_round import Setup, load, open_round
@@ -51,7 +51,7 @@ class Planner:
             config,
             next_round(state),
             early_start=run.early_start,
-            untrusted_conversation=untrusted(conversation(state)),
+            read_untrusted=untrusted(state["messages"]),
             asked=before.asked,
         )
         warm_up(round.tools)
@@ -69,7 +69,7 @@ class Planner:
                 raise
             plan.expire(deadline)
         return {
-            "plan": [*before.plan, *plan.close()],
+            "plan": sorted([*before.plan, *plan.close()], key=lambda task: task["id"]),
             "outcomes": before.outcomes,
             "turn": asked_by(state),
             "round": round.number,
@@ -124,8 +124,7 @@ class _Before:
     def of(cls, state: State) -> "_Before":
         if begins_turn(state):
             return cls(asked=question(state))
-        plan = tidied(state.get("plan") or (), state.get("round", 1))
-        return cls(plan, state.get("outcomes") or {}, state.get("usage") or {})
+        return cls(state["plan"], state["outcomes"], state["usage"])
 
 
 def _with_examples(context: Context, model: Model) -> bool:

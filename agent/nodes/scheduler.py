@@ -1,35 +1,35 @@
 """The scheduler: takes over the task-fetching unit with its running calls, and waits for all.
 
-After a restart, or when a person edited the plan, it builds a unit from the plan in the state.
+After a restart, or when a person edited the plan, it builds a unit from the plan in the state and
+the turn's journal. What a person was asked before is asked again in the same order: LangGraph tells
+the answers of one node apart by their order alone.
 """
 
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
+from langgraph.types import interrupt
 
 from llm_compiler.context import Context
-from llm_compiler.execution.approvals import ask_person, reject_all
+from llm_compiler.errors import PlanError
+from llm_compiler.execution.approvals import decisions_of, refused, reject_all, request_of
 from llm_compiler.execution.executor import warm_up
-from llm_compiler.execution.journal import (
-    Entry,
-    Journal,
-    ended_at,
-    forked_from,
-)
-from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
+from llm_compiler.execution.journal import Asked, Journal
 from llm_compiler.execution.tool_interrupts import Question
-from llm_compiler.langgraph_private import checkpoint_of, checkpointer_of
 from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData, tidied
+from llm_compiler.language.task import Outcome, OutcomeData
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.round_messages import round_messages, untrusted
-from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import Round, RunResources
-from llm_compiler.scheduling.facts import Ask, Decided, Decision, Fact, PlanEnded, TakenOver
-from llm_compiler.state import State, conversation, spent
+from llm_compiler.run.turn_journal import journal_of
+from llm_compiler.scheduling.facts import Ask, Decided, Decision, PlanEnded, TakenOver
+from llm_compiler.state import State, spent
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
 
@@ -43,16 +43,21 @@ class Scheduler:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        state = {**state, "plan": tidied(state.get("plan") or (), state["round"])}
+        state = {**state, "plan": [task.copy() for task in state["plan"]]}
         before = state.get("outcomes") or {}
-        round = await self._take_over(state, config, runtime)
+        run = RunResources.of(config)
+        journal = journal_of(config, state, run)
+        try:
+            round = await self._take_over(state, config, runtime, journal)
+            # Of the rounds before, only what a person has edited runs again.
+            kept = {id for id, data in before.items() if _unchanged(round, data)}
+            plan = [task for task in state["plan"] if str(task["id"]) not in kept]
+            await _Running(round, journal, run).to_the_end()
+        finally:
+            await journal.close()
         schedule = round.unit.schedule
-        # Of the rounds before, only what a person has edited runs again.
-        kept = {id for id, data in before.items() if _unchanged(round, data)}
-        plan = [task for task in state["plan"] if str(task["id"]) not in kept]
-        await _run(round, plan, config)
         for task in plan:
-            if task["id"] in schedule.edited:
+            if task["id"] in schedule.records and schedule.planned_args(task["id"]) is not None:
                 # The plan says what ran: what a person makes of it later is an edit of that.
                 task["args"] = literal(dict(schedule.outcomes[task["id"]].args))
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
@@ -69,41 +74,37 @@ class Scheduler:
             "outcomes": dict(sorted(outcomes.items(), key=lambda entry: int(entry[0]))),
             "usage": usage,
             "messages": round_messages(
-                plan, outcomes, round.context.max_result_chars, untrusted=_untrusted(round)
+                plan,
+                outcomes,
+                round.context.max_result_chars,
+                untrusted={id for id in schedule.records if schedule.is_untrusted(id)},
             ),
         }
 
     async def _take_over(
-        self, state: State, config: RunnableConfig, runtime: Runtime[Context]
+        self,
+        state: State,
+        config: RunnableConfig,
+        runtime: Runtime[Context],
+        journal: Journal,
     ) -> Round:
         run = RunResources.of(config)
         if run.round is not None and not run.round.unit.closed:
             run.round.unit.adopt(config)
             return run.round
+        await journal.read()
         round = await open_round(
             self._setup,
             runtime,
             config,
             state["round"],
             early_start=False,
-            untrusted_conversation=untrusted(conversation(state)),
+            read_untrusted=untrusted(state["messages"]),
         )
         warm_up(round.tools)
-        outcomes = state.get("outcomes") or {}
-        if (saver := checkpointer_of(config)) is not None:
-            # What ran before a person edited the plan, or went back to it.
-            outcomes = {
-                **await forked_from(saver, checkpoint_of(config), run.addressed),
-                **outcomes,
-            }
-        load(round, state["plan"], outcomes, announce=True)
+        load(round, state["plan"], state.get("outcomes") or {}, journal.ended(), announce=True)
         round.unit.tell(PlanEnded())
         return round
-
-
-def _untrusted(round: Round) -> set[str]:
-    """The names of the tools for whose results nobody vouches."""
-    return {name for name, tool in round.tools.items() if tool.rules.untrusted}
 
 
 def _unchanged(round: Round, data: OutcomeData) -> bool:
@@ -111,55 +112,74 @@ def _unchanged(round: Round, data: OutcomeData) -> bool:
     return data["tool"] == ANSWER or (outcome is not None and outcome == Outcome.of(data))
 
 
-async def _run(round: Round, plan: list[TaskData], config: RunnableConfig) -> None:
-    """Let everything run, and ask a person where one is needed."""
-    unit, run = round.unit, RunResources.of(config)
-    journal = Journal(unit, config, run.clock.source)
-    unit.before_destructive = journal.confirm
-    unfinished = [task["id"] for task in plan if task["id"] in unit.schedule.tasks]
-    saver = checkpointer_of(config)
-    if saver is not None and run.addressed is not None:
-        unit.recall(await ended_at(saver, checkpoint_of(config)))
-    fact: Fact = TakenOver()
-    while True:
-        await journal.open(_entries(round, unfinished))
-        if not journal.replaying:
-            run.clock.count_on(journal.seconds)
-            run.watch_deadline()
-        unit.tell(fact)
-        match await _next_stop(unit, journal, run.clock):
-            case None:
-                return
-            case Question() as question:
-                unit.answer(question.id, question.ask())
-                fact = TakenOver()
-            case Ask() as ask:
-                fact = Decided(_decide(ask, round, journal))
-        unfinished = [id for id in unfinished if id not in unit.schedule.outcomes]
+@dataclass(frozen=True)
+class _Running:
+    """A round whose calls run, and whose person is asked, until all has ended."""
+
+    round: Round
+    journal: Journal
+    run: RunResources
+
+    async def to_the_end(self) -> None:
+        """Let everything run, and ask a person where one is needed."""
+        unit, schedule = self.round.unit, self.round.unit.schedule
+        unit.claim = lambda launch: self.journal.claim(launch, schedule.planned_args(launch.id))
+        unit.on_settled = self._record
+        for outcome in schedule.outcomes.values():  # what ended while the plan was written
+            self._record(outcome)
+        await self._ask_again()
+        self.run.clock.count_on(self.journal.seconds)
+        self.run.watch_deadline()
+        unit.tell(TakenOver())
+        while (stop := await self._stopped()) is not None:
+            if isinstance(stop, Ask):
+                unit.tell(Decided(await self._decisions(stop)))
+            else:
+                asked = Asked(stop.value, stop.schema, task=stop.id)
+                await self.journal.ask(asked, self.run.clock.seconds())
+                unit.answer(stop.id, _answer(asked))
+        await self.journal.flush()
+
+    def _record(self, outcome: Outcome) -> None:
+        self.journal.record(outcome, self.round.unit.schedule.planned_args(outcome.id))
+
+    async def _stopped(self) -> Ask | Question | None:
+        try:
+            return await self.round.unit.stopped()
+        except GraphBubbleUp:  # a graph inside a tool interrupts
+            for id in self.round.unit.interrupted:
+                await self.journal.release(id)
+            await self.journal.stop(self.run.clock.seconds())
+            raise
+
+    async def _ask_again(self) -> None:
+        """Ask what was asked before; what is answered by now does not stop the run."""
+        asked = self.journal.asked
+        for this, following in zip_longest(asked, asked[1:]):
+            if this.task is not None:
+                self.round.unit.answer(this.task, _answer(this))
+            elif following is not None and following.calls == this.calls:
+                _answer(this)  # it was refused, and asked for again
+            else:
+                self.round.unit.tell(Decided(await self._decided(this)))
+
+    async def _decisions(self, ask: Ask) -> tuple[Decision, ...]:
+        if not self.journal.lasting:
+            return reject_all(ask, _NO_CHECKPOINTER)
+        asked = request_of(ask, self.round.tools)
+        await self.journal.ask(asked, self.run.clock.seconds())
+        return await self._decided(asked)
+
+    async def _decided(self, asked: Asked) -> tuple[Decision, ...]:
+        """Stop the run until a person has decided on all the calls."""
+        while True:
+            try:
+                return decisions_of(asked, _answer(asked), self.round.tools)
+            except PlanError as error:
+                asked = refused(asked, error)
+                await self.journal.ask(asked, self.run.clock.seconds())
 
 
-async def _next_stop(
-    unit: TaskFetchingUnit, journal: Journal, clock: TurnClock
-) -> Ask | Question | None:
-    """Wait until all has run or a person is needed; either way the journal is up to date."""
-    try:
-        stop = await unit.stopped()
-    except Exception:
-        # A graph inside a tool interrupts: LangGraph would wait for what has not ended.
-        await journal.pause(clock.seconds())
-        raise
-    question = stop if isinstance(stop, Question) else None
-    await journal.pause(clock.seconds(), asked=isinstance(stop, Ask), question=question)
-    return stop
-
-
-def _entries(round: Round, ids: list[int]) -> list[Entry]:
-    """The calls to journal, in plan order."""
-    tools = {id: round.tools.get(round.unit.schedule.tasks[id].tool) for id in ids}
-    return [Entry(id, it.name, it.destructive) for id, it in tools.items() if it is not None]
-
-
-def _decide(ask: Ask, round: Round, journal: Journal) -> tuple[Decision, ...]:
-    if journal.lasting:
-        return ask_person(ask, round.tools)
-    return reject_all(ask, _NO_CHECKPOINTER)
+def _answer(asked: Asked) -> Any:
+    """Stop the run until a person has answered."""
+    return interrupt(asked.value, response_schema=asked.schema)

@@ -1,4 +1,4 @@
-"""What every node does in addition to its own work: counts the turn's seconds, and is traced."""
+"""What every node does in addition to its own work: repairs the state, and is timed and traced."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,26 +8,34 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.run.resources import RunResources
+from llm_compiler.run.stored_state import mended, repairs
 from llm_compiler.state import State, begins_turn, next_round
 
 Node = Callable[[State, RunnableConfig, Runtime[Context]], Awaitable[dict[str, Any]]]
 
 
 def timed(name: str, node: Node) -> Any:
-    """`node`, traced, and with the turn's seconds in the state counted on from where they were."""
+    """`node`, traced and timed: the turn's seconds in the state are counted on from, and written.
+
+    Repairs of the state are written too, so that it stays valid when the turn has ended.
+    """
 
     async def run_node(
         state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        run, number = RunResources.of(config), state.get("round") or 0
-        run.clock.count_on(state.get("seconds") or 0.0)
+        run = RunResources.of(config)
+        stored, state = state, mended(state, run.state)
+        number = state["round"]
+        run.clock.count_on(state["seconds"])
         if name == "planner":
             number = next_round(state)
             if begins_turn(state):
                 run.clock.restart()
-        with run.span.node(name, number):
+        with run.node(), run.span.node(name, number):
             update = await node(state, config, runtime)
-        run.span.passed(name, {**state, **update})
-        return {**update, "seconds": run.clock.seconds()}
+        update = {**repairs(stored, state), **update, "seconds": run.clock.seconds()}
+        run.state = after = {**state, **update}
+        run.span.passed(name, after)
+        return update
 
     return run_node

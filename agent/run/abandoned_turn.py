@@ -7,7 +7,7 @@ before its checkpoint was written.
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
@@ -15,10 +15,11 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
 from llm_compiler.context import Context
-from llm_compiler.execution.journal import forked_from, recorded_at
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData, tidied
+from llm_compiler.execution.journal import Journal
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData
 from llm_compiler.round_messages import LEFT, round_messages
-from llm_compiler.state import State
+from llm_compiler.run.stored_state import mended, repairs
+from llm_compiler.run.turn_journal import records_of
 
 _NODES = ("planner", "scheduler", "joiner")
 _WHY = "it had not ended when another message came"
@@ -37,30 +38,38 @@ async def close_abandoned_turn(
     before = (snapshot.metadata or {}).get("run_id")
     # Not `next`: a node that has ended, but whose checkpoint is not written, is not in it.
     node = next((task for task in snapshot.tasks if task.name in _NODES), None)
+    gone_back = "checkpoint_id" in config["configurable"]
     if node is None or (run and run == before):
         # It has ended; or a server begins the same run again, and it goes on.
+        if node is None and not gone_back and snapshot.values.get("feedback") is not None:
+            # A client asked for a replan behind the end, which the message would be taken for.
+            await graph.aupdate_state(snapshot.config, {"feedback": None}, as_node="joiner")
         return config
     # What the node gave back. A checkpoint that is gone back to stands as it was before.
-    gone_back = "checkpoint_id" in config["configurable"]
     written: dict[str, Any] = {**(({} if gone_back else node.result) or {})}
     messages: list[AnyMessage] = written.pop("messages", [])
     answered = node.name == "joiner" and bool(messages)
-    state = cast(State, {**snapshot.values, **written})
-    outcomes = state.get("outcomes") or {}
+    stored = {**snapshot.values, **written}
+    state = mended(stored)
+    outcomes = state["outcomes"]
     if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
-        tasks = tidied(state["plan"], state["round"])
-        plan = [task for task in tasks if str(task["id"]) not in outcomes]
-        found = {
-            **await forked_from(saver, snapshot.config, None),
-            **await recorded_at(saver, snapshot.config),
+        plan = [task for task in state["plan"] if str(task["id"]) not in outcomes]
+        journal = Journal(records_of(saver, snapshot.config, state))
+        await journal.read()
+        found = journal.ended()
+        ended = {
+            str(task["id"]): found[task["key"]][-1].outcome.data()
+            if task["key"] in found
+            else _skipped(task)
+            for task in plan
         }
-        ended = {str(task["id"]): found.get(str(task["id"])) or _skipped(task) for task in plan}
         given = Context(**context) if isinstance(context, Mapping) else Context.of(context)
         messages = round_messages(plan, ended, given.max_result_chars)
         outcomes = {**outcomes, **ended}
     if not answered:
         messages = [*messages, AIMessage(LEFT)]
-    values = {**written, "messages": messages, "outcomes": outcomes, "feedback": None}
+    repaired = {**written, **repairs(stored, state)}
+    values = {**repaired, "messages": messages, "outcomes": outcomes, "feedback": None}
     # Not the run's own config: with its id, which a server puts in both places, the run would take
     # the turn for its own, and its message for the one that the turn began with.
     configurable = {**config["configurable"], **snapshot.config["configurable"]}

@@ -6,53 +6,56 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+WRAPPED = "wrapped_saver"
+"""The attribute of a wrapper that holds what it wraps."""
+
 
 class ThreadedSaver(BaseCheckpointSaver[Any]):
     """A face for a saver that has sync methods only, such as `SqliteSaver`."""
 
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
         super().__init__(serde=saver.serde)
-        self._saver = saver
+        self.wrapped_saver = saver
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._saver, name)
+        return getattr(self.wrapped_saver, name)
 
     def get_next_version(self, current: Any, channel: None) -> Any:
-        return self._saver.get_next_version(current, channel)
+        return self.wrapped_saver.get_next_version(current, channel)
 
     def get_tuple(self, *args: Any, **kwargs: Any) -> Any:
-        return self._saver.get_tuple(*args, **kwargs)
+        return self.wrapped_saver.get_tuple(*args, **kwargs)
 
     def list(self, *args: Any, **kwargs: Any) -> Any:
-        return self._saver.list(*args, **kwargs)
+        return self.wrapped_saver.list(*args, **kwargs)
 
     def put(self, *args: Any, **kwargs: Any) -> Any:
-        return self._saver.put(*args, **kwargs)
+        return self.wrapped_saver.put(*args, **kwargs)
 
     def put_writes(self, *args: Any, **kwargs: Any) -> Any:
-        return self._saver.put_writes(*args, **kwargs)
+        return self.wrapped_saver.put_writes(*args, **kwargs)
 
     def delete_thread(self, *args: Any, **kwargs: Any) -> Any:
-        return self._saver.delete_thread(*args, **kwargs)
+        return self.wrapped_saver.delete_thread(*args, **kwargs)
 
     def with_allowlist(self, extra_allowlist: Any) -> "ThreadedSaver":
-        return ThreadedSaver(self._saver.with_allowlist(extra_allowlist))
+        return ThreadedSaver(self.wrapped_saver.with_allowlist(extra_allowlist))
 
     async def aget_tuple(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self._saver.get_tuple, *args, **kwargs)
+        return await asyncio.to_thread(self.wrapped_saver.get_tuple, *args, **kwargs)
 
     async def alist(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        for found in await asyncio.to_thread(lambda: [*self._saver.list(*args, **kwargs)]):
+        for found in await asyncio.to_thread(lambda: [*self.wrapped_saver.list(*args, **kwargs)]):
             yield found
 
     async def aput(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self._saver.put, *args, **kwargs)
+        return await asyncio.to_thread(self.wrapped_saver.put, *args, **kwargs)
 
     async def aput_writes(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self._saver.put_writes, *args, **kwargs)
+        return await asyncio.to_thread(self.wrapped_saver.put_writes, *args, **kwargs)
 
     async def adelete_thread(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self._saver.delete_thread, *args, **kwargs)
+        return await asyncio.to_thread(self.wrapped_saver.delete_thread, *args, **kwargs)
 
 
 def with_async(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
@@ -63,5 +66,7 @@ def with_async(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
 
 
 def behind(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
-    """The saver that a face is of, else `saver` itself."""
-    return saver._saver if isinstance(saver, ThreadedSaver) else saver
+    """The checkpointer that an application made, without what was wrapped around it."""
+    while (wrapped := getattr(saver, WRAPPED, None)) is not None:
+        saver = wrapped
+    return saver

@@ -25,6 +25,7 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
+from langgraph.types import StateUpdate
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.context import Context
@@ -35,6 +36,8 @@ from llm_compiler.run.abandoned_turn import close_abandoned_turn
 from llm_compiler.run.async_checkpointer import with_async
 from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import RunResources
+from llm_compiler.run.run_checkpointer import RunCheckpointer
+from llm_compiler.run.stored_state import check_input, check_updates
 from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
 from llm_compiler.run.turn_span import turn_span
 from llm_compiler.state import Input, InputState, State
@@ -79,6 +82,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         if outer is not None and outer.has_thread(thread):
             thread = None  # a tool's run in its own thread would wait for itself
         async with AsyncExitStack() as run:
+            check_input(saver, input)
             if thread is not None:
                 await run.enter_async_context(PlaceInQueue(thread, leave))
                 if isinstance(input, Mapping):
@@ -88,6 +92,15 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
             clock, early_start = TurnClock(self.clock), self._starts_early(options)
             resources = RunResources(span, clock, early_start, thread=thread, outer=outer)
             await run.enter_async_context(resources)
+            if isinstance(saver, BaseCheckpointSaver):
+                own = RunCheckpointer.of_run(
+                    saver,
+                    merge_configs(self.config, config),
+                    alone=thread is not None,
+                    ids=resources.stored if outer is None else outer.stored,
+                    on_taken=resources.take,
+                )
+                config = with_checkpointer(config, own)
             chunks = super().astream(input, resources.into(config), **options)
             await run.enter_async_context(aclosing(chunks))  # type: ignore[type-var]
             async for chunk in chunks:
@@ -99,14 +112,19 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         """As `astream`, which it runs on one long-lived loop thread, from any thread."""
         yield from sync_bridge.iterate(lambda: self.astream(input, config, **options))
 
-    def bulk_update_state(self, config: RunnableConfig, *args: Any, **options: Any) -> Any:
-        """As LangGraph's, which traces what is written."""
-        return super().bulk_update_state(with_tracer(config, self.config), *args, **options)
+    def bulk_update_state(
+        self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> RunnableConfig:
+        """As LangGraph's, which traces what is written. What cannot be stored is refused."""
+        check_updates(checkpointer_of(config, self.checkpointer), supersteps)
+        return super().bulk_update_state(with_tracer(config, self.config), supersteps)
 
-    async def abulk_update_state(self, config: RunnableConfig, *args: Any, **options: Any) -> Any:
-        """As LangGraph's, which traces what is written."""
-        config = with_tracer(config, self.config)
-        return await super().abulk_update_state(config, *args, **options)
+    async def abulk_update_state(
+        self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> RunnableConfig:
+        """As LangGraph's, which traces what is written. What cannot be stored is refused."""
+        check_updates(checkpointer_of(config, self.checkpointer), supersteps)
+        return await super().abulk_update_state(with_tracer(config, self.config), supersteps)
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """As LangGraph's, which knows its own attributes only."""

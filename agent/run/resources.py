@@ -4,7 +4,9 @@ LangGraph cancels nothing between nodes, so they travel in the run's config, and
 the run ends for any reason.
 """
 
-from collections.abc import Hashable
+import asyncio
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
 from llm_compiler.context import Context
+from llm_compiler.errors import ThreadTakenError
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.langgraph_private import RESERVED
@@ -52,14 +55,17 @@ class RunResources:
     """The thread that the run has to itself, if it has one (thread_queue.py)."""
     outer: "RunResources | None" = None
     """Those of the run whose tool began this one."""
-    addressed: str | None = None
-    """The id of the checkpoint that the run was told to begin from."""
+    state: Mapping[str, Any] | None = None
+    """The state as its last node left it; what differs from it, somebody else wrote."""
+    stored: set[str] = field(default_factory=set)
+    """The ids of the checkpoints that the run has stored, and those that its tools began."""
+    taken: ThreadTakenError | None = None
+    """Why the run ends, if another process has gone on with its thread."""
+    _node: "asyncio.Task[Any] | None" = None
 
     def into(self, config: RunnableConfig) -> RunnableConfig:
         """The config with these resources in it."""
-        configurable = config.get("configurable", {})
-        self.addressed = configurable.get("checkpoint_id")
-        return {**config, "configurable": {**configurable, _KEY: self}}
+        return {**config, "configurable": {**config.get("configurable", {}), _KEY: self}}
 
     @staticmethod
     def of(config: RunnableConfig) -> "RunResources":
@@ -78,6 +84,30 @@ class RunResources:
     def has_thread(self, thread: Hashable) -> bool:
         """Whether the run, or one around it, has a thread to itself."""
         return self.thread == thread or (self.outer is not None and self.outer.has_thread(thread))
+
+    def take(self, error: ThreadTakenError) -> None:
+        """Another process has gone on with the thread: end the node that runs."""
+        self.taken = error
+        if self._node is not None:
+            self._node.cancel()
+
+    @contextmanager
+    def node(self) -> Iterator[None]:
+        """A node of the run runs in the current task.
+
+        Raises:
+            ThreadTakenError: another process has gone on with the thread.
+        """
+        node = self._node = asyncio.current_task()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.taken is None or node is None:
+                raise
+            node.uncancel()
+            raise self.taken from None
+        finally:
+            self._node = None
 
     async def begin(self, round: Round) -> None:
         """Make `round` the run's; the one before it is closed."""

@@ -17,11 +17,28 @@ TaskId = int
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """How a task ended in an earlier run or round."""
+
+    outcome: Outcome
+    planned: Mapping[str, Any]
+    """Its arguments, filled in, before a person gave it others: those of the outcome, else."""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> "Prior":
+        """That of a task which ran as it was planned."""
+        return cls(outcome, outcome.args)
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """A task was planned. `prior` is its outcome from an earlier run or round, if it has one."""
+    """A task was planned. `priors` say how it ended before: several if it was edited and ran again.
+
+    One holds, and the task does not run, if the task is called with the arguments that it had then.
+    """
 
     task: Task | Refused
-    prior: Outcome | None = None
+    priors: tuple[Prior, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +76,30 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said of a task that was asked about: `args` edit it, `rejected` says why."""
+    """What a person said of a task that was asked about: `args` edit it, `rejected` says why.
+
+    It binds to the call that the person was shown, the tool and the arguments in `asked`, whatever
+    the settings of the run are by then. None is the call that is being asked about now.
+    """
 
     id: int
     args: Mapping[str, Any] | None = None
     rejected: str | None = None
+    asked: tuple[str, Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A person decided on all the calls of one `Ask`."""
+    """A person decided on calls. What is not asked about yet is decided when it would be."""
 
     decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The turn's time is up. `known` are outcomes that are journaled, and were not told yet."""
+    """The turn's time is up."""
 
     seconds: float
-    known: tuple[Outcome, ...] = ()
 
 
 Fact = Planned | PlanBroke | PlanEnded | TakenOver | Returned | Decided | DeadlinePassed

@@ -59,11 +59,12 @@ class ReadyQueue:
         self._ready[id] = _Ready(call, limits, height)
         heappush(self._heap, (-height, id))
 
-    def start(self) -> Iterator[TaskId]:
-        """Fill the free slots; yield the tasks whose calls start."""
+    def start(self) -> list[TaskId]:
+        """Fill the free slots; return the tasks whose calls start."""
+        started: list[TaskId] = []
         free = self._max_parallel - len(self.running)
         if not free or not self._heap:
-            return
+            return started
         if len(self._ready) > free or any(self._parked.values()):
             self._rank()
         while self._heap and len(self.running) < self._max_parallel:
@@ -72,14 +73,15 @@ class ReadyQueue:
                 continue
             id = entry[1]
             ready = self._ready[id]
-            if (full := self._full(ready.limits)) is not None:
+            if ready.limits and (full := self._full(ready.limits)):
                 heappush(self._parked[full], entry)
                 continue
             del self._ready[id]
             self.running[ready.call] = ready.limits
             for name in ready.limits:
                 self._used[name] += 1
-            yield id
+            started.append(id)
+        return started
 
     def release(self, call: int) -> None:
         """A call has ended, or was cancelled: others may have its slot."""
@@ -131,8 +133,9 @@ class ReadyQueue:
             self._ready[id].height = height = self._heights[id]
             heappush(self._heap, (-height, id))
 
-    def _full(self, limits: Limits) -> str | None:
-        return next((name for name, most in limits.items() if self._used[name] >= most), None)
+    def _full(self, limits: Limits) -> str:
+        """The name of a limit that leaves no room."""
+        return next((name for name, most in limits.items() if self._used[name] >= most), "")
 
     def _is_stale(self, entry: _Entry) -> bool:
         ready = self._ready.get(entry[1])

@@ -5,7 +5,7 @@ manner of dask/distributed's worker state machine: each task has a record, and t
 is drawn and ruled in task_record.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -25,6 +25,7 @@ from llm_compiler.scheduling.facts import (
     PlanBroke,
     PlanEnded,
     Planned,
+    Prior,
     Returned,
     TakenOver,
     TaskId,
@@ -40,8 +41,8 @@ from llm_compiler.scheduling.task_record import Column, TaskRecord
 class Schedule:
     """Tracks the tasks of a turn through one round, from planned to settled.
 
-    The tasks of earlier rounds are planned again with their outcomes as `prior`; those that were
-    not edited since settle at once.
+    The tasks of earlier rounds and runs are planned again with how they ended as `priors`; those
+    that were not edited since settle at once, whatever has become of their tools.
     """
 
     def __init__(
@@ -50,13 +51,13 @@ class Schedule:
         *,
         max_parallel: int,
         early_start: bool = True,
-        untrusted_conversation: bool = False,
+        read_untrusted: bool = False,
     ) -> None:
         self._orders: list[Order] = []
         self._graph = TaskGraph(self._orders)
         self._queue = ReadyQueue(max_parallel, self._graph.heights)
         self._calls = SharedCalls()
-        self._taint = Taint(conversation=untrusted_conversation)
+        self._taint = Taint(read=read_untrusted)
         self._tools = tools
         self._early_start = early_start
         self._taken_over = False
@@ -68,8 +69,8 @@ class Schedule:
         self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
         """Those that turned out not to compile are `Refused`."""
         self.outcomes: Mapping[TaskId, Outcome] = Column(self.records, lambda it: it.outcome)
-        self.edited: set[TaskId] = set()
-        """The tasks whose arguments are a person's, and no longer those of the plan."""
+        self._decided: dict[TaskId, Decision] = {}
+        """Decisions on calls that are not asked about yet in this run."""
 
     @property
     def finished(self) -> bool:
@@ -84,11 +85,28 @@ class Schedule:
         """
         return self._calls.unclaimed
 
+    def planned_args(self, id: TaskId) -> Mapping[str, Any] | None:
+        """The arguments that a task was planned with, filled in, if a person gave it others."""
+        call = self.records[id].call
+        return call.planned if call is not None else None
+
+    def asks(self, id: TaskId) -> bool:
+        """Whether a person must decide on a task's call, whatever reaches it."""
+        return self._tools.rules(self.records[id].task.tool).asks
+
+    def taint_of(self, id: TaskId) -> str:
+        """Which untrusted result reaches a task's arguments, in words; empty if none does."""
+        return self._taint.of_args(id)
+
+    def is_untrusted(self, id: TaskId) -> bool:
+        """Whether a task's result is, or holds, an untrusted one."""
+        return bool(self._taint.of_result(id))
+
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
         match fact:
-            case Planned(task, prior):
-                self._plan(task, prior)
+            case Planned(task, priors):
+                self._plan(task, priors)
             case Returned():
                 self._return(fact)
             case PlanBroke():
@@ -99,8 +117,8 @@ class Schedule:
                 self._take_over()
             case Decided(decisions):
                 self._decide(decisions)
-            case DeadlinePassed(seconds, known):
-                self._expire(seconds, known)
+            case DeadlinePassed(seconds):
+                self._expire(seconds)
         for record in self._graph.met():
             self._find_call(record)
         self._launch()
@@ -111,9 +129,12 @@ class Schedule:
 
     # ── the plan ──────────────────────────────────────────────────────────────────────────────
 
-    def _plan(self, task: Task | Refused, prior: Outcome | None) -> None:
-        record = self._graph.add(task, prior)
-        if self._late is not None and prior is None and record.needs:
+    def _plan(self, task: Task | Refused, priors: tuple[Prior, ...]) -> None:
+        record = self._graph.add(task, priors)
+        if isinstance(task, Task):
+            untrusted = self._tools.rules(task.tool).untrusted
+            self._taint.add(task, untrusted=untrusted, earlier=record.earlier)
+        if self._late is not None and not priors and record.needs:
             self._graph.drop(record, "skipped", self._late)
         else:
             self._graph.connect(record)
@@ -144,23 +165,21 @@ class Schedule:
 
     def _find_call(self, record: TaskRecord) -> None:
         """All needs ended ok: fill the references in, and find or make the call."""
-        task, prior = record.task, record.prior
+        task = record.task
         assert isinstance(task, Task)
-        record.prior = None
         rules = self._tools.rules(task.tool)
-        reached = self._taint.trace(task, untrusted=rules.untrusted, earlier=record.earlier)
         try:
             args = substitute(
                 task.args, lambda id: self.outcomes[id].value, lambda id: id in task.needs
             )
+            if (prior := _holding(record.priors, task, args)) is not None:
+                self._recall(record, prior)
+                return
             key = self._tools.check(task.tool, args)
         except PlanError as error:
             self._graph.drop(record, "failed", str(error))
             return
-        if prior is not None and _still_holds(prior, task, args):
-            record.call = self._calls.recall(prior, key, rules)
-            self._graph.settle(record, prior, announce=False)
-            return
+        record.priors = ()
         call = self._calls.find(key)
         if self._late is not None and (call is None or not call.kept):
             self._graph.drop(record, "skipped", self._late, args)
@@ -168,11 +187,27 @@ class Schedule:
             self._share(record, call)
         else:
             record.call = call = self._calls.add(task.tool, args, key, rules, task.id)
-            if rules.asks or (rules.guarded and reached is not None):
-                record.why_asked = None if rules.asks else reached
+            asks = rules.asks or task.asks
+            reached = self._taint.of_args(task.id)
+            # What was asked about is never run unasked, though it may be another call by now.
+            if asks or task.id in self._decided or (rules.guarded and reached):
+                record.why_asked = None if asks else reached or None
                 record.move("asked")
+                if self._taken_over:
+                    self._apply(record)
             else:
                 self._admit(record, call)
+
+    def _recall(self, record: TaskRecord, prior: Prior) -> None:
+        """A task ended before and was not edited since; equal calls may share what came of it."""
+        rules, tool = self._tools.rules(prior.outcome.tool), prior.outcome.tool
+        try:
+            key = self._tools.check(tool, prior.planned)
+        except PlanError:  # its tool is gone, or takes other arguments now
+            key = f"{tool} of task {record.id}"
+        record.call = self._calls.recall(prior, key, rules)
+        record.priors = ()
+        self._graph.settle(record, prior.outcome, announce=False)
 
     def _share(self, record: TaskRecord, call: Call) -> None:
         """An equal call is known: wait for it, or take it over from a plan that broke off."""
@@ -197,6 +232,8 @@ class Schedule:
         for record in self.records.values():
             if record.state == "held":
                 self._admit(record, _call_of(record))
+            elif record.state == "asked":
+                self._apply(record)
 
     # ── from ready to settled ─────────────────────────────────────────────────────────────────
 
@@ -223,17 +260,25 @@ class Schedule:
     def _decide(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
             record = self.records.get(decision.id)
-            if record is None or record.state != "asked":
-                continue  # the deadline passed while the person was deciding
-            call = _call_of(record)
-            if decision.rejected is not None:
-                call.rejected = decision.rejected
-                self._settle_owners(call)
-                continue
-            if decision.args is not None:
-                # An equal call shares what the person made of it.
-                call.args, call.edited = decision.args, True
-            self._admit(record, call)
+            if record is None or record.state not in ("waiting", "asked"):
+                continue  # it has ended: by the deadline, say, while the person was deciding
+            self._decided[decision.id] = decision
+            if record.state == "asked" and self._taken_over:
+                self._apply(record)
+
+    def _apply(self, record: TaskRecord) -> None:
+        """Do what a person decided on a call, if it is the one that the person was shown."""
+        call, decision = _call_of(record), self._decided.pop(record.id, None)
+        if decision is None or decision.asked not in (None, (call.tool, call.args)):
+            return
+        if decision.rejected is not None:
+            call.rejected = decision.rejected
+            self._settle_owners(call)
+            return
+        if decision.args is not None:
+            # An equal call shares what the person made of it.
+            call.planned, call.args = call.args, decision.args
+        self._admit(record, call)
 
     def _return(self, returned: Returned) -> None:
         if returned.call in self._queue.running:
@@ -248,8 +293,6 @@ class Schedule:
 
     def _settle_owner(self, call: Call, record: TaskRecord) -> None:
         """Give a task the outcome of the call that it waits for."""
-        if call.edited:
-            self.edited.add(record.id)
         self._graph.settle(record, call.outcome(record.id))
 
     def _stop(self, call: Call, *, keep: bool = False) -> None:
@@ -258,22 +301,15 @@ class Schedule:
         if not keep:
             self._calls.forget(call)
 
-    def _expire(self, seconds: float, known: tuple[Outcome, ...]) -> None:
+    def _expire(self, seconds: float) -> None:
         self._late = why = f"the turn's deadline of {seconds:g} s passed"
-        ended = {outcome.id: outcome for outcome in known if outcome.id in self.records}
         for call in [self._calls.known[number] for number in self._queue.running]:
-            before = next((ended[id] for id in call.owners if id in ended), None)
-            late = Returned(call.number, error=why)
-            call.returned = late if before is None else Returned.again(call.number, before)
+            call.returned = Returned(call.number, error=why)
             self._settle_owners(call)
             self._stop(call, keep=call.kept)
         self._queue.clear()
-        for id, record in self.records.items():
-            if record.state == "settled":
-                continue
-            if id in ended:
-                self._graph.settle(record, ended[id])
-            else:
+        for record in self.records.values():
+            if record.state != "settled":
                 self._graph.drop(record, "skipped", why)
         self._ended = True
 
@@ -290,6 +326,10 @@ def _call_of(record: TaskRecord) -> Call:
     return record.call
 
 
-def _still_holds(prior: Outcome, task: Task, args: Mapping[str, Any]) -> bool:
-    """Whether a task was not edited since it ended, nor was what it waited for."""
-    return prior.args == args and prior.tool == task.tool and prior.status != "skipped"
+def _holding(priors: Sequence[Prior], task: Task, args: Mapping[str, Any]) -> Prior | None:
+    """How a task ended, if neither it nor what it waited for was edited since."""
+    for prior in reversed(priors):
+        outcome = prior.outcome
+        if outcome.status != "skipped" and (outcome.tool, prior.planned) == (task.tool, args):
+            return prior
+    return None

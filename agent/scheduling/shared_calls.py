@@ -12,7 +12,7 @@ from typing import Any
 
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import Launch, Returned, TaskId
+from llm_compiler.scheduling.facts import Launch, Prior, Returned, TaskId
 
 
 @dataclass(slots=True, eq=False)
@@ -30,8 +30,8 @@ class Call:
     earlier: bool = False
     """It ran in an earlier round."""
     launched_for: TaskId | None = None
-    edited: bool = False
-    """A person gave it other arguments than were planned."""
+    planned: Mapping[str, Any] | None = None
+    """The arguments that it was planned with, if a person gave it others."""
     returned: Returned | None = None
     rejected: str | None = None
 
@@ -105,14 +105,17 @@ class SharedCalls:
         self.known[call.number] = self._by_key[key] = call
         return call
 
-    def recall(self, prior: Outcome, key: str, rules: ToolRules) -> Call:
-        """A call that ended in an earlier round, for equal calls of this one."""
-        call = self.add(prior.tool, prior.args, key, rules, prior.id)
+    def recall(self, prior: Prior, key: str, rules: ToolRules) -> Call:
+        """A call that ended in an earlier run or round, for equal calls of this one."""
+        outcome = prior.outcome
+        call = self.add(outcome.tool, outcome.args, key, rules, outcome.id)
         call.earlier = True
-        if prior.status == "rejected":
-            call.rejected = prior.error
+        if outcome.args != prior.planned:
+            call.planned = prior.planned
+        if outcome.status == "rejected":
+            call.rejected = outcome.error
         else:
-            call.returned = Returned.again(call.number, prior)
+            call.returned = Returned.again(call.number, outcome)
         return call
 
     def forget(self, call: Call) -> None:

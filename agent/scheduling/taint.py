@@ -1,53 +1,79 @@
-"""Where untrusted results go: the rule behind asking a person about destructive calls.
+"""Where untrusted results go: the rule behind asking a person about writes.
 
 Untrusted is what a tool with `openWorldHint` returns: a page of the web may hold anything. It
 reaches what refers to it, what is computed from that, and all that is planned in a later round,
 since the planner has read it by then. So it does with all that is planned in a later turn, whose
 planner reads the answer: results and answers carry a mark. The order of `after` carries no data.
+
+What reaches a task is stored with it when it is planned, and holds from then on: also where the
+tool that read it is gone, or a person deleted its task.
 """
 
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Task
 from llm_compiler.scheduling.facts import TaskId
 
+EARLIER = "an untrusted result of an earlier turn may have reached it"
+
 
 class Taint:
-    """Traces the untrusted results of one turn.
+    """Traces the untrusted results of one turn, in words that follow "because".
 
     Args:
-        conversation: Whether the conversation before it is untrusted.
+        read: Whether the planner reads an untrusted result in the messages.
     """
 
-    def __init__(self, *, conversation: bool = False) -> None:
-        self._reached: dict[TaskId, str] = {}
-        """By task, what of an untrusted result has reached it, or its own result."""
-        earlier_turn = "an untrusted result of an earlier turn may have reached it"
-        self._read = earlier_turn if conversation else None
+    def __init__(self, *, read: bool = False) -> None:
+        self._read = EARLIER if read else ""
         """What of an untrusted result the planner of this round has read."""
+        self._tasks: dict[TaskId, Task] = {}
+        self._own: dict[TaskId, str] = {}
+        """What is untrusted about the result of a task whose tool is."""
+        self._reached: dict[TaskId, str] = {}
+        """What is known of tasks' arguments: empty where nothing reaches them."""
 
-    def trace(self, task: Task, *, untrusted: bool, earlier: bool) -> str | None:
-        """Which untrusted result reaches a task's arguments, in words that follow "because".
+    def add(self, task: Task, *, untrusted: bool, earlier: bool) -> None:
+        """A task was planned.
 
         Args:
-            task: All its needs have been traced.
-            untrusted: Whether nobody vouches for what its tool returns.
+            task: With its stored taint, if it was planned before.
+            untrusted: Whether what its tool returns is untrusted.
             earlier: Whether it is of an earlier round.
         """
-        reached = None
-        if self._reached:
-            referred = {reference.id for reference in references(task.args)}
-            tainted = (id for id in task.needs if id in referred and id in self._reached)
-            reached = next((self._reached[id] for id in tainted), None)
-        if reached is None and not earlier:
-            reached = self._read
+        self._tasks[task.id] = task
         if untrusted:
-            own = f"the untrusted result of task {task.id} ({task.tool}) reaches it"
-            self._reached[task.id] = own
-        elif reached is not None:
-            self._reached[task.id] = reached
-        if earlier and self._read is None:
-            self._read = self._reached.get(task.id)
-        return reached
+            self._own[task.id] = f"the untrusted result of task {task.id} ({task.tool}) reaches it"
+        if earlier and self._read in ("", EARLIER):
+            self._read = self.of_result(task.id) or self._read
+
+    def of_args(self, id: TaskId) -> str:
+        """Which untrusted result reaches a task's arguments; empty if none does."""
+        following = {} if id in self._reached else {id: None}
+        while following:
+            task = self._tasks[next(reversed(following))]
+            sources = [] if task.taint else self._sources(task)
+            unknown = [it for it in sources if it not in self._reached and it not in following]
+            if unknown:
+                following |= dict.fromkeys(unknown)
+                continue
+            stored = self._read if task.taint is None else task.taint
+            reached = (self.of_result(it) for it in sources if it in self._reached)
+            self._reached[task.id] = stored or next(filter(None, reached), "")
+            del following[task.id]
+        return self._reached[id]
+
+    def of_result(self, id: TaskId) -> str:
+        """Why the result of a task is untrusted; empty if it is not."""
+        if id not in self._tasks:
+            return ""
+        return self._own.get(id) or self.of_args(id)
 
     def forget(self, id: TaskId) -> None:
-        self._reached.pop(id, None)
+        """A task is no longer planned."""
+        for known in (self._tasks, self._own, self._reached):
+            known.pop(id, None)
+
+    def _sources(self, task: Task) -> list[TaskId]:
+        """The planned tasks that a task's arguments refer to."""
+        referred = dict.fromkeys(reference.id for reference in references(task.args))
+        return [id for id in referred if id in self._tasks and id in task.needs]

@@ -1,14 +1,14 @@
 """The tasks of a turn and what they wait for: from planned to needs met, and how each ended."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
-from llm_compiler.scheduling.facts import Order, Settle, TaskId
+from llm_compiler.scheduling.facts import Order, Prior, Settle, TaskId
 from llm_compiler.scheduling.task_record import TaskRecord
 
 
@@ -30,8 +30,8 @@ class TaskGraph:
         self._moved: deque[TaskRecord] = deque()
         """Tasks that settled, whose dependants are to be told, and tasks whose needs are met."""
 
-    def add(self, task: Task | Refused, prior: Outcome | None) -> TaskRecord:
-        record = self.records[task.id] = TaskRecord(task, prior, earlier=prior is not None)
+    def add(self, task: Task | Refused, priors: Sequence[Prior]) -> TaskRecord:
+        record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors))
         self.unsettled += 1
         return record
 
@@ -40,11 +40,12 @@ class TaskGraph:
         task = record.task
         if isinstance(task, Refused):
             self.drop(record, "failed", task.error)
-        elif cycle := self._cycle(task):
+        elif (task.id in self._dependants or task.id in task.needs) and (
+            cycle := find_cycle(task, self._waiting_needs, self._dependants_of)
+        ):
             drawn = " → ".join(map(str, cycle))
             for id in cycle[:-1]:
-                error = f"tasks wait for each other in a circle: {drawn}"
-                self._refuse(self.records[id], error)
+                self._refuse(self.records[id], f"dependency cycle: {drawn}")
         else:
             self._wait(record)
 
@@ -109,9 +110,11 @@ class TaskGraph:
 
     def settle(self, record: TaskRecord, outcome: Outcome, *, announce: bool = True) -> None:
         """A task has ended. One that ends as it did before is not announced again."""
-        prior, record.prior = record.prior, None
-        if prior is not None and prior.status == outcome.status:
-            outcome, announce = prior, False
+        for prior in reversed(record.priors):
+            if prior.outcome.status == outcome.status:
+                outcome, announce = prior.outcome, False
+                break
+        record.priors = ()
         record.move("settled")
         record.outcome = outcome
         self.unsettled -= 1
@@ -161,11 +164,6 @@ class TaskGraph:
         else:
             self._moved.append(record)
 
-    def _cycle(self, task: Task) -> list[TaskId] | None:
-        if task.id not in self._dependants and task.id not in task.needs:
-            return None
-        return find_cycle(task, self._waiting_needs, self._dependants_of)
-
     def _waiting_needs(self, id: TaskId) -> tuple[TaskId, ...]:
         record = self.records.get(id)
         if record is None or record.state != "waiting":
@@ -203,9 +201,7 @@ class TaskGraph:
     def _validate_met(self, record: TaskRecord) -> None:
         for need in record.needs:
             known = self.records.get(need)
-            if known is None:
-                # It was of a plan that broke off after this one had its value.
-                assert record.earlier, f"{record} is {record.state} without its need {need}"
-            else:
-                ok = known.outcome is not None and known.outcome.ok
-                assert ok, f"{record} is {record.state} and its need {need} is not ok"
+            if record.earlier and (known is None or not known.earlier):
+                continue  # the plan of the need may have broken off since
+            ok = known is not None and known.outcome is not None and known.outcome.ok
+            assert ok, f"{record} is {record.state} and its need {need} is not ok"

@@ -23,12 +23,12 @@ In the manner of h11's `_state.py`: `TRANSITIONS` is this drawing as a table, an
 refuses every other.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.scheduling.facts import TaskId
+from llm_compiler.scheduling.facts import Prior, TaskId
 from llm_compiler.scheduling.shared_calls import Call
 
 State = Literal[
@@ -57,10 +57,11 @@ class InvalidTransitionError(AssertionError):
 class TaskRecord:
     """What the schedule knows of one task."""
 
+    id: TaskId
     task: Task | Refused
     """`Refused` also when it turned out not to compile with the others."""
-    prior: Outcome | None = None
-    """Its outcome from an earlier run or round, until it is known whether that still holds."""
+    priors: Sequence[Prior] = ()
+    """How it ended in earlier runs or rounds, until it is known whether one of them still holds."""
     earlier: bool = False
     """It is of an earlier round, or ran before."""
     state: State = "waiting"
@@ -73,10 +74,6 @@ class TaskRecord:
     outcome: Outcome | None = None
     life: list[State] = field(default_factory=lambda: ["waiting"])
     """Its states so far."""
-
-    @property
-    def id(self) -> TaskId:
-        return self.task.id
 
     @property
     def needs(self) -> tuple[TaskId, ...]:
@@ -98,6 +95,7 @@ class TaskRecord:
 
     def validate(self) -> None:
         """Raises AssertionError if the parts disagree."""
+        assert self.task.id == self.id, f"{self} is of task {self.task.id}"
         assert self.life[-1] == self.state, f"{self} is {self.state}"
         settled = self.state == "settled"
         assert settled == (self.outcome is not None), f"{self} with outcome {self.outcome}"

@@ -17,7 +17,9 @@ from tests.campaigns.report import Report
 
 # Before LangGraph is imported, which reads it then.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
-TRIES = {"kills": 60, "cancellations": 200, "fuzz": 100_000, "soak": 2000}
+TRIES = {"kills": 60, "cancellations": 200, "fuzz": 100_000, "soak": 2000, "states": 5000}
+OVER_HTTP = 20
+"""One in so many of the tries of states goes over a server."""
 MOST_SHOWN = 20
 
 
@@ -61,6 +63,8 @@ def run(name: str, seed: int, tries: int, saver: str) -> Report:
             from tests.campaigns import fuzz
 
             return fuzz.campaign(seed, tries, say)
+        case "states":
+            return asyncio.run(_states(seed, tries))
         case _:
             from tests.campaigns import soak
 
@@ -74,6 +78,15 @@ def _kills(seed: int, tries: int, savers: tuple[Any, ...]) -> Report:
     for saver in savers:
         with postgres.server() if saver == "postgres" else nullcontext("") as server:
             report.add(kills.campaign(seed, tries, say, saver, server), saver)
+    return report
+
+
+async def _states(seed: int, tries: int) -> Report:
+    from tests.campaigns import states, states_server
+
+    report, over_http = Report(), tries // OVER_HTTP
+    report.add(await states.campaign(seed, tries - over_http, say), "in the process")
+    report.add(await states_server.campaign(seed, over_http, say), "over a server")
     return report
 
 

@@ -157,8 +157,8 @@ CASES = (
     Case("what does not compile", [
         "1. ecco(1)\n2. echo($3)\n3. echo($2)\n4. echo($9)\n5. echo(5)\n6. echo('cut"
     ], {
-        1: (FAILED, "no tool 'ecco'"), 2: (FAILED, "tasks wait for each other"),
-        3: (FAILED, "tasks wait for each other"), 4: (FAILED, "no task has the id 9"), 5: (OK, 5),
+        1: (FAILED, "no tool 'ecco'"), 2: (FAILED, "dependency cycle"),
+        3: (FAILED, "dependency cycle"), 4: (FAILED, "no task has the id 9"), 5: (OK, 5),
         6: (FAILED, "the plan was cut off"),
     }),
     Case("nothing compiles", ["1. ecco(1)\njoin()", "2. echo(2)\njoin()"], {

@@ -1,8 +1,8 @@
 """Checks which promises about restarts a ledger breaks. Pure: lines in, faults out.
 
-A plan or an outcome is stored once the checkpoint that it was written for is stored too. With
-durability "async", LangGraph may write the outcome first, and without its checkpoint it is not
-found again.
+A plan is stored once the checkpoint that it was written for is stored too, and an outcome once its
+plan is. With durability "async", LangGraph may write the one before the other, and without its
+checkpoint it is not found again.
 """
 
 import calendar
@@ -16,7 +16,7 @@ from tests.campaigns.dag import Step, ends
 from tests.campaigns.ledger import Line
 from tests.campaigns.restartable import ANSWER
 
-_SINCE = re.compile(r"may have run: it was begun at ([\d-]+ [\d:]+) UTC")
+_SINCE = re.compile(r"may have run: it began at ([\d-]+ [\d:]+) UTC")
 _LONGEST_CLAIM = 10.0
 """Seconds between a claim and the beginning of its call, on a machine that does much else."""
 
@@ -44,6 +44,7 @@ class _Kept:
         self._waiting: defaultdict[str, list[Line]] = defaultdict(list)
 
     def take(self, line: Line) -> None:
+        """A checkpoint, or what waits until one is stored: a plan, or an outcome for its plan."""
         checkpoint = line["checkpoint"]
         if line["what"] == "checkpoint":
             self._checkpoints.add(checkpoint)
@@ -53,6 +54,8 @@ class _Kept:
             for it in self._waiting.pop(checkpoint, ()):
                 if it["what"] == "saved":
                     self.rounds.add(it["round"])
+                    for plan in it.get("plans", ()):
+                        self.take({"what": "checkpoint", "checkpoint": plan})
                 else:
                     self.calls.add(it["id"])
 

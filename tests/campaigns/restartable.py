@@ -171,12 +171,19 @@ class _Noting:
         checkpoint = config["configurable"]["checkpoint_id"]
         self._note_plan(dict(writes), checkpoint)
         for _, it in writes:
-            if isinstance(it, dict) and "attempts" in it:
-                self.ledger.note("journaled", id=it["id"], checkpoint=checkpoint)
+            if isinstance(it, dict) and "outcome" in it:
+                # Its plan must be stored too, or nobody asks for what is journaled of it.
+                self.ledger.note("journaled", id=it["outcome"]["id"], checkpoint=_plan_of(it))
 
     def _note_plan(self, values: dict[str, Any], checkpoint: str) -> None:
         if values.get("plan") and "round" in values:
-            self.ledger.note("saved", round=values["round"], checkpoint=checkpoint)
+            plans = sorted({_plan_of(task) for task in values["plan"]})
+            self.ledger.note("saved", round=values["round"], checkpoint=checkpoint, plans=plans)
+
+
+def _plan_of(keyed: dict[str, Any]) -> str:
+    """Which plan a task, or what is journaled of it, belongs to."""
+    return str(keyed["key"]).partition("-")[0]
 
 
 class _Sqlite(_Noting, AsyncSqliteSaver):

@@ -15,8 +15,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 
-from tests.campaigns import cancellations, fuzz, kills, soak
+from tests.campaigns import cancellations, fuzz, kills, soak, states, states_server
 from tests.campaigns.dag import Step, ends, random_plan, value
 from tests.campaigns.escapes import CANARY
 from tests.campaigns.ledger import Line
@@ -27,6 +28,8 @@ from tests.campaigns.restartable import ANSWER
 pytestmark = pytest.mark.slow
 
 SEED = 20
+NEXT = HumanMessage("And now?", id="next")
+CALLS = AIMessage("", id="c", tool_calls=[{"name": "f", "args": {}, "id": "1"}])
 needs_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 
 
@@ -55,7 +58,7 @@ def test_killed_turns_end_as_promised_with_postgres(said: list[str], postgres: s
 
 STEPS = [Step(1, "look", (), (), 1), Step(2, "pay", (1,), (), 1), Step(3, "write", (2,), (), 1)]
 NOW = 1_700_000_000.5
-MAYBE = "may have run: it was begun at 2023-11-14 22:13:20 UTC and the process ended before"
+MAYBE = "may have run: it began at 2023-11-14 22:13:20 UTC and its process ended before"
 
 
 def line(what: str, id: int = 0, **more: Any) -> Line:
@@ -187,6 +190,47 @@ def test_a_slow_expression_is_found(said: list[str]) -> None:
 
     report = fuzz.campaign(SEED, 1, said.append, evaluate=slow)
     assert any("ms each time" in it for it in report.broken)
+
+
+# ── states ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_whatever_a_client_writes_the_next_message_is_answered(said: list[str]) -> None:
+    report = await states.campaign(SEED, 100, said.append)
+    assert not report.broken, report.text()
+    assert report.figures["writes"] == 100
+
+
+@pytest.mark.server
+async def test_whatever_a_client_writes_over_http_the_next_message_is_answered(
+    said: list[str],
+) -> None:
+    report = await states_server.campaign(SEED, 6, said.append)
+    assert not report.broken, report.text()
+    assert report.figures["writes"] == 6
+
+
+@pytest.mark.parametrize(
+    ("messages", "outcomes", "broken"),
+    [
+        ([], {}, "the message is not in the thread"),
+        ([NEXT], {}, "the answer is HumanMessage"),
+        ([NEXT, CALLS, AIMessage("Yes.", id="a")], {}, "its turn does not follow"),
+        ([NEXT, AIMessage("No.", id="a")], {}, "the answer is AIMessage"),
+        ([NEXT, AIMessage("Yes.", id="a")], {"1": {"status": "failed", "value": None}},
+         "its outcomes are {'1': ('failed', None)}"),
+    ],
+)  # fmt: skip
+def test_a_message_that_was_not_answered_is_found(
+    messages: list[Any], outcomes: Any, broken: str
+) -> None:
+    found = [*states.answered_wrongly(messages, outcomes, answer="Yes.", ended={})]
+    assert any(it.startswith(broken) for it in found), found
+
+
+def test_a_message_that_was_answered_is_not_found() -> None:
+    answered = [NEXT, AIMessage("Yes.", id="a")]
+    assert [*states.answered_wrongly(answered, {}, answer="Yes.", ended={})] == []
 
 
 # ── soak ──────────────────────────────────────────────────────────────────────────────────────

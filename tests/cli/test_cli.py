@@ -99,6 +99,7 @@ def run(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
 # ── without a terminal ────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_piped_run_is_plain_lines(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "llm_compiler", "what", "is", "ten", "times", "three?"],
@@ -187,6 +188,7 @@ def test_thread_without_a_terminal_rejects_what_needs_approval(run: Run) -> None
     assert done.exit_code == 1
 
 
+@pytest.mark.slow
 def test_closed_pipe_ends_the_command_quietly(environment: dict[str, str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "llm_compiler", "ten times three?"],
@@ -398,6 +400,7 @@ def screen(environment: dict[str, str]) -> Iterator[Callable[..., Screen]]:
         one.kill()
 
 
+@pytest.mark.slow
 def test_live_display_ends_with_plan_answer_and_totals(screen: Callable[..., Screen]) -> None:
     live = screen("ten times three?")
     assert live.end() == 0
@@ -409,6 +412,7 @@ def test_live_display_ends_with_plan_answer_and_totals(screen: Callable[..., Scr
     assert live.text.rindex("\x1b[?25h") > live.text.rindex("\x1b[?25l")  # the cursor is back
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_starting(screen: Callable[..., Screen]) -> None:
     live = screen("ten times three?")
     live.read_until("starting")
@@ -418,6 +422,7 @@ def test_ctrl_c_while_starting(screen: Callable[..., Screen]) -> None:
     assert "Traceback" not in live.text
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_at_once_with_one_line_and_the_timeline(
     screen: Callable[..., Screen], model: Model, tmp_path: Path
 ) -> None:
@@ -434,6 +439,7 @@ def test_ctrl_c_stops_at_once_with_one_line_and_the_timeline(
     assert '1 math("1 + 2")' in texts
 
 
+@pytest.mark.slow
 def test_approval_is_asked_at_the_terminal(screen: Callable[..., Screen], model: Model) -> None:
     model.plan = '1. math("1 + 2")\n2. math("2 + 2")\n3. math("$1 * 10")\njoin()'
     live = screen("--thread", "a", "ten times three?", LLM_COMPILER_APPROVE="math")

@@ -9,6 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from llm_compiler import Context, build_graph
+from tests.support.journals import entries
 from tests.support.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [HumanMessage("What?")]}
@@ -120,9 +121,10 @@ async def test_a_destructive_call_waits_for_the_checkpoint_and_runs_once(ledger:
     @tool
     async def wipe(what: str) -> str:
         """Wipe it."""
-        saved = await saver.aget_tuple(THREAD)
-        assert saved is not None
-        seen.append([w for _, _, w in saved.pending_writes or () if isinstance(w, dict)])
+        planned = await saver.aget_tuple(THREAD)
+        assert planned is not None
+        claimed = [it["claim"]["id"] for it in entries(saver) if isinstance(it.get("claim"), dict)]
+        seen.append((planned.checkpoint["channel_values"]["round"], claimed))
         return what
 
     wipe.metadata = {"destructiveHint": True}
@@ -133,7 +135,9 @@ async def test_a_destructive_call_waits_for_the_checkpoint_and_runs_once(ledger:
     state = await compiled.ainvoke(ASK, THREAD)
     assert [o["status"] for o in state["outcomes"].values()] == ["ok", "ok"]
     assert len(seen) == 2  # equal destructive calls are two calls
-    assert seen[0][0]["claim"] == 1
+    assert seen[0][0] == seen[1][0] == 1
+    assert 1 in seen[0][1]
+    assert 2 in seen[1][1]
 
 
 async def test_a_destructive_call_needs_a_durability_that_writes(ledger: Ledger) -> None:
@@ -150,7 +154,7 @@ async def test_a_destructive_call_needs_a_durability_that_writes(ledger: Ledger)
         checkpointer=InMemorySaver(),
     )
     state = await compiled.ainvoke(ASK, THREAD, durability="exit")
-    assert "could not be confirmed" in state["outcomes"]["1"]["error"]
+    assert "its claim cannot be stored in time" in state["outcomes"]["1"]["error"]
 
 
 async def test_max_concurrency_does_not_turn_the_journal_off(ledger: Ledger) -> None:

@@ -1,58 +1,52 @@
-"""A destructive call begins once its claim is in the checkpointer, however slow that is."""
+"""Claims: a destructive call is begun by the first who claims it."""
 
 import asyncio
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
-from llm_compiler import build_graph
-from tests.support.scripted import ScriptedModel
+from llm_compiler.execution.claims import Claims
+from llm_compiler.execution.turn_records import TurnRecords
+from tests.support.clock import FakeClock
 
-ASK: Any = {"messages": [HumanMessage("What?")]}
-THREAD: Any = {"configurable": {"thread_id": "1"}}
-
-
-class SlowSaver(InMemorySaver):
-    """Lets go of a claim only when it has been looked for a number of times."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Shared with the copies that LangGraph makes of a saver under strict serializing.
-        self.reads = [0]
-        self.written: list[bool] = []
-        self._enough = asyncio.Event()
-
-    async def aget_tuple(self, *args: Any, **kwargs: Any) -> Any:
-        self.reads[0] += 1
-        if self.reads[0] > 25:
-            self._enough.set()
-        return await super().aget_tuple(*args, **kwargs)
-
-    async def aput_writes(self, config: Any, writes: Any, *rest: Any) -> None:
-        claims = any(isinstance(it, dict) and "claim" in it for _, it in writes)
-        if claims:
-            await self._enough.wait()
-        await super().aput_writes(config, writes, *rest)
-        self.written += [claims] if claims else []
+ARGS = {"what": "a"}
 
 
-@pytest.mark.parametrize("durability", ["sync", "async"])
-async def test_a_slow_checkpointer_is_waited_for(durability: Any) -> None:
-    saver = SlowSaver()
-    seen: list[bool] = []
+@pytest.fixture
+def saver() -> InMemorySaver:
+    return InMemorySaver()
 
-    @tool
-    async def wipe() -> str:
-        """Wipe."""
-        seen.append(bool(saver.written))
-        return "wiped"
 
-    wipe.metadata = {"destructiveHint": True}
-    planner = ScriptedModel("1. wipe()\n2. join()")
-    graph = build_graph([wipe], planner=planner, joiner=ScriptedModel("Done."), checkpointer=saver)
-    state = await graph.ainvoke(ASK, THREAD, durability=durability)
-    assert state["outcomes"]["1"]["value"] == "wiped"
-    assert seen == [True]
+def claims(saver: Any, turn: str = "turn") -> Claims:
+    return Claims(TurnRecords(saver, "thread", "", turn), FakeClock(0.0))
+
+
+async def test_only_the_first_begins(saver: InMemorySaver) -> None:
+    found = await asyncio.gather(*(claims(saver).claim(3, "wipe", ARGS) for _ in range(5)))
+    assert found.count(None) == 1
+    [other, *_] = [it for it in found if it is not None]
+    assert (other.status, other.args, other.attempts) == ("failed", ARGS, 1)
+    assert str(other.error).startswith("may have run: it began at 1970-01-01 00:00:00 UTC")
+
+
+async def test_other_arguments_are_another_call(saver: InMemorySaver) -> None:
+    assert await claims(saver).claim(3, "wipe", ARGS) is None
+    assert await claims(saver).claim(3, "wipe", {"what": "b"}) is None
+    assert await claims(saver).claim(3, "wipe", {"what": "b"}) is not None
+    assert await claims(saver).claim(3, "wipe", ARGS) is not None
+
+
+async def test_a_released_claim_is_made_again_once(saver: InMemorySaver) -> None:
+    ours = claims(saver)
+    assert await ours.claim(3, "wipe", ARGS) is None
+    await ours.release(3)
+    assert await claims(saver).claim(3, "wipe", ARGS) is None
+    assert await ours.claim(3, "wipe", ARGS) is not None
+
+
+async def test_nobody_releases_the_claim_of_another(saver: InMemorySaver) -> None:
+    await claims(saver).claim(3, "wipe", ARGS)
+    await claims(saver).release(3)
+    assert await claims(saver).claim(3, "wipe", ARGS) is not None
+    assert await claims(saver, turn="next").claim(3, "wipe", ARGS) is None

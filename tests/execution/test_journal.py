@@ -12,9 +12,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 
 from llm_compiler import Context, build_graph
-from llm_compiler.execution.journal import recorded
-from llm_compiler.language.task import Outcome
 from llm_compiler.state import State
+from tests.support.journals import journaled
 from tests.support.scripted import Ledger, ScriptedModel, until
 
 pytestmark = pytest.mark.timeout(30)
@@ -64,7 +63,7 @@ async def test_a_destructive_tool_that_interrupted_is_claimed_anew_after_its_res
     wiping.gate.set()
     state = await compiled.ainvoke(None, THREAD)
     assert wiping.begun == ["a"]  # never a second time
-    assert state["outcomes"]["1"]["error"].startswith("may have run: it was begun at ")
+    assert state["outcomes"]["1"]["error"].startswith("may have run: it began at ")
     assert state["messages"][-1].text == "Done."
 
 
@@ -115,7 +114,7 @@ async def test_kills_behind_three_questions_in_a_row_repeat_nothing(kills: int) 
     for kill_at in range(1, kills + 1):
         input = APPROVE if kill_at == 1 else None
         running = asyncio.ensure_future(compiled.ainvoke(input, THREAD, context=context))
-        await until(lambda at=kill_at: len(waiting) == at and "6" in written(saver))  # type: ignore[misc]
+        await until(lambda at=kill_at: len(waiting) == at and "6" in journaled(saver))  # type: ignore[misc]
         await kill(running)
     gate.set()
     state = await compiled.ainvoke(None, THREAD, context=context)
@@ -162,18 +161,6 @@ class Losing(InMemorySaver):
             await super().aput_writes(config, writes, *args, **kwargs)
 
 
-async def test_a_kill_while_a_page_is_ended_goes_on_with_the_next() -> None:
-    wiping = Wiping()
-    wiping.gate.set()
-    saver = Losing(lambda value: isinstance(value, dict) and "asked" in value)
-    compiled = graph([wiping.tool], "1. wipe('a')\n2. join()", saver)
-    await compiled.ainvoke(ASK, THREAD)
-    saver.lost = None
-    state = await compiled.ainvoke(Command(resume="yes"), THREAD)
-    assert state["outcomes"]["1"]["value"] == "yes"
-    assert wiping.begun == ["a"]
-
-
 async def test_a_claim_that_was_not_let_go_of_before_the_kill_stands() -> None:
     wiping = Wiping()
     wiping.gate.set()
@@ -204,23 +191,3 @@ async def test_a_destructive_call_in_a_subgraph_is_confirmed_in_its_own_checkpoi
     state = await parent.ainvoke(Command(resume="yes"), THREAD)
     assert state["outcomes"]["1"]["value"] == "yes"
     assert wiping.begun == ["a"]
-
-
-def written(saver: InMemorySaver) -> Any:
-    saved = saver.get_tuple(THREAD)
-    return recorded((saved and saved.pending_writes) or ())
-
-
-def test_what_the_writes_of_a_checkpoint_record() -> None:
-    ended = Outcome(1, "echo", "ok", {"value": 1}, 1, attempts=1).data()
-    claim = {"claim": 2, "tool": "wipe", "args": {"what": "a"}, "at": 0.0}
-    claimed_and_ended = {**claim, "claim": 1}
-    found = recorded(
-        ("task", "__return__", value)
-        for value in (claimed_and_ended, ended, claim, None, {"seconds": 1.0, "asked": True}, "x")
-    )
-    assert found["1"] == ended
-    left = found["2"]
-    assert (left["tool"], left["status"], left["args"]) == ("wipe", "failed", {"what": "a"})
-    assert "may have run: it was begun at 1970-01-01 00:00:00 UTC" in str(found["2"]["error"])
-    assert [*found] == ["1", "2"]

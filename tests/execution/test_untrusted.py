@@ -20,6 +20,7 @@ from llm_compiler.scheduling.facts import (
     Launch,
     PlanEnded,
     Planned,
+    Prior,
     Returned,
     TakenOver,
 )
@@ -78,7 +79,7 @@ async def test_an_untrusted_result_in_a_destructive_call_asks(
     [request] = state["__interrupt__"]
     [action] = request.value["action_requests"]
     assert action["description"] == (
-        "Task 3: Wipe it. (asked because the tool is destructive"
+        "Task 3: Wipe it. (asked because it writes"
         " and the untrusted result of task 1 (look) reaches it)"
     )
     assert wiped == []
@@ -138,7 +139,7 @@ async def test_what_is_planned_in_a_later_turn_asks(
     state = await two_turns(tools, *plans)
     [request] = state["__interrupt__"]
     assert request.value["action_requests"][0]["description"] == (
-        "Task 1: Wipe it. (asked because the tool is destructive"
+        "Task 1: Wipe it. (asked because it writes"
         " and an untrusted result of an earlier turn may have reached it)"
     )
     assert wiped == []
@@ -212,7 +213,7 @@ def test_rule_waits_until_the_source_is_known_and_names_it() -> None:
 
 def test_rule_holds_for_all_that_is_planned_once_an_untrusted_result_was_read() -> None:
     machine = planned(
-        Planned(Task(1, "open", {"x": 9}), Outcome(1, "open", "ok", {"x": 9}, "v")),
+        Planned(Task(1, "open", {"x": 9}), (Prior.of(Outcome(1, "open", "ok", {"x": 9}, "v")),)),
         Planned(Task(2, "guarded", {"x": 8})),
         Planned(Task(3, "destroy", {"x": 8})),
     )

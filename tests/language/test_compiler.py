@@ -345,19 +345,17 @@ def settled(text: str) -> dict[int, tuple[str, str | None]]:
 
 def test_cycle_is_named_in_the_order_of_the_needs() -> None:
     ended = settled('5. math("$3")\n3. math("$5")\n7. math("$3 + 1")\n8. math("1")')
-    circle = "tasks wait for each other in a circle: 3 → 5 → 3"
+    cycle = "dependency cycle: 3 → 5 → 3"
     assert ended == {
-        3: ("failed", circle),
-        5: ("failed", circle),
+        3: ("failed", cycle),
+        5: ("failed", cycle),
         7: ("skipped", "needs 3, which failed"),
         8: ("ok", None),
     }
 
 
 def test_task_that_needs_itself_is_a_cycle() -> None:
-    assert settled('4. math("${4} + 1")') == {
-        4: ("failed", "tasks wait for each other in a circle: 4 → 4")
-    }
+    assert settled('4. math("${4} + 1")') == {4: ("failed", "dependency cycle: 4 → 4")}
 
 
 @pytest.mark.parametrize("written", ["$9", '"$9"', '"${9} m"', '"$9.name"'])

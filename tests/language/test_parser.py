@@ -293,6 +293,7 @@ def compile_plan(text: str, size: int) -> object:
 
 
 @pytest.mark.parametrize("size", [4, 1_000_000])
+@pytest.mark.slow
 def test_parsing_and_compiling_is_linear(size: int) -> None:
     texts = {
         n: "".join(f'{i}. search("height of {i}, $ {i}", most={i})\n' for i in range(1, n + 1))

@@ -441,13 +441,14 @@ def test_no_process_is_left_when_the_program_ends(
         wrapped = f"{sys.executable} {SERVER} {ledger}; echo pid $$ >> {ledger}; sleep 100"
         server = {"command": "bash", "args": ["-c", wrapped]}
     configure(mountains=server)
-    root = Path(__file__).parents[2]
+    root, path = Path(__file__).parents[2], filter(None, [os.environ.get("PYTHONPATH")])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, way],
         capture_output=True,
         text=True,
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        # Before what this process itself was given, so that both import the same package.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *path])},
         check=True,
     )
     assert (done.stdout, done.stderr) == ("K2 is high.\n", "")

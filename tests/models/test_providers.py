@@ -182,6 +182,7 @@ async def test_a_server_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -
             pass
 
 
+@pytest.mark.slow
 async def test_too_many_requests_are_retried_after_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     plan: Any = [Reply(status=429, retry_after=0.01), Reply(status=500), "1. add(1, 2)\n2. join()"]
     script = by_role({"Write a plan": plan, "Answer": "Three."})

@@ -13,7 +13,13 @@ from langgraph.types import Command, interrupt
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
 from llm_compiler.language.task import Outcome, Task
-from llm_compiler.scheduling.facts import DeadlinePassed, Launch, Planned, Returned, TakenOver
+from llm_compiler.scheduling.facts import (
+    DeadlinePassed,
+    Launch,
+    Planned,
+    Prior,
+    Returned,
+)
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.clock import FakeClock
 from tests.support.scripted import Ledger, ScriptedModel, until
@@ -199,22 +205,23 @@ async def test_deadline_counts_on_after_a_run_was_killed(ledger: Ledger) -> None
     assert state["seconds"] >= 0.2
 
 
-def test_a_journaled_outcome_outlives_a_deadline_that_passes_before_it_is_told() -> None:
+def test_a_journaled_outcome_outlives_a_deadline_that_passed() -> None:
     """A destructive call that ran is not called skipped."""
     schedule = Schedule(FakeTools(), max_parallel=1)
     for id in (1, 2, 3):
-        schedule.handle(Planned(Task(id, "read", {"x": id + 10})))
-    schedule.handle(TakenOver())
-    ran = [Outcome(id, "read", "ok", {"x": id + 10}, "v", attempts=1) for id in (1, 2)]
-    schedule.handle(DeadlinePassed(5, tuple(ran)))
+        ran = Outcome(id, "read", "ok", {"x": id + 10}, "v", attempts=1)
+        priors = (Prior.of(ran),) if id < 3 else ()
+        schedule.handle(Planned(Task(id, "read", {"x": id + 10}), priors))
+    schedule.handle(DeadlinePassed(5))
     statuses = {id: outcome.status for id, outcome in schedule.outcomes.items()}
-    assert statuses == {1: "ok", 2: "ok", 3: "skipped"}
+    assert statuses == {1: "ok", 2: "ok", 3: "failed"}
 
 
 def test_an_edited_task_does_not_run_again_after_the_deadline() -> None:
     schedule = Schedule(FakeTools(), max_parallel=1)
     schedule.handle(DeadlinePassed(5))
-    edited = Planned(Task(1, "read", {"x": 11}), Outcome(1, "read", "ok", {"x": 12}, "v"))
+    before = Prior.of(Outcome(1, "read", "ok", {"x": 12}, "v"))
+    edited = Planned(Task(1, "read", {"x": 11}), (before,))
     assert not any(isinstance(order, Launch) for order in schedule.handle(edited))
     assert schedule.outcomes[1].error == "the turn's deadline of 5 s passed"
     assert schedule.handle(Returned(0)) == []

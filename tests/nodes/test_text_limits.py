@@ -219,6 +219,7 @@ async def test_an_endless_beginning_of_an_answer_is_cut(serve: Serve, text: str)
     assert time.perf_counter() - began < 20
 
 
+@pytest.mark.slow
 async def test_an_endlessly_slow_answer_ends_with_the_deadline(serve: Serve) -> None:
     server = serve(joiner=Reply("drip" * 10_000, rate=50))
     state = await turn(deadline=0.5, model_timeout=0.5)
@@ -228,6 +229,7 @@ async def test_an_endlessly_slow_answer_ends_with_the_deadline(serve: Serve) -> 
     assert server.requests[-1].ended.result(5) == "left"
 
 
+@pytest.mark.slow
 async def test_an_endlessly_slow_plan_ends_with_the_deadline(serve: Serve) -> None:
     serve(planner=Reply('1. echo("one")\n' + "drip" * 10_000, rate=50))
     state = await turn(deadline=0.5)

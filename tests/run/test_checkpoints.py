@@ -131,6 +131,12 @@ async def whole_turn(saver: Saver, ledger: Ledger, thread: Any) -> tuple[Any, An
 
 
 async def listed(saver: Saver, config: Any, **options: Any) -> list[CheckpointTuple]:
+    """The thread's checkpoints, without the shelves of its journal."""
+    configurable = {"checkpoint_ns": "", **config["configurable"]}
+    return await everything(saver, {**config, "configurable": configurable}, **options)
+
+
+async def everything(saver: Saver, config: Any, **options: Any) -> list[CheckpointTuple]:
     async with aclosing(with_async(saver).alist(config, **options)) as found:  # type: ignore[type-var]
         return [it async for it in found]
 
@@ -181,10 +187,10 @@ def test_the_tests_run_under_the_strict_serializer() -> None:
 
 async def test_every_checkpoint_and_write_is_plain_data(saver: Saver, thread: Any) -> None:
     await whole_turn(saver, Wiping(), thread)
-    found = await listed(saver, thread)
+    found = await everything(saver, thread)
     assert len(found) >= 8
     kinds = {channel for it in found for _, channel, _ in it.pending_writes or ()}
-    assert {"__interrupt__", "__resume__", "__return__"} <= kinds  # the journal is looked at too
+    assert {"__interrupt__", "__resume__", "llm_compiler"} <= kinds  # the journal is looked at too
     for it in found:
         values = it.checkpoint["channel_values"]
         assert odd(values) == []
@@ -405,7 +411,7 @@ async def test_threads_are_kept_apart(saver: Saver) -> None:
 async def copied(source: Saver, target: Saver, thread: Any) -> None:
     """Put a thread's checkpoints and their writes, of all namespaces, into another saver."""
     target = with_async(target)
-    for it in reversed(await listed(source, thread)):
+    for it in reversed(await everything(source, thread)):
         configurable = it.config["configurable"]
         parent = it.parent_config or {
             "configurable": {**configurable, "checkpoint_id": None},
@@ -473,15 +479,16 @@ async def test_a_parent_asks_and_resumes_for_its_subgraph(saver: Saver, thread: 
     assert [task["id"] for task in inner.values["plan"]] == [1, 2]
     namespace = inner.config["configurable"]["checkpoint_ns"]
     assert namespace.startswith("compiler:")
-    found = await listed(saver, thread)
-    assert {it.config["configurable"]["checkpoint_ns"] for it in found} == {"", namespace}
+    found = await everything(saver, thread)
+    namespaces = {it.config["configurable"]["checkpoint_ns"] for it in found}
+    assert namespaces == {"", namespace, f"{namespace}|llm_compiler"}
     assert [it for one in found for it in odd(one.checkpoint["channel_values"])] == []
     state = await above.ainvoke(APPROVED, thread, context=APPROVE)
     assert state["messages"][-1].text == "Done."
     assert follows_protocol(state["messages"])
     assert ledger.begun == [(1, 2), "wipe all of 3"]
     await with_async(saver).adelete_thread(thread["configurable"]["thread_id"])
-    assert await listed(saver, thread) == []
+    assert await everything(saver, thread) == []
 
 
 async def test_the_plan_of_a_subgraph_is_edited_through_its_parent(

@@ -1,4 +1,4 @@
-"""Circles among tasks that wait, found from both ends."""
+"""Cycles among tasks that wait, found from both ends."""
 
 from collections.abc import Iterator
 from itertools import pairwise

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from llm_compiler.language.task import Task
+from llm_compiler.language.task import Outcome, Status, Task
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 MANY = settings(max_examples=300, deadline=None, derandomize=True)
@@ -171,6 +171,7 @@ def written_plans(draw: st.DrawFn) -> list[Written]:
 
 UNKNOWN = 99
 """An id that no task of these plans has."""
+STATUSES: list[Status] = ["ok", "failed", "skipped", "rejected"]
 
 
 @st.composite
@@ -210,3 +211,16 @@ def scheduled_plans(
             )
         )
     return plan
+
+
+@st.composite
+def later_rounds(draw: st.DrawFn, tools: list[str]) -> tuple[list[Task], dict[int, Outcome]]:
+    """A plan, and how its first tasks ended in earlier rounds; some were edited since."""
+    plan = draw(scheduled_plans(tools))
+    priors = {}
+    for task in plan[: draw(st.integers(0, len(plan)))]:
+        args = {**task.args, "x": 9} if draw(st.booleans()) else task.args
+        status = draw(st.sampled_from(STATUSES))
+        value, error = ("before", None) if status == "ok" else (None, f"{status} before")
+        priors[task.id] = Outcome(task.id, task.tool, status, args, value, error)
+    return plan, priors

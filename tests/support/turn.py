@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -26,17 +27,20 @@ from llm_compiler.scheduling.facts import (
     PlanBroke,
     PlanEnded,
     Planned,
+    Prior,
     Returned,
     Settle,
     TakenOver,
 )
 from llm_compiler.scheduling.schedule import Schedule
+from llm_compiler.scheduling.task_record import State, TaskRecord
 
 TOOLS: dict[str, ToolRules] = {
     "read": ToolRules(),
     "two": ToolRules(limits={"tool two": 2}),
     "alone": ToolRules(limits={"exclusive disk": 1}),
     "disk": ToolRules(limits={"tool disk": 2, "exclusive disk": 1}),
+    "late": ToolRules(early_start=False),
     "destroy": ToolRules(early_start=False, shared=False),
     "ask": ToolRules(early_start=False, asks=True),
     "ask_destroy": ToolRules(early_start=False, shared=False, asks=True),
@@ -76,6 +80,8 @@ class Turn:
     early_start: bool = True
     breaks: int = 0
     deadline: bool = False
+    priors: Mapping[int, Outcome] = field(default_factory=dict)
+    """The outcomes of the tasks of earlier rounds, which come first in the plan."""
     running: dict[int, Launch] = field(default_factory=dict)
     launches: list[Launch] = field(default_factory=list)
     settled: dict[int, Outcome] = field(default_factory=dict)
@@ -88,9 +94,19 @@ class Turn:
         )
         self.unplanned = list(self.plan)
         self.ended = self.taken_over = self.expired = False
+        self.cancelled: set[int] = set()
+        self.records: list[TaskRecord] = []
+        """Those of all tasks, also of plans that broke off."""
+
+    @property
+    def transitions(self) -> set[tuple[State, State]]:
+        """All that its tasks have taken."""
+        return {step for record in self.records for step in pairwise(record.life)}
 
     def run(self) -> None:
         """Until nothing is left to happen."""
+        for task in self.plan[: len(self.priors)]:
+            self.tell(Planned(task, (Prior.of(self.priors[task.id]),)))
         while facts := self._possible():
             self.tell(self.random.choice(facts))
         assert self.schedule.finished
@@ -129,9 +145,10 @@ class Turn:
                 self.unplanned.pop(0)
             case PlanBroke():
                 self.breaks -= 1
-                kept = [task for task in self.plan if self.random.random() < 0.7]
-                self.unplanned = self.plan = kept
-                self.unplanned = list(kept)
+                earlier, new = self.plan[: len(self.priors)], self.plan[len(self.priors) :]
+                self.unplanned = [task for task in new if self.random.random() < 0.7]
+                self.plan = earlier + self.unplanned
+                self.unplanned = list(self.unplanned)
             case PlanEnded():
                 self.ended = True
             case TakenOver():
@@ -143,9 +160,17 @@ class Turn:
             case Decided(decisions):
                 self.asking = None
                 self.decided |= {decision.id: decision for decision in decisions}
-        self._carry_out(self.schedule.handle(fact))
+        orders = self.schedule.handle(fact)
+        self.schedule.validate()
+        if isinstance(fact, Planned):
+            self.records.append(self.schedule.records[fact.task.id])
+        # What ended as it did before is not announced.
+        outcomes = self.schedule.outcomes
+        as_before = {id: it for id, it in self.priors.items() if outcomes.get(id) is it}
+        self.settled |= as_before
+        self._carry_out(orders)
         if isinstance(fact, PlanBroke):
-            self.settled = {}
+            self.settled = {id: it for id, it in self.settled.items() if id in self.priors}
         self._check_nothing_is_idle()
 
     def _carry_out(self, orders: list[Order]) -> None:
@@ -157,6 +182,7 @@ class Turn:
                     self.launches.append(order)
                 case Cancel(call):
                     del self.running[call]
+                    self.cancelled.add(call)
                 case Settle(outcome):
                     assert outcome.id not in self.settled, "a task settled twice"
                     self.settled[outcome.id] = outcome
@@ -176,7 +202,9 @@ class Turn:
         assert isinstance(task, Task)
         assert not self.expired, "a call began after the deadline"
         assert launch.id not in self.settled
-        assert all(self.settled[need].ok for need in task.needs), "it began before its needs"
+        # A task of an earlier round outlives a need whose plan broke off.
+        needs = [it for it in task.needs if it in self.settled or launch.id not in self.priors]
+        assert all(self.settled[need].ok for need in needs), "it began before its needs"
         assert rules.early_start or self.taken_over
         assert self.early_start or self.taken_over
         assert not self.needs_person(task) or launch.id in self.decided
@@ -185,7 +213,7 @@ class Turn:
             assert all(
                 (launch.tool, launch.args) != (other.tool, other.args)
                 for other in self.launches
-                if other.id not in self.decided
+                if other.id not in self.decided and other.call not in self.cancelled
             ), "an equal call ran twice"
         assert len(self.running) < self.max_parallel
         used = self._used()

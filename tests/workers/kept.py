@@ -4,6 +4,7 @@ An outcome is stored once it is committed there together with the checkpoint tha
 for; only then has its call *finished*, and must not start again, whatever dies.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.workers.book import Line
 _WRITES = """
 SELECT w.thread_id, w.channel, w.type, w.blob
 FROM checkpoint_writes w JOIN checkpoints c USING (thread_id, checkpoint_ns, checkpoint_id)
-WHERE w.channel IN ('__return__', 'round') AND w.thread_id = ANY(%s)
+WHERE w.channel IN ('llm_compiler', 'round') AND w.thread_id = ANY(%s)
 """
 _ROUNDS = """
 SELECT DISTINCT thread_id, (checkpoint->'channel_values'->>'round')::int FROM checkpoints
@@ -35,15 +36,27 @@ def lines(address: str, turns: Mapping[str, int]) -> list[Line]:
     def add(thread: str, **line: Any) -> None:
         found.append({"run": turns[thread], "checkpoint": "kept", **line})
 
+    rounds: dict[str, set[int]] = defaultdict(set)
+    journaled: list[tuple[str, dict[str, Any]]] = []
     with psycopg.connect(address) as connection:
         for thread, channel, kind, blob in connection.execute(_WRITES, [[*turns]]):
             value = serde.loads_typed((kind, blob))
             if channel == "round":
                 add(thread, what="saved", round=value)
-            elif isinstance(value, dict) and "attempts" in value:
-                add(thread, what="journaled", id=value["id"])
+                rounds[thread].add(value)
+            elif isinstance(value, dict) and "outcome" in value:
+                journaled.append((thread, value))
         for thread, round in connection.execute(_ROUNDS, [[*turns]]):
             add(thread, what="saved", round=round)
+            rounds[thread].add(round)
+    # An outcome is found again if its plan is kept, and plans are written one after another.
+    plans: dict[str, list[str]] = defaultdict(list)
+    for thread, entry in sorted(journaled, key=lambda it: int(it[1]["no"])):
+        plan = str(entry["key"]).partition("-")[0]
+        if plan not in plans[thread]:
+            plans[thread].append(plan)
+        if plans[thread].index(plan) < len(rounds[thread]):
+            add(thread, what="journaled", id=entry["outcome"]["id"])
     return found
 
 

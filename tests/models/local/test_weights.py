@@ -256,6 +256,7 @@ def test_killed_assembly_leaves_no_file_and_the_next_cleans_up(packages: Path, c
     assert left_in(cache) == {SMALL.name}
 
 
+@pytest.mark.slow
 def test_second_process_waits_for_the_first_and_uses_its_file(packages: Path, cache: Path) -> None:
     with assembler(packages, cache, "stall") as first:
         assert first.stdout

@@ -1,0 +1,78 @@
+"""What is kept of a turn beside its thread's checkpoints, in a namespace of its own.
+
+A checkpointer stores two things: checkpoints, and the writes that belong to one. Here a checkpoint
+without content is the shelf, and the writes to it are the records. So they outlive whatever happens
+to the thread's own checkpoints: forks, edits, a run that is begun a second time. LangGraph's own
+journal, `@task`, does not: it finds an entry by its order and its function's name, in one
+checkpoint alone.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointMetadata, empty_checkpoint
+
+_NAMESPACE = "llm_compiler"
+_CHANNEL = "llm_compiler"
+_IDS = uuid.UUID("6d1f0a52-5d0e-5c3b-9a53-0d8a1c1f7c11")
+"""The root of the shelves' ids, which all processes must compute alike."""
+
+
+class TurnRecords:
+    """The records of one turn, on shelves that are known by name.
+
+    Args:
+        saver: The checkpointer.
+        thread: The thread's id.
+        namespace: The graph's own checkpoint namespace; empty for a graph that is no subgraph.
+        turn: The id of the message that began the turn.
+    """
+
+    def __init__(
+        self, saver: BaseCheckpointSaver[Any], thread: str, namespace: str, turn: str
+    ) -> None:
+        self._saver = saver
+        self._thread = thread
+        self._namespace = f"{namespace}|{_NAMESPACE}" if namespace else _NAMESPACE
+        self._turn = uuid.uuid5(_IDS, turn)
+        self._put: set[str] = set()
+
+    async def read(self, shelf: str) -> list[Any]:
+        """The records of a shelf, in no order."""
+        saved = await self._saver.aget_tuple(self._place(shelf))
+        writes = (saved and saved.pending_writes) or ()
+        return [value for _, channel, value in writes if channel == _CHANNEL]
+
+    async def add(self, shelf: str, records: Sequence[Any]) -> None:
+        """Add records to a shelf; they are stored when this returns."""
+        await self._write(shelf, records, str(uuid.uuid4()))
+
+    async def first(self, shelf: str, record: Any) -> list[Any]:
+        """Put a record on a shelf unless another was put there so; return what is on the shelf.
+
+        Of several processes that do so at once, all are told of the same first record: a
+        checkpointer ignores a write under a task and an index that it has.
+        """
+        await self._write(shelf, [record], str(self._id(shelf)))
+        return await self.read(shelf)
+
+    async def _write(self, shelf: str, records: Sequence[Any], task: str) -> None:
+        place = self._place(shelf)
+        if shelf not in self._put:
+            # Putting it again changes nothing, and keeps the records on it.
+            checkpoint = {**empty_checkpoint(), "id": str(self._id(shelf))}
+            metadata: CheckpointMetadata = {"source": "update", "step": -1, "parents": {}}
+            await self._saver.aput(self._place(None), checkpoint, metadata, {})  # type: ignore[arg-type]
+            self._put.add(shelf)
+        await self._saver.aput_writes(place, [(_CHANNEL, record) for record in records], task)
+
+    def _place(self, shelf: str | None) -> RunnableConfig:
+        configurable = {"thread_id": self._thread, "checkpoint_ns": self._namespace}
+        if shelf is not None:
+            configurable["checkpoint_id"] = str(self._id(shelf))
+        return RunnableConfig(configurable=configurable)
+
+    def _id(self, shelf: str) -> uuid.UUID:
+        return uuid.uuid5(self._turn, shelf)

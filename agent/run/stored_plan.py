@@ -1,0 +1,137 @@
+"""A plan as the state holds it, which a person may have edited."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from llm_compiler.language.parser import ANSWER
+from llm_compiler.language.task import DEEPEST, TaskData
+from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
+from llm_compiler.text import clean, shortened
+
+_MAX_NAME_CHARS = 200
+_RULED = ("text", "key", "taint", "asks")
+
+
+def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[int, str]]:
+    """The tasks of a stored plan, whole and in id order, and by id why some cannot be run.
+
+    What is missing gets its empty value. What has no id of its own gets one behind all others,
+    those of the stored outcomes too, and does not compile. A task without a round is of the
+    current one, `round`.
+    """
+    if value is None:
+        return [], {}
+    if type(value) is list and _is_plan(value, round):
+        return value, {}
+    tasks: dict[int, TaskData] = {}
+    errors: dict[int, str] = {}
+    is_list = isinstance(value, list | tuple)
+    without: list[Any] = [] if is_list else [value]
+    for entry in value if is_list else ():
+        id = whole(entry.get("id")) if isinstance(entry, Mapping) else None
+        if id is None or id in tasks:
+            without.append(entry)
+        else:
+            tasks[id] = _task(entry, id, round, errors)
+    settled = outcomes if isinstance(outcomes, Mapping) else ()
+    used = {*tasks, *(id for id in map(whole, settled) if id is not None)}
+    for id, entry in zip(_free(used), without, strict=False):
+        if is_list and isinstance(entry, Mapping):
+            written, more = f"{entry.get('id')}. {entry.get('tool')}", entry
+        else:
+            written, more = str(entry), {}
+            why = "holds {} in place of a task" if is_list else "is {}, and no list of tasks"
+            errors[id] = f"the stored plan {why.format(kind_of(entry))}"
+        tasks[id] = _task(more, id, round, {})
+        tasks[id]["text"] = f"{clean(shortened(written, _MAX_NAME_CHARS))}{'(…)' if more else ''}"
+        tasks[id]["args"] = {}
+    plan = [tasks[id] for id in sorted(tasks)]
+    keys = set()
+    for task in plan:
+        if task["key"] in keys:  # a person's copy of a task is another call
+            task["key"] = f"{task['key']}-{task['id']}"
+        keys.add(task["key"])
+    return plan, errors
+
+
+def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str]) -> TaskData:
+    """The task that an entry of a plan comes to; in `errors` goes why it cannot be run."""
+    tool = clean(str(entry.get("tool") or ""))[:_MAX_NAME_CHARS]
+    stored, wrong = entry.get("args"), ""
+    args = data(dict(stored), None) if isinstance(stored, Mapping) else {}
+    if args is None:
+        wrong = f"its stored arguments are no JSON data of at most {DEEPEST} levels"
+    elif stored is not None and not isinstance(stored, Mapping):
+        wrong = f"its stored arguments are {kind_of(stored)}, and no object"
+    if tool == ANSWER and args and not isinstance(args.get("text"), str):
+        wrong = wrong or "its stored text is none"
+    # What else stands in a task is kept: taint must not get lost here.
+    others = (key for key in entry if isinstance(key, str) and key not in _RULED)
+    more = {clean(key): data(entry[key], None) for key in others}
+    task = TaskData(
+        id=id,
+        tool=tool,
+        args=args,
+        needs=_needs(entry.get("needs")),
+        thought=text_of(entry.get("thought")),
+        round=min(whole(entry.get("round")) or round, round),
+    )
+    task["key"] = text_of(entry.get("key")) or f"{task['round']}-{id}"
+    if entry.get("taint") is not None:
+        task["taint"] = text_of(entry["taint"])
+    if entry.get("asks"):
+        task["asks"] = True
+    if text := text_of(entry.get("text")):
+        task["text"] = text
+    if wrong:
+        task["args"], task["text"] = {}, task.get("text") or f"{id}. {tool}(…)"
+        errors[id] = wrong
+    return cast(TaskData, {**more, **task})
+
+
+def _needs(value: Any) -> list[int]:
+    """The ids that a task waits for, as far as they can be read."""
+    if isinstance(value, str):
+        value = value.replace(",", " ").split()
+    elif not isinstance(value, list | tuple):
+        value = [value]
+    return [need for need in map(whole, value) if need is not None]
+
+
+def _free(used: set[int]) -> Iterator[int]:
+    """Ids behind all that are used, and then those between."""
+    yield from range(max(used, default=0) + 1, MAX_ID + 1)
+    yield from (id for id in range(1, MAX_ID + 1) if id not in used)
+
+
+def _is_plan(plan: list[Any], round: int) -> bool:
+    before = 0
+    keys = set()
+    for task in plan:
+        if type(task) is not dict:
+            return False
+        id, number, text = task.get("id"), task.get("round"), task.get("text", "")
+        tool, needs = task.get("tool"), task.get("needs")
+        if (
+            type(id) is not int
+            or not before < id <= MAX_ID
+            or type(number) is not int
+            or not 0 < number <= round
+            or type(tool) is not str
+            or len(tool) > _MAX_NAME_CHARS
+            or type(text) is not str
+            or type(task.get("thought")) is not str
+            or type(task.get("args")) is not dict
+            or type(task.get("key")) is not str
+            or task["key"] in keys
+            or type(task.get("taint", "")) is not str
+            or type(task.get("asks", False)) is not bool
+            or type(needs) is not list
+            or (needs and not all(type(n) is int and 0 < n <= MAX_ID for n in needs))
+            or not is_data(task, DEEPEST + 1)
+            or (tool == ANSWER and not (text or type(task["args"].get("text")) is str))
+        ):
+            return False
+        before = id
+        keys.add(task["key"])
+    return True

@@ -1,0 +1,152 @@
+"""The door through which a node reads the state: whatever a client wrote there is mended.
+
+Anyone who may update a thread may write anything there, and its values outlive the code that wrote
+them. What can be mended is mended without a word: a number that came as a text, a missing key, a
+tuple. Where that would hide a mistake, the task in question fails, and its outcome says why; so
+the joiner and the person behind it are told. No value makes the thread's next message fail.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Command, StateUpdate
+
+from llm_compiler.run.stored_outcomes import mended_outcomes
+from llm_compiler.run.stored_plan import mended_plan
+from llm_compiler.run.stored_values import text_of, whole
+from llm_compiler.state import RoleUsage, State, asked_by, check_messages, mended_messages
+from llm_compiler.text import clean
+
+_MAX_SECONDS = 10**9
+_MAX_TOKENS = 2**53
+"""Sums of many of them stay within 64 bits."""
+
+
+def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> State:
+    """The state that a checkpointer's values come to, with every key and well-formed.
+
+    What is sound is handed back as it is: the same objects, not to be changed.
+
+    Args:
+        values: What is stored by key.
+        known: A state that is sound: what is the same object there is not looked at again.
+    """
+    round = _round(values.get("round"), values.get("plan"))
+    if known and all(values.get(key) is known.get(key) for key in ("plan", "outcomes", "round")):
+        plan, outcomes = values["plan"], values["outcomes"]
+    else:
+        plan, errors = mended_plan(values.get("plan"), max(round, 1), values.get("outcomes"))
+        outcomes = mended_outcomes(values.get("outcomes"), plan, errors)
+    state: State = {
+        "messages": mended_messages(values.get("messages")),
+        "plan": plan,
+        "outcomes": outcomes,
+        "round": round,
+        "feedback": _feedback(values.get("feedback")),
+        "usage": _usage(values.get("usage")),
+        "seconds": _seconds(values.get("seconds")),
+    }
+    turn = values.get("turn")
+    # A state that was stored before there was a turn has none, and its replan goes on.
+    state["turn"] = asked_by(state) if turn is None else text_of(turn)
+    return cast(State, {**values, **state})
+
+
+def repairs(values: Mapping[str, Any], state: State) -> dict[str, Any]:
+    """What of a state was mended, to be stored; messages are, by their reducer."""
+    return {
+        key: value
+        for key, value in state.items()
+        if key != "messages" and value is not values.get(key)
+    }
+
+
+def check_input(saver: Any, given: Any) -> None:
+    """Check what a run is given, before it begins: in the middle of it, its calls had run.
+
+    Raises:
+        ValueError: it is empty, its messages are none, or the checkpointer cannot hold it.
+    """
+    if isinstance(given, Command):
+        if given.resume is None and not given.update and not given.goto:
+            raise ValueError("this Command is empty; give it what to resume with")
+        check_messages(given.update)
+        _check_storable(saver, [given.update, given.resume])
+    else:
+        check_messages(given)
+
+
+def check_updates(saver: Any, supersteps: Iterable[Iterable[StateUpdate]]) -> None:
+    """Check what is written into a thread, of which LangGraph would store a part.
+
+    Raises:
+        ValueError: its messages are none, or the checkpointer cannot hold it.
+    """
+    for superstep in supersteps:
+        for update in superstep:
+            check_messages(update.values)
+            _check_storable(saver, update.values)
+
+
+def _check_storable(saver: Any, value: Any) -> None:
+    if not isinstance(saver, BaseCheckpointSaver):
+        return
+    try:
+        saver.serde.dumps_typed(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"no checkpointer can store this: {error}; send JSON data") from error
+
+
+def _round(value: Any, plan: Any) -> int:
+    """Rounds begun; those of the tasks if the state does not say."""
+    if (round := whole(value)) is not None:
+        return round
+    if not isinstance(plan, list | tuple):
+        return 0 if plan is None else 1
+    rounds = (task.get("round") for task in plan if isinstance(task, Mapping))
+    return max((whole(round) or 1 for round in rounds), default=1 if plan else 0)
+
+
+def _feedback(value: Any) -> str | None:
+    return None if value is None else text_of(value)
+
+
+def _usage(value: Any) -> dict[str, RoleUsage]:
+    if not isinstance(value, Mapping):
+        return {}
+    usage = {
+        clean(str(role)): RoleUsage(
+            calls=_tokens(of.get("calls")),
+            input=_tokens(of.get("input")),
+            output=_tokens(of.get("output")),
+        )
+        for role, of in value.items()
+        if isinstance(of, Mapping)
+    }
+    sound = value == usage and all(type(n) is int for of in value.values() for n in of.values())
+    return cast(dict[str, RoleUsage], value) if sound else usage
+
+
+def _tokens(value: Any) -> int:
+    number = _number(value)
+    return 0 if number is None else int(min(max(number, 0), _MAX_TOKENS))
+
+
+def _seconds(value: Any) -> float:
+    if type(value) is float and 0 <= value < _MAX_SECONDS:
+        return value
+    number = _number(value)
+    return number if number is not None and 0 <= number < _MAX_SECONDS else 0.0
+
+
+def _number(value: Any) -> float | None:
+    """A finite number; a form sends it as a text."""
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
