@@ -36,7 +36,7 @@ class _Package(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Python binds the submodule `llm_compiler.graph` to this name, which is the graph's.
+        # Python binds the submodule `llm_compiler.graph` to the name that the graph itself has.
         if name == "graph" and isinstance(value, ModuleType):
             value = value.graph
         super().__setattr__(name, value)
@@ -44,5 +44,5 @@ class _Package(ModuleType):
 
 if __name__ == "llm_compiler":
     sys.modules[__name__].__class__ = _Package
-else:  # `import agent`, from a checkout: the same modules under their one name
+else:  # `import agent` in a checkout is the same package: each module exists once
     sys.modules[__name__] = import_module("llm_compiler")

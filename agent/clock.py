@@ -1,4 +1,4 @@
-"""The process's time source, passed to whatever reads the time, so that a test can set it."""
+"""The process's time source. It is passed to all code that reads the time, so tests can set it."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
+        """Seconds since an arbitrary moment; they never decrease."""
         ...
 
 

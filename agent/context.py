@@ -1,4 +1,4 @@
-"""The settings of a run: what is passed beats the environment, which beats the default."""
+"""The settings of a run. A value that is passed overrides the environment, then the default."""
 
 import os
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from llm_compiler.text import quoted
 
 PREFIX = "LLM_COMPILER_"
 DOCUMENTS_ROOT = "LLM_COMPILER_DOCUMENTS_ROOT"
-_LONGEST_PROMPT = 20_000
-_LONGEST_EXAMPLE = 4000
-_MOST_EXAMPLES = 100
-_SHOWN = 200
+_MAX_PROMPT_CHARS = 20_000
+_MAX_EXAMPLE_CHARS = 4000
+_MAX_EXAMPLES = 100
+_MAX_QUOTED_CHARS = 200
 
-if TYPE_CHECKING:  # what may be passed, as type checkers see it; validation makes the types below
+if TYPE_CHECKING:  # the types that callers may pass; validation converts them to those below
     _Names = Sequence[str]
     _Texts = Sequence[str]
     _Folder = Path | str
 else:
     _Names = tuple[str, ...]
-    _Texts = tuple[Annotated[str, Field(max_length=_LONGEST_EXAMPLE)], ...]
+    _Texts = tuple[Annotated[str, Field(max_length=_MAX_EXAMPLE_CHARS)], ...]
     _Folder = Path
 
 
@@ -47,7 +47,7 @@ def _prompt(default: str, description: str, node: str) -> Any:
     shown: dict[str, Any] = {"langgraph_nodes": [node], "langgraph_type": "prompt"}
     return Field(
         default=default,
-        max_length=_LONGEST_PROMPT,
+        max_length=_MAX_PROMPT_CHARS,
         description=description,
         json_schema_extra=shown,
     )
@@ -57,83 +57,83 @@ class Context(BaseModel):
     """The graph's `context_schema`. Frozen; each field may be set as `LLM_COMPILER_` + NAME.
 
     Raises:
-        SetupError: a variable of the environment has a value that its field refuses.
-        pydantic.ValidationError: what was passed does.
+        SetupError: an environment variable has an invalid value.
+        pydantic.ValidationError: an argument has an invalid value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = _model(
-        'Model of planner, joiner and reading tools: "openai:NAME", "provider:NAME" or "local".'
-        " None: openai:gpt-4.1-mini if OPENAI_API_KEY is set, else local.",
+        'Model for planner, joiner and tools that read text: "openai:NAME", "provider:NAME" or'
+        ' "local". None: openai:gpt-4.1-mini if OPENAI_API_KEY is set, else local.',
         "planner",
         "scheduler",
         "joiner",
     )
-    planner_model: str | None = _model("Model of the planner alone.", "planner")
-    joiner_model: str | None = _model("Model of the joiner alone.", "joiner")
-    max_rounds: int = Field(default=3, ge=1, le=100, description="Plans per turn.")
-    max_tasks: int = Field(default=50, ge=1, le=100_000, description="Tasks per plan.")
-    max_parallel: int = Field(default=16, ge=1, le=10_000, description="Calls at once.")
+    planner_model: str | None = _model("Model for the planner; overrides `model`.", "planner")
+    joiner_model: str | None = _model("Model for the joiner; overrides `model`.", "joiner")
+    max_rounds: int = Field(default=3, ge=1, le=100, description="Maximum plans per turn.")
+    max_tasks: int = Field(default=50, ge=1, le=100_000, description="Maximum tasks per plan.")
+    max_parallel: int = Field(default=16, ge=1, le=10_000, description="Maximum calls at once.")
     tool_timeout: float = Field(
-        default=60.0, gt=0, le=86_400, description="Seconds per attempt of a call."
+        default=60.0, gt=0, le=86_400, description="Maximum seconds per attempt of a call."
     )
     tool_retries: int = Field(
-        default=2, ge=0, le=20, description="Attempts of a call after the first."
+        default=2, ge=0, le=20, description="Maximum attempts of a call after the first."
     )
     model_timeout: float | None = Field(
         default=None,
         gt=0,
         le=86_400,
-        description="Seconds that a model may be silent. None: 120, the local model 600.",
+        description="Seconds that a model may be silent. None: 120; for the local model, 600.",
     )
     deadline: float | None = Field(
-        default=None, gt=0, le=86_400, description="Seconds per turn. None: no limit."
+        default=None, gt=0, le=86_400, description="Maximum seconds per turn. None: no limit."
     )
-    approve: _Names = Field(default=(), description="Tools whose calls need a person.")
+    approve: _Names = Field(default=(), description="Tools whose calls a person must approve.")
     trusted_writes: _Names = Field(
         default=(),
         description="Tools that write and that untrusted results may reach without a person.",
     )
     allow: _Names | None = Field(default=None, description="Names of the tools offered. None: all.")
     documents: _Folder | None = Field(
-        default=None, description="Folder that `search` reads instead of the web."
+        default=None, description="Folder of Markdown files that `search` reads instead of the web."
     )
     examples: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description='When worked plans are sent to the planner. "auto": only to local.',
+        description='When worked plans are sent to the planner. "auto": only to the local model.',
     )
     planner_prompt: str = _prompt(
         PLANNER,
-        "Instructions of the planner, in which {tools} stands for the list of the tools."
-        " The worked plans follow them.",
+        "Instructions for the planner. {tools} is replaced by the list of the tools."
+        " The worked plans follow the instructions.",
         "planner",
     )
     joiner_prompt: str = _prompt(
         JOINER,
-        "Instructions of the joiner, in which {missing} stands for what to do if the results are"
-        " not enough: ask for another plan, or in the last round say what is missing."
-        " The question and the results follow them.",
+        "Instructions for the joiner. {missing} is replaced by what to do if the results are not"
+        " enough: ask for another plan or, in the last round, say what is missing."
+        " The question and the results follow the instructions.",
         "joiner",
     )
     more_examples: _Texts = Field(
         default=(),
-        max_length=_MOST_EXAMPLES,
-        description='Worked plans of your own: "Question: …", once or more, and a plan below. The'
-        ' two that fit the question best are sent to any model, unless `examples` is "never".',
+        max_length=_MAX_EXAMPLES,
+        description='Your own worked plans: one or more lines "Question: …", then a plan. The two'
+        ' that are nearest to the question are sent to any model, unless `examples` is "never".',
         json_schema_extra={"langgraph_nodes": ["planner"]},
     )
     max_result_chars: int = Field(
         default=4000,
         ge=50,
         le=10_000_000,
-        description="Characters of one result shown to a model. References get all of it.",
+        description="Maximum characters of one result that a model is shown. References get all.",
     )
 
     @field_validator("approve", "trusted_writes", "allow", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
-        """A text is a list with commas, as the environment has it."""
+        """Split a string at its commas: environment variables hold lists like that."""
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
@@ -151,7 +151,7 @@ class Context(BaseModel):
     @field_validator("more_examples", mode="before")
     @classmethod
     def _apart(cls, value: Any) -> Any:
-        """A text may hold several, as the environment has them."""
+        """Split a string into worked plans: an environment variable may hold several."""
         return apart(value) if isinstance(value, str) else value
 
     @field_validator("more_examples")
@@ -178,13 +178,16 @@ class Context(BaseModel):
                 name = refused["loc"][0] if refused["loc"] else ""
                 if name in found:
                     variable, value = PREFIX + str(name).upper(), found[str(name)]
-                    shown = quoted(value, _SHOWN)
+                    shown = quoted(value, _MAX_QUOTED_CHARS)
                     raise SetupError(f"{variable}={shown}: {refused['msg']}") from None
             raise
 
     @classmethod
     def of(cls, given: object) -> "Context":
-        """What a run was given, or the environment's; a parent graph's own context is not ours."""
+        """The context of a run; made from the environment if it has none of this class.
+
+        A parent graph may pass a context of its own, which is not ours.
+        """
         return given if isinstance(given, cls) else cls()
 
     def folder(self, *, on_server: bool) -> Path | None:
@@ -199,7 +202,7 @@ class Context(BaseModel):
         if root is None and not on_server:
             return Path(self.documents)
         if root is None:
-            raise SetupError(f"set {DOCUMENTS_ROOT} to the folder below which documents may lie")
+            raise SetupError(f"set {DOCUMENTS_ROOT} to the folder that must contain the documents")
         folder = Path(root, self.documents).resolve()
         if not folder.is_relative_to(Path(root).resolve()):
             raise SetupError(

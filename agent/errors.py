@@ -7,16 +7,16 @@ LLMCompilerError
 ├── ThreadTakenError   another process has gone on with the thread; this run ends
 └── SetupError   a key, file or setting is missing; the person is told what to set
 
-Every message is one line, carries the value at fault and the nearest remedy, and never a key, a
-prompt or a result.
+Every message is one line that contains the wrong value and a remedy, but never a key, a prompt or a
+result.
 """
 
 
 class LLMCompilerError(RuntimeError):
     """The root of this project's errors.
 
-    Of other errors than a few of Python's own, LangGraph Server tells its clients the name alone,
-    and whoever must set something up would not know what.
+    A RuntimeError, because LangGraph Server sends its clients the messages of only a few of
+    Python's own errors. Of others it sends only the name, which does not say what to set up.
     """
 
 
@@ -29,14 +29,14 @@ class ToolError(LLMCompilerError):
 
 
 class ModelError(LLMCompilerError):
-    """A model gave no usable reply. What its server said is left out: it may quote the prompt."""
+    """A model gave no usable reply. Its server's message is omitted: it may quote the prompt."""
 
     def __init__(self, message: str, *, transient: bool = False, wait: float | None = None) -> None:
         super().__init__(message)
         self.transient = transient
         """Whether asking again may help."""
         self.wait = wait
-        """Seconds to wait before, if it is known."""
+        """Seconds to wait before asking again, if known."""
 
 
 class ThreadTakenError(LLMCompilerError):
@@ -44,4 +44,4 @@ class ThreadTakenError(LLMCompilerError):
 
 
 class SetupError(LLMCompilerError):
-    """Something that a person must set up is missing or damaged."""
+    """Something that a person must set up is missing or wrong."""

@@ -43,18 +43,19 @@ def build_graph(
     """Compile the graph.
 
     Args:
-        tools: LangChain tools or plain functions with a docstring; None means those shipped.
-            MCP's annotations in their `metadata` rule their calls. With `destructiveHint` a call
-            is claimed in the checkpointer and never begun twice, and if the result of a tool with
-            `openWorldHint` reaches it, a person must approve it, as if it stood in `approve`.
+        tools: LangChain tools or plain functions with a docstring; None means the shipped tools.
+            MCP's annotations in a tool's `metadata` control its calls. A call with
+            `destructiveHint` is claimed in the checkpointer and never starts twice. If a result
+            of a tool with `openWorldHint` reaches it, a person must approve it, as if its tool
+            were named in `approve`.
         planner: A chat model or its name ("openai:gpt-4.1-mini", "local"); None: the context's.
-        joiner: The same for the joiner, and for the tools that read texts.
-        checkpointer: Where runs are kept, so that they survive and people can be asked.
+        joiner: The same for the joiner, and for the tools that read text.
+        checkpointer: Stores runs, so that they can be resumed and people can be asked.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
 
     Raises:
-        SetupError: a tool has no name of its own or cannot be made one.
+        SetupError: two tools have the same name, or a function cannot be made a tool.
     """
     models: dict[Role, BaseChatModel | str] = {}
     if planner is not None:
@@ -74,7 +75,7 @@ def build_graph(
 
 
 def _route(state: State) -> str:
-    """A replan goes back to the planner."""
+    """The planner on a replan, else the end."""
     return END if state.get("feedback") is None else "planner"
 
 

@@ -1,12 +1,14 @@
 """Everything private of LangGraph and LangChain that the agent relies on.
 
-Nothing else here uses a private name (tests/test_langgraph_private.py), and each name below has a
-test of what it means. `pyproject.toml` keeps both libraries below their next minor version; before
-that bound is raised, the tests must pass with the new one. A name that is gone is an ImportError:
-a run that quietly lost its checkpointer would repeat its writes.
+No other module uses a private name (tests/test_private_names.py), and the meaning of each name is
+tested (tests/test_langgraph_private.py). `pyproject.toml` keeps both libraries below their next
+minor version; before raising that bound, run the tests with the new version. A missing name must be
+an ImportError: a run that silently lost its checkpointer would repeat its writes.
 
-Not here are the hooks that LangChain has for subclasses (`_run`, `_arun`, `_llm_type`,
-`_convert_chunk_to_generation_chunk`): they stand in the subclass.
+LangChain's hooks for subclasses (`_run`, `_arun`, `_llm_type`,
+`_convert_chunk_to_generation_chunk`) are not here but in the subclasses.
+
+"For" says what a function is needed for; "Else" is what the agent would have to do without it.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,25 +34,25 @@ from langgraph.graph.state import CompiledStateGraph
 _Graph = TypeVar("_Graph", bound=CompiledStateGraph[Any, Any, Any, Any])
 
 RESERVED: Final = "__pregel_"
-"""LangGraph keeps keys of `configurable` that begin so out of checkpoints, streams and traces.
+"""LangGraph keeps keys of `configurable` with this prefix out of checkpoints, streams and traces.
 
 For: a run's own resources travel in its config. Else: a context variable set around the run.
 """
 
 
 def checkpointer_of(config: RunnableConfig, default: Any = None) -> Any:
-    """The checkpointer of the run that a config belongs to; `default` where it says nothing.
+    """The checkpointer of the run that a config belongs to; `default` if the config has none.
 
-    For: whether the run outlives its process, and what its journal holds. Else: the checkpointer
-    that the graph was compiled with, which is not the one that a server or a parent graph lends.
+    For: whether the run outlives its process, and what its journal contains. Else: the checkpointer
+    that the graph was compiled with, which is not the one that a server or a parent graph provides.
     """
     return config.get("configurable", {}).get(CONFIG_KEY_CHECKPOINTER, default)
 
 
 def with_checkpointer(config: RunnableConfig, saver: BaseCheckpointSaver[Any]) -> RunnableConfig:
-    """The config with a checkpointer that takes the place of the graph's own.
+    """The config with a checkpointer that replaces the graph's own.
 
-    For: a sync-only one is wrapped. Else: wrap it when the graph is compiled, and refuse others.
+    For: wrapping a sync-only one. Else: wrap it when the graph is compiled, and refuse others.
     """
     return _with(config, {CONFIG_KEY_CHECKPOINTER: saver})
 
@@ -58,29 +60,29 @@ def with_checkpointer(config: RunnableConfig, saver: BaseCheckpointSaver[Any]) -
 def durability_of(config: RunnableConfig) -> str | None:
     """When the run's checkpoints are written: "sync", "async" or "exit".
 
-    For: with "exit" a claim never gets there, so no destructive call may begin. Else: wait for
-    the claim, which then fails after its time limit.
+    For: with "exit" a claim is never written in time, so no destructive call may start. Else: wait
+    for the claim, which then fails after its time limit.
     """
     durability: str | None = config.get("configurable", {}).get(CONFIG_KEY_DURABILITY)
     return durability
 
 
 def in_node(config: RunnableConfig) -> bool:
-    """Whether a config is that of what runs inside a node of another graph.
+    """Whether a config belongs to a run inside a node of another graph.
 
-    For: a subgraph does not wait for its thread, which its parent has. Else: it is one that has a
+    For: a subgraph does not wait for its thread, because its parent has it. Else: check for a
     `checkpoint_ns`.
     """
     return CONFIG_KEY_TASK_ID in config.get("configurable", {})
 
 
 def checkpoint_of(config: RunnableConfig) -> RunnableConfig:
-    """The checkpoint that a node began from, to which what the node journals belongs.
+    """The checkpoint that a node started from; the node's journal belongs to it.
 
-    For: the journal is read there. Else: `aget_state` names the checkpoint, at the cost of a read.
+    For: reading the journal. Else: `aget_state` names the checkpoint, at the cost of a read.
     """
     configurable = config["configurable"]
-    # A node's own namespace is one below that of its graph, where the writes are.
+    # A node's own namespace is one level below that of its graph, where the writes are.
     namespace = str(configurable.get("checkpoint_ns") or "").rpartition(NS_SEP)[0]
     return RunnableConfig(
         configurable={
@@ -92,7 +94,7 @@ def checkpoint_of(config: RunnableConfig) -> RunnableConfig:
 
 
 def scratchpad_of(config: RunnableConfig) -> PregelScratchpad | None:
-    """Where a node's calls of `interrupt` are counted, and the answers to them are kept.
+    """Counts a node's calls of `interrupt`, and holds the answers to them.
 
     For: each tool that asks gets the answer to its own question. Else: only one such tool at once.
     """
@@ -101,9 +103,9 @@ def scratchpad_of(config: RunnableConfig) -> PregelScratchpad | None:
 
 
 def with_scratchpad(config: RunnableConfig, scratchpad: PregelScratchpad) -> RunnableConfig:
-    """The config of a node with another scratchpad, whose answers are not recorded as the node's.
+    """A node's config with another scratchpad, whose answers are not recorded as the node's.
 
-    For and else: as for `scratchpad_of`.
+    For and Else: as for `scratchpad_of`.
     """
     send: Callable[[Sequence[tuple[str, Any]]], None] = config["configurable"][CONFIG_KEY_SEND]
 
@@ -118,8 +120,8 @@ def with_scratchpad(config: RunnableConfig, scratchpad: PregelScratchpad) -> Run
 def with_class(graph: CompiledStateGraph[Any, Any, Any, Any], kind: type[_Graph]) -> _Graph:
     """A compiled graph as an instance of a subclass that adds methods and no attributes.
 
-    For: `StateGraph.compile` names its class itself, and the run's lifecycle stands in a subclass.
-    Else: a graph that holds the compiled one and passes calls on.
+    For: `StateGraph.compile` always returns its own class, and the run's lifecycle is in a
+    subclass. Else: a graph that wraps the compiled one and forwards every call.
     """
     graph.__class__ = kind
     assert isinstance(graph, kind)
@@ -127,9 +129,9 @@ def with_class(graph: CompiledStateGraph[Any, Any, Any, Any], kind: type[_Graph]
 
 
 def event_readers(config: RunnableConfig) -> list[BaseCallbackHandler]:
-    """The callbacks that read a message as a life of events, not as chunks.
+    """The callbacks that read a message as a series of events, not as chunks.
 
-    For: the answer is streamed to `astream_events(version="v3")` too. Else: it comes there whole.
+    For: streaming the answer to `astream_events(version="v3")` too. Else: it arrives there whole.
     """
     callbacks = config.get("callbacks") or []
     found = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks
@@ -137,9 +139,9 @@ def event_readers(config: RunnableConfig) -> list[BaseCallbackHandler]:
 
 
 def is_empty_stream(error: Exception) -> bool:
-    """Whether an error is LangChain's for a model's stream that ended without a chunk.
+    """Whether this is LangChain's error for a model's stream that ended without a chunk.
 
-    For: the model is asked again. Else: it counts as an error that is not transient.
+    For: asking the model again. Else: it counts as an error that is not transient.
     """
     return isinstance(error, ValueError) and str(error).startswith("No generation")
 

@@ -1,4 +1,4 @@
-"""Which errors are transient, and how long to wait before a call or a model's stream is retried."""
+"""Which errors are transient, and how long to wait before retrying a call or a model's stream."""
 
 import math
 
@@ -18,17 +18,17 @@ _exponential = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.25)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether trying again may help: connections, timeouts, 408, 425, 429 and 5xx."""
+    """Whether a retry may help: broken connections, timeouts, 408, 425, 429 and 5xx."""
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     if (status := status_of(error)) is not None:
         return status in _TRANSIENT_STATUS
-    # The HTTP libraries share no base class; their names are what they have in common.
+    # The HTTP libraries' errors share no base class, but they do share names.
     return any(kind.__name__ in _TRANSIENT_NAMES for kind in type(error).__mro__)
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an error carries, if it does."""
+    """The HTTP status of an error, if it has one."""
     for holder in (error, getattr(error, "response", None)):
         status = getattr(holder, "status_code", None) or getattr(holder, "status", None)
         if isinstance(status, int):
@@ -37,7 +37,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def retry_after(error: BaseException | None) -> float | None:
-    """The seconds that a server asks to wait, if it does; at most 60."""
+    """The seconds that the server asked to wait, at most 60; None if it did not ask."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
@@ -50,7 +50,7 @@ def retry_after(error: BaseException | None) -> float | None:
 
 
 def backoff(state: RetryCallState) -> float:
-    """Seconds until the next attempt: about 0.5, 1, 2, … up to 8, or what the server asks for."""
+    """Seconds until the next attempt: about 0.5, 1, 2, … up to 8, or what the server asked for."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.wait if isinstance(error, ModelError) else retry_after(error)
     return _exponential(state) if asked is None else asked

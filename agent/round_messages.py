@@ -1,4 +1,4 @@
-"""A round in the chat protocol, and the end of a turn that was left."""
+"""A round in the chat protocol, and the end of a turn that was abandoned."""
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,8 +11,8 @@ from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
 from llm_compiler.text import truncated
 
-LEFT = "This question was left without an answer: another message came first."
-"""Said in place of the answer of a turn that was left."""
+LEFT = "This question was not answered: another message came first."
+"""Takes the place of the answer in a turn that was abandoned."""
 UNTRUSTED: dict[str, Any] = {"openWorldHint": True}
 """The mark of an untrusted result, in the `response_metadata` of its message."""
 
@@ -29,9 +29,9 @@ def round_messages(
     *,
     untrusted: Collection[int] = (),
 ) -> list[AnyMessage]:
-    """The plan's calls, and directly behind them their results, each cut to `max_chars`.
+    """The plan's calls, directly followed by their results, each truncated to `max_chars`.
 
-    Results of the tasks in `untrusted` carry the mark of that.
+    Results of the tasks in `untrusted` are marked as untrusted.
     """
     plan = [task for task in plan if not is_answer(task)]
     if not plan:

@@ -1,11 +1,11 @@
-"""Texts that can be stored, and texts that are short enough to show."""
+"""Makes texts that can be stored, and texts that are short enough to show."""
 
 _READ_PER_CHAR = 100
 """Characters that are read of a text for each that is shown: blanks between words become one."""
 
 
 def clean(text: str) -> str:
-    """`text` with surrogate pairs joined and lone surrogates replaced, so that UTF-8 holds it."""
+    """`text` as UTF-8 can encode it: surrogate pairs are joined, lone surrogates replaced."""
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -24,15 +24,15 @@ def shortened(text: str, max_chars: int) -> str:
 
 
 def quoted(text: str, max_chars: int = 60) -> str:
-    """`text` shortened and in quotes, as a message shows what is wrong."""
+    """`text` shortened and in quotes, to show a wrong value in a message."""
     return repr(shortened(text, max_chars))
 
 
 def truncated(text: str, max_chars: int, note: str | None = None) -> str:
-    """The first `max_chars` characters of `text`, its lines as they are.
+    """The first `max_chars` characters of `text`, with its line breaks.
 
-    If there were more, `note` follows in brackets, by default how many it has: who reads it,
-    a model too, must know that this is not all.
+    If there were more, `note` follows in brackets, by default the length of `text`: the reader,
+    often a model, must know that this is not all.
     """
     if len(text) <= max_chars:
         return text

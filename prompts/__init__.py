@@ -1,4 +1,4 @@
-"""The models' instructions, as Markdown beside this file, read once at import."""
+"""The models' instructions: Markdown files in this folder, read once at import."""
 
 import re
 from importlib.resources import files
@@ -10,7 +10,7 @@ def prompt(name: str) -> str:
 
 
 def examples() -> list[str]:
-    """The worked plans of `prompts/examples/`: a file a kind of question, blank lines between."""
+    """The worked plans in `prompts/examples/`: one file per kind of question."""
     folder = files(__name__).joinpath("examples")
     found = sorted((entry for entry in folder.iterdir()), key=lambda entry: entry.name)
     texts = [entry.read_text(encoding="utf-8") for entry in found if entry.name.endswith(".md")]

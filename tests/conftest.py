@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""Fixtures that tests in several folders share."""
 
 import importlib.util
 import os
@@ -14,15 +14,15 @@ from tests.support.links import unlinked
 if TYPE_CHECKING:
     from tests.support.scripted import Ledger
 
-# LangGraph reads it once, when it is imported: checkpoints of the tests hold plain data only.
+# LangGraph reads this once, when it is imported. With it, checkpoints accept only plain data.
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
-# A shell starts what runs in the background (`pytest &`) deaf to Ctrl-C, and so are its children.
+# A shell starts background jobs (`pytest &`) with SIGINT ignored, and their children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure() -> None:
-    """Test this checkout and no other copy of it: new files of an editable install lack a link."""
+    """Stop if a file is not installed: an editable install has no links to files added after it."""
     spec = importlib.util.find_spec("llm_compiler")
     home = Path(spec.origin).parent if spec and spec.origin else None
     if file := next(unlinked(Path(__file__).parents[1], home), None):
@@ -32,7 +32,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server with the checkpointer's tables, for the whole session."""
-    # Imported at need: few tests want a server.
+    # Imported when needed: few tests use a server.
     from tests.campaigns.postgres import server
 
     with server() as address:

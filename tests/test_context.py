@@ -53,14 +53,14 @@ def test_defaults() -> None:
         ("examples", "never", "never"),
     ],
 )
-def test_environment_beats_the_default(
+def test_environment_overrides_the_default(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: Any
 ) -> None:
     monkeypatch.setenv(f"LLM_COMPILER_{name.upper()}", text)
     assert getattr(Context(), name) == value
 
 
-def test_what_is_passed_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_passed_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_COMPILER_MAX_ROUNDS", "5")
     monkeypatch.setenv("LLM_COMPILER_MODEL", "local")
     context = Context(max_rounds=2, model=None)

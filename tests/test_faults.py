@@ -1,4 +1,4 @@
-"""What breaks the other implementations ends here with the right outcomes and an answer."""
+"""Plans, results and failures that break other implementations end with the right outcomes."""
 
 import asyncio
 import threading
@@ -89,7 +89,7 @@ FIELD = [
 @pytest.mark.parametrize(
     ("plan", "outcomes"), [case[1:] for case in FIELD], ids=[c[0] for c in FIELD]
 )
-async def test_what_breaks_the_others(plan: str, outcomes: Any) -> None:
+async def test_plans_that_break_other_implementations_run(plan: str, outcomes: Any) -> None:
     assert await turn(plan, Ledger().tools) == outcomes
 
 
@@ -130,7 +130,7 @@ async def async_items() -> AsyncIterator[int]:
 
 
 RESULTS = [
-    ("no JSON", Opaque(), "failed", "it returned a Opaque, which no JSON holds"),
+    ("no JSON", Opaque(), "failed", "it returned a Opaque, which JSON cannot express"),
     ("lone surrogates", "a\ud800b", "ok", "a\ufffdb"),
     ("NaN", float("nan"), "ok", "NaN"),
     ("infinity", [float("-inf")], "ok", ["-Infinity"]),
@@ -171,7 +171,7 @@ async def test_any_result_becomes_data_or_a_clear_failure(
         assert outcome["error"].startswith(shown)
 
 
-async def test_fifty_megabytes_of_text_are_shown_short_and_referred_to_whole() -> None:
+async def test_fifty_megabytes_of_text_are_shown_truncated_and_referenced_in_full() -> None:
     async def much() -> str:
         """Much."""
         return "x" * 50_000_000
@@ -189,7 +189,7 @@ async def test_fifty_megabytes_of_text_are_shown_short_and_referred_to_whole() -
     assert all(len(message.text) <= 4030 for message in state["messages"])
 
 
-async def test_what_a_tool_returns_is_not_nested_too_deeply() -> None:
+async def test_a_result_that_is_nested_too_deeply_is_a_failure() -> None:
     async def nest(levels: int) -> list[Any]:
         """Lists in each other."""
         value: list[Any] = []
@@ -200,7 +200,7 @@ async def test_what_a_tool_returns_is_not_nested_too_deeply() -> None:
     plan = "1. nest(260)\n2. echo($1)\n3. nest(100)\n4. echo($3)\n5. echo([$3])\n6. join()"
     outcomes = await turn(plan, [nest, Ledger().echo])
     assert outcomes[1] == (
-        "failed", "it returned data of more than 100 levels; return it flatter",
+        "failed", "it returned data nested more than 100 levels deep; return flatter data",
     )  # fmt: skip
     assert outcomes[2][0] == "skipped"
     assert outcomes[4] == ("ok", outcomes[3][1])
@@ -208,7 +208,7 @@ async def test_what_a_tool_returns_is_not_nested_too_deeply() -> None:
     assert outcomes[5] == ("failed", why)
 
 
-async def test_a_plan_nests_no_data_too_deeply() -> None:
+async def test_a_plan_cannot_nest_data_too_deeply() -> None:
     plan = "1. echo([])\n" + "".join(f"{i}. echo([${i - 1}])\n" for i in range(2, 301))
     outcomes = await turn([plan], Ledger().tools, max_tasks=300)
     statuses = [status for status, _ in outcomes.values()]
@@ -216,7 +216,7 @@ async def test_a_plan_nests_no_data_too_deeply() -> None:
 
 
 @pytest.mark.parametrize("doubled", ["'${0}${0}'", "[${0}, ${0}]"], ids=["text", "lists"])
-async def test_a_plan_doubles_no_result_for_ever(doubled: str) -> None:
+async def test_a_plan_cannot_double_a_result_without_bound(doubled: str) -> None:
     doubled = doubled.replace("{0}", "%d")
     plan = "1. big()\n" + "".join(f"{i}. echo({doubled % (i - 1, i - 1)})\n" for i in range(2, 30))
 
@@ -270,12 +270,12 @@ async def test_a_tool_that_ignores_cancellation_does_not_hold_up_the_turn() -> N
 
 
 @pytest.mark.slow
-async def test_a_tool_that_ignores_cancellation_is_left_after_its_timeout() -> None:
+async def test_a_tool_that_ignores_cancellation_is_abandoned_after_its_timeout() -> None:
     done = asyncio.Event()
     begun: list[int] = []
 
     async def stubborn() -> str:
-        """Stay, and make an error that may pass of the cancellation."""
+        """Keep running, and turn the cancellation into a transient error."""
         begun.append(1)
         while not done.is_set():
             with suppress(asyncio.CancelledError):
@@ -293,7 +293,7 @@ async def test_a_tool_that_ignores_cancellation_is_left_after_its_timeout() -> N
     ]  # fmt: skip
     done.set()
     await until(lambda: len(asyncio.all_tasks()) == 1)
-    assert begun == [1]  # what was left is not tried again
+    assert begun == [1]  # an abandoned call is not retried
 
 
 async def test_a_tool_that_interrupts_without_a_checkpointer_fails() -> None:
@@ -301,7 +301,7 @@ async def test_a_tool_that_interrupts_without_a_checkpointer_fails() -> None:
         """Confirm it."""
         return str(interrupt({"sure": what}))
 
-    why = "asking a person needs a checkpointer; compile the graph with one"
+    why = "asking a person requires a checkpointer; compile the graph with one"
     assert await turn("1. confirm('x')\n2. confirm($1)", [confirm]) == {
         1: ("failed", why), 2: ("skipped", "needs 1, which failed"),
     }  # fmt: skip
@@ -330,7 +330,7 @@ async def test_a_planner_without_a_plan(text: str) -> None:
     assert (await graph.ainvoke(ASK))["messages"][-1].text == "Answer."
 
 
-async def test_an_empty_plan_is_asked_for_again() -> None:
+async def test_an_empty_plan_is_requested_again() -> None:
     outcomes = await turn("1. join()", Ledger().tools)
     assert outcomes == {}
 
@@ -357,13 +357,13 @@ async def test_ten_thousand_tasks() -> None:
     assert len(outcomes) == 10_000
 
 
-async def test_a_joiner_that_says_replan_for_ever() -> None:
+async def test_a_joiner_that_always_replans_stops_at_max_rounds() -> None:
     planner = ScriptedModel(*(f"{i}. echo({i})\n{i + 1}. join()" for i in range(1, 5)))
     joiner = ScriptedModel(*["REPLAN: more"] * 4)
     graph = build_graph(Ledger().tools, planner=planner, joiner=joiner)
     state = await graph.ainvoke(ASK, context=Context(max_rounds=4))
     assert state["round"] == 4
-    assert state["messages"][-1].text == "Not found: more (no plan follows: max_rounds is 4)"
+    assert state["messages"][-1].text == "Not found: more (no further plan: max_rounds is 4)"
 
 
 @pytest.mark.slow

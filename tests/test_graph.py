@@ -35,7 +35,7 @@ def test_the_package_exports_three_names() -> None:
     assert llm_compiler.__all__ == ["Context", "build_graph", "graph"]
 
 
-def test_the_default_graph_has_the_papers_picture() -> None:
+def test_the_default_graph_has_the_papers_shape() -> None:
     drawn = llm_compiler.graph.get_graph()
     edges = {(edge.source, edge.target, edge.conditional) for edge in drawn.edges}
     assert edges == {
@@ -169,13 +169,13 @@ async def test_the_last_round_must_answer(run: Any, ledger: Ledger) -> None:
     graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
     state = await run(graph, ask(), context=Context(max_rounds=2))
     assert state["messages"][-1].text == (
-        "Not found: still more (no plan follows: max_rounds is 2)"
+        "Not found: still more (no further plan: max_rounds is 2)"
     )
     assert "REPLAN" in joiner.prompts[0]
     assert "REPLAN" not in joiner.prompts[1]
 
 
-async def test_a_direct_answer_costs_one_model_call(run: Any, ledger: Ledger) -> None:
+async def test_a_direct_answer_takes_one_model_call(run: Any, ledger: Ledger) -> None:
     planner = ScriptedModel('1. answer("Hello, it costs $5!")')
     graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel())
     state = await run(graph, ask("Hi"))
@@ -184,7 +184,9 @@ async def test_a_direct_answer_costs_one_model_call(run: Any, ledger: Ledger) ->
     assert state["outcomes"]["1"]["status"] == "ok"
 
 
-async def test_a_plan_of_which_nothing_compiles_is_planned_again(run: Any, ledger: Ledger) -> None:
+async def test_a_plan_without_a_task_that_compiles_is_planned_again(
+    run: Any, ledger: Ledger
+) -> None:
     planner = ScriptedModel("1. ad(1, 2)\n2. join()", "2. add(1, 2)\n3. join()")
     joiner = ScriptedModel("Three.")
     graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
@@ -204,7 +206,7 @@ async def test_a_plan_of_which_nothing_compiles_is_planned_again(run: Any, ledge
     assert len(joiner.seen) == 1
 
 
-async def test_a_plan_without_a_task_is_asked_for_again_then_answered(
+async def test_a_plan_without_a_task_is_requested_again_then_answered(
     run: Any, ledger: Ledger
 ) -> None:
     planner = ScriptedModel("I cannot.", "I cannot.", "I cannot.")
@@ -245,7 +247,9 @@ async def test_an_edit_that_does_not_compile_becomes_an_outcome(ledger: Ledger) 
     assert state["outcomes"]["1"]["error"] == "add has no argument 'c'; there are a, b"
 
 
-async def test_a_stream_that_breaks_is_planned_anew_and_keeps_its_calls(ledger: Ledger) -> None:
+async def test_a_stream_that_breaks_off_is_planned_again_and_keeps_its_calls(
+    ledger: Ledger,
+) -> None:
     ledger.gate("kept")
     planner = ScriptedModel(
         ["1. echo('kept')\n2. echo('lost')\n3. ec", ConnectionError("reset")],

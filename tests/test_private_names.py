@@ -33,7 +33,7 @@ OF_OTHERS = {
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_private_names_stand_in_one_file(file: Path) -> None:
+def test_private_names_are_in_one_file(file: Path) -> None:
     tree = TREES[file]
     found = [*_private_imports(tree), *_private_texts(tree), *_foreign_attributes(tree)]
     assert file == HOME or found == []
@@ -55,7 +55,7 @@ def test_a_private_name_is_found(source: str) -> None:
     assert len(found) == 1
 
 
-def test_what_is_used_of_others_is_listed() -> None:
+def test_private_names_of_other_packages_are_listed() -> None:
     used = {node.attr for tree in TREES.values() for node in _attributes(tree, ast.Load)}
     assert OF_OTHERS.keys() <= used
 

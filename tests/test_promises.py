@@ -46,7 +46,7 @@ def _left_out(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:50])
-def test_every_promise_is_held_by_tests_that_are_there(row: list[str]) -> None:
+def test_every_promise_is_checked_by_tests_that_exist(row: list[str]) -> None:
     promise, held_by, *_ = row
     assert len(row) == 3
     assert promise.endswith(".")
@@ -58,7 +58,7 @@ def test_every_promise_is_held_by_tests_that_are_there(row: list[str]) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_nothing_but_the_rows_names_tests() -> None:
+def test_only_the_rows_name_tests() -> None:
     """So that no name escapes the check."""
     assert len(NAMED.findall(PROMISES)) == sum(len(row[1].split(",")) for row in ROWS)
     assert len({row[0] for row in ROWS}) == len(ROWS) > 40
@@ -68,7 +68,7 @@ def test_every_campaign_is_named() -> None:
     assert {*re.findall(r"`(\w+)`", PROMISES.split("\n\n")[1])} >= {*TRIES}
 
 
-def test_the_threat_model_is_one_page_and_names_files_that_are_there() -> None:
+def test_the_threat_model_is_one_page_and_names_files_that_exist() -> None:
     lines = THREATS.splitlines()
     assert len(lines) <= 90
     assert max(map(len, lines)) <= 120
@@ -77,8 +77,8 @@ def test_the_threat_model_is_one_page_and_names_files_that_are_there() -> None:
     assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
-def test_a_name_that_is_not_there_is_found() -> None:
+def test_a_missing_name_is_found() -> None:
     here = "test_promises.py"
-    assert "test_a_name_that_is_not_there_is_found" in collected(here)
+    assert "test_a_missing_name_is_found" in collected(here)
     assert not {"collected", "test_no_such_test"} & collected(here)
     assert collected("support/scripted.py") == collected("no_such_file.py") == frozenset()

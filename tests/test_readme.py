@@ -1,4 +1,4 @@
-"""What the README shows is so."""
+"""What the README shows is true."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
-def test_the_two_commands_stand_at_the_top() -> None:
+def test_the_two_commands_are_at_the_top() -> None:
     install, test = blocks("sh")[:2]
     assert install.startswith("pip install -e '.[local]' && llm-compiler ")
     assert test == "pip install -e '.[local,test]' && pytest\n"

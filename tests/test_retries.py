@@ -113,5 +113,5 @@ def test_backoff_doubles_up_to_eight_seconds(attempt: int, seconds: float) -> No
     ],
     ids=repr,
 )
-def test_what_is_asked_for_beats_the_backoff(error: Exception, seconds: float) -> None:
+def test_retry_after_overrides_the_backoff(error: Exception, seconds: float) -> None:
     assert backoff(failed(error, 3)) == seconds

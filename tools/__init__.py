@@ -1,4 +1,4 @@
-"""The tools that ship with the agent. They know nothing of it, and serve any LangChain program."""
+"""The tools that are shipped with the agent. They import nothing from it and work without it."""
 
 from langchain_core.tools import BaseTool
 

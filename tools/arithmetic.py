@@ -3,9 +3,9 @@
     text ─ast.parse─► tree ─allowlist, one node at a time─► number
 
 Whole numbers, remainders and roundings are computed in Python, since numexpr wraps around at 64
-bits. All else goes to numexpr one operation at a time, as a text of ours from `_OPERATIONS` with
-the operands as data: numexpr gives its text to `eval`, its sanitizer can be bypassed (2.14.2), and
-inside a longer expression it would lose an overflow (`1/(1/0)` is 0 there).
+bits. Everything else goes to numexpr one operation at a time, as one of our texts in `_OPERATIONS`
+with the operands as data: numexpr passes its text to `eval`, its sanitizer can be bypassed
+(2.14.2), and it loses an overflow inside a longer expression (`1/(1/0)` is 0 there).
 """
 
 import ast
@@ -22,11 +22,11 @@ from pydantic import WithJsonSchema
 Number = int | float
 
 MAX_LENGTH = 1000
-"""Characters of an expression; 500 operations of some 0.03 ms stay below 50 ms."""
+"""Characters of an expression: its at most 500 operations of about 0.03 ms take less than 50 ms."""
 MAX_DEPTH = 200
 """Levels of the tree: a sum of n terms has n, and Python's stack ends at 1000."""
 MAX_BRACKETS = 30
-"""Brackets open at once; Python's own parser slows down on deep ones."""
+"""Brackets open at once: Python's own parser is slow on deeply nested ones."""
 MAX_EXPONENT = 10_000
 
 _WHOLE = range(-(2**63), 2**63)
@@ -75,16 +75,16 @@ number ::= ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ("e" "-"? [1-9] [0-9]?)?
 """
 _COMPARISON = 'comparison ::= sum (" " ([<>] | [<>=!] "=") " " sum)?'
 _KINDS = [{"type": "string"}, {"type": "number"}]
-# `gbnf` is the grammar of the text, for models whose servers decode under one; its `reference` is
-# the plan language's. Three levels of brackets and thirteen terms are enough for a plan, and an end
-# to a model that repeats itself.
+# `gbnf` is the grammar of the text, for servers that decode under one; its `reference` is a rule of
+# the plan language. Three levels of brackets and thirteen terms are enough for a plan, and they
+# stop a model that repeats itself.
 VALUE_SCHEMA: dict[str, Any] = {"anyOf": _KINDS, "gbnf": _NUMERIC}
 _SCHEMA = {"anyOf": _KINDS, "gbnf": _COMPARISON + _NUMERIC}
 Expression = Annotated[str | int | float, WithJsonSchema(_SCHEMA)]
 
-# Python folds other alphabets' letters and digits into ASCII, so they are refused before it reads.
+# Python's parser maps letters and digits of other alphabets to ASCII, so they are refused first.
 _FOREIGN = re.compile(r"[^0-9A-Za-z_+\-*/%().,<>=!\s]")
-# A number and a word without a space: never arithmetic, and Python would warn on the terminal.
+# A number and a word without a space between: never arithmetic, and Python would print a warning.
 _JOINED = re.compile(r"[0-9a-fA-FjJ_.](?:and|else|for|if|in|is|not|or)")
 _REMEDIES = {
     "^": "write ** for a power",
@@ -110,9 +110,9 @@ math.metadata = {"readOnlyHint": True}
 
 
 def warm_up() -> threading.Thread | None:
-    """Import numexpr in a thread of its own, which is returned; None if that was done before.
+    """Import numexpr in a new thread, which is returned; None if it has been imported before.
 
-    It brings numpy, a fifth of a second, which the first expression would wait for.
+    The import (with numpy) takes a fifth of a second, which the first expression would wait for.
     """
     if "numexpr" in sys.modules:
         return None
@@ -124,14 +124,14 @@ def warm_up() -> threading.Thread | None:
 def evaluate(expression: str | int | float) -> int | float | bool:
     """Compute `expression` by Python's rules of arithmetic.
 
-    Where the rules come from: precedence, `//`, `%`, `round` (halves go to the even neighbour, and
-    it takes a second argument), chained comparisons and `_` in numbers from Python; the functions
-    and their domains from numexpr and C (`log` is the natural one, angles are radians); 64 bits
-    for exact whole numbers from JSON's readers and numexpr's `long`. Beyond them a number is a
-    float. A float that is whole and exact comes back as an int.
+    Precedence, `//`, `%`, `round` (halves go to the even neighbour; a second argument is allowed),
+    chained comparisons and `_` in numbers are as in Python. The functions and their domains are
+    those of numexpr and C (`log` is the natural logarithm, angles are in radians). Whole numbers
+    are exact up to 64 bits, as in JSON readers and numexpr's `long`; beyond that they are floats. A
+    float that is whole and exact is returned as an int.
 
-    A number is returned as it is. Raises ToolException for everything that is not on the list, for
-    an overflow, a division by zero and a result that is no number. Takes at most 50 ms, once
+    A number is returned as it is. Raises ToolException for anything that is not on the allowlist,
+    an overflow, a division by zero, and a result that is not a number. Takes at most 50 ms, once
     numexpr is imported (`warm_up`).
     """
     if not isinstance(expression, str):
@@ -148,7 +148,7 @@ def evaluate(expression: str | int | float) -> int | float | bool:
 
 
 def _shown(text: str) -> str:
-    # Cut as it is shown: one character may take ten.
+    # Truncate after quoting: one character may be shown as ten.
     shown = repr(text[:61])
     return shown if len(shown) <= 62 else f"{shown[:58]}...{shown[0]}"
 
@@ -167,7 +167,7 @@ def _parsed(text: str, shown: str) -> ast.expr:
         remedy = _REMEDIES.get(foreign[0], f"use numbers, + - * / // % ** and {_FUNCTIONS}")
         _refuse(shown, f"{foreign[0]!r} is not arithmetic; {remedy}")
     if not re.search("[A-Za-z]", text):
-        # Without a function no comma can part arguments: it can only part thousands.
+        # Without a function, a comma cannot separate arguments: it can only separate thousands.
         text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
     if _deepest_bracket(text) > MAX_BRACKETS:
         _refuse(shown, f"its brackets are nested more than {MAX_BRACKETS} deep; split it")
@@ -193,7 +193,7 @@ def _deepest_bracket(text: str) -> int:
 
 
 def _depth(tree: ast.AST) -> int:
-    """Count the levels of `tree` without recursion, since it may be deeper than the stack."""
+    """Count the levels of `tree` without recursion, because it may be deeper than the stack."""
     depth, level = 0, [tree]
     while level:
         depth += 1
@@ -202,7 +202,7 @@ def _depth(tree: ast.AST) -> int:
 
 
 def _value(node: ast.expr, shown: str) -> Number:
-    """Compute one node. What is not named here is refused."""
+    """Compute one node. Any kind of node not listed here is refused."""
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return _checked(value, shown)
@@ -219,9 +219,9 @@ def _value(node: ast.expr, shown: str) -> Number:
         case ast.Compare():
             _refuse(shown, "a comparison must stand alone; compute its sides first")
         case ast.Name(id=name):
-            _refuse(shown, f"no value {_shown(name)}; the names are pi and e")
+            _refuse(shown, f"the name {_shown(name)} is unknown; the constants are pi and e")
         case ast.Tuple():
-            _refuse(shown, "a comma stands outside a function; write 8848 for 8,848")
+            _refuse(shown, "it has a comma outside a function; write 8848 for 8,848")
         case _:
             _refuse(shown, f"{type(node).__name__} is not arithmetic; use + - * / // % **")
 
@@ -234,7 +234,7 @@ def _binary(op: type[ast.operator], a: Number, b: Number, shown: str) -> Number:
             _refuse(shown, f"the exponent {b:g} is too large; the bound is {MAX_EXPONENT}")
         if a == 0 and b < 0:
             _refuse(shown, "division by zero; check the value that is divided by")
-    # numexpr's `//` rounds the quotient up at times, and then contradicts `%`.
+    # numexpr's `//` sometimes rounds the quotient up, and then contradicts `%`.
     if op is ast.FloorDiv:
         return _checked(a // b, shown)
     if op is ast.Mod:
@@ -257,7 +257,7 @@ def _exact(op: type[ast.operator], a: int, b: int) -> int | None:
             return a * b
         case ast.Div if a % b == 0:
             return a // b
-        # Any base but 0, 1 and -1 leaves 64 bits with a higher exponent.
+        # With a higher exponent, any base but 0, 1 and -1 exceeds 64 bits.
         case ast.Pow if 0 <= b <= 64 or (b > 64 and abs(a) <= 1):
             return int(a**b)
     return None
@@ -266,16 +266,16 @@ def _exact(op: type[ast.operator], a: int, b: int) -> int | None:
 def _called(name: str, args: list[Number], shown: str) -> Number:
     if name in _EXTREMES:
         if len(args) < 2:
-            _refuse(shown, f"{name} needs two numbers or more, and has {len(args)}")
+            _refuse(shown, f"{name} needs two or more numbers, not {len(args)}")
         return _EXTREMES[name](args)
     if name == "round" and len(args) == 2:
         if not isinstance(args[1], int) or abs(args[1]) > 300:
             _refuse(shown, f"round to {args[1]:g} digits; give a whole number up to 300")
         return _checked(round(args[0], args[1]), shown)
     if name not in _OPERATIONS and name not in _ROUNDING and name != "round":
-        _refuse(shown, f"no function {_shown(name)}; there are {_FUNCTIONS}")
+        _refuse(shown, f"the function {_shown(name)} is unknown; there are {_FUNCTIONS}")
     if len(args) != 1:
-        _refuse(shown, f"{name} takes one number, and has {len(args)}")
+        _refuse(shown, f"{name} takes one number, not {len(args)}")
     if name == "round":
         return _checked(round(args[0]), shown)
     if name in _ROUNDING:
@@ -285,7 +285,7 @@ def _called(name: str, args: list[Number], shown: str) -> Number:
 
 def _computed(operation: type[ast.AST] | str, shown: str, a: Number, b: Number = 0) -> float:
     """Let numexpr do one operation on floats, whose powers take constant time."""
-    # Imported at need (see `warm_up`).
+    # Imported when needed (see `warm_up`).
     import numexpr
 
     operands = {"a": float(a), "b": float(b)}
@@ -319,6 +319,6 @@ def _compared(tree: ast.Compare, shown: str) -> bool:
     verdicts = []
     for op, left, right in zip(tree.ops, sides[:-1], sides[1:], strict=True):
         if type(op) not in _COMPARISONS:
-            _refuse(shown, f"{type(op).__name__} is no comparison of numbers; use < <= > >= == !=")
+            _refuse(shown, f"{type(op).__name__} does not compare numbers; use < <= > >= == !=")
         verdicts.append(_COMPARISONS[type(op)](left, right))
     return all(verdicts)

@@ -1,4 +1,4 @@
-"""Figures that a text labels with the very words that are asked for: no model need choose them."""
+"""Finds figures whose label in the text matches what is asked for, so that no model must choose."""
 
 from .excerpt import stems
 from .numbers_in_text import Quantity, is_title, label_of
@@ -8,11 +8,11 @@ _SMALL_WORDS = frozenset("a an and at by did in is it its of on the to was were 
 
 
 def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantity]:
-    """Return those of `found` that stand behind the label that `what` names.
+    """Return those of `found` that follow the label that `what` names.
 
-    `- Height: 8,611 m (2020)` under the title K2 is "height in m" and "height of K2", but not
+    `- Height: 8,611 m (2020)` under the title K2 matches "height in m" and "height of K2", but not
     "height of the base camp": each word of the label must be asked for, and each other word that
-    is asked for must be in the title. What stands in brackets is not what a label names.
+    is asked for must be in the title. A label does not name figures in brackets.
     """
     wanted = words(asked(what).rest)
     titles: dict[int, str] = {}
@@ -32,5 +32,5 @@ def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantit
 
 
 def words(text: str) -> set[str]:
-    """Return the words that tell something, cut short so that plurals agree."""
+    """Return the significant words, shortened so that singular and plural match."""
     return stems(text) - _SMALL_WORDS

@@ -1,7 +1,7 @@
-"""What belongs to a run and not to a tool: the model that reads, and the folder that is searched.
+"""What the shipped tools get from a run: the model that reads, and the folder to search.
 
-A tool finds them in its config, so that the tools themselves are plain objects without state and
-import nothing of agent/.
+A tool finds them in its config, so the tools themselves are plain objects without state and import
+nothing from agent/.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from langchain_core.runnables import RunnableConfig
 
-# Keys that begin with `__` stay out of LangGraph's checkpoint metadata.
+# LangGraph keeps keys that begin with `__` out of checkpoint metadata.
 _KEY = "__resources"
 
 
@@ -25,7 +25,7 @@ class Reader(Protocol):
     async def ask(
         self, system: str, user: str, *, grammar: str | None = None, max_tokens: int = 64
     ) -> str:
-        """Return the model's reply. `grammar` is only given where `grammars` is true."""
+        """Return the model's reply. `grammar` may only be given if `grammars` is true."""
         ...
 
 
@@ -38,11 +38,11 @@ class Resources:
 
     @property
     def configurable(self) -> dict[str, object]:
-        """What a run puts into the `configurable` of its calls' config."""
+        """What a run adds to the `configurable` of its calls' config."""
         return {_KEY: self}
 
     @classmethod
     def of(cls, config: RunnableConfig) -> "Resources":
-        """Return the run's resources, or empty ones where the run brought none."""
+        """Return the run's resources, or empty ones if the run has none."""
         found = config.get("configurable", {}).get(_KEY)
         return found if isinstance(found, cls) else cls()

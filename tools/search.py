@@ -17,7 +17,7 @@ from .excerpt import question_of
 from .resources import Resources
 from .web import web_search
 
-# An editable install is made of links, and links out of a folder are not followed.
+# An editable install consists of links, and links out of a folder are not followed.
 LIBRARY = Path(__file__).resolve().parent / "library"
 
 

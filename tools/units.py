@@ -1,7 +1,7 @@
-"""Units of measure: which there are, how to find them in a text, how to convert between them.
+"""Units of measure: a table of them, how to find them in a text, and how to convert between them.
 
-A small table, since the unit libraries on PyPI bring a parser and a registry for a job of some
-sixty factors. All factors are exact fractions, so `29,032 ft` in metres is 8848.9536 and no more.
+A small table, because the unit libraries on PyPI have a parser and a registry, and this needs only
+about sixty factors. All factors are exact fractions: `29,032 ft` is exactly 8848.9536 metres.
 """
 
 import re
@@ -34,7 +34,7 @@ SCALES = {
 }
 SCALE = r"(?i:(?:thousand|million|billion|trillion)s?|mn|bn|tn)\b"
 
-# dimension, factor to the base unit, symbols (case counts), words (case and plural do not).
+# Dimension, factor to the base unit, symbols (case-sensitive), words (any case, also plural).
 _LENGTHS = (
     ("1/1000", "mm", "millimetre"),
     ("1/100", "cm", "centimetre"),
@@ -58,7 +58,7 @@ _TABLE = (
     ("mass", "1/1000000", "mg", "milligram"),
     ("mass", "1/1000", "g", "gram"),
     ("mass", "1", "kg", "kilogram"),
-    # "ton" is read as the metric one; texts that mean others say "short" or "long" before it.
+    # "ton" is read as the metric ton; texts that mean another write "short" or "long" before it.
     ("mass", "1000", "t", "tonne,ton,metric ton,metric tonne"),
     ("mass", "907.18474", "", "short ton"),
     ("mass", "0.45359237", "lb,lbs", "pound of weight"),
@@ -118,7 +118,7 @@ def _factor(text: str) -> Fraction:
 
 
 def _spellings(words: str) -> list[str]:
-    """Return each word in British and American spelling, in the singular and the plural."""
+    """Return each word in British and American spelling, singular and plural."""
     found = []
     for word in filter(None, words.casefold().split(",")):
         for spelt in {word, word.replace("metre", "meter").replace("litre", "liter")}:
@@ -160,7 +160,7 @@ _SYMBOLS, _WORDS = _tables()
 
 
 def _alternatives() -> str:
-    """Return a pattern of every unit, the longest first, so that `km/h` is never read as `km`."""
+    """Return a pattern of all units, the longest first, so that `km/h` is never read as `km`."""
     pieces = []
     for name in sorted({*_SYMBOLS, *_WORDS}, key=len, reverse=True):
         escaped = re.escape(name).replace(r"\ ", r"\s+")
@@ -183,13 +183,13 @@ def unit_of(name: str) -> Unit | None:
 
 
 def scale_of(name: str | None) -> int:
-    """Return what a scale word stands for; 1 for none."""
+    """Return the factor that a scale word stands for; 1 if there is none."""
     return SCALES[name.casefold().removesuffix("s")] if name else 1
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The unit and the scale that a phrase names, as "height in metres" or "(millions)" do."""
+    """The unit and the scale that a phrase names, such as "height in metres" or "(millions)"."""
 
     unit: Unit | None = None
     scale: int = 1
@@ -202,14 +202,14 @@ _MEASURE = (
     rf"|(?P<unit2>{UNIT})(?:\s+(?P<scale2>{SCALE}))?)"
 )
 _AFTER_IN = rf"(?:\b(?:in|as)\s+|[(\[,]\s*(?:in\s+)?)(?:the\s+)?{_MEASURE}"
-# Without "in" a duration must be a plural: "founding year" asks for none.
+# Without "in", a duration must be plural: "founding year" does not ask for a duration.
 _AT_END = rf"\s(?!(?:year|week|day|hour|minute|second|min|sec)\s*$){_MEASURE}\s*$"
 _SHARE = re.compile(r"%|\bper\s?cent|\bpercentage\b", re.IGNORECASE)
 
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    # Compiled at need: with every unit in them they take most of the package's import.
+    # Compiled when needed: with all units in them, they would take most of the package's import.
     return re.compile(_AFTER_IN), re.compile(_AT_END)
 
 

@@ -1,4 +1,4 @@
-"""The web through Tavily, for `search`."""
+"""Searches the web with Tavily, for `search`."""
 
 import asyncio
 from importlib import import_module
@@ -7,24 +7,24 @@ from typing import Any
 from langchain_core.tools import ToolException
 
 TIMEOUT = 30.0
-"""Seconds that Tavily has to answer."""
+"""Seconds that Tavily may take to answer."""
 MAX_RESULTS = 3
 
 
 class TooManyRequestsError(ConnectionError):
-    """Tavily asks to come back later (HTTP 429): it may pass."""
+    """Tavily asks to try again later (HTTP 429): a transient error."""
 
     status_code = 429
 
 
 async def web_search(query: str, *, key: str, base_url: str | None) -> str:
-    """Return the web's answer to `query`: title, address and content of each page, best first.
+    """Return the results for `query`: title, address and content of each page, best first.
 
-    Raises ToolException for what another try does not mend. What may pass keeps its type: a
-    TimeoutError, an `httpx.TransportError`, an `httpx.HTTPStatusError` of 5xx, and
-    TooManyRequestsError. No message holds the key or what Tavily said, which may hold it.
+    Raises ToolException for permanent errors. Transient errors keep their type: a TimeoutError, an
+    `httpx.TransportError`, an `httpx.HTTPStatusError` of 5xx, and TooManyRequestsError. No message
+    contains the key or Tavily's message, which may contain the key.
     """
-    # Imports and certificates are read from disk, which must not happen on a server's loop.
+    # Imports and certificates are read from disk, which must not happen on a server's event loop.
     tavily = await asyncio.to_thread(import_module, "tavily")
     errors = await asyncio.to_thread(import_module, "tavily.errors")
     httpx = await asyncio.to_thread(import_module, "httpx")
@@ -38,7 +38,7 @@ async def web_search(query: str, *, key: str, base_url: str | None) -> str:
             raise TooManyRequestsError("Tavily asks to wait (HTTP 429); try again later") from error
         except (errors.InvalidAPIKeyError, errors.ForbiddenError):
             raise ToolException(
-                "Tavily refused the key or its plan is used up; check TAVILY_API_KEY"
+                "Tavily refused the key, or its quota is used up; check TAVILY_API_KEY"
             ) from None
         except errors.BadRequestError:
             raise ToolException(f"Tavily refused the query {query[:60]!r}; shorten it") from None
@@ -48,8 +48,8 @@ async def web_search(query: str, *, key: str, base_url: str | None) -> str:
                 raise
             raise ToolException(f"Tavily answered HTTP {status}; check TAVILY_BASE_URL") from None
         except (ValueError, TypeError, AttributeError):
-            # tavily-python takes any reply of 200 for JSON, and for a dictionary.
-            raise ToolException("Tavily's reply is not its JSON; check TAVILY_BASE_URL") from None
+            # tavily-python assumes that every reply with status 200 is a JSON object.
+            raise ToolException("Tavily's reply is not valid; check TAVILY_BASE_URL") from None
     return _text(reply, query)
 
 

@@ -1,4 +1,4 @@
-"""The command line: what is asked, and what is seen of a turn."""
+"""The command line: asks the question, and shows the turn."""
 
 from llm_compiler.cli.options import main
 

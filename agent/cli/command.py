@@ -1,9 +1,11 @@
-"""Carries a command out: where it is shown, how Ctrl-C ends it, what its errors read like.
+"""Runs a command: chooses the display, handles Ctrl-C, and reports errors.
 
-asked ─→ answered 0
-      ├→ could not answer 1
-      ├→ wrong use, missing setup 2
-      └→ Ctrl-C 130
+The exit status:
+
+command ─→ answered 0
+        ├→ not answered 1
+        ├→ wrong use, missing setup 2
+        └→ Ctrl-C 130
 """
 
 import asyncio
@@ -28,13 +30,13 @@ from llm_compiler.execution.tool_threads import Threads
 
 DEBUG: Final = "LLM_COMPILER_DEBUG"
 ANSWERED, NOT_ANSWERED, WRONG_USE, STOPPED = 0, 1, 2, 130
-_PATIENCE: Final = 0.8
-"""Seconds after Ctrl-C in which everything may end in order."""
+_SHUTDOWN_SECONDS: Final = 0.8
+"""The longest time after Ctrl-C for an orderly end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What the command line said. `settings` are fields of the graph's Context."""
+    """What the command line asks for. `settings` are fields of the graph's Context."""
 
     question: str
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -46,18 +48,18 @@ class Command:
 
 
 def answer(command: Command) -> int:
-    """Run a question; return the exit status. Never raises but for a broken pipe's reader."""
+    """Run a question; return the exit status. Errors are printed, not raised."""
     try:
         return asyncio.run(_until_ctrl_c(command))
     except KeyboardInterrupt:
-        # Pressed twice, or before the loop was there.
+        # Ctrl-C was pressed twice, or before the event loop existed.
         return STOPPED
     except BaseException as error:
         return explained(error)
 
 
 def models(command: Command) -> int:
-    """Say which model each role would get; return the exit status."""
+    """Print which model each role uses; return the exit status."""
     try:
         from llm_compiler.cli.models_report import models_report
 
@@ -76,7 +78,7 @@ def explained(error: BaseException) -> int:
     from llm_compiler.redaction import one_line
 
     if isinstance(error, BrokenPipeError):
-        # Nobody reads on (`| head`). The interpreter flushes once more when it exits.
+        # The reader has closed the pipe (`| head`). The interpreter flushes once more at exit.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_ANSWERED
@@ -100,15 +102,15 @@ async def _until_ctrl_c(command: Command) -> int:
         # Waited for, not awaited: Ctrl-C must reach this task first, to free the screen.
         await asyncio.wait({work})
     except asyncio.CancelledError:
-        _leave_within(_PATIENCE)
+        _exit_after(_SHUTDOWN_SECONDS)
         with suppress(OSError):
             display.close()
         work.cancel()
         await asyncio.wait({work})
         if not work.cancelled():
-            work.exception()  # whatever it is, it came of stopping
+            work.exception()  # an error here was caused by stopping
     else:
-        # The person may have pressed Ctrl-C where the work itself was asking.
+        # Ctrl-C may have been pressed while the work itself was asking the person.
         if not work.cancelled():
             return work.result()
     _say(f"stopped after {wording.seconds(time.perf_counter() - began)}")
@@ -119,10 +121,10 @@ async def _carry_out(command: Command, display: Display) -> int:
     try:
         display.begin("starting")
         session, deciding = await _imported("llm_compiler.cli.session", "llm_compiler.cli.deciding")
-        asked = session.Asked(
+        request = session.Request(
             command.question, _context(command), command.thread, command.plan_only
         )
-        state = await session.ask(asked, display, deciding.decide)
+        state = await session.ask(request, display, deciding.decide)
         display.end(state.get("usage") or {})
     finally:
         display.close()
@@ -134,7 +136,7 @@ async def _carry_out(command: Command, display: Display) -> int:
 
 
 async def _imported(*names: str) -> list[Any]:
-    """Import modules in a thread: LangGraph takes a second, and the screen must live on."""
+    """Import modules in a thread: LangGraph takes a second, and the display must keep moving."""
     threads = Threads()
     try:
         return [await threads.run(partial(importlib.import_module, name)) for name in names]
@@ -166,7 +168,7 @@ def _context(command: Command) -> Any:
 
 
 def _data(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state as JSON data, its messages in the form that LangGraph Server gives them."""
+    """The state as JSON data, with messages in the form that LangGraph Server uses."""
     messages = [message.model_dump(mode="json") for message in state.get("messages", ())]
     return {**state, "messages": messages}
 
@@ -178,11 +180,11 @@ def _draw(path: Path, report: Report) -> None:
     try:
         path.write_text(drawn(report), "utf-8")
     except OSError as error:
-        raise SetupError(f"--timeline {path}: {error.strerror}; name another file") from error
+        raise SetupError(f"--timeline {path}: {error.strerror}; choose another file") from error
 
 
-def _leave_within(seconds: float) -> None:
-    """End the process then, whatever still hangs: a look-up of a name, a tool that never ends."""
+def _exit_after(seconds: float) -> None:
+    """End the process even if something hangs: a DNS lookup, a tool that never returns."""
     timer = threading.Timer(seconds, os._exit, (STOPPED,))
     timer.daemon = True
     timer.start()

@@ -1,4 +1,7 @@
-"""Asks the person at the terminal about calls that need approval (`approval.py` has the shape)."""
+"""Asks the person at the terminal about calls that need approval.
+
+`execution/approvals.py` describes the request and the decisions.
+"""
 
 import asyncio
 import signal
@@ -9,11 +12,11 @@ from typing import Any
 
 from llm_compiler.cli import wording
 
-_NO_TERMINAL = "nobody could be asked: standard input or standard error is no terminal"
+_NO_TERMINAL = "nobody could be asked: standard input or standard error is not a terminal"
 
 
 def decide(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Show each call and ask; without a terminal every call is rejected.
+    """Show each call and ask. Without a terminal, every call is rejected.
 
     Raises:
         asyncio.CancelledError: the person pressed Ctrl-C.
@@ -27,7 +30,7 @@ def decide(request: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _decision(call: Mapping[str, Any]) -> dict[str, Any]:
-    # On stderr, because stdout may be a file; and in full, because a person answers for it.
+    # On stderr, because stdout may be a file. In full, because the person is responsible for it.
     print(f"\n{wording.call(call['name'], call['args'])}", file=sys.stderr)
     print(wording.one_line(call["description"]), file=sys.stderr)
     while True:
@@ -35,13 +38,13 @@ def _decision(call: Mapping[str, Any]) -> dict[str, Any]:
         said = sys.stdin.readline()
         if said.strip().lower() in ("y", "yes"):
             return {"type": "approve"}
-        # The end of the input is no consent.
+        # The end of the input is not consent.
         if said.strip().lower() in ("n", "no") or not said:
             return {"type": "reject", "message": "the person at the terminal said no"}
 
 
 def _forget_typed() -> None:
-    """What was typed before the question was on screen does not answer it."""
+    """Discard what was typed before the question was shown: it does not answer it."""
     with suppress(ImportError, OSError):  # no termios on Windows
         import termios
 
@@ -50,7 +53,7 @@ def _forget_typed() -> None:
 
 @contextmanager
 def _ctrl_c_at_once() -> Iterator[None]:
-    """asyncio's own handler would only take effect when the line has been read."""
+    """Raise at once on Ctrl-C: asyncio's own handler would wait until a line has been read."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

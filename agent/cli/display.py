@@ -1,4 +1,4 @@
-"""Where a turn is shown: the answer alone, or plain lines; `terminal.py` has the live picture."""
+"""Displays of a turn: only the answer, or plain lines. `terminal.py` has the live display."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
@@ -7,16 +7,17 @@ from llm_compiler.cli import wording
 from llm_compiler.cli.report import ANSWER, Report
 from llm_compiler.text import shortened
 
-_LONGEST = 200
+_MAX_CHARS = 200
+"""Characters of a call or a result on one line."""
 
 
 class Display(Protocol):
-    """Shows one turn while it runs, and keeps its record."""
+    """Shows one turn while it runs, and records it."""
 
     report: Report
 
     def begin(self, status: str) -> None:
-        """Something is going on, and there is no event yet that tells of it."""
+        """Show what is going on until the next event says more."""
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take one event of `stream_mode="custom"`."""
@@ -25,17 +26,17 @@ class Display(Protocol):
         """Take the next piece of the answer."""
 
     def pause(self) -> None:
-        """Leave the screen to someone else until `begin` is called again."""
+        """Release the screen until `begin` is called again."""
 
     def end(self, usage: Mapping[str, Mapping[str, int]]) -> None:
-        """The turn is over and `usage` is what it cost in model tokens."""
+        """The turn is over; `usage` is the model tokens that it used."""
 
     def close(self) -> None:
-        """Leave the screen in order, whatever happened. May be called more than once."""
+        """Restore the screen, whatever happened. May be called more than once."""
 
 
 class Quiet:
-    """The answer and nothing else; nothing at all without a place to write to."""
+    """Shows only the answer, or nothing if `out` is None."""
 
     def __init__(self, out: TextIO | None, report: Report, *, plan_only: bool = False) -> None:
         self.report = report
@@ -73,7 +74,7 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """A line for every event that matters, then the answer and the totals, without colours."""
+    """Shows a line for every important event, then the answer and the totals, without colours."""
 
     def __init__(self, out: TextIO, report: Report, *, plan_only: bool = False) -> None:
         super().__init__(out, report)
@@ -108,8 +109,8 @@ class Lines(Quiet):
         task = next(task for task in reversed(self.report.tasks) if task.id == event["id"])
         if kind == "plan.task":
             needs = f", needs {', '.join(map(str, task.needs))}" if task.needs else ""
-            return f"task {task.id}: {shortened(task.call, _LONGEST)}{needs}"
+            return f"task {task.id}: {shortened(task.call, _MAX_CHARS)}{needs}"
         if task.status != "ok":
             return f"task {task.id} {task.status}: {task.note}"
         took = "the same call as before" if task.reused else wording.seconds(task.took)
-        return f"task {task.id} ok, {took}: {shortened(task.note, _LONGEST)}"
+        return f"task {task.id} ok, {took}: {shortened(task.note, _MAX_CHARS)}"

@@ -1,4 +1,4 @@
-"""Text that streams into a terminal, broken between words."""
+"""Breaks text between words as it streams into a terminal."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ from rich.cells import cell_len
 
 
 class Flow:
-    """Writes text as it streams, and breaks its lines between words."""
+    """Writes text as it streams, and breaks lines between words."""
 
-    _LONGEST = 30
-    """A longer word, or a text without spaces, is not held back."""
+    _MAX_HELD_CHARS = 30
+    """A longer word, or text without spaces, is written before its end is known."""
 
     def __init__(self, write: Callable[[str], object], width: int) -> None:
         self._write = write
@@ -19,7 +19,7 @@ class Flow:
         self._word = ""
 
     def feed(self, text: str) -> None:
-        """Write the words that are whole; the last may still grow."""
+        """Write the words that are complete; the last may still grow."""
         for char in text:
             if char == "\n":
                 self._put()
@@ -30,11 +30,11 @@ class Flow:
                 self._spaces += char
             else:
                 self._word += char
-                if len(self._word) >= self._LONGEST:
+                if len(self._word) >= self._MAX_HELD_CHARS:
                     self._put()
 
     def close(self) -> None:
-        """Write what is left, and end the line."""
+        """Write the rest, and end the line."""
         self._put()
         if self._column:
             self._write("\n")

@@ -1,4 +1,4 @@
-"""`llm-compiler models`: which model each role gets and why, and what the local one has."""
+"""`llm-compiler models`: which model each role uses and why, and what the local model needs."""
 
 import importlib.metadata
 import importlib.util
@@ -12,8 +12,8 @@ from llm_compiler.models.providers import chosen
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line: what, which, and why."""
+class ReportRow:
+    """One line of the report."""
 
     name: str
     value: str
@@ -24,8 +24,8 @@ class Row:
 class ModelsReport:
     """What `llm-compiler models` prints."""
 
-    roles: tuple[Row, ...]
-    local: tuple[Row, ...]
+    roles: tuple[ReportRow, ...]
+    local: tuple[ReportRow, ...]
 
     def text(self) -> str:
         """Two blocks of aligned columns."""
@@ -48,33 +48,35 @@ class ModelsReport:
 
 
 def models_report(context: Context) -> ModelsReport:
-    """Look, without the network and without opening a model."""
+    """Make the report, without using the network or opening a model."""
     planner, joiner = chosen(context, "planner"), chosen(context, "joiner")
-    roles: tuple[Row, ...] = (
-        Row("planner", *planner),
-        Row("joiner", *joiner),
-        Row("tools", joiner[0], "tools that read texts use the joiner's model"),
+    roles: tuple[ReportRow, ...] = (
+        ReportRow("planner", *planner),
+        ReportRow("joiner", *joiner),
+        ReportRow("tools", joiner[0], "tools that read text use the joiner's model"),
     )
     if base_url := os.environ.get("OPENAI_BASE_URL"):
-        roles += (Row("server", _without_key(base_url), "OPENAI_BASE_URL is set, for openai:…"),)
+        roles += (
+            ReportRow("server", _without_key(base_url), "OPENAI_BASE_URL is set (for openai:…)"),
+        )
     found = find()
     ready = "ready" if found.ready else "not ready"
-    brought = Row("local weights", ready, f"{found.kind} {found.where}: {found.why}")
+    brought = ReportRow("local weights", ready, f"{found.kind} {found.where}: {found.why}")
     return ModelsReport(roles, (brought, _library()))
 
 
-def _library() -> Row:
+def _library() -> ReportRow:
     if importlib.util.find_spec("xllamacpp") is None:
-        return Row("local xllamacpp", "missing", "pip install 'llm-compiler[local]' brings it")
+        return ReportRow("local xllamacpp", "missing", "run: pip install 'llm-compiler[local]'")
     try:
         version = importlib.metadata.version("xllamacpp")
     except importlib.metadata.PackageNotFoundError:
-        version = "of an unknown version"
-    return Row("local xllamacpp", "installed", version)
+        version = "unknown version"
+    return ReportRow("local xllamacpp", "installed", version)
 
 
 def _without_key(url: str) -> str:
-    """A URL may carry a password before its host, and a key behind its path."""
+    """A URL without the password before its host and the key after its path."""
     scheme, slashes, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"

@@ -1,7 +1,7 @@
 """The command line: `llm-compiler QUESTION`, `llm-compiler models`.
 
-LangGraph and LangChain take a second to import, so that happens in `command.py`, when the options
-have been checked.
+LangGraph and LangChain take a second to import, so `command.py` imports them after the options have
+been checked.
 """
 
 import sys
@@ -15,24 +15,24 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def main() -> None:
-    """The program `llm-compiler`, which is `python -m llm_compiler` too."""
+    """The program `llm-compiler`, and `python -m llm_compiler`."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
-            # A terminal that cannot show a sign shows "?" instead of ending the program.
+            # A terminal that cannot show a character shows "?" instead of ending the program.
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     app(prog_name="llm-compiler")
 
 
 @app.command(
-    epilog="`llm-compiler models` says which model each role would get, and why."
-    "  Every setting of the graph is a variable too, as in LLM_COMPILER_DEADLINE=60."
+    epilog="`llm-compiler models` shows which model each role uses, and why."
+    "  Every setting can also be an environment variable, for example LLM_COMPILER_DEADLINE=60."
 )
 def ask(
     ctx: typer.Context,
     question: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="QUESTION | models", help="The question; without one, standard input is read."
+            metavar="QUESTION | models", help="The question. If omitted, standard input is read."
         ),
     ] = None,
     model: Annotated[
@@ -42,35 +42,38 @@ def ask(
     documents: Annotated[
         Path | None,
         typer.Option(
-            help="Search this folder of Markdown, not the web.",
+            help="Search this folder of Markdown files instead of the web.",
             metavar="DIR",
             exists=True,
             file_okay=False,
         ),
     ] = None,
     max_parallel: Annotated[
-        int | None, typer.Option(help="Calls at once.", min=1, max=10_000, metavar="N")
+        int | None, typer.Option(help="Maximum calls at once.", min=1, max=10_000, metavar="N")
     ] = None,
     max_rounds: Annotated[
-        int | None, typer.Option(help="Plans at most.", min=1, max=100, metavar="N")
+        int | None, typer.Option(help="Maximum plans per turn.", min=1, max=100, metavar="N")
     ] = None,
     plan_only: Annotated[
-        bool, typer.Option("--plan-only", help="Plan, and run nothing.", metavar="")
+        bool, typer.Option("--plan-only", help="Write the plan, but run nothing.", metavar="")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the final state as JSON.", metavar="")
     ] = False,
     thread: Annotated[
-        str | None, typer.Option(help="Continue the conversation of this name.", metavar="ID")
+        str | None, typer.Option(help="Continue the conversation with this name.", metavar="ID")
     ] = None,
     timeline: Annotated[
         Path | None,
         typer.Option(
-            help="Draw the turn into this file.", metavar="FILE.svg", dir_okay=False, writable=True
+            help="Draw the turn as a timeline in this file.",
+            metavar="FILE.svg",
+            dir_okay=False,
+            writable=True,
         ),
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print the answer only.", metavar="")
+        bool, typer.Option("--quiet", help="Print only the answer.", metavar="")
     ] = False,
 ) -> None:
     """Compile a question into a parallel program of tool calls, run it, and answer."""
@@ -81,7 +84,8 @@ def ask(
         raise typer.BadParameter("the name is empty", param_hint="'--thread'")
     if timeline is not None and not timeline.absolute().parent.is_dir():
         raise typer.BadParameter(
-            f"there is no folder {str(timeline.absolute().parent)!r}", param_hint="'--timeline'"
+            f"the folder {str(timeline.absolute().parent)!r} does not exist",
+            param_hint="'--timeline'",
         )
     settings = {
         "model": model,
@@ -105,7 +109,7 @@ def ask(
 
 
 def _from_stdin(ctx: typer.Context) -> str:
-    """The question on standard input; without one the help is shown, as for any wrong use."""
+    """The question on standard input. If it is empty, show the help and exit with status 2."""
     text = "" if sys.stdin.isatty() else sys.stdin.read().strip()
     if not text:
         typer.echo(ctx.get_help(), err=True)

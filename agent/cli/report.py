@@ -1,7 +1,6 @@
-"""What happened in a turn, put together from its events: rounds, tasks and model calls.
+"""What happened in a turn, collected from its events: rounds, tasks and model calls.
 
-Facts in, a record out: no I/O and no clock. The terminal, the plain lines and the timeline all
-show this record.
+Facts in, a record out: no I/O and no clock. All displays and the timeline show this record.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ TaskStatus = Literal["planned", "running", "ok", "failed", "skipped", "rejected"
 
 @dataclass
 class TaskReport:
-    """A task as far as it has come. Times are seconds since the turn began."""
+    """The current state of a task. Times are seconds since the turn began."""
 
     id: int
     tool: str
@@ -28,11 +27,11 @@ class TaskReport:
     ended: float | None = None
     status: TaskStatus = "planned"
     note: str = ""
-    """Its result, or why there is none, on one line."""
+    """Its result, or the reason why it has none, on one line."""
     reused: bool = False
     compiled: bool = True
     text: str = ""
-    """As the model wrote it, of a task that did not compile."""
+    """The text that the model wrote, for a task that did not compile."""
 
     @property
     def call(self) -> str:
@@ -43,15 +42,15 @@ class TaskReport:
 
     @property
     def took(self) -> float:
-        """The seconds that its own call ran."""
+        """How many seconds its own call ran."""
         if self.started is None or self.ended is None or self.reused:
             return 0.0
         return self.ended - self.started
 
 
 @dataclass(frozen=True)
-class ModelCall:
-    """A model call of the graph's own; those inside tools are part of their tasks."""
+class ModelCallReport:
+    """A model call of the planner or the joiner; model calls inside tools belong to their tasks."""
 
     role: Literal["planner", "joiner"]
     round: int
@@ -61,25 +60,25 @@ class ModelCall:
 
 @dataclass
 class RoundReport:
-    """One plan with its outcomes, as far as it has come."""
+    """The current state of one plan with its outcomes."""
 
     number: int
     began: float
     tasks: dict[int, TaskReport] = field(default_factory=dict)
     planned: float | None = None
-    """When the plan's last word had come."""
+    """When the plan was complete."""
     ended: float | None = None
     verdict: str = ""
     feedback: str | None = None
 
     @property
     def finished(self) -> bool:
-        """The plan is whole and every task has its outcome."""
+        """The plan is complete and every task has its outcome."""
         return self.planned is not None and all(t.ended is not None for t in self.tasks.values())
 
     @property
     def joined_from(self) -> float | None:
-        """When the joiner's model could begin; None if it is not, or not yet, its turn."""
+        """When the joiner's model could start; None if it is not called, or not yet."""
         if self.planned is None or not self.finished or self._unjoined:
             return None
         return max([self.planned, *(task.ended or 0.0 for task in self.tasks.values())])
@@ -94,19 +93,19 @@ class RoundReport:
 
 
 class Report:
-    """The record of one turn. Feed it every event of `stream_mode="custom"` in order."""
+    """The record of one turn. Pass it every event of `stream_mode="custom"` in order."""
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.question = ""
         self.rounds: list[RoundReport] = []
         self.seconds = 0.0
-        """From the turn's begin to the last event."""
+        """From the start of the turn to the last event."""
         self._resumed_at = 0.0
         for event in events:
             self.take(event)
 
     def take(self, event: Event) -> None:
-        """Take one event in."""
+        """Record one event."""
         now = self._resumed_at + event["seconds"]
         self.seconds = max(self.seconds, now)
         match event["event"]:
@@ -133,7 +132,7 @@ class Report:
                     self._round(round.number + 1, now)
 
     def resumed(self) -> None:
-        """A person was asked, and the run goes on: its events count from zero again."""
+        """A person has answered and the run continues: its events count from zero again."""
         self._resumed_at = self.seconds
 
     @property
@@ -142,8 +141,8 @@ class Report:
         return [task for round in self.rounds for task in round.tasks.values()]
 
     @property
-    def model_calls(self) -> list[ModelCall]:
-        """The calls of planner and joiner that have ended, in order."""
+    def model_calls(self) -> list[ModelCallReport]:
+        """The model calls of planner and joiner that have ended, in order."""
         return list(self._model_calls())
 
     @property
@@ -168,12 +167,12 @@ class Report:
             ]
         )
 
-    def _model_calls(self) -> Iterator[ModelCall]:
+    def _model_calls(self) -> Iterator[ModelCallReport]:
         for round in self.rounds:
             if round.planned is not None:
-                yield ModelCall("planner", round.number, round.began, round.planned)
+                yield ModelCallReport("planner", round.number, round.began, round.planned)
             if round.ended is not None and (since := round.joined_from) is not None:
-                yield ModelCall("joiner", round.number, since, round.ended)
+                yield ModelCallReport("joiner", round.number, since, round.ended)
 
     def _round(self, number: int, now: float) -> RoundReport:
         if not self.rounds or self.rounds[-1].number < number:
@@ -189,7 +188,7 @@ class Report:
         round = self._round(event["round"], now)
         before = round.tasks.get(event["id"])
         if before is not None and round.planned is not None:
-            return  # a resumed run tells its plan again
+            return  # a resumed run repeats the events of its plan
         task = TaskReport(
             event["id"],
             event["tool"],
@@ -199,7 +198,7 @@ class Report:
             text=event.get("text", ""),
         )
         if before is not None and (before.tool, before.args) == (task.tool, task.args):
-            # The planner's stream broke off; the call goes on for the plan that is written anew.
+            # The planner's stream broke off; the call continues for the plan that follows.
             task.started = before.started
             task.status = "planned" if before.started is None else "running"
         round.tasks[task.id] = task
@@ -210,5 +209,5 @@ def _finish(task: TaskReport, event: Event, now: float) -> None:
     task.note = wording.one_line(event["result"] if event["status"] == "ok" else event["error"])
     task.compiled = task.status != "failed" or event["attempts"] > 0
     if task.started is None and event["took"] > 0 and not task.reused:
-        # It began for a plan that was written anew, or before the run was resumed.
+        # It started for a plan that broke off, or before the run was resumed.
         task.started = max(0.0, now - event["took"])

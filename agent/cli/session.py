@@ -1,6 +1,6 @@
-"""One question from the command line: runs the graph, shows its events, asks a person.
+"""One question from the command line: runs the graph, shows its events, asks the person.
 
-A conversation that continues is kept by LangGraph's SQLite saver in the user's state folder.
+Conversations (`--thread`) are stored by LangGraph's SQLite saver in the user's state folder.
 """
 
 import importlib.util
@@ -33,13 +33,13 @@ _MODES = ["custom", "messages", "values"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What a person asked for on the command line."""
 
     question: str
     context: Context
     thread: str | None = None
-    """The conversation that the question continues."""
+    """The name of the conversation that the question continues."""
     plan_only: bool = False
 
 
@@ -48,42 +48,42 @@ def threads_file() -> Path:
     return Path(platformdirs.user_state_dir("llm-compiler")) / "threads.sqlite"
 
 
-async def ask(asked: Asked, display: Display, decide: Decide) -> dict[str, Any]:
+async def ask(request: Request, display: Display, decide: Decide) -> dict[str, Any]:
     """Run the question to its end; return the final state.
 
     Raises:
-        SetupError: something is missing or a folder cannot be written.
+        SetupError: something is missing, or a folder is not writable.
         ModelError: a model gave no usable reply.
     """
-    if any(chosen(asked.context, role)[0] == LOCAL for role in ("planner", "joiner")):
+    if any(chosen(request.context, role)[0] == LOCAL for role in ("planner", "joiner")):
         await _bring_weights(display)
         display.begin("starting the local model")
-    if asked.thread is None:
-        return await _run(build_graph(), asked, {}, display, decide)
-    async with _saver(asked.thread) as saver:
+    if request.thread is None:
+        return await _run(build_graph(), request, {}, display, decide)
+    async with _saver(request.thread) as saver:
         graph = build_graph(checkpointer=saver)
-        config = {"configurable": {"thread_id": asked.thread}}
-        return await _run(graph, asked, config, display, decide)
+        config = {"configurable": {"thread_id": request.thread}}
+        return await _run(graph, request, config, display, decide)
 
 
 async def _run(
-    graph: LLMCompiler, asked: Asked, config: Any, display: Display, decide: Decide
+    graph: LLMCompiler, request: Request, config: Any, display: Display, decide: Decide
 ) -> dict[str, Any]:
-    options: dict[str, Any] = {"context": asked.context, "stream_mode": _MODES}
-    question = ("user", asked.question)
-    if asked.plan_only:
-        # A plan that is not run leaves no trace in the conversation that it was made from.
+    options: dict[str, Any] = {"context": request.context, "stream_mode": _MODES}
+    question = ("user", request.question)
+    if request.plan_only:
+        # A plan that is not run is not stored in its conversation.
         earlier = (await graph.aget_state(config)).values.get("messages", []) if config else []
         input = {"messages": [*earlier, question]}
         return await _stream(
             build_graph(), input, {}, {**options, "interrupt_before": ["scheduler"]}, display
         )
     state = await _stream(graph, {"messages": [question]}, config, options, display)
-    while requests := state.pop("__interrupt__", []):
+    while interrupts := state.pop("__interrupt__", []):
         display.pause()
-        decisions = [decision for request in requests for decision in decide(request.value)]
+        decisions = [decision for asked in interrupts for decision in decide(asked.value)]
         display.report.resumed()
-        display.begin("going on")
+        display.begin("continuing")
         resume: Any = Command(resume={"decisions": decisions})
         state = await _stream(graph, resume, config, options, display)
     return state
@@ -100,7 +100,7 @@ async def _stream(
                 display.take(chunk)
             elif mode == "values":
                 state = {**state, **chunk}
-            # The whole messages that nodes return are streamed too; the answer comes in chunks.
+            # Complete messages from nodes are streamed too; the answer comes in chunks.
             elif isinstance(chunk[0], AIMessageChunk):
                 display.answer(chunk[0].text)
     return state
@@ -116,15 +116,15 @@ async def _saver(thread: str) -> AsyncIterator[AsyncSqliteSaver]:
             yield saver
     except (OSError, sqlite3.Error) as error:
         raise SetupError(
-            f"the conversation {thread!r} cannot be kept in {path} ({error}):"
-            " make that folder writable, or leave --thread out"
+            f"the conversation {thread!r} cannot be stored in {path} ({error});"
+            " make that folder writable, or omit --thread"
         ) from error
 
 
 async def _bring_weights(display: Display) -> None:
-    """Bring the local model's weights while their own bar has the screen (on stderr)."""
+    """Fetch the local model's weights, with a progress bar of their own on stderr."""
     if importlib.util.find_spec("xllamacpp") is None:
-        return  # opening the model says so, before a gigabyte is brought for nothing
+        return  # opening the model reports that, before a gigabyte is fetched in vain
     display.pause()
     threads = Threads()
     try:
@@ -135,7 +135,7 @@ async def _bring_weights(display: Display) -> None:
 
 
 def answered(state: Mapping[str, Any], *, plan_only: bool) -> bool:
-    """Whether a task ended ok, a direct answer among them; of a mere plan, whether one compiled."""
+    """Whether any task (or direct answer) ended ok; with `plan_only`, whether any compiled."""
     if plan_only:
         return not all(map(did_not_compile, state.get("plan", ())))
     return any(outcome["status"] == "ok" for outcome in state.get("outcomes", {}).values())

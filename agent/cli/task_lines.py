@@ -1,4 +1,4 @@
-"""A round's tasks as lines of a terminal: mark, id, call, needs, what came of it, seconds."""
+"""A round's tasks as lines on a terminal: mark, id, call, needs, result or error, seconds."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _MARKS: Final = {
     "rejected": ("✗", "magenta"),
 }
 _TIME: Final = 8
-"""Cells of the last column."""
+"""Width of the last column, in cells."""
 
 
 def round_lines(
@@ -24,19 +24,19 @@ def round_lines(
     width: int,
     *,
     hidden: bool = True,
-    most: int | None = None,
+    max_lines: int | None = None,
     now: float | None = None,
     spinner: str = "●",
 ) -> list[Text]:
-    """A round as lines of at most `width` cells: a line a task, and the feedback behind them.
+    """A round as lines of at most `width` cells: one line per task, then the feedback.
 
     Args:
-        hidden: Leave a direct answer out, because it is shown as what it is.
-        most: Lines at most; the tasks that run or wait come first.
-        now: Seconds since the turn began, for the tasks that run.
+        hidden: Omit a direct answer, because it is shown as the answer.
+        max_lines: The most lines; running and waiting tasks take precedence.
+        now: Seconds since the turn began, for running tasks.
     """
     tasks = [task for task in round.tasks.values() if not (hidden and task.tool == ANSWER)]
-    shown, left_out = _fitting(tasks, most)
+    shown, left_out = _fitting(tasks, max_lines)
     columns = _Columns.of(shown, width)
     lines = [line for task in shown for line in columns.lines(task, now, spinner)]
     if left_out:
@@ -54,13 +54,15 @@ def round_lines(
 
 
 def _fitting(
-    tasks: list[TaskReport], most: int | None
+    tasks: list[TaskReport], max_lines: int | None
 ) -> tuple[list[TaskReport], list[TaskReport]]:
-    """The tasks to show, in order, and those for which there is no room."""
-    if most is None or len(tasks) <= most:
+    """The tasks to show, in order, and those that do not fit."""
+    if max_lines is None or len(tasks) <= max_lines:
         return tasks, []
     urgent = {"running": 0, "failed": 1, "rejected": 1, "planned": 2, "skipped": 3, "ok": 4}
-    kept = sorted(tasks, key=lambda task: (urgent[task.status], -(task.ended or 0.0)))[: most - 1]
+    kept = sorted(tasks, key=lambda task: (urgent[task.status], -(task.ended or 0.0)))[
+        : max_lines - 1
+    ]
     ids = {task.id for task in kept}
     return [t for t in tasks if t.id in ids], [t for t in tasks if t.id not in ids]
 
@@ -82,7 +84,7 @@ class _Columns:
         return cls(width, id, max(8, min(longest, room * 55 // 100)), needs)
 
     def lines(self, task: TaskReport, now: float | None, spinner: str) -> list[Text]:
-        """One line; an error that does not fit in it stands below, in full width."""
+        """One line. An error that does not fit into it follows on a second line."""
         mark, style = _MARKS.get(task.status, (spinner, "cyan"))
         quiet = "dim" if task.status in ("planned", "skipped") else ""
         line = Text.assemble("  ", (mark, style), "  ", (f"{task.id:>{self.id}}", "dim"), "  ")

@@ -1,8 +1,8 @@
-"""The live picture of a turn in a terminal.
+"""The live display of a turn in a terminal.
 
-The round that runs is drawn anew ten times a second, at the foot of the screen; what has ended
-is printed above it and stays. Everything is drawn on the event loop: no thread, no lock. Text of
-models and tools goes through `wording` and `rich.text.Text`, so that nothing in it is obeyed.
+The running round is redrawn ten times a second at the bottom of the screen; rounds that have ended
+are printed above it and stay. Everything is drawn on the event loop: no thread, no lock. Text from
+models and tools goes through `wording` and `rich.text.Text`, so control characters have no effect.
 """
 
 import asyncio
@@ -20,9 +20,8 @@ from llm_compiler.cli.report import Report, RoundReport
 from llm_compiler.cli.task_lines import round_lines
 
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_EVERY: Final = 0.1
-"""Seconds between two pictures."""
-_WIDEST: Final = 120
+_REFRESH_SECONDS: Final = 0.1
+_MAX_WIDTH: Final = 120
 
 
 class Terminal:
@@ -45,7 +44,7 @@ class Terminal:
         self._live: Live | None = None
         self._next: asyncio.TimerHandle | None = None
         self._printed = 0
-        """Rounds that are printed for good."""
+        """How many rounds have been printed for good."""
         self._flow: Flow | None = None
 
     def begin(self, status: str) -> None:
@@ -62,7 +61,7 @@ class Terminal:
 
     def take(self, event: Mapping[str, Any]) -> None:
         self.report.take(event)
-        # The events count from the turn's begin, and again from zero when a run is resumed.
+        # Events count from the start of the turn, and from zero again when a run is resumed.
         self._turn_began = self._clock() - self.report.seconds
         if event["event"] == "round.end" and event["status"] == "replan":
             self._print_rounds(before=event["round"] + 1)
@@ -95,9 +94,9 @@ class Terminal:
             self._flow.close()
 
     def picture(self) -> Group:
-        """The rounds that are not printed yet, and what is going on."""
+        """The rounds that have not been printed yet, and what is going on."""
         lines = [line for r in self.report.rounds[self._printed :] for line in self._round(r)]
-        # What does not fit is told in a line, and printed when the round has ended.
+        # Tasks that do not fit are counted in one line, and printed when the round has ended.
         room = max(1, self._console.height - 4)
         if len(lines) > room:
             lines = lines[-room:]
@@ -106,7 +105,7 @@ class Terminal:
     def _tick(self) -> None:
         if self._live is not None:
             self._live.refresh()
-            self._next = asyncio.get_running_loop().call_later(_EVERY, self._tick)
+            self._next = asyncio.get_running_loop().call_later(_REFRESH_SECONDS, self._tick)
 
     def _print_rounds(self, before: int | None) -> None:
         for round in self.report.rounds[self._printed :]:
@@ -118,14 +117,14 @@ class Terminal:
 
     def _round(self, round: RoundReport) -> list[Text]:
         room = max(3, self._console.height - 5)
-        spinner = _SPINNER[int(self._clock() / _EVERY) % len(_SPINNER)]
+        spinner = _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
         now = self._clock() - self._turn_began
         return round_lines(
-            round, self._width, hidden=self._hidden, most=room, now=now, spinner=spinner
+            round, self._width, hidden=self._hidden, max_lines=room, now=now, spinner=spinner
         )
 
     def _going_on(self) -> Text:
-        spinner = _SPINNER[int(self._clock() / _EVERY) % len(_SPINNER)]
+        spinner = _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
         what, since = self._phase()
         line = Text.assemble("  ", (spinner, "cyan"), "  ", what)
         line.append(f"  {max(0.0, since):.1f} s", style="dim")
@@ -133,7 +132,7 @@ class Terminal:
         return line
 
     def _phase(self) -> tuple[str, float]:
-        """What is going on, and for how many seconds."""
+        """What is going on, and for how many seconds already."""
         rounds = self.report.rounds
         if not rounds:
             return self._status, self._clock() - self._began
@@ -152,4 +151,4 @@ class Terminal:
 
     @property
     def _width(self) -> int:
-        return min(_WIDEST, max(20, self._console.width - 1))
+        return min(_MAX_WIDTH, max(20, self._console.width - 1))

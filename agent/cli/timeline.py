@@ -1,12 +1,12 @@
-"""Draws a turn as a Gantt picture in SVG: who ran when, who waited for whom.
+"""Draws a turn as a Gantt chart in SVG: what ran when, and what waited for what.
 
-    planner  ▕▔1▔2▔3▔▏            the moments at which tasks were emitted
+    planner  ▕▔1▔2▔3▔▏            the times at which tasks were emitted
     1 search      ●━━━━━━┓        ● emitted, ━ running
     2 number      ●──────┗━━━━    ─ waiting, an arrow for each need
     joiner                    ▕▔▔▏
 
-By hand and without a library. White ground and dark text, so that it reads the same in light and
-dark surroundings. Bars carry the whole call and its result as a tooltip.
+The SVG is written without a library. It has dark text on a white background, so that it looks the
+same in light and dark pages. The tooltip of a bar shows the whole call and its result.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,21 +16,21 @@ from typing import Any, Final
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.report import Report
-from llm_compiler.cli.timeline_rows import Row, rows_of
+from llm_compiler.cli.timeline_rows import TimelineRow, rows_of
 from llm_compiler.text import shortened
 
 WIDTH: Final = 900
 _MARGIN: Final = 28
 _LEFT: Final = 300
-"""Where the time axis begins; the names of the rows stand before it."""
+"""Where the time axis begins; the names of the rows are left of it."""
 _RIGHT: Final = WIDTH - 84
-"""Where it ends; behind it there is room for the last bar's seconds."""
+"""Where it ends; right of it there is room for the last bar's seconds."""
 _ROW: Final = 26
 _BAR: Final = 14
 _NAME: Final = 35
 """Characters of a row's name."""
 _CHAR: Final = 7.25
-"""Width of a character of the names' font."""
+"""Width of a character in the font of the names."""
 _COLOURS: Final = {
     "planner": "#3f51b5",
     "joiner": "#8e3aa5",
@@ -63,7 +63,7 @@ def timeline(events: Iterable[Mapping[str, Any]]) -> str:
 
 
 def drawn(report: Report) -> str:
-    """The same from a turn's record."""
+    """The same, from the record of a turn."""
     rows = list(rows_of(report))
     top = 104
     bottom = top + _ROW * len(rows)
@@ -103,7 +103,7 @@ def drawn(report: Report) -> str:
 
 @dataclass
 class _Picture:
-    """What is drawn, in two layers."""
+    """The drawn elements, in two layers."""
 
     under: list[str] = field(default_factory=list)
     over: list[str] = field(default_factory=list)
@@ -141,7 +141,7 @@ def _draw_axis(picture: _Picture, axis: _Axis) -> None:
         )
 
 
-def _draw_needs(picture: _Picture, axis: _Axis, rows: list[Row]) -> None:
+def _draw_needs(picture: _Picture, axis: _Axis, rows: list[TimelineRow]) -> None:
     by_id = {row.task.id: row for row in rows if row.task is not None}
     for row in rows:
         for need in row.task.needs if row.task is not None else ():
@@ -149,14 +149,14 @@ def _draw_needs(picture: _Picture, axis: _Axis, rows: list[Row]) -> None:
                 picture.under.append(_arrow(axis, by_id[need], row))
 
 
-def _arrow(axis: _Axis, need: Row, row: Row) -> str:
-    """From the end of the needed task down (or up) to the start of the one that waited."""
+def _arrow(axis: _Axis, need: TimelineRow, row: TimelineRow) -> str:
+    """From the end of the needed task down (or up) to the start of the task that waited."""
     side = 1 if row.y > need.y else -1
     x, end = axis.x(need.ended) - 1.5, axis.x(row.begins) - (5 if row.started is None else 0)
     y = need.y + side * _BAR / 2
     if end - x >= 12:
         return f'<path class="need" d="M{x:.2f} {y}V{row.y}H{end - 1:.2f}"/>'
-    # No room to come from the left: come from above.
+    # There is no room to come from the left, so come from above.
     edge = row.y - side * (_BAR / 2 + 1)
     target = max(x, end + (5 if row.started is None else 2))
     return (
@@ -165,7 +165,7 @@ def _arrow(axis: _Axis, need: Row, row: Row) -> str:
     )
 
 
-def _draw_row(picture: _Picture, axis: _Axis, row: Row) -> None:
+def _draw_row(picture: _Picture, axis: _Axis, row: TimelineRow) -> None:
     name = escape(shortened(row.name, _NAME))
     text = f'<text class="name" x="{_MARGIN}" y="{row.y + 4}">{name}</text>'
     begins, ends = axis.x(row.begins), axis.x(row.ended)
@@ -177,7 +177,7 @@ def _draw_row(picture: _Picture, axis: _Axis, row: Row) -> None:
             f'<circle cx="{emitted}" cy="{row.y}" r="2.5" fill="#a8b0ba"/>'
         )
     if row.started is None:
-        # It never ran, or its result is that of an equal call.
+        # It never ran, or it shares the result of an equal call.
         ends = begins + 5
         shape = (
             f'<path d="M{begins - 5} {row.y}l5 -5 5 5 -5 5z" fill="#fff" stroke="{colour}"'
@@ -196,8 +196,8 @@ def _draw_row(picture: _Picture, axis: _Axis, row: Row) -> None:
     picture.over.append(_label(row, begins, ends))
 
 
-def _emissions(axis: _Axis, row: Row) -> Iterator[str]:
-    """A mark in the planner's bar for each task, with its id as far as there is room."""
+def _emissions(axis: _Axis, row: TimelineRow) -> Iterator[str]:
+    """A mark in the planner's bar for each task, with its id if there is room."""
     free = 0.0
     for task in row.emitted:
         x = axis.x(task.planned)
@@ -209,7 +209,7 @@ def _emissions(axis: _Axis, row: Row) -> Iterator[str]:
             yield f'<text class="id" x="{x}" y="{top - 2.5}" text-anchor="middle">{task.id}</text>'
 
 
-def _label(row: Row, begins: float, ends: float) -> str:
+def _label(row: TimelineRow, begins: float, ends: float) -> str:
     room = len(row.label) * 6.2
     behind = ends + 7 + room <= WIDTH - 12
     x, anchor = (ends + 7, "start") if behind else (begins - 7, "end")
@@ -219,8 +219,8 @@ def _label(row: Row, begins: float, ends: float) -> str:
     )
 
 
-def _legend(rows: list[Row]) -> Iterator[str]:
-    """What the colours and marks mean: only those that are there."""
+def _legend(rows: list[TimelineRow]) -> Iterator[str]:
+    """The meaning of the colours and marks that occur."""
     x = float(_MARGIN)
     kinds = {row.kind for row in rows}
     for kind, name in (

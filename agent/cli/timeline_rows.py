@@ -1,4 +1,4 @@
-"""The rows of the timeline: model calls and tasks, each with its bar and its words."""
+"""The rows of the timeline: model calls and tasks, each with its bar and its texts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from llm_compiler.cli.report import Report, RoundReport, TaskReport
 
 
 @dataclass
-class Row:
-    """One line of the picture."""
+class TimelineRow:
+    """One row of the chart."""
 
     kind: str
     name: str
@@ -26,16 +26,16 @@ class Row:
         return self.ended if self.started is None else self.started
 
 
-def rows_of(report: Report) -> Iterator[Row]:
+def rows_of(report: Report) -> Iterator[TimelineRow]:
     for round in report.rounds:
         yield from _of_round(round, report)
 
 
-def _of_round(round: RoundReport, report: Report) -> Iterator[Row]:
+def _of_round(round: RoundReport, report: Report) -> Iterator[TimelineRow]:
     tasks = list(round.tasks.values())
     name = "planner" if round.number == 1 else f"planner, round {round.number}"
     ended = report.seconds if round.planned is None else round.planned
-    yield Row(
+    yield TimelineRow(
         "planner",
         name,
         round.began,
@@ -50,10 +50,10 @@ def _of_round(round: RoundReport, report: Report) -> Iterator[Row]:
         told = wording.seconds(round.ended - since)
         tip = f"replan: {round.feedback}" if round.verdict == "replan" else "answer"
         label = f"{told}, replan" if round.verdict == "replan" else told
-        yield Row("joiner", "joiner", since, round.ended, label, f"joiner: {tip}")
+        yield TimelineRow("joiner", "joiner", since, round.ended, label, f"joiner: {tip}")
 
 
-def _task_row(task: TaskReport, now: float) -> Row:
+def _task_row(task: TaskReport, now: float) -> TimelineRow:
     ended = now if task.ended is None else task.ended
     took = wording.seconds(ended - task.started) if task.started is not None else ""
     if task.status == "ok":
@@ -64,4 +64,4 @@ def _task_row(task: TaskReport, now: float) -> Row:
         label = ", ".join(filter(None, [took, task.status]))
     tip = f"{task.id}. {task.call}\n{task.status}: {task.note}"
     started = None if task.reused else task.started
-    return Row(task.status, f"{task.id} {task.call}", started, ended, label, tip, task)
+    return TimelineRow(task.status, f"{task.id} {task.call}", started, ended, label, tip, task)

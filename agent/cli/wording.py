@@ -1,4 +1,4 @@
-"""How a turn reads on screen: its calls, counts and seconds, and text that cannot do harm."""
+"""How calls, counts, seconds and untrusted text are written on the screen."""
 
 import json
 import unicodedata
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 _KEPT = {"\n": "\n", "\t": "    ", "\r": ""}
-# Marks that turn the direction of what follows: they can make a text read as what it is not.
-_TURNING = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Characters that change the direction of the text after them: they can make it look different.
+_BIDI_CONTROLS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def visible(text: str) -> str:
-    """`text` without control characters: each is shown as a picture of itself, as ESC by ␛."""
+    """`text` with each control character replaced by its visible symbol, such as ␛ for ESC."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _picture(char) for char in text)
@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 
 
 def call(tool: str, args: Mapping[str, Any]) -> str:
-    """A call as the plan language has it: `math("$3 - $4")`; a bare reference has no quotes."""
+    """A call in the plan language: `math("$3 - $4")`; a bare reference has no quotes."""
     return one_line(f"{tool}({', '.join(_argument(value) for value in args.values())})")
 
 
@@ -33,14 +33,14 @@ def counted(number: int, noun: str) -> str:
 
 
 def seconds(value: float) -> str:
-    """Seconds as a person reads them: `4 ms`, `3.1 s`, `75 s`."""
+    """Seconds in readable form: `4 ms`, `3.1 s`, `75 s`."""
     if value < 0.0995:
         return f"{value * 1000:.0f} ms"
     return f"{value:.1f} s" if value < 59.95 else f"{value:,.0f} s"
 
 
 def tokens(usage: Mapping[str, Mapping[str, int]]) -> str:
-    """The tokens in and out by role: `planner 412 in 63 out, joiner 250 in 20 out`."""
+    """Input and output tokens by role: `planner 412 in 63 out, joiner 250 in 20 out`."""
     spent = [
         f"{role} {used['input']:,} in {used['output']:,} out"
         for role, used in usage.items()
@@ -60,6 +60,6 @@ def _picture(char: str) -> str:
         return _KEPT[char]
     if char < " ":
         return chr(0x2400 + ord(char))
-    # Joiners of letters and emoji, and spaces of other widths, are what they look like.
-    harmless = unicodedata.category(char) in ("Cf", "Zs") and char not in _TURNING
+    # Characters that join letters or emoji, and spaces of other widths, are harmless.
+    harmless = unicodedata.category(char) in ("Cf", "Zs") and char not in _BIDI_CONTROLS
     return char if harmless else "�"

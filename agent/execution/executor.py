@@ -1,7 +1,7 @@
 """Runs one call: in the loop or in a thread, with its timeout, retries and errors.
 
-Transient errors (connections, timeouts, 408, 425, 429 and 5xx) are retried with backoff and a
-server's Retry-After (tenacity). Any other error is a failure at once.
+Transient errors (connections, timeouts, 408, 425, 429 and 5xx) are retried by tenacity, after a
+backoff or a server's Retry-After. Any other error fails the call at once.
 """
 
 import asyncio
@@ -31,11 +31,11 @@ from llm_compiler.tools import arithmetic
 Wait = Callable[[RetryCallState], float]
 PATIENCE = 1.0
 """Seconds that a call may take to end when it is cancelled."""
-_NOBODY_TO_ASK = "asking a person needs a checkpointer; compile the graph with one"
+_NOBODY_TO_ASK = "asking a person requires a checkpointer; compile the graph with one"
 
 
 def warm_up(tools: Toolbox) -> None:
-    """Let `math`, if it is offered, import what it needs off the loop, before its first call."""
+    """If `math` is offered, import what it needs in a thread, before its first call."""
     if (offered := tools.get("math")) is not None and offered.base is arithmetic.math:
         arithmetic.warm_up()
 
@@ -47,15 +47,15 @@ class Executor:
     tools: Toolbox
     threads: Threads
     timeout: float
-    """Seconds per attempt; a tool's `metadata={"timeout": …}` beats it."""
+    """Seconds per attempt; a tool's `metadata={"timeout": …}` overrides it."""
     retries: int
     """Attempts after the first; none for a destructive tool."""
     wait: Wait = backoff
     can_ask: bool = True
-    """Whether a run that a tool interrupts can be resumed."""
+    """Whether the run can be resumed after a tool interrupts it."""
     clock: Clock = SYSTEM_CLOCK
     _callables: dict[str, CallableTool] = field(default_factory=dict, init=False)
-    """By name, the tools that have been called."""
+    """The tools that have been called, by name."""
 
     async def run(
         self,
@@ -64,15 +64,17 @@ class Executor:
         claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None,
         give_up: Callable[[Returned], None] | None = None,
     ) -> Returned:
-        """Run a launched call to its end. Control flow and cancellation pass; errors do not.
+        """Run a launched call to its end.
+
+        Control flow and cancellation are raised; all other errors are returned.
 
         Args:
             launch: The call.
-            config: What its tool gets.
-            claim: Awaited before a destructive call begins. If another run has begun it, it
-                does not begin, and ends as that says.
-            give_up: Told how the call ended where it does not end itself, since its tool
-                swallows the cancellation that its timeout brought. Cancel it and go on.
+            config: The config for its tool.
+            claim: Awaited before a destructive call starts. If another run has started it, the
+                call does not start, and the outcome that `claim` returns is its outcome.
+            give_up: Called with the outcome if the call does not end after its timeout, because
+                its tool ignores the cancellation. The caller abandons the call.
         """
         tool = self.tools[launch.tool]
         started_at = self.clock.now()
@@ -87,7 +89,7 @@ class Executor:
         async def attempt() -> Any:
             nonlocal attempts
             if (running := asyncio.current_task()) is not None and running.cancelling():
-                raise ToolError("it was cancelled")  # and its tool made an error of that
+                raise ToolError("it was cancelled")  # and its tool turned that into an error
             attempts += 1
             return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
 
@@ -104,7 +106,7 @@ class Executor:
                     raise
                 error = _NOBODY_TO_ASK
                 observed.failed(raised, error)
-            # The one place where any error of a tool becomes an outcome.
+            # The only place where any error of a tool becomes an outcome.
             except (Exception, SystemExit) as raised:
                 error = one_line(raised)
                 observed.failed(raised, error)
@@ -120,7 +122,7 @@ class Executor:
             failed: list[Exception] = [error]
 
         async def again() -> Any:
-            # tenacity costs as much as a quick call, so it comes in with the first failure.
+            # tenacity takes as long as a quick call, so it is used only after the first failure.
             if failed:
                 raise failed.pop()
             return await attempt()
@@ -145,7 +147,7 @@ class Executor:
         called = self._callables[tool.name]
         seconds = float(tool.hints.get("timeout", self.timeout))
         why = f"no result within {seconds:g} s (tool_timeout)"
-        # `asyncio.timeout` cancels the call once, and waits for it for ever.
+        # `asyncio.timeout` cancels the call once, and then waits for it without limit.
         patience = asyncio.get_running_loop().call_later(
             seconds + PATIENCE, lambda: overdue(TimeoutError(why))
         )
@@ -157,7 +159,7 @@ class Executor:
         except TimeoutError:
             if not clock.expired():
                 raise
-            # The thread of a sync tool runs on: a second attempt would run beside it.
+            # The thread of a sync tool keeps running: a second attempt would run at the same time.
             raise TimeoutError(why) if called.is_async else ToolError(why) from None
         finally:
             patience.cancel()

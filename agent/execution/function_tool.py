@@ -1,4 +1,4 @@
-"""Makes a plain function a LangChain tool."""
+"""Makes a LangChain tool from a plain function."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +10,10 @@ from llm_compiler.errors import SetupError
 
 
 def as_tool(given: BaseTool | Callable[..., Any]) -> BaseTool:
-    """The tool that was given, or one of the function that was.
+    """The tool given, or a tool made from the function given.
 
     Raises:
-        SetupError: the function cannot be made a tool; most often it has no docstring.
+        SetupError: the function cannot be made a tool, usually because it has no docstring.
     """
     if isinstance(given, BaseTool):
         return given

@@ -1,4 +1,4 @@
-"""Reduces what tools return to JSON data, so that every checkpointer and client can hold it."""
+"""Converts what tools return to JSON data, which every checkpointer and client can store."""
 
 import math
 from collections.abc import AsyncIterator, Iterator
@@ -14,20 +14,20 @@ from llm_compiler.text import clean
 
 
 def as_data(value: Any) -> Any:
-    """`value` as JSON data: tuples become lists, dates text, models objects.
+    """`value` as JSON data: tuples become lists, dates become strings, models become objects.
 
-    What JSON cannot say keeps its meaning as far as it goes: whole numbers over 64 bits become
-    floats, "NaN" and "Infinity" texts, lone surrogates the replacement character.
+    Values that JSON cannot express become the nearest that it can: whole numbers over 64 bits
+    become floats, NaN and infinity strings, and lone surrogates the replacement character.
 
     Raises:
-        ToolError: there is nothing sensible to reduce it to, or it is nested too deeply.
+        ToolError: it cannot be converted, or it is nested too deeply.
     """
     return _reduced(value, DEEPEST)
 
 
 def _reduced(value: Any, levels: int) -> Any:
     if isinstance(value, str):
-        # Exactly text: not an enum, which no checkpointer reads back.
+        # A plain string: checkpointers do not restore a string enum.
         return clean(str.__str__(value))
     if value is None or isinstance(value, bool):
         return value
@@ -38,7 +38,9 @@ def _reduced(value: Any, levels: int) -> Any:
             return float(value)
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
     if isinstance(value, list | tuple | dict) and not levels:
-        raise ToolError(f"it returned data of more than {DEEPEST} levels; return it flatter")
+        raise ToolError(
+            f"it returned data nested more than {DEEPEST} levels deep; return flatter data"
+        )
     if isinstance(value, list | tuple):
         return [_reduced(item, levels - 1) for item in value]
     if isinstance(value, dict):
@@ -46,14 +48,14 @@ def _reduced(value: Any, levels: int) -> Any:
     if isinstance(value, BaseMessage):
         return _reduced(value.content, levels)
     if isinstance(value, Command):
-        raise ToolError("it returned a Command, which only a graph's node can; return the data")
+        raise ToolError("it returned a Command, which only graph nodes can; return the data")
     if isinstance(value, Iterator | AsyncIterator):
         raise ToolError(f"it returned a {type(value).__name__}; return a list of its items")
     try:
         reduced = to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="strings")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise ToolError(
-            f"it returned a {type(value).__name__}, which no JSON holds;"
+            f"it returned a {type(value).__name__}, which JSON cannot express;"
             " return text, numbers, lists or dicts"
         ) from error
     return reduced if isinstance(reduced, str) else _reduced(reduced, levels)

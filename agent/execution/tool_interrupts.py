@@ -1,8 +1,8 @@
-"""Questions that tools ask with LangGraph's `interrupt`, each answered to the tool that asked it.
+"""Passes the answers to questions that tools ask with LangGraph's `interrupt` to the right tool.
 
-LangGraph tells the answers of one node apart by their order alone, and calls of a round end in any
-order. So a call gets a memory of its own for its answers, and it is the scheduler that interrupts
-the run: for one call after another, each with its question in the journal.
+LangGraph distinguishes the answers for one node only by their order, but the calls of a round end
+in any order. So each call gets a scratchpad of its own for its answers, and the scheduler
+interrupts the run for one call after another, with each question in the journal.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from llm_compiler.langgraph_private import scratchpad_of, with_scratchpad
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the call of a task asks."""
+    """The question of a task's call."""
 
     id: int
     value: Any
@@ -28,15 +28,15 @@ class Question:
 
 @dataclass
 class Asking:
-    """One attempt of a call, which may ask."""
+    """One attempt of a call that may ask questions."""
 
     answers: Sequence[Any] = ()
-    """To its first questions, in their order."""
+    """The answers to its first questions, in order."""
     _counted: int = field(default=0, init=False)
     _itself: bool = field(default=False, init=False)
 
     def into(self, config: RunnableConfig) -> RunnableConfig:
-        """A node's config, with the answers of this call in place of those of the node."""
+        """The node's config, with this call's answers in place of the node's."""
         if (memory := scratchpad_of(config)) is None:
             return config
         own = replace(
@@ -48,7 +48,7 @@ class Asking:
         return with_scratchpad(config, own)
 
     def question(self, error: BaseException) -> Interrupt | None:
-        """What it asks, if that is why it ended; a graph inside a tool asks for itself."""
+        """The question, if the call ended to ask one. A graph inside a tool asks by itself."""
         asked = isinstance(error, GraphInterrupt) and self._counted > len(self.answers)
         found: Interrupt | None = error.args[0][0] if asked else None
         return found
@@ -59,6 +59,6 @@ class Asking:
         return self._counted - 1
 
     def _null(self, memory: Any, consume: bool = False) -> Any:
-        """An answer without an address: it may be for a graph inside the tool, not for the tool."""
+        """An answer that names no question: only a graph inside the tool may take it."""
         itself, self._itself = self._itself, False
         return None if itself else memory.get_null_resume(consume)

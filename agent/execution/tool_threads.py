@@ -1,8 +1,8 @@
 """Daemon threads for sync tools.
 
-The loop's default pool has six threads on two cores and delays the interpreter's exit until the
+The loop's default pool has six threads on two cores, and delays the interpreter's exit until the
 last tool returns; anyio's threads are not daemons either. A thread cannot be stopped, so a result
-that comes after a cancel is dropped. How many calls run at once is ruled by the schedule.
+that arrives after a cancellation is dropped. The schedule limits how many calls run at once.
 """
 
 import asyncio
@@ -41,9 +41,9 @@ class Threads:
         return await future
 
     def close(self) -> None:
-        """Let the idle threads end now, and each busy one when its function returns."""
+        """End idle threads now, and each busy one when its function returns."""
         self._closed = True
-        # Also to the busy ones, whose loop may be gone before they can report.
+        # Busy threads are told too: their loop may be gone before they can report.
         for jobs in self._all:
             jobs.put(None)
         self._all, self._idle = [], []
@@ -53,11 +53,11 @@ class Threads:
             function, loop, future = job
             try:
                 result, error = function(), None
-            except BaseException as raised:  # handed to the future, whatever it is
+            except BaseException as raised:  # passed to the future, whatever it is
                 result, error = None, raised
             try:
                 loop.call_soon_threadsafe(self._report, jobs, future, result, error)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits
+            except RuntimeError:  # the loop has been closed, so nobody waits
                 return
             del job, function, future, result, error
 
@@ -75,7 +75,7 @@ class Threads:
         if error is None:
             future.set_result(result)
         elif isinstance(error, StopIteration | KeyboardInterrupt):
-            # A future refuses the one, and the other would end the loop.
+            # A future refuses StopIteration, and KeyboardInterrupt would end the loop.
             future.set_exception(RuntimeError(f"the tool raised {type(error).__name__}"))
         else:
             future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Writes GBNF: rules under names that do not clash, and the pieces that they are made of."""
+"""Writes GBNF: rules with unique names, and the literals in them."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|#.*|(?P<name>[A-Za-
 
 
 class Rules:
-    """Rules under names that clash with none of those `taken`. Equal ones are one rule."""
+    """Rules with names that are unique and not `taken`. Equal rules are merged."""
 
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = set(taken)
@@ -22,7 +22,7 @@ class Rules:
         return "".join(self._texts)
 
     def reserve(self, hint: str) -> str:
-        """A name that no rule has, like `hint`."""
+        """A new name, similar to `hint`."""
         slug = re.sub(r"[^a-z0-9]+", "-", hint.lower()).strip("-")[:40]
         name = slug = slug if slug[:1].isalpha() else f"x{slug}"
         count = 1
@@ -43,10 +43,10 @@ class Rules:
         return self._names[body]
 
     def content(self, hint: str, gbnf: str, reference: str) -> str:
-        """The name of the first of a tool's own rules, which may use the rule `reference`.
+        """Add a tool's own rules, which may use the rule `reference`; return the first one's name.
 
         Raises:
-            SetupError: one that they use is not among them.
+            SetupError: they use a rule that they do not define.
         """
         key = f"{reference} {gbnf}"
         if key not in self._names:
@@ -70,12 +70,12 @@ class Rules:
 
 
 def defined(gbnf: str) -> list[str]:
-    """The names of the rules that a text defines."""
+    """The names of the rules that a GBNF text defines."""
     return _DEFINED.findall(gbnf)
 
 
 def quoted(text: str) -> str:
-    """A text as a literal of GBNF."""
+    """A text as a GBNF literal."""
     return f'"{"".join(map(_character, text))}"'
 
 

@@ -1,9 +1,9 @@
-"""A tool's JSON schema as the grammar of its calls.
+"""Converts a tool's JSON schema to the grammar of its calls.
 
     schema of a parameter ─► rule of its values ─► rule of the tool's calls
 
-A parameter's schema, or a part of it, may carry rules of its own under the key `gbnf`: a text
-whose first rule is the content of a quoted string, and whose other rules are its helpers.
+A parameter's schema, or a part of it, may have rules of its own under the key `gbnf`: the first
+rule describes the content of a quoted string, the others are its helpers.
 """
 
 import json
@@ -18,11 +18,11 @@ from llm_compiler.language.references import references
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.value_rules import (
     BEHIND,
+    DEFAULT_MAX_ITEMS,
+    DEFAULT_MAX_STRING_CHARS,
     ESCAPE,
-    LONGEST_STRING,
-    MAX_ITEMS,
-    MAX_STRING,
-    MOST_ITEMS,
+    HARD_MAX_ITEMS,
+    HARD_MAX_STRING_CHARS,
     NO_REFERENCE,
     PLAIN,
 )
@@ -35,7 +35,7 @@ _SCALARS = {
     "boolean": "boolean",
     "null": '"null"',
 }
-# Keys that say what a value is made of, and what kind of value that is.
+# Keys that describe the structure of a value, and the type that they imply.
 _STRUCTURE = {
     "type": "",
     "properties": "object",
@@ -49,7 +49,7 @@ _STRUCTURE = {
 class ToolCalls:
     """Writes the rules of one tool's calls into `rules`.
 
-    `reference` is the rule of the references that they may have.
+    `reference` is the rule for references in the arguments.
     """
 
     def __init__(self, rules: Rules, tool: Tool, reference: str) -> None:
@@ -69,7 +69,7 @@ class ToolCalls:
         names, required = list(self._tool.parameters), self._tool.required
         values = {name: self._value(schema) for name, schema in self._tool.parameters.items()}
         named = {n: f"{quoted(f'{n}=')} {values[n]}" for n in names if _is_keyword(n)}
-        # One that is required but cannot be named must have all before it.
+        # If a required argument cannot be named, all arguments before it must be given.
         unnamed = max((i + 1 for i, n in enumerate(names) if n in required - set(named)), default=0)
         leading = unnamed
         while leading < len(names) and names[leading] in required:
@@ -80,7 +80,7 @@ class ToolCalls:
             [named[name] for name in others if name in named and name not in required],
             led=leading > 0,
         )
-        # Once one is named, all behind it are: so it is in Python.
+        # As in Python, all arguments after a named one are named.
         all_named = rest
         for index in reversed(range(leading)):
             comma = ['", "'] if index else []
@@ -94,7 +94,7 @@ class ToolCalls:
         return rest
 
     def _listed(self, required: list[str], optional: list[str], *, led: bool) -> list[str]:
-        """Items in their order, with commas between. `led`: others stand before them."""
+        """The items in order, separated by commas. `led`: there are other items before them."""
         tail: list[str] = []
         starts: list[str] = []
         for item in reversed(optional):
@@ -108,7 +108,7 @@ class ToolCalls:
     # ── values ────────────────────────────────────────────────────────────────────────────────
 
     def _value(self, schema: Schema) -> str:
-        """The rule of a value. Each may be a reference instead."""
+        """The rule of a value. Any value may be a reference instead."""
         alternatives = dict.fromkeys(self._alternatives(schema))
         if "any" in alternatives:
             return "any"
@@ -117,7 +117,7 @@ class ToolCalls:
         return self._rules.rule("value", " | ".join([*alternatives, *self._references]))
 
     def _alternatives(self, schema: Schema, through: frozenset[str] = frozenset()) -> list[str]:
-        """What a value may look like. `through`: the `$ref`s that led here without a bracket."""
+        """The forms that a value may have. `through`: the `$ref`s followed without a bracket."""
         if not isinstance(schema, Mapping):
             return ["any"] if schema else []
         if "gbnf" in schema:
@@ -141,7 +141,7 @@ class ToolCalls:
         return [self._of(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
 
     def _resolved(self, schema: Schema) -> Schema:
-        """The schema that a `$ref` leads to; any value where it leads nowhere."""
+        """The schema that a `$ref` names; any value is allowed if it cannot be resolved."""
         if not isinstance(schema, Mapping) or "$ref" not in schema:
             return schema
         found: Any = self._tool.schema
@@ -151,7 +151,7 @@ class ToolCalls:
         return found if schema["$ref"].startswith("#") else True
 
     def _merged(self, schema: Mapping[str, Any], *parts: Schema) -> Schema:
-        """One schema for what stands beside `allOf`, `anyOf` or `oneOf` and for its parts."""
+        """One schema that combines `allOf`, `anyOf` or `oneOf` parts with the keys next to them."""
         whole = {key: schema[key] for key in _STRUCTURE if key in schema}
         if not whole and len(parts) == 1:
             return parts[0]
@@ -168,7 +168,7 @@ class ToolCalls:
             return self._string(schema)
         if kind not in ("array", "object"):
             return _SCALARS.get(kind, "any")
-        # A schema that leads back to itself becomes a rule that does.
+        # A recursive schema becomes a recursive rule.
         key = f"{kind} {json.dumps(schema, sort_keys=True, default=str)}"
         if key not in self._bracketed:
             name = self._bracketed[key] = self._rules.reserve(kind)
@@ -184,11 +184,11 @@ class ToolCalls:
         any_id = self._reference == "reference"
         if any_id and not least and most is None:
             return "string"
-        # A schema counts a written $$ as two characters, so where it counts there is none.
+        # A schema counts a written $$ as two characters, so it is only allowed without a bound.
         others = ['"$$"'] if most is None else []
         others += ['"$" [1-9]'] if any_id else [f"{name} {BEHIND}" for name in self._references]
         last = "" if any_id else "".join(f" {name}?" for name in self._references)
-        bound = _within(least, most, MAX_STRING, LONGEST_STRING)
+        bound = _within(least, most, DEFAULT_MAX_STRING_CHARS, HARD_MAX_STRING_CHARS)
         character = f"({' | '.join([PLAIN, ESCAPE, *others])})"
         return self._rules.rule("string", rf'"\"" {character}{{{least},{bound}}}{last} "\""')
 
@@ -236,13 +236,13 @@ class ToolCalls:
 
 
 def _within(least: int, most: int | None, usual: int, limit: int) -> int:
-    """The bound of a repetition: its schema's, _within our limit, or the usual one."""
+    """The bound of a repetition: the schema's, within our limit, or the usual one."""
     return max(least, min(usual if most is None else most, limit))
 
 
 def _repeated(item: str, least: int, most: int | None) -> str:
-    """Items with commas between, as many as a schema asks for and our bounds allow."""
-    bound = _within(least, most, MAX_ITEMS, MOST_ITEMS)
+    """Items separated by commas, as many as the schema asks for and our bounds allow."""
+    bound = _within(least, most, DEFAULT_MAX_ITEMS, HARD_MAX_ITEMS)
     if bound < 1:
         return ""
     more = f' (", " {item}){{{max(least - 1, 0)},{bound - 1}}}' if bound > 1 else ""
@@ -251,7 +251,7 @@ def _repeated(item: str, least: int, most: int | None) -> str:
 
 
 def _written(value: Any) -> str | None:
-    """A value as the plan language writes it, or None if it would read something else there."""
+    """A value in the plan language; None if the plan language would read it as something else."""
     text = json.dumps(value, ensure_ascii=False)
     try:
         same = read_arguments(text) == ([value], {})
@@ -262,7 +262,7 @@ def _written(value: Any) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _is_keyword(name: str) -> bool:
-    """Whether the plan language can name an argument so; in Python `from` would be no name."""
+    """Whether the plan language accepts this as an argument's name; `from` is a Python keyword."""
     try:
         return read_arguments(f"{name}=0") == ([], {name: 0})
     except PlanError:

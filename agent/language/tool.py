@@ -1,4 +1,4 @@
-"""A tool as the planner and the compiler see it: its parameters, their checks, its signature."""
+"""A tool as the planner and the compiler see it: its parameters, checks and signature."""
 
 import difflib
 import inspect
@@ -30,7 +30,7 @@ _SINGLE_INPUT: JsonSchema = {
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool as its plans see it. It can be described and checked here, but not called."""
+    """A tool as plans see it. It can be described and checked here, but not called."""
 
     base: BaseTool
     parameters: Mapping[str, JsonSchema]
@@ -43,13 +43,13 @@ class Tool:
 
     @classmethod
     def of(cls, base: BaseTool) -> "Tool":
-        """Look at a LangChain tool.
+        """Inspect a LangChain tool.
 
         Raises:
-            SetupError: its arguments have no JSON schema, or its metadata a limit below 1.
+            SetupError: its arguments have no JSON schema, or its metadata has a limit below 1.
         """
         try:
-            # LangChain's `Tool` takes one text, and its schema shows a wrapper's arguments.
+            # LangChain's `Tool` takes one string, but its schema shows a wrapper's arguments.
             single = base.args_schema is None and base.args == _SINGLE_INPUT["properties"]
             schema = _SINGLE_INPUT if single else base.tool_call_schema
             model = schema if inspect.isclass(schema) and issubclass(schema, BaseModel) else None
@@ -61,7 +61,7 @@ class Tool:
         variadic = _variadic(base)
         return cls(
             base=base,
-            # JSON schema allows `true` for a schema that allows everything.
+            # In JSON schema, `true` is a schema that allows everything.
             parameters={
                 name: schema if isinstance(schema, Mapping) else {}
                 for name, schema in as_json.get("properties", {}).items()
@@ -88,13 +88,13 @@ class Tool:
 
     @property
     def retried(self) -> bool:
-        """Whether a transient error is worth a second attempt."""
+        """Whether a call is retried after a transient error."""
         once = self.hints.get("readOnlyHint") is False and self.hints.get("idempotentHint") is False
         return not self.destructive and not self.rules.asks and not once
 
     @property
     def signature(self) -> str:
-        """As a prompt shows it: `number(what, text)`."""
+        """The tool as a prompt shows it: `number(what, text)`."""
         return f"{self.name}({', '.join(map(self._parameter, self.parameters))})"
 
     @property
@@ -103,10 +103,10 @@ class Tool:
         return self.base.description.strip().split("\n", 1)[0].strip()
 
     def check(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments as the tool will get them, defaults included.
+        """The arguments as the tool will get them, including defaults.
 
         Raises:
-            PlanError: the schema refuses them.
+            PlanError: the schema rejects them.
         """
         self._check_names(args)
         checked, errors = self._validate(args)
@@ -115,10 +115,10 @@ class Tool:
         return checked
 
     def check_written(self, args: Mapping[str, Any]) -> None:
-        """Check arguments as written: one that holds a reference can only be checked when filled.
+        """Check arguments as written, except those with a reference, which are checked when filled.
 
         Raises:
-            PlanError: the schema refuses what stands there already.
+            PlanError: the schema rejects an argument that is already complete.
         """
         self._check_names(args)
         filled_later = {name for name, value in args.items() if next(references(value), None)}
@@ -136,7 +136,7 @@ class Tool:
             raise PlanError(f"{self.name} needs the argument {name!r}; write {self.signature}")
 
     def _validate(self, args: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """The checked arguments, and what the schema refuses with the parameter it is about."""
+        """The checked arguments, and the parameter and message of each error."""
         errors = []
         try:
             if self.model is not None:
@@ -151,7 +151,7 @@ class Tool:
                 place = ".".join(map(str, part["loc"])) or "its arguments"
                 given = shortened(_shown.repr(part["input"]), 60)
                 errors.append((name, f"{self.name}: {place}: {part['msg']}, not {given}"))
-        # A tool's own validators, and a schema that is none, may raise anything.
+        # A tool's own validators, and an invalid schema, may raise anything.
         except Exception as error:
             errors.append(("", f"{self.name}: its schema cannot check this: {one_line(error)}"))
         return {**self._defaults, **args}, errors
@@ -176,7 +176,7 @@ _shown.maxlist = _shown.maxtuple = _shown.maxdict = _shown.maxset = 50
 
 
 def _variadic(tool: BaseTool) -> set[str]:
-    """The names of `*args` and `**kwargs`, which LangChain shows as parameters."""
+    """The names of `*args` and `**kwargs`, which LangChain lists as parameters."""
     function = getattr(tool, "coroutine", None) or getattr(tool, "func", None)
     if function is None or isinstance(tool.args_schema, dict):
         return set()

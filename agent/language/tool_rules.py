@@ -1,4 +1,4 @@
-"""What the rules need to know of a tool."""
+"""What the scheduling rules need to know about a tool."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ToolRules:
-    """What the rules need to know of a tool."""
+    """What the scheduling rules need to know about a tool."""
 
     early_start: bool = True
     shared: bool = True
@@ -16,10 +16,10 @@ class ToolRules:
     guarded: bool = False
     """A person must approve a call whose arguments come from an untrusted result."""
     untrusted: bool = False
-    """What it returns is untrusted."""
+    """Its results are not trusted."""
     limits: Mapping[str, int] = field(default_factory=dict)
-    """Calls at once, by the name of what is limited."""
+    """The most calls at once, by the name of the limit."""
 
 
 ABSENT = ToolRules(early_start=False, shared=False, guarded=True, untrusted=True)
-"""The rules of a tool that is not there: the worst is assumed."""
+"""The rules of a tool that is absent: the worst is assumed."""

@@ -14,7 +14,7 @@ from llm_compiler.language.tool import Tool, nearest
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
 
 Absent = Callable[[str], str | None]
-"""Why a tool of this name is absent, if it may exist."""
+"""The reason why a tool with this name is absent, if it may exist."""
 
 
 class Toolbox(Mapping[str, Tool]):
@@ -35,25 +35,25 @@ class Toolbox(Mapping[str, Tool]):
 
     @classmethod
     def of(cls, tools: Iterable[BaseTool]) -> "Toolbox":
-        """Look at LangChain tools.
+        """Inspect LangChain tools.
 
         Raises:
-            SetupError: two share a name, or one cannot be described to a planner.
+            SetupError: two have the same name, or one cannot be described to a planner.
         """
         found: dict[str, Tool] = {}
         for tool in tools:
-            looked_at = Tool.of(tool)
-            if looked_at.name in found:
-                raise SetupError(f"two tools are named {looked_at.name!r}; rename one")
-            if looked_at.name in (JOIN, ANSWER):
+            inspected = Tool.of(tool)
+            if inspected.name in found:
+                raise SetupError(f"two tools are named {inspected.name!r}; rename one")
+            if inspected.name in (JOIN, ANSWER):
                 raise SetupError(
-                    f"a tool is named {looked_at.name!r}, a word of the plan language; rename it"
+                    f"a tool is named {inspected.name!r}, a word of the plan language; rename it"
                 )
-            found[looked_at.name] = looked_at
+            found[inspected.name] = inspected
         return cls(found.values())
 
     def joined(self, other: "Toolbox", absent: Absent) -> "Toolbox":
-        """These tools and those of another, which share no name."""
+        """These tools and those of another toolbox; no two have the same name."""
         return Toolbox([*self.values(), *other.values()], absent)
 
     def offered(
@@ -66,11 +66,11 @@ class Toolbox(Mapping[str, Tool]):
 
         Args:
             allow: The names of the tools offered; None means all.
-            approve: Those whose calls need a person.
-            trusted_writes: Those that untrusted results may reach without a person.
+            approve: The tools whose calls need a person.
+            trusted_writes: The tools that untrusted results may reach without a person.
 
         Raises:
-            SetupError: a name is that of no tool, and of none that is absent.
+            SetupError: no tool has one of the names, nor is a tool with that name merely absent.
         """
         for setting, names in (
             ("allow", allow or ()),
@@ -90,13 +90,13 @@ class Toolbox(Mapping[str, Tool]):
         return Toolbox(tools, self._absent)
 
     def tool(self, name: str) -> Tool:
-        """Raises PlanError with the nearest name if there is no such tool."""
+        """The tool with this name. Raises PlanError with the nearest name if there is none."""
         if name not in self._tools:
             why = self._absent(name)
             raise PlanError(f"no tool {name!r}; {f'{why}; ' if why else ''}{nearest(name, self)}")
         return self._tools[name]
 
-    # The toolbox as the rules see it (`llm_compiler.scheduling.facts.Tools`).
+    # The toolbox as the scheduling rules see it (`llm_compiler.scheduling.facts.Tools`).
 
     def rules(self, tool: str) -> ToolRules:
         return self._tools[tool].rules if tool in self._tools else ABSENT

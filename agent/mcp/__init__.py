@@ -1,6 +1,6 @@
-"""Tools of MCP servers, offered besides the graph's own.
+"""Tools of MCP servers, offered in addition to the graph's own.
 
-servers.json ─read─► config.py ─► servers.py ─► session.py   one session a server and loop
+servers.json ─read─► config.py ─► servers.py ─► session.py   one session per server and loop
                                       └─► tools.py           names, hints, results
 """
 

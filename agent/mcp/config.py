@@ -1,4 +1,4 @@
-"""Reads the file of MCP servers: the `mcpServers` JSON shape that MCP's clients share.
+"""Reads the file that configures MCP servers, in the `mcpServers` format that MCP clients share.
 
     {"mcpServers": {
         "files": {"command": "files-server", "args": ["/data"], "env": {"KEY": "${FILES_KEY}"},
@@ -6,7 +6,7 @@
         "wiki": {"url": "https://wiki.example/mcp", "headers": {"Authorization": "Bearer ${WIKI}"}}
     }}
 
-A file and not a setting of a run: it holds commands and secrets.
+It is a file, not a setting of a run, because it contains commands and secrets.
 """
 
 import json
@@ -26,7 +26,7 @@ _REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
 class Hints(BaseModel):
-    """What the file says of a tool. It beats what the server says."""
+    """What the file says about a tool. It overrides what the server says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,14 +55,14 @@ class Server(BaseModel):
     ) = None
     disabled: bool = False
     allow: tuple[str, ...] | None = None
-    """The names of the tools offered, as the server spells them. None: all."""
+    """The names of the tools to offer, as the server spells them. None: all."""
     hints: Mapping[str, Hints] = Field(default_factory=dict)
-    """By the tool's name; `*` is for all tools."""
+    """By the tool's name; `*` means all tools."""
 
     @model_validator(mode="before")
     @classmethod
     def _under_one_name(cls, given: Any) -> Any:
-        """Some clients write `transport` for `type`."""
+        """Accept `transport` for `type`, which some clients write."""
         if isinstance(given, dict):
             given = {"type": given.get("transport"), **given}
             given.pop("transport", None)
@@ -73,11 +73,11 @@ class Server(BaseModel):
         if (self.command is None) == (self.url is None):
             raise ValueError("give either a command or a url")
         if self.type is not None and (self.type == "stdio") != (self.command is not None):
-            raise ValueError(f"the type {self.type!r} does not fit; leave it out")
+            raise ValueError(f"the type {self.type!r} does not match; omit it")
         return self
 
     def hints_for(self, tool: str) -> dict[str, Any]:
-        """What the file says of a tool."""
+        """What the file says about a tool."""
         said: dict[str, Any] = {}
         for name in ("*", tool):
             if name in self.hints:
@@ -85,7 +85,7 @@ class Server(BaseModel):
         return said
 
     def filled(self, where: str) -> "Server":
-        """With the environment's values for each `${NAME}`.
+        """A copy with each `${NAME}` replaced by the environment variable.
 
         Raises:
             SetupError: a variable is not set.
@@ -105,15 +105,17 @@ class Server(BaseModel):
 
 
 def read_servers(path: Path) -> dict[str, Server]:
-    """The servers of a file by name, in its order, without those that are disabled.
+    """The servers in a file by name, in the order of the file, without disabled ones.
 
     Raises:
-        SetupError: there is no such file, it does not have the shape above, or a variable is unset.
+        SetupError: the file is missing or not in the format above, or a variable is not set.
     """
     try:
         held = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise SetupError(f"{VARIABLE}={str(path)!r}: {error.strerror}; name the file") from None
+        raise SetupError(
+            f"{VARIABLE}={str(path)!r}: {error.strerror}; set the file's path"
+        ) from None
     except ValueError as error:
         raise SetupError(f"{VARIABLE}={str(path)!r}: {error}; write JSON") from None
     servers = held.get("mcpServers") if isinstance(held, dict) else None
@@ -131,7 +133,7 @@ def _server(given: Any, where: str) -> Server:
     try:
         return Server.model_validate(given)
     except ValidationError as error:
-        # Without the value, which may be a secret.
+        # The value is not quoted: it may be a secret.
         refused = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, refused["loc"])) or "the server"
         raise SetupError(f"{where}: {place}: {refused['msg']}; correct the file") from None

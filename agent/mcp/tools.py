@@ -1,4 +1,4 @@
-"""A tool of an MCP server as a LangChain tool: its names, its hints, and what its results hold."""
+"""A tool of an MCP server as a LangChain tool: its names, its hints and its results."""
 
 import keyword
 import re
@@ -22,18 +22,21 @@ _MAX_NAME_CHARS = 64
 
 
 class McpTool(BaseTool):
-    """Calls a tool of a server. Not the adapter's own: that fails on parameters named `config`."""
+    """Calls a tool of a server.
+
+    The adapter's own class is not used, because it fails on parameters named `config`.
+    """
 
     server: str
     there: str
     """The tool's name on its server."""
     parameters: dict[str, str]
-    """The server's name of each parameter."""
+    """The server's name for each parameter."""
     _call: Call = PrivateAttr()
 
     @classmethod
     def of(cls, server: str, listed: BaseTool, said: Mapping[str, Any], call: Call) -> "McpTool":
-        """The tool that the adapter listed; `said` is what the file says of it."""
+        """A tool that the adapter listed; `said` is what the file says about it."""
         schema = listed.args_schema if isinstance(listed.args_schema, dict) else {}
         args_schema, parameters = _with_names({**schema})
         made = cls(
@@ -57,11 +60,11 @@ class McpTool(BaseTool):
 
 
 def hints(listed: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The annotations that rule a tool's calls: those in `said`, else the server's, else MCP's.
+    """The annotations that control a tool's calls: those in `said`, else the server's, else MCP's.
 
-    MCP assumes the worst where nothing is said: a tool that is not read-only may destroy, may not
-    be retried, and returns untrusted results. Other keys of a server's annotations are dropped:
-    they could set limits here.
+    MCP's defaults assume the worst: a tool that is not read-only is destructive and not idempotent,
+    and its results are untrusted. Other keys of a server's annotations are dropped, because they
+    could set limits here.
     """
     names = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
     known = {name: listed[name] for name in names if isinstance(listed.get(name), bool)}
@@ -103,17 +106,17 @@ def without_clashes(
 
 
 def plain(name: str) -> str:
-    """A tool's name as the plan language and the models' providers can write it."""
+    """A tool's name, reduced to characters that the plan language and model providers accept."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
     name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
     return name[:_MAX_NAME_CHARS]
 
 
 def value_of(result: "CallToolResult") -> Any:
-    """What a call gave back: its structured content if it has some, else its text.
+    """The value that a call returned: its structured content if it has any, else its text.
 
     Raises:
-        ToolError: the server says that it is an error.
+        ToolError: the server says that the call failed.
     """
     text = "\n".join(map(_text, result.content))
     if result.isError:
@@ -121,12 +124,12 @@ def value_of(result: "CallToolResult") -> Any:
     held = result.structuredContent
     if held is None:
         return text
-    # What is no object cannot stand alone there: servers wrap it so.
+    # Structured content must be an object, so servers wrap other values like this.
     return held["result"] if set(held) == {"result"} else held
 
 
 def _text(block: "ContentBlock") -> str:
-    """A block of content; what no model can read as text becomes a short note."""
+    """A block of content as text. A block that is not text becomes a short note."""
     from mcp import types
 
     match block:
@@ -149,7 +152,7 @@ def _size(base64: str) -> str:
 
 
 def _with_names(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """A schema whose parameters a plan can name, and the server's name of each."""
+    """The schema with parameter names that a plan can use, and the server's name for each."""
     properties: Any = schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     named: dict[str, str] = {}
@@ -158,7 +161,7 @@ def _with_names(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]
     if all(new == old for new, old in named.items()):
         return {**schema, "type": "object", "properties": properties}, named
     required = schema.get("required") or ()
-    # Other keywords may name parameters too; the server checks them itself.
+    # Other keywords may contain the original names. The server checks those itself.
     kept = {key: value for key, value in schema.items() if key in _CHECKED}
     return {
         **kept,
@@ -169,8 +172,8 @@ def _with_names(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]
 
 
 def _nameable(name: str, taken: Collection[str]) -> str:
-    """A name that can stand before `=` in a call."""
-    # Python reads names in this form.
+    """A name that can be used before `=` in a call."""
+    # Python normalizes identifiers to this form.
     name = new = unicodedata.normalize("NFKC", name)
     if not name.isidentifier():
         new = re.sub(r"\W", "_", name)

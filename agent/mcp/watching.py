@@ -1,4 +1,4 @@
-"""Notices what MCP's client ignores: a stream that broke off, and why a process ended."""
+"""Notices what MCP's client ignores: a stream that breaks off, and why a process ended."""
 
 import asyncio
 import os
@@ -14,16 +14,16 @@ _MAX_LINE_CHARS = 200
 
 
 class Watched:
-    """Tells when the stream of an answer ends before the answer.
+    """Reports a response stream that ends before its answer.
 
-    MCP's client does not report that, and whoever waits for the answer would wait forever.
+    MCP's client does not report that, and the request would wait for the answer forever.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
 
     async def watch(self, response: httpx.Response) -> None:
-        """A hook for httpx, before a response is read."""
+        """A hook that httpx calls before a response is read."""
         if response.request.method == "POST" and _is_stream(response):
             stream = cast(httpx.AsyncByteStream, response.stream)
             response.stream = _WatchedStream(stream, self._tell)
@@ -38,13 +38,13 @@ class _WatchedStream(httpx.AsyncByteStream):
         resumable = False
         try:
             async for chunk in self._stream:
-                # With an event's id, the client comes back for the rest.
+                # If events have ids, the client reconnects for the rest.
                 resumable = resumable or chunk.startswith(b"id:") or b"\nid:" in chunk
                 yield chunk
         except httpx.TransportError as error:
             self._tell(f"the connection broke off: {error}")
             raise
-        # The client leaves as soon as it has its answer, so this is the end without one.
+        # The client stops reading once it has its answer, so here the stream ended without one.
         if not resumable:
             self._tell("the connection ended before the answer")
 
@@ -53,7 +53,7 @@ class _WatchedStream(httpx.AsyncByteStream):
 
 
 class LastLine:
-    """The last line that a process wrote on its standard error."""
+    """The last line that a process wrote to its standard error."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -61,7 +61,7 @@ class LastLine:
 
     @contextmanager
     def opened(self) -> Iterator[TextIO]:
-        """A file for the process to write on. A thread reads it, which works on every system."""
+        """A file for the process to write to. A thread reads it, which works on every system."""
         reading, writing = os.pipe()
         loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         name = "llm-compiler mcp"
@@ -71,7 +71,7 @@ class LastLine:
             yield file
 
     async def ended(self) -> None:
-        """Wait a moment until all is read, if the process has ended."""
+        """Wait briefly until everything is read, if the process has ended."""
         if self._ended is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _READ_REST_SECONDS)
@@ -80,7 +80,7 @@ class LastLine:
         with os.fdopen(reading, errors="replace") as lines:
             for line in lines:
                 self.text = line.strip()[:_MAX_LINE_CHARS] or self.text
-        with suppress(RuntimeError):  # the loop was closed meanwhile
+        with suppress(RuntimeError):  # the loop has been closed
             loop.call_soon_threadsafe(ended.set)
 
 

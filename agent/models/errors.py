@@ -1,12 +1,12 @@
-"""How a model's reply goes wrong, and what a person is told about it.
+"""What can be wrong with a model's reply, and what a person is told about it.
 
     ModelError
-    ├── EmptyReplyError   it ended without any text of use
+    ├── EmptyReplyError   it ended without any usable text
     │   └── RefusedError  the model refused, or its provider's filter stopped it
-    └── CutOffError       it was cut off; the text until then was handed on
+    └── CutOffError       it was cut off; the text before that was passed on
 
 Raise these `from None`: a server's message may quote the prompt or the key, and a traceback would
-print it. It stays in `__context__` for a debugger.
+print it. It remains in `__context__` for a debugger.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from llm_compiler.retries import is_transient, retry_after, status_of
 
 
 class EmptyReplyError(ModelError):
-    """A model's reply ended without any text of use."""
+    """A model's reply ended without any usable text."""
 
 
 class RefusedError(EmptyReplyError):
@@ -25,11 +25,11 @@ class RefusedError(EmptyReplyError):
     def __init__(self, message: str, said: str = "") -> None:
         super().__init__(message)
         self.said = said
-        """The refusal in the model's own words, for the person alone."""
+        """The refusal in the model's own words; only the person may see it."""
 
 
 class CutOffError(ModelError):
-    """A reply reached its model's length limit, or a filter's."""
+    """A reply reached the length limit, or a filter stopped it."""
 
 
 _LENGTH = {"length", "max_tokens", "max_output_tokens"}
@@ -60,9 +60,7 @@ def ending_error(
     """
     if refusal or (reason in _FILTER and not said):
         why = "refused" if refusal else "was stopped by its provider's content filter"
-        return RefusedError(
-            f"{who} {why}; put the question differently, or use another model", refusal
-        )
+        return RefusedError(f"{who} {why}; rephrase the question, or use another model", refusal)
     if not said:
         if reason in _LENGTH:
             return EmptyReplyError(
@@ -83,26 +81,24 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     broke = next((name for name in _kinds(error) if name in _BROKE), None)
     status, transient, wait = status_of(error), is_transient(error), retry_after(error)
     if status == 413 or any(sign in text for sign in _TOO_LONG):
-        remedy = (
-            "the prompt is longer than it takes; ask a shorter question, lower max_result_chars"
-        )
-        return ModelError(f"{who}: {remedy}, or use another model")
+        remedy = "shorten the question, lower max_result_chars, or use another model"
+        return ModelError(f"{who}: the prompt is too long for it; {remedy}")
     if status in (401, 403):
         remedy = f"HTTP {status}: the key was refused; check OPENAI_API_KEY or the provider's key"
     elif status == 404:
-        remedy = "HTTP 404: no such model there; check the name and OPENAI_BASE_URL"
+        remedy = "HTTP 404: the server has no such model; check the name and OPENAI_BASE_URL"
     elif status == 429 and "insufficient_quota" in text:
-        remedy, transient = "HTTP 429: no quota is left; check the account", False
+        remedy, transient = "HTTP 429: the quota is used up; check the account", False
     elif status == 429:
         remedy = "HTTP 429: too many requests; wait, or use another model"
     elif status is not None and status >= 500:
-        remedy = f"HTTP {status}: its server failed; try again, or use another model"
+        remedy = f"HTTP {status}: the server failed; try again, or use another model"
     elif status is not None:
         remedy = f"HTTP {status} ({kind}): the request was refused; check the model and its limits"
     elif broke:
         remedy, wait = f"the connection broke off ({broke}); try again", 0
     elif kind in ("JSONDecodeError", "UnicodeDecodeError"):
-        remedy, transient = f"its reply is garbled ({kind}); try again", True
+        remedy, transient = f"the reply is not valid ({kind}); try again", True
     elif "Timeout" in kind:
         remedy = f"no answer in time ({kind}); try again, or use another model"
     elif "Connection" in kind or "Connect" in kind:
@@ -113,7 +109,7 @@ def broken_error(who: str, error: BaseException) -> ModelError:
 
 
 def _kinds(error: BaseException | None) -> Iterator[str]:
-    """The type names of an error and of its causes; clients wrap the network's errors."""
+    """The type names of an error and its causes, because clients wrap network errors."""
     while error is not None:
         yield type(error).__name__
         error = error.__cause__ or error.__context__

@@ -1,6 +1,6 @@
-"""OpenAI's client, which keeps what LangChain's own drops: refusals and reasoning.
+"""A chat model for OpenAI's protocol that keeps the refusals and reasoning that LangChain's drops.
 
-Not in `providers.py`, because importing the client takes longer than everything else.
+It is not in `providers.py`, because importing the client takes longer than everything else.
 """
 
 from typing import Any, Self
@@ -15,14 +15,14 @@ _KEPT = ("refusal", "reasoning_content", "reasoning")
 
 
 class OpenAIChat(ChatOpenAI):
-    """`ChatOpenAI` whose chunks carry `refusal` and `reasoning_content` in `additional_kwargs`."""
+    """A `ChatOpenAI` with `refusal` and `reasoning_content` in its chunks' `additional_kwargs`."""
 
     @model_validator(mode="after")
     def _stream_plain_data(self) -> Self:
         self.async_client = _PlainData(self.root_async_client)
         return self
 
-    # LangChain names this method as the place for fields of other providers.
+    # LangChain provides this method for overrides that read other providers' fields.
     def _convert_chunk_to_generation_chunk(
         self,
         chunk: dict[str, Any],
@@ -41,17 +41,17 @@ class OpenAIChat(ChatOpenAI):
 
 
 class _PlainData:
-    """Chat completions whose streamed chunks are the JSON data that came.
+    """Chat completions whose streamed chunks are the JSON data as received.
 
-    OpenAI's client would make an object of each, which LangChain turns into data again: nearly a
-    fifth of a turn's processor time on a server under load.
+    OpenAI's client would make an object of each chunk, which LangChain turns into data again. That
+    takes nearly a fifth of a turn's processor time on a server under load.
     """
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client = client
 
     async def create(self, *, extra_body: Any = None, **body: Any) -> Any:
-        # The client makes headers, a query and a timeout of these.
+        # The client turns these into headers, a query and a timeout.
         if not body.get("stream") or not _OF_THE_CLIENT.isdisjoint(body):
             return await self._client.chat.completions.create(extra_body=extra_body, **body)
         options: Any = {"extra_json": extra_body} if extra_body else {}

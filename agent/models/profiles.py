@@ -1,13 +1,13 @@
-"""What one kind of model needs of the agent: a `ModelProfile`, which `providers` chooses.
+"""What a kind of model needs from the agent: a `ModelProfile`, which `providers` chooses.
 
-The nodes read its fields and never ask which model it is. The defaults suit a large hosted model.
+The nodes read its fields and never check which model it is. The defaults suit a large hosted model.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Dialect = Literal["llama.cpp", "vllm"]
-"""How a server takes a grammar: under which name in the body of a request."""
+"""How a server accepts a grammar: under which key in the body of a request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,36 +15,37 @@ class ModelProfile:
     """How the planner, the joiner and the model's stream treat a model."""
 
     few_shot: bool = False
-    """Send the planner worked plans while the setting `examples` is "auto", and under a grammar
+    """Send worked plans to the planner when the setting `examples` is "auto", and with a grammar
     ask for plans like them. A small model plans well only by copying the form of a worked plan;
-    for a large one they are tokens without use."""
+    for a large model they are wasted tokens."""
     grammar: Dialect | None = None
-    """The dialect in which its server takes a grammar; None if it decodes freely. Under a grammar
-    a small model cannot write a plan that does not parse."""
+    """How its server accepts a grammar; None if it decodes without one. Under a grammar, a small
+    model cannot write a plan that does not parse."""
     show_failures: bool = True
     """Show the planner of a later round which calls failed and why. A small model repeats the
     calls that it is shown."""
     replan_on_failure: bool = False
-    """Replan without asking the joiner when the round's last task, to which the others lead, did
-    not end `ok`. Asked to answer then, a small model makes a figure up."""
+    """Replan without asking the joiner when the round's last task, which the others prepare, did
+    not end `ok`. If a small model has to answer in that case, it invents a figure."""
     offer_replan_when_all_ok: bool = True
-    """Tell the joiner that it may replan even though every task ended `ok`. A small model takes
-    the offer for the form of the answer."""
+    """Tell the joiner that it may replan even if every task ended `ok`. A small model mistakes the
+    offer for the expected form of the answer."""
     max_tokens: int | None = None
     """The most tokens of a reply; a role may ask for fewer. None: no limit is sent, because hosted
-    models count their reasoning in it. A small model may repeat itself until its context is
-    full."""
+    models count their reasoning as part of it. A small model may repeat itself until its context
+    is full."""
     silence: float = 120.0
-    """Seconds without a chunk, reasoning included, after which a reply counts as broken. A model
-    on a busy machine reads a full prompt for minutes."""
+    """Seconds without a chunk, reasoning included, after which a reply counts as broken off. A
+    model on a busy machine may take minutes to read a long prompt."""
     names_end: bool = False
-    """Whether its server always gives a reason for a reply's end: one without it broke off."""
+    """Whether its server always gives the reason for the end of a reply. If so, a reply without a
+    reason broke off."""
 
 
 DEFAULT_PROFILE: Final = ModelProfile()
-"""Any provider's chat model, of which nothing is known."""
+"""For any provider's chat model, about which nothing is known."""
 OPENAI_PROFILE: Final = ModelProfile(names_end=True)
-"""Models behind OpenAI's protocol."""
+"""For models behind OpenAI's protocol."""
 LOCAL_PROFILE: Final = ModelProfile(
     few_shot=True,
     grammar="llama.cpp",
@@ -55,4 +56,4 @@ LOCAL_PROFILE: Final = ModelProfile(
     silence=600.0,
     names_end=True,
 )
-"""The embedded model, of 1.5 billion parameters."""
+"""For the embedded model, which has 1.5 billion parameters."""

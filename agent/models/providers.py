@@ -1,6 +1,6 @@
-"""Which model a role gets, and how it is opened.
+"""Chooses the model of a role, and opens it.
 
-Its name is `"openai:NAME"`, `"provider:NAME"` (with `langchain` installed), or `"local"`.
+A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), or `"local"`.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
 def chosen(context: Context, role: Role) -> tuple[str, str]:
-    """The name of the model that a role gets, and why."""
+    """The name of the model that a role uses, and why."""
     own = {"planner": context.planner_model, "joiner": context.joiner_model}.get(role)
     if own:
         return own, f"{role}_model is set"
@@ -54,7 +54,7 @@ def chosen(context: Context, role: Role) -> tuple[str, str]:
 
 @dataclass
 class _OpenModel:
-    """A model, and the server that has yet to say whether it decodes under a grammar."""
+    """A model, and its server if that has not yet said whether it decodes under a grammar."""
 
     model: Model
     unasked: tuple[str, str] | None = None
@@ -81,21 +81,21 @@ class _OpenModel:
 
 
 class OpenModels:
-    """The models that are open by name, for each event loop: pooled connections die with theirs."""
+    """The open models by name, for each event loop: pooled connections die with their loop."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget them all; each is opened anew at its next use."""
+        """Forget all models; each is opened again at its next use."""
         self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, _OpenModel]] = (
             WeakKeyDictionary()
         )
 
     async def get(self, name: str) -> Model:
-        """The model of this name, opened at its first use in this loop."""
+        """The model with this name, opened at its first use in this loop."""
         models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
-        # The local server may have ended and come back elsewhere; a variable may have changed.
+        # The local server may have restarted on another port; a variable may have changed.
         endpoint = await LOCAL_SERVER.start() if name == LOCAL else None
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
@@ -109,10 +109,10 @@ OPEN_MODELS: Final = OpenModels()
 
 
 async def open_model(model: BaseChatModel | str) -> Model:
-    """Open a model by name, once per loop; a chat model is taken as it is.
+    """Open a model by name, once per loop; a chat model is used as it is.
 
     Raises:
-        SetupError: a package, a key or the weights are missing, or the name names no provider.
+        SetupError: a package, a key or the weights are missing, or the name has no provider.
     """
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
@@ -128,17 +128,20 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         return _OpenModel(Model(LOCAL, chat, LOCAL_PROFILE))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
-        raise SetupError(f"the model {name!r} names no provider; write 'openai:{name}' or 'local'")
+        raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
     if provider == "openai":
         base_url = os.environ.get("OPENAI_BASE_URL") or None
         key = os.environ.get("OPENAI_API_KEY") or ("none" if base_url else None)
         if key is None:
-            raise SetupError(f"{name} needs OPENAI_API_KEY (or OPENAI_BASE_URL); or use 'local'")
+            raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
         return _OpenModel(Model(name, chat, OPENAI_PROFILE), unasked)
     if importlib.util.find_spec("langchain") is None:
-        raise SetupError(f"{name}: pip install langchain langchain-{provider}, or use 'openai:…'")
+        raise SetupError(
+            f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
+            " or use 'openai:…'"
+        )
     from langchain.chat_models import init_chat_model
 
     try:
@@ -159,7 +162,7 @@ def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseCh
         api_key=SecretStr(key),
         stream_usage=True,
         http_async_client=_client(base_url),
-        # Retries and the limit on silence have one place, `model.py`.
+        # `model.py` handles retries and the limit on silence.
         max_retries=0,
         stream_chunk_timeout=None,
         **options,
@@ -167,7 +170,7 @@ def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseCh
 
 
 def _client(base_url: str | None) -> "httpx.AsyncClient":
-    """A client of this loop's own. Connections to this machine are not kept: new ones are cheap."""
+    """A new client for this loop. It keeps no connections to this machine: new ones are cheap."""
     import httpx
 
     from llm_compiler.models.bounded_http import bound
@@ -175,8 +178,8 @@ def _client(base_url: str | None) -> "httpx.AsyncClient":
     try:
         here = base_url is not None and httpx.URL(base_url).host in _LOOPBACK
     except httpx.InvalidURL:
-        # It may hold a password, so it is not shown.
-        raise SetupError("OPENAI_BASE_URL is no address; write http://host:port/v1") from None
+        # The address may contain a password, so it is not shown.
+        raise SetupError("OPENAI_BASE_URL is not a URL; write http://host:port/v1") from None
     limits = httpx.Limits(max_keepalive_connections=0 if here else 20)
     return httpx.AsyncClient(
         limits=limits,
@@ -206,10 +209,10 @@ async def _owners(base_url: str, key: str) -> set[str] | None:
             )
         return {str(entry.get("owned_by")) for entry in models.get("data", [])}
     except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
-        # What is wrong, the model's own call reports.
+        # The model's own call reports what is wrong.
         return None if is_transient(error) else set()
 
 
 def _dialect(owners: set[str]) -> Dialect | None:
-    """How a server takes a grammar: llama.cpp and vLLM decode under one."""
+    """How a server accepts a grammar: llama.cpp and vLLM decode under one."""
     return "llama.cpp" if "llamacpp" in owners else "vllm" if "vllm" in owners else None

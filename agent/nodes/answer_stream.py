@@ -1,8 +1,8 @@
-"""Shows an answer while it is written, to whoever reads the run's messages.
+"""Streams an answer while it is being written, to all readers of the run's messages.
 
-LangGraph has two streams of messages. `stream_mode="messages"` is one of chunks. The event protocol
-(`astream_events(version="v3")`, and `threads.stream` of a server's client) drops chunks; there a
-message is a life of events:
+LangGraph has two streams of messages. `stream_mode="messages"` consists of chunks. The event
+protocol (`astream_events(version="v3")`, and `threads.stream` of a server's client) drops chunks;
+there a message is a series of events:
 
     message-start ─► content-block-start ─► content-block-delta … ─► content-block-finish
                                                                       └─► message-finish
@@ -20,7 +20,7 @@ from llm_compiler.langgraph_private import event_readers
 
 
 class AnswerStream:
-    """A message that is being shown. The node that shows it returns it whole, under the same id."""
+    """A message that is being shown. Its node returns the whole message under the same id."""
 
     def __init__(self) -> None:
         self.id = str(uuid.uuid4())
@@ -28,10 +28,10 @@ class AnswerStream:
         self.text = ""
         self.began = False
         self._readers: list[BaseCallbackHandler] = []
-        """Those that read events."""
+        """The callbacks that read events."""
 
     def show(self, text: str) -> None:
-        """Add to the message."""
+        """Add text to the message."""
         if not self.began:
             self._begin()
         self.text += text
@@ -42,7 +42,7 @@ class AnswerStream:
             push_message(AIMessageChunk(content=text, id=self.id), state_key=None)
 
     def end(self) -> None:
-        """The message is whole."""
+        """The message is complete."""
         content = {"type": "text", "text": self.text}
         self._tell({"event": "content-block-finish", "index": 0, "content": content})
         self._tell({"event": "message-finish"})
@@ -52,10 +52,10 @@ class AnswerStream:
         config = get_config()
         self._readers = event_readers(config)
         for reader in self._readers:
-            # What tells the reader whose events these are: it is no model's run.
+            # Tells the reader whose events follow: there is no run of a model here.
             metadata = {**config.get("metadata", {})}
             reader.on_chat_model_start({}, [], run_id=self._run, metadata=metadata)
-        # LangGraph knows a message that it has seen under the older name of its id.
+        # LangGraph recognizes a message that it has already seen by the older name of the id field.
         self._tell({"event": "message-start", "role": "ai", "id": self.id, "message_id": self.id})
         content = {"type": "text", "text": ""}
         self._tell({"event": "content-block-start", "index": 0, "content": content})

@@ -80,7 +80,7 @@ class Joiner:
             return {**_replan(events, state, reply.missing), "usage": usage}
         reply.end()
         events.round_end(_ids(state), "answer", None)
-        # The next turn's planner reads it.
+        # The planner of the next turn reads the answer, so the mark must stay on it.
         mark = UNTRUSTED if untrusted(state["messages"]) else {}
         answer = AIMessage(content=reply.text, id=reply.id, response_metadata=mark)
         return {"messages": [answer], "feedback": None, "usage": usage}
@@ -96,7 +96,7 @@ class Joiner:
         may_replan: bool,
         limit: str,
     ) -> None:
-        """Stream the model's verdict into `reply`; `limit` says why there is no other plan."""
+        """Stream the model's verdict into `reply`; `limit` says why no further plan is possible."""
         messages = joiner_messages(
             question(state),
             conversation(state),
@@ -110,7 +110,7 @@ class Joiner:
             await reply.read(pieces)
 
         try:
-            # What was shown cannot be taken back, so only a silent failure is tried again.
+            # Text that was shown cannot be taken back, so retry only if none was shown.
             await retrying(allowed=lambda: not reply.began)(read)
         except RefusedError as error:
             if error.said and not reply.began:
@@ -125,11 +125,11 @@ class Joiner:
 
 
 def _limit(state: State, context: Context, *, late: bool) -> str:
-    """Which limit keeps what is missing from being planned."""
+    """Which limit prevents another plan for what is missing."""
     if late:
-        return f" (no plan follows: the deadline of {context.deadline:g} s passed)"
+        return f" (no further plan: the deadline of {context.deadline:g} s has passed)"
     if state["round"] >= context.max_rounds:
-        return f" (no plan follows: max_rounds is {context.max_rounds})"
+        return f" (no further plan: max_rounds is {context.max_rounds})"
     return ""
 
 
@@ -161,7 +161,7 @@ def _none_compiled(state: State) -> str | None:
 
 
 def _came_to_nothing(state: State) -> str | None:
-    """Why the round's last task, which the others lead up to, did not end ok; None if it did."""
+    """Why the round's last task, which the others prepare, did not end ok; None if it did."""
     tasks = tasks_of_round(state)
     if not tasks or state["outcomes"][str(tasks[-1]["id"])]["status"] == "ok":
         return None

@@ -1,6 +1,6 @@
-"""The joiner's reply: read from a stream, and shown as it comes once it is clear that it answers.
+"""The joiner's reply, read from a stream. It is shown as it arrives once it is clearly an answer.
 
-Its first line `REPLAN: what is missing` is a replan; anything else is the answer.
+A first line `REPLAN: what is missing` is a replan; anything else is the answer.
 """
 
 import re
@@ -20,7 +20,7 @@ _LAST_RESULTS = 5
 
 
 class JoinerReply:
-    """What the joiner says: held back until it is clear whether it is a replan."""
+    """The joiner's reply. Nothing is shown until it is clear whether it is a replan."""
 
     def __init__(self) -> None:
         self.missing: str | None = None
@@ -37,19 +37,19 @@ class JoinerReply:
 
     @property
     def began(self) -> bool:
-        """Whether any of the answer was shown."""
+        """Whether any part of the answer was shown."""
         return self._message.began
 
     def show(self, text: str) -> None:
-        """Add to the answer, for everyone to see."""
+        """Add text to the answer and show it."""
         self._message.show(text)
 
     def end(self) -> None:
-        """The answer is whole."""
+        """The answer is complete."""
         self._message.end()
 
     def leave_off(self, why: str, state: State) -> None:
-        """End an answer that its model did not end; one without a word says how it stands."""
+        """End an answer that its model did not end. If it has no text, the results stand in."""
         self.show(f"… ({why})" if self.began else _as_it_stands(why, state))
 
     async def read(self, pieces: AsyncGenerator[str]) -> None:
@@ -90,12 +90,12 @@ class JoinerReply:
 
 
 def _may_replan(held: str) -> bool:
-    """Whether the reply is a replan, or still may become one."""
+    """Whether the reply is a replan, or may still become one."""
     word = held.lstrip("*_#> ")
     return "REPLAN".startswith(word) or _BEGINS_REPLAN.fullmatch(word) is not None
 
 
 def _as_it_stands(why: str, state: State) -> str:
-    """An answer without a model: why, and the last results as they are."""
+    """An answer without a model: the reason, and the last results as they are."""
     lines = results(state["plan"], state["outcomes"], _MAX_FEEDBACK_CHARS)[-_LAST_RESULTS:]
     return "\n".join([f"{why}. The last results:", *lines]) if lines else why

@@ -1,4 +1,4 @@
-"""A plan that is being written: parsed, compiled and handed on, task by task."""
+"""A plan while it is being written: parses, compiles and passes it on, task by task."""
 
 import uuid
 
@@ -12,16 +12,16 @@ from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 
 _MAX_CHARS = 100_000
-"""Of a plan, and as many more as `_MAX_CHARS_OF_TASK` for each task that it may have."""
+"""The most characters of a plan, besides `_MAX_CHARS_OF_TASK` for each task that it may have."""
 _MAX_CHARS_OF_TASK = 1000
 
 
 class PlanStream:
-    """The plan of a round, fed as its model writes it. A stream that breaks off begins anew.
+    """The plan of a round, fed as its model writes it. After a broken stream, it starts over.
 
     Args:
-        round: Whose unit gets the tasks.
-        plan: The tasks of the rounds before.
+        round: The round; its unit gets the tasks.
+        plan: The tasks of earlier rounds.
     """
 
     def __init__(self, round: Round, plan: list[TaskData]) -> None:
@@ -31,7 +31,7 @@ class PlanStream:
         self.begin()
 
     def begin(self) -> None:
-        """A model begins to write the plan, or to write it anew."""
+        """A model starts to write the plan, or starts over."""
         self._parser = PlanParser()
         self._compiler = Compiler(
             self.round.tools, taken=self._taken, max_tasks=self.round.context.max_tasks
@@ -43,22 +43,22 @@ class PlanStream:
         self.too_long = False
 
     def grammar(self, *, staged: bool) -> str:
-        """The language of this plan, for servers that decode under a grammar."""
-        most = self.round.context.max_tasks
-        return plan_grammar(self.round.tools, self.first_id, max_tasks=most, staged=staged)
+        """The grammar of this plan, for servers that decode under one."""
+        max_tasks = self.round.context.max_tasks
+        return plan_grammar(self.round.tools, self.first_id, max_tasks=max_tasks, staged=staged)
 
     @property
     def ended(self) -> bool:
-        """The plan's end was written."""
+        """Whether the plan's end was written."""
         return self._parser.ended
 
     @property
     def full(self) -> bool:
-        """The plan has as many tasks as it may have."""
+        """Whether the plan has the most tasks that it may have."""
         return self._compiler.full
 
     def feed(self, text: str) -> None:
-        """Take in what was written next, up to the longest that a plan may be."""
+        """Take the next text of the plan, up to the most characters that a plan may have."""
         room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
         self.too_long = len(text) > room
         self._characters += len(text)
@@ -66,19 +66,19 @@ class PlanStream:
             self._take(call)
 
     def broke(self) -> None:
-        """The stream broke off: its calls wait for the plan that is written next."""
+        """The stream broke off: its calls are kept for the plan that follows."""
         self.round.unit.tell(PlanBroke())
         self.begin()
 
     def cut(self) -> bool:
-        """The stream was cut: the call that it was in is not run. Returns whether there is one."""
+        """The stream was cut off; a call that is incomplete is not run. Returns whether one is."""
         calls = self._parser.close()
         for call in calls:
             self._take(call)
         return bool(calls)
 
     def expire(self, deadline: float) -> None:
-        """The deadline passed. What ran for a plan that broke off stands in this one's place."""
+        """The deadline passed. Calls that ran for a plan that broke off are added to this plan."""
         self.cut()
         self._plan_without_id()
         unclaimed = self.round.unit.schedule.unclaimed
@@ -87,7 +87,7 @@ class PlanStream:
         self.round.unit.tell(DeadlinePassed(deadline))
 
     def leave_off(self) -> None:
-        """The model stopped before the plan's end: a task that failed tells the joiner so."""
+        """The model stopped before the plan's end: add a failed task that tells the joiner so."""
         if not self.ended and not self.cut() and self._any:
             self._take(Call(self._free(), JOIN, whole=False))
 
@@ -95,7 +95,7 @@ class PlanStream:
         """The stream ended.
 
         Raises:
-            EmptyReplyError: without a single task.
+            EmptyReplyError: it had no task.
         """
         self.cut()
         if not self._any:
@@ -138,7 +138,7 @@ class PlanStream:
             self._plan(refused)
 
     def _free(self, id: int = 0) -> int:
-        """`id`, if no task has it, else one behind all others."""
+        """`id` if no task has it, else the next id after all others."""
         answered = [self._answer["id"]] if self._answer is not None else []
         taken = {*self._taken, *self._ids, *answered}
         return id if id and id not in taken else max(taken, default=0) + 1

@@ -76,7 +76,7 @@ class Planner:
     async def _stream(
         self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
-        """Read one plan to its end. A stream that breaks off is read anew, whole."""
+        """Read one plan to its end. If the stream breaks off, the whole plan is asked for again."""
         with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
             await retrying(anew=plan.broke)(self._read, plan, model, messages, meter)
 
@@ -108,7 +108,7 @@ class Planner:
 
 @dataclass(frozen=True)
 class _Before:
-    """The rounds of this turn before the one that begins."""
+    """The earlier rounds of this turn."""
 
     plan: list[TaskData] = field(default_factory=list)
     outcomes: dict[str, OutcomeData] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class _Before:
 
 
 def _with_examples(context: Context, model: Model) -> bool:
-    """Whether worked plans are sent, and plans of their form, in stages, are asked for."""
+    """Whether to send worked plans, and ask for plans in stages like them."""
     return context.examples == "always" or (context.examples == "auto" and model.profile.few_shot)
 
 
@@ -133,9 +133,13 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
     replan = None
     if before.asked is None:
         feedback = state.get("feedback") or "what the question asks for"
-        most = context.max_result_chars
+        max_chars = context.max_result_chars
         replan = replan_message(
-            before.plan, before.outcomes, feedback, most, with_failures=model.profile.show_failures
+            before.plan,
+            before.outcomes,
+            feedback,
+            max_chars,
+            with_failures=model.profile.show_failures,
         )
     return planner_messages(
         round.tools,

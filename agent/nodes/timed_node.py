@@ -1,4 +1,4 @@
-"""What every node does besides its own work: it reads a mended state, is timed, and is traced."""
+"""What every node does in addition to its own work: repairs the state, and is timed and traced."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,9 +15,9 @@ Node = Callable[[State, RunnableConfig, Runtime[Context]], Awaitable[dict[str, A
 
 
 def timed(name: str, node: Node) -> Any:
-    """A node that counts on from the turn's seconds in the state, and writes them; it is traced.
+    """`node`, traced and timed: the turn's seconds in the state are counted on from, and written.
 
-    What was mended of the state is written too, so that it stays whole when the turn has ended.
+    Repairs of the state are written too, so that it stays valid when the turn has ended.
     """
 
     async def run_node(

@@ -1,4 +1,4 @@
-"""LangSmith's tracer, with keys and passwords masked in every trace."""
+"""LangSmith's tracer, with keys and passwords masked in all traces."""
 
 import logging
 import re
@@ -28,9 +28,9 @@ _CHARS_OF_AN_ITEM = 20
 
 
 def with_tracer(config: RunnableConfig, bound: RunnableConfig | None = None) -> RunnableConfig:
-    """The config with a tracer in its callbacks, if LangSmith is on and no tracer is there yet.
+    """The config with a tracer in its callbacks, if LangSmith is on and there is no tracer yet.
 
-    A tracer or a client of the application's own stays as it is, and masks what it masks. `bound`
+    A tracer or client that the application brings is left unchanged, with its own masking. `bound`
     is the config that the graph has from `with_config`.
     """
     if not tracing_is_enabled():
@@ -64,7 +64,7 @@ def _handlers(callbacks: Any) -> list[Any]:
 
 
 class _MaskingTracer(LangChainTracer):
-    """Masks what its client does not: a model's settings, which hold its server's address."""
+    """Also masks a model's settings, which contain its server's address. The client does not."""
 
     def on_chat_model_start(self, serialized: dict[str, Any], *args: Any, **more: Any) -> Any:
         if settings := more.get("invocation_params"):
@@ -74,11 +74,11 @@ class _MaskingTracer(LangChainTracer):
 
 @cache
 def _client() -> Client | None:
-    """The client; None if LangSmith's settings are wrong: turns run without traces then."""
+    """The client; None if LangSmith's settings are wrong. Turns then run without traces."""
     try:
         return Client(anonymizer=_mask)
     except Exception as error:
-        logging.getLogger(__name__).error("no traces, check LANGSMITH_…: %s", one_line(error))
+        logging.getLogger(__name__).error("no traces; check LANGSMITH_…: %s", one_line(error))
         return None
 
 

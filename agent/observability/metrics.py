@@ -1,7 +1,7 @@
-"""Prometheus's counters and histograms of turns, rounds, model calls and tool calls.
+"""Prometheus counters and histograms of turns, rounds, model calls and tool calls.
 
-They exist where `prometheus_client` is installed, as it is on LangGraph Server, whose `/metrics`
-shows them. Labels hold no text of a question, an argument or a result.
+They exist if `prometheus_client` is installed, as it is on LangGraph Server, which shows them under
+`/metrics`. Labels contain no text of a question, an argument or a result.
 """
 
 import time
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 class _Metric(Protocol):
-    """As `prometheus_client` has them."""
+    """What counters and histograms of `prometheus_client` have in common."""
 
     def labels(self, *values: str) -> Any: ...
 
@@ -19,7 +19,7 @@ _BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 
 
 def _registered() -> dict[str, _Metric]:
-    """The metrics by a short name, in Prometheus's registry; none without its client."""
+    """The metrics by short name, registered with Prometheus; none without its client."""
     try:
         from prometheus_client import Counter, Histogram
     except ImportError:
@@ -47,6 +47,6 @@ def count(metric: str, *labels: str, by: int = 1) -> None:
 
 
 def time_since(metric: str, began: float, *labels: str) -> None:
-    """Add the seconds since `began`, on the clock `time.perf_counter`, to a histogram."""
+    """Add the seconds since `began`, a time of `time.perf_counter`, to a histogram."""
     if (found := _METRICS.get(metric)) is not None:
         found.labels(*labels).observe(time.perf_counter() - began)

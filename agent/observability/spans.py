@@ -1,4 +1,4 @@
-"""OpenTelemetry's spans of turns, rounds, model calls and tool calls.
+"""OpenTelemetry spans of turns, rounds, model calls and tool calls.
 
     invoke_agent LLM Compiler        a run of a turn, from its start until it ends or stops
     └── round 1                      from its plan to its verdict
@@ -6,8 +6,8 @@
         └── execute_tool search      a call, its retries included
 
 They have the names and attributes of the GenAI semantic conventions (opentelemetry.io, as of 1.41),
-and no text of a question, an argument or a result. They go where the application's SDK sends them,
-nowhere without one. The same four are counted and timed in `metrics.py`.
+and contain no text of a question, an argument or a result. The application's SDK exports them;
+without an SDK they go nowhere. `metrics.py` counts and times the same four things.
 """
 
 import time
@@ -30,7 +30,7 @@ _tracer = trace.get_tracer("llm-compiler")
 
 
 class Turn:
-    """One run of a turn; the rounds in it follow one another."""
+    """One run of a turn, with one round after another."""
 
     def __init__(self, thread: object) -> None:
         named = {} if thread is None else {"gen_ai.conversation.id": str(thread)}
@@ -44,7 +44,7 @@ class Turn:
 
     @contextmanager
     def node(self, name: str, number: int) -> Iterator[None]:
-        """Put a node's spans under its round; the planner begins a round."""
+        """Put a node's spans under its round; the planner starts a new round."""
         if self._round is None or name == "planner":
             self._end_round()
             within = trace.set_span_in_context(self._span)
@@ -54,7 +54,7 @@ class Turn:
             yield
 
     def passed(self, node: str, state: Mapping[str, Any]) -> None:
-        """A node has ended, and the state is this now."""
+        """A node has ended, and `state` is the state after it."""
         assert self._round is not None
         if node == "joiner":
             verdict = "answer" if state.get("feedback") is None else "replan"
@@ -69,15 +69,15 @@ class Turn:
     def broke_off(self, error: BaseException) -> None:
         """An error, a cancellation or a breakpoint ended the run."""
         if isinstance(error, GraphBubbleUp):
-            return  # stopped: the graph around this one asks the person
+            return  # stopped: the parent graph asks the person
         if isinstance(error, Exception):
             self._end = "failed"
             _fail(self._span, error, one_line(error))
-        elif self._end != "answered":  # else only the rest of the stream was not read
+        elif self._end != "answered":  # if answered, only the rest of the stream was not read
             self._end = "cancelled"
 
     def close(self) -> None:
-        """The run has ended: answered, failed or cancelled; or stopped, for a person."""
+        """The run has ended (answered, failed, cancelled) or stopped for a person."""
         self._end_round()
         self._span.set_attribute("llm_compiler.end", self._end)
         self._span.end()
@@ -100,7 +100,7 @@ class ModelCall:
         self._spent = [0, 0]
 
     def take(self, chunk: "AIMessageChunk") -> None:
-        """A chunk has come."""
+        """A chunk has arrived."""
         if not self._any:
             self._any = True
             first = time.perf_counter() - self._began
@@ -114,14 +114,14 @@ class ModelCall:
             self._span.set_attributes(_tokens(*self._spent))
 
     def ended(self, reason: str) -> None:
-        """The reply is complete. `reason`: the provider's word for why, if it gave one."""
+        """The reply is complete. `reason` is the provider's word for why it ended, if any."""
         if reason:
             self._span.set_attribute("gen_ai.response.finish_reasons", [reason])
 
 
 @contextmanager
 def model_call(name: str, provider: str, role: str) -> Iterator[ModelCall]:
-    """The span of one attempt at a reply. `name` may begin with the provider."""
+    """The span of one attempt at a reply. `name` may have the provider as a prefix."""
     name = name.removeprefix(f"{provider}:")
     span = _tracer.start_span(
         f"chat {name}",
@@ -171,7 +171,7 @@ class ToolCall:
 
 @contextmanager
 def tool_call(id: int, tool: str) -> Iterator[ToolCall]:
-    """The span of a task's call; what happens inside stands under it."""
+    """The span of a task's call; spans that are started inside are its children."""
     began = time.perf_counter()
     with _tracer.start_as_current_span(
         f"execute_tool {tool}",

@@ -1,6 +1,6 @@
-"""What `stream_mode="custom"` shows: one dict an event, with seconds since the turn began.
+"""The events of `stream_mode="custom"`: one dict each, with the seconds since the turn began.
 
-`turn.start`, `plan.task`, `task.started`, `task.finished` (each planned task gets exactly one),
+`turn.start`, `plan.task`, `task.started`, `task.finished` (exactly one for each planned task),
 `plan.end`, `round.end`.
 """
 
@@ -12,9 +12,9 @@ from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.scheduling.facts import Launch
 from llm_compiler.text import shortened
 
-_LONGEST_RESULT = 200
-_READ = 2 * _LONGEST_RESULT
-"""Characters of a result that are looked at: it may have millions."""
+_MAX_RESULT_CHARS = 200
+_MAX_READ_CHARS = 2 * _MAX_RESULT_CHARS
+"""Characters of a result that are read: it may have millions."""
 
 Writer = Callable[[Mapping[str, Any]], None]
 
@@ -72,37 +72,37 @@ class Events:
 
 
 def _shown(value: Any) -> str:
-    return shortened("".join(_pieces(value, _READ))[:_READ], _LONGEST_RESULT)
+    return shortened("".join(_pieces(value, _MAX_READ_CHARS))[:_MAX_READ_CHARS], _MAX_RESULT_CHARS)
 
 
-def _pieces(value: Any, most: int) -> Iterator[str]:
-    """The beginning of a result as text (`as_text`): `most` characters, or all it has."""
+def _pieces(value: Any, max_chars: int) -> Iterator[str]:
+    """The start of a result as text (`as_text`): at least `max_chars` characters, or all it has."""
     if isinstance(value, str):
-        yield value[:most]
+        yield value[:max_chars]
         return
-    left = most
-    for piece in _json(value, most):
+    remaining = max_chars
+    for piece in _json(value, max_chars):
         yield piece
-        left -= len(piece)
-        if left <= 0:
+        remaining -= len(piece)
+        if remaining <= 0:
             return
 
 
-def _json(value: Any, most: int) -> Iterator[str]:
-    """JSON data piece by piece, its long texts cut."""
+def _json(value: Any, max_chars: int) -> Iterator[str]:
+    """JSON data piece by piece, with long strings truncated."""
     if isinstance(value, dict):
         between = "{"
         for key, item in value.items():
-            yield f"{between}{as_text([key[:most]])[1:-1]}: "
-            yield from _json(item, most)
+            yield f"{between}{as_text([key[:max_chars]])[1:-1]}: "
+            yield from _json(item, max_chars)
             between = ", "
         yield "}" if value else "{}"
     elif isinstance(value, list):
         between = "["
         for item in value:
             yield between
-            yield from _json(item, most)
+            yield from _json(item, max_chars)
             between = ", "
         yield "]" if value else "[]"
     else:
-        yield as_text([value[:most] if isinstance(value, str) else value])[1:-1]
+        yield as_text([value[:max_chars] if isinstance(value, str) else value])[1:-1]

@@ -1,4 +1,4 @@
-"""What planner and joiner are sent."""
+"""The messages that are sent to planner and joiner."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,11 +28,11 @@ from llm_compiler.prompting.templates import (
 )
 from llm_compiler.text import clean, truncated
 
-_LONGEST_CONVERSATION = 2000
-"""Tokens of earlier turns."""
-_MOST_MESSAGES = 1000
-_LONGEST_MESSAGE = 3600
-"""Characters of one message of them, so that a question and its answer always fit."""
+_MAX_CONVERSATION_TOKENS = 2000
+"""Of earlier turns."""
+_MAX_MESSAGES = 1000
+_MAX_MESSAGE_CHARS = 3600
+"""Of one message in earlier turns, so that a question and its answer always fit."""
 
 
 def planner_messages(
@@ -45,10 +45,10 @@ def planner_messages(
     template: str = PLANNER,
     replan: BaseMessage | None = None,
 ) -> list[BaseMessage]:
-    """The planner's prompt. `template` and `more_examples` are an assistant's own (overrides.py).
+    """The planner's prompt. An assistant may replace `template` and `more_examples` (overrides.py).
 
-    Its beginning is the same for each question, so servers cache it; the examples, which are
-    chosen by the question, come last.
+    It starts the same for every question, so servers cache that part; the examples depend on the
+    question and come last.
     """
     described = "\n".join(f"{tool.signature}  {tool.summary}" for tool in tools.values())
     system = template.replace(TOOLS, described)
@@ -68,10 +68,10 @@ def replan_message(
     *,
     with_failures: bool = True,
 ) -> HumanMessage:
-    """What the planner is told in a later round.
+    """The message that tells the planner of a later round about the earlier ones.
 
-    Without failures a small model does not write again what has failed; the feedback says it. It
-    stands between the marks: a joiner that obeys a result may have copied it from there.
+    A small model repeats the failed calls that it is shown; without them the feedback still says
+    what is missing. The feedback is fenced too: a joiner may have copied it from a result.
     """
     shown = results(plan, outcomes, max_chars, with_failures=with_failures)
     missing = indented(f"Still missing: {feedback}")
@@ -90,24 +90,24 @@ def joiner_messages(
     may_replan: bool,
     template: str = JOINER,
 ) -> list[BaseMessage]:
-    """The joiner's prompt. Without `may_replan` it must answer with what there is."""
+    """The joiner's prompt. Without `may_replan`, it must answer from the results so far."""
     shown = filled(JOINER_RESULTS, {"question": question, "results": fenced(results)})
     system = template.replace(MISSING, MAY_REPLAN if may_replan else LAST_ROUND)
     return [SystemMessage(system), *bounded(conversation), HumanMessage(shown)]
 
 
 def bounded(conversation: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """The latest part of the conversation that fits, beginning with a question."""
+    """The latest part of the conversation that fits, starting with a question."""
     said = [
         (HumanMessage if isinstance(message, HumanMessage) else AIMessage)(
-            truncated(clean(message.text), _LONGEST_MESSAGE)
+            truncated(clean(message.text), _MAX_MESSAGE_CHARS)
         )
-        for message in conversation[-_MOST_MESSAGES:]
+        for message in conversation[-_MAX_MESSAGES:]
         if message.text
     ]
     return trim_messages(
         said,
-        max_tokens=_LONGEST_CONVERSATION,
+        max_tokens=_MAX_CONVERSATION_TOKENS,
         token_counter=count_tokens_approximately,
         start_on="human",
     )

@@ -1,8 +1,8 @@
-"""What an assistant may say in the place of the shipped prompts, and when it is refused.
+"""Checks the prompts and worked plans that an assistant may set in place of those shipped.
 
-A prompt is a text with one placeholder, which is filled with what the agent itself knows: `{tools}`
-in the planner's, `{missing}` in the joiner's. All other braces are plain text. A worked plan is a
-text as in prompts/examples/:
+A prompt is a text with one placeholder, which the agent fills in: `{tools}` for the planner,
+`{missing}` for the joiner. All other braces are plain text. A worked plan is a text as in
+prompts/examples/:
 
     Question: How old was Chopin when he died?
     Thought: year of death - year of birth.
@@ -10,7 +10,7 @@ text as in prompts/examples/:
     2. number("year of death", $1)
     ...
 
-It may begin with several questions that it answers, a line each; the likest is shown.
+It may begin with several questions that it answers, one per line; the nearest is shown.
 """
 
 import re
@@ -25,7 +25,7 @@ from llm_compiler.text import quoted
 
 _WHAT = {
     TOOLS: "where the tools are listed; add the lines 'Tools:' and '{tools}'",
-    MISSING: "where it is told what to do if the results are not enough; add the line '{missing}'",
+    MISSING: "which says what to do if the results are not enough; add the line '{missing}'",
 }
 _QUESTION = re.compile(r"Question: *(\S.*)\s*")
 _LINE = r"(?:.*\n|.+)"
@@ -35,10 +35,10 @@ _PIECE = re.compile(
 
 
 def checked_prompt(text: str, placeholder: str) -> str:
-    """The prompt.
+    """Return the prompt.
 
     Raises:
-        ValueError: it lacks its placeholder.
+        ValueError: its placeholder is missing.
     """
     if placeholder not in text:
         raise ValueError(f"the prompt lacks {placeholder}, {_WHAT[placeholder]}")
@@ -46,12 +46,12 @@ def checked_prompt(text: str, placeholder: str) -> str:
 
 
 def apart(text: str) -> tuple[str, ...]:
-    """The worked plans of one text, as a variable of the environment holds them."""
+    """The worked plans in one text, as an environment variable holds them."""
     return tuple(piece.strip() for piece in _PIECE.findall(text) if piece.strip())
 
 
 def questions_and_plan(text: str) -> tuple[list[str], str]:
-    """Take a worked plan apart: the questions above it, and the rest."""
+    """Split a worked plan into the questions above it and the rest."""
     questions: list[str] = []
     while found := _QUESTION.match(text):
         questions.append(found[1].rstrip())
@@ -60,12 +60,12 @@ def questions_and_plan(text: str) -> tuple[list[str], str]:
 
 
 def checked_plan(text: str) -> str:
-    """A worked plan, without the blanks around it.
+    """Return a worked plan without the whitespace around it.
 
-    Whether its tools exist is not asked: it is only sent where all of them are offered.
+    Its tools need not exist: it is only sent if all of them are offered.
 
     Raises:
-        ValueError: it is none, and why.
+        ValueError: it is not a worked plan, and why.
     """
     text = text.strip()
     questions, plan = questions_and_plan(text)
@@ -86,7 +86,7 @@ def checked_plan(text: str) -> str:
 
 def _check(calls: list[Call]) -> None:
     if not calls:
-        raise PlanError('it has no task; write them below, as 1. search("…")')
+        raise PlanError('it has no task; write its tasks below, such as 1. search("…")')
     known: set[int] = set()
     for call in calls:
         if not call.whole:
@@ -95,12 +95,12 @@ def _check(calls: list[Call]) -> None:
         if call.tool == ANSWER:
             return
         if call.id < 1 or call.id in known:
-            raise PlanError(f"the id of {quoted(call.text)} is used twice or 0; count on from 1")
+            raise PlanError(f"the id of {quoted(call.text)} is 0 or used twice; count up from 1")
         known.add(call.id)
         named = references([*positional, *keywords.values()])
         needs = chain((it.id for it in named if it.certain), call.after)
         if (lost := next((id for id in needs if id not in known - {call.id}), None)) is not None:
-            raise PlanError(f"{quoted(call.text)} needs ${lost}, which no task before it has")
+            raise PlanError(f"{quoted(call.text)} needs ${lost}, but no earlier task has that id")
 
 
 def _arguments(call: Call) -> tuple[list[object], dict[str, object]]:

@@ -1,4 +1,4 @@
-"""A plan with its results, as lines for a model to read."""
+"""Writes a plan with its results as lines for a model to read."""
 
 import json
 import math
@@ -11,11 +11,10 @@ from llm_compiler.language.task import Outcome, OutcomeData, TaskData, did_not_c
 from llm_compiler.text import truncated
 from llm_compiler.tools.fence import mark_for
 
-_SHORT = 60
-"""Characters of a result that is shown in place of a reference to it."""
-_LONGEST_CALL = 1000
-"""Characters of a call that is shown."""
-_DEEPEST = 3
+_MAX_INLINE_CHARS = 60
+"""Of a result that is shown in place of a reference to it."""
+_MAX_CALL_CHARS = 1000
+_MAX_NESTED_CALLS = 3
 _BARE = re.compile(r'(?P<quote>")?\$\{?(?P<id>\d{1,9})\}?(?(quote)"|)')
 
 
@@ -26,11 +25,10 @@ def results(
     *,
     with_failures: bool = True,
 ) -> list[str]:
-    """One line a task: its call, and what came of it.
+    """One line per task: its call, and its result or error.
 
-    References show what they stood for: a short result itself, a long one the call that it came
-    from. A long result that only calls that ended ok have read is left out: what mattered of it
-    stands in their results.
+    A reference is shown as the result, if that is short, else as the call that it came from. A long
+    result is omitted if the calls that read it all ended ok: their results contain what mattered.
     """
     tasks = {task["id"]: task for task in plan if str(task["id"]) in outcomes}
     ended = {id: Outcome.of(outcomes[str(id)]) for id in tasks}
@@ -46,18 +44,18 @@ def results(
         if not outcome.ok and not with_failures:
             continue
         call = task["text"] if did_not_compile(task) else f"{id}. {_call(task, tasks, ended)}"
-        call = truncated(call, _LONGEST_CALL)
-        lines.append(indented(f"{call} {_came_of_it(outcome, max_chars)}"))
+        call = truncated(call, _MAX_CALL_CHARS)
+        lines.append(indented(f"{call} {_result_or_error(outcome, max_chars)}"))
     return lines
 
 
 def indented(text: str) -> str:
-    """With its further lines indented, or one could pass for the line of another result."""
+    """`text` with all lines but the first indented, so that none passes for another result's."""
     return "\n  ".join(text.splitlines())
 
 
 def fenced(lines: Sequence[str]) -> str:
-    """Lines between marks that no result can guess, and that stand in none."""
+    """Lines between delimiters that no result can guess or contain."""
     mark = mark_for("\n".join(lines))
     return "\n".join([f"<{mark}>", *lines, f"</{mark}>"])
 
@@ -66,7 +64,7 @@ def called(task: TaskData) -> str:
     """A task as the model wrote it."""
     args = ", ".join(json.dumps(value, ensure_ascii=False) for value in task["args"].values())
     call = task["text"] if did_not_compile(task) else f"{task['id']}. {task['tool']}({args})"
-    return truncated(call, _LONGEST_CALL)
+    return truncated(call, _MAX_CALL_CHARS)
 
 
 def _call(
@@ -88,7 +86,7 @@ def _call(
         if ended[id].ok and _is_short(ended[id]):
             value = ended[id].value
             return json.dumps(value, ensure_ascii=False) if whole else as_text(value)
-        if whole and depth < _DEEPEST:
+        if whole and depth < _MAX_NESTED_CALLS:
             return _call(tasks[id], tasks, ended, depth + 1)
         return found.group()
 
@@ -96,11 +94,11 @@ def _call(
 
 
 def _is_short(outcome: Outcome) -> bool:
-    return len(as_text(outcome.value)) <= _SHORT
+    return len(as_text(outcome.value)) <= _MAX_INLINE_CHARS
 
 
 def _rounded(value: float) -> float | int:
-    """0.1 + 0.2 is 0.30000000000000004, and a small model trips over long tails of digits."""
+    """The value without a long tail of digits (0.30000000000000004): it confuses small models."""
     if not math.isfinite(value):
         return value
     digits = max(7, len(str(int(abs(value)))))
@@ -108,9 +106,9 @@ def _rounded(value: float) -> float | int:
     return int(shorter) if shorter.is_integer() and shorter != value else shorter
 
 
-def _came_of_it(outcome: Outcome, most: int) -> str:
+def _result_or_error(outcome: Outcome, max_chars: int) -> str:
     if not outcome.ok:
         return f"{outcome.status}: {outcome.error}"
     value = outcome.value
     text = as_text(_rounded(value) if isinstance(value, float) else value)
-    return f"= {truncated(text, most)}"
+    return f"= {truncated(text, max_chars)}"

@@ -1,4 +1,4 @@
-"""The texts of prompts/ that planner and joiner are sent, with their placeholders."""
+"""The texts of prompts/ that are sent to planner and joiner, with their placeholders."""
 
 import re
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ JOINER_RESULTS = prompt("joiner_results")
 REPLAN = prompt("replan")
 
 TOOLS = "{tools}"
-"""In the planner's prompt: the tools offered, a line each."""
+"""In the planner's prompt: the tools offered, one per line."""
 MISSING = "{missing}"
 """In the joiner's prompt: what to do if the results are not enough, which depends on the round."""
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """Fill all placeholders in one pass: what stands in a question or a result is none."""
+    """Fill all placeholders in one pass, so that braces in a question or a result stay text."""
     return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)

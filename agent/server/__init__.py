@@ -1,1 +1,1 @@
-"""What a server adds around the graph: who may use it, and what belongs to whom."""
+"""What a server adds to the graph: authentication, and ownership of its resources."""

@@ -1,11 +1,11 @@
 """One environment variable says who may use the server.
 
-    LLM_COMPILER_AUTH=file:PATH                    tokens from a file        (token_file.py)
-    LLM_COMPILER_AUTH=jwt:ISSUER[?audience=NAME]   tokens of an issuer       (issuer.py)
-    LLM_COMPILER_AUTH=open                         everyone, with nothing to show
+    LLM_COMPILER_AUTH=file:PATH                    holders of a token in a file    (token_file.py)
+    LLM_COMPILER_AUTH=jwt:ISSUER[?audience=NAME]   holders of an issuer's token    (issuer.py)
+    LLM_COMPILER_AUTH=open                         everyone, without authentication
 
-Without it `langgraph dev` is open, as its users expect, and any other server refuses to start: none
-is open by mistake.
+If it is not set, `langgraph dev` is open, as its users expect, and any other server refuses to
+start, so that no server is open by mistake.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _REMEDY: Final = f"set {VARIABLE} to file:PATH, jwt:https://ISSUER or open"
 
 
 def build_auth(environment: Mapping[str, str]) -> Auth:
-    """The server's `Auth`, from its environment. Raises `SetupError` if that is in doubt."""
+    """The server's `Auth`, from its environment. Raises `SetupError` if the setting is invalid."""
     setting = environment.get(VARIABLE, "").strip()
     if not setting and environment.get("LANGSMITH_LANGGRAPH_API_VARIANT") != "local_dev":
         raise SetupError(f"{VARIABLE} is not set, and this is not `langgraph dev`; {_REMEDY}")
@@ -41,8 +41,8 @@ def _verifier(setting: str) -> Verifier:
             return TokenFile.read(Path(rest))
         case "jwt" if rest:
             return Issuer(IssuerAddress.parse(rest))
-    # The value is not quoted: it may be a token, put here by mistake.
-    raise SetupError(f"the value of {VARIABLE} is not understood; {_REMEDY}")
+    # The value is not quoted: it may be a token, set here by mistake.
+    raise SetupError(f"the value of {VARIABLE} is invalid; {_REMEDY}")
 
 
 def _open() -> Auth:
@@ -50,7 +50,7 @@ def _open() -> Auth:
 
     @auth.authenticate
     async def anyone() -> UnauthenticatedUser:
-        # The server's own user of no name: with it, everything is as if there were no `auth`.
+        # The server's own anonymous user: with it, the server behaves as if there were no `auth`.
         return UnauthenticatedUser()
 
     return auth
@@ -73,7 +73,7 @@ def _closed(verifier: Verifier) -> Auth:
         except IssuerUnreachableError as error:
             raise HTTPException(503, str(error)) from error
 
-    # All that has no rule of its own falls under the first; the store holds no metadata to filter.
+    # `own` applies to everything without a rule of its own; the store has no metadata to filter by.
     auth.on(own)
     auth.on.store(own_namespace)
     return auth

@@ -1,10 +1,10 @@
 """JSON Web Tokens of an issuer (OpenID Connect), checked with the keys that it publishes.
 
 The life of the issuer's keys here:
-    none ─first token─► fresh ─LIFETIME─► asked for again ─► fresh
-                              ─a token names an unknown key, PAUSE since the last time─► asked again
-    A failed request leaves the keys that are there in use until LONGEST. While they are asked for
-    again, a token with a key that is there waits WAIT at most, and only the first one does.
+    none ─first token─► fresh ─KEY_TTL_SECONDS─► asked for again ─► fresh
+                              ─a token names an unknown key, MIN_FETCH_INTERVAL_SECONDS since the last time─► asked again
+    A failed request leaves the keys that are there in use until MAX_KEY_AGE_SECONDS. While they are asked for
+    again, a token with a key that is there waits MAX_WAIT_SECONDS at most, and only the first one does.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from llm_compiler.errors import SetupError
 from llm_compiler.models.bounded_http import get_json
 from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 
-LIFETIME: Final = 600.0
-PAUSE: Final = 30.0
-LONGEST: Final = 3600.0
-LEEWAY: Final = 10.0
-WAIT: Final = 0.5
-_PATIENCE: Final = 10.0
+KEY_TTL_SECONDS: Final = 600.0
+MIN_FETCH_INTERVAL_SECONDS: Final = 30.0
+MAX_KEY_AGE_SECONDS: Final = 3600.0
+CLOCK_LEEWAY_SECONDS: Final = 10.0
+MAX_WAIT_SECONDS: Final = 0.5
+_FETCH_TIMEOUT_SECONDS: Final = 10.0
 _MAX_BYTES: Final = 1_000_000
 # Only signatures that the issuer alone can make: no shared secrets, and never `none`.
 _ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -35,14 +35,14 @@ _ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "EC": ("ES256", "ES384", "ES512"),
     "OKP": ("EdDSA",),
 }
-_FORM: Final = "write jwt:https://ISSUER or jwt:https://ISSUER?audience=NAME"
+_REMEDY: Final = "write jwt:https://ISSUER or jwt:https://ISSUER?audience=NAME"
 
 Keys = Mapping[str | None, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class IssuerAddress:
-    """The issuer as its tokens name it, and the audience that they must name, if any."""
+    """The issuer as its tokens name it, and the audience that tokens must name, if any."""
 
     issuer: str
     audience: str | None
@@ -52,19 +52,19 @@ class IssuerAddress:
         """Read `https://ISSUER[?audience=NAME]`. Raises `SetupError`."""
         url, _, query = text.partition("?")
         if not _trustworthy(url):
-            raise SetupError(f"{url!r} is no https address of an issuer; {_FORM}")
+            raise SetupError(f"{url!r} is not an issuer's https address; {_REMEDY}")
         names = parse_qs(query, keep_blank_values=True)
         audience = names.pop("audience", [None])
         if names or len(audience) != 1 or audience == [""] or ("?" in text and not query):
-            raise SetupError(f"{query!r} is not understood after the issuer; {_FORM}")
+            raise SetupError(f"{query!r} after the issuer is invalid; {_REMEDY}")
         return cls(url, audience[0])
 
 
 class Issuer:
-    """Knows the owners (`sub`) of an issuer's tokens: signature, `iss`, `exp`, `nbf` and `aud`.
+    """Checks an issuer's tokens (signature, `iss`, `exp`, `nbf`, `aud`); the owner is `sub`.
 
-    A token that names an audience is refused unless it is the one given: it was made for another
-    service.
+    A token that names an audience is refused unless it names the audience given: otherwise it was
+    made for another service.
     """
 
     def __init__(
@@ -80,40 +80,40 @@ class Issuer:
         self._tls = ssl.create_default_context()
 
     async def owner(self, token: str) -> str:
-        """Whose the token is. Raises `TokenRefusedError` or `IssuerUnreachableError`."""
+        """The owner of the token. Raises `TokenRefusedError` or `IssuerUnreachableError`."""
         try:
             header = jwt.get_unverified_header(token)
             key = await self._key(header.get("kid"))
             allowed = _ALGORITHMS[key["kty"]]
             if header.get("alg") not in allowed:
-                raise TokenRefusedError("the token's algorithm does not fit the issuer's key")
+                raise TokenRefusedError("the token's algorithm does not match the issuer's key")
             claims = jwt.decode(
                 token,
                 jwt.PyJWK(dict(key), key.get("alg") or header["alg"]),
                 algorithms=allowed,
                 audience=self._address.audience,
                 issuer=self._address.issuer,
-                leeway=LEEWAY,
+                leeway=CLOCK_LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "sub"], "enforce_minimum_key_length": True},
             )
         except jwt.PyJWTError as error:
             raise TokenRefusedError(f"the token is refused ({type(error).__name__})") from error
         subject = claims["sub"]
         if not isinstance(subject, str) or not subject.strip():
-            raise TokenRefusedError("the token names no subject")
+            raise TokenRefusedError("the token has no subject")
         return subject
 
     async def _key(self, kid: object) -> Mapping[str, Any]:
         name, now = kid if isinstance(kid, str) else None, self._clock()
-        usable = name in self._keys and now - self._fetched <= LONGEST
-        if not usable or now - self._fetched > LIFETIME:
-            await self._refresh(now, WAIT if usable else None)
-        if now - self._fetched > LONGEST:
+        usable = name in self._keys and now - self._fetched <= MAX_KEY_AGE_SECONDS
+        if not usable or now - self._fetched > KEY_TTL_SECONDS:
+            await self._refresh(now, MAX_WAIT_SECONDS if usable else None)
+        if now - self._fetched > MAX_KEY_AGE_SECONDS:
             raise IssuerUnreachableError(
-                f"the keys of {self._address.issuer} could not be had; try again in {PAUSE:.0f} s"
+                f"the keys of {self._address.issuer} could not be had; try again in {MIN_FETCH_INTERVAL_SECONDS:.0f} s"
             ) from self._failed
         if name not in self._keys:
-            raise TokenRefusedError("the token's key is not one of its issuer's")
+            raise TokenRefusedError("the token's key is not one of the issuer's keys")
         return self._keys[name]
 
     async def _refresh(self, now: float, wait: float | None) -> None:
@@ -123,7 +123,7 @@ class Issuer:
         """
         asking = self._asking
         if asking is None or asking.done():
-            if now - self._asked <= PAUSE:
+            if now - self._asked <= MIN_FETCH_INTERVAL_SECONDS:
                 return
             self._asked = now
             asking = self._asking = asyncio.create_task(self._ask(now))
@@ -140,10 +140,10 @@ class Issuer:
 
     async def _fetch(self) -> Keys:
         base = self._address.issuer.rstrip("/")
-        # A proxy of the environment is for the way out, not for this machine.
+        # A proxy set in the environment is for outgoing requests, not for this machine.
         outside = urlsplit(base).scheme == "https"
         async with httpx.AsyncClient(
-            timeout=_PATIENCE, verify=self._tls, trust_env=outside
+            timeout=_FETCH_TIMEOUT_SECONDS, verify=self._tls, trust_env=outside
         ) as client:
             try:
                 found = await self._json(client, f"{base}/.well-known/openid-configuration")
@@ -155,11 +155,11 @@ class Issuer:
             published = (await self._json(client, address))["keys"]
         usable = [k for k in published if k.get("kty") in _ALGORITHMS and k.get("use") != "enc"]
         keys: dict[str | None, Mapping[str, Any]] = {key.get("kid"): key for key in usable}
-        # A token need not name the only key there is.
+        # If there is only one key, a token need not name it.
         return keys | {None: usable[0]} if len(usable) == 1 else keys
 
     async def _json(self, client: httpx.AsyncClient, url: str) -> Any:
-        return await get_json(client, url, seconds=_PATIENCE, max_bytes=_MAX_BYTES)
+        return await get_json(client, url, seconds=_FETCH_TIMEOUT_SECONDS, max_bytes=_MAX_BYTES)
 
     def _keys_address(self, document: Mapping[str, Any]) -> str:
         if document["issuer"] != self._address.issuer:
@@ -171,10 +171,10 @@ class Issuer:
 
 
 def _trustworthy(address: str) -> bool:
-    """Keys that came over plain HTTP could be anyone's, except from this machine itself."""
+    """Whether keys from this address can be trusted: https, or http on this machine."""
     try:
         url = urlsplit(address)
-    except ValueError:  # brackets without an address between them
+    except ValueError:  # brackets without an address in them
         return False
     if url.username or url.fragment or not url.hostname:
         return False

@@ -1,4 +1,4 @@
-"""What belongs to whom on a server: the owner is written into all that is made, and filtered on."""
+"""Ownership on a server: marks every resource with its owner, and filters requests by owner."""
 
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -12,19 +12,19 @@ _WRITES: Final = ("create", "create_run", "update")
 
 
 async def own(ctx: Auth.types.AuthContext, value: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Mark threads, runs, assistants and crons with their owner; give the filter on it.
+    """Mark threads, runs, assistants and crons with their owner; return the filter by owner.
 
-    What has no owner is nobody's, except the assistants that the server makes of its graphs: they
-    are everybody's to read and run.
+    Nobody can access resources without an owner, except the assistants that the server creates for
+    its graphs: everyone may read and run them.
     """
     owner = {OWNER: ctx.user.identity}
     metadata = value.get("metadata")
     if ctx.action in _WRITES and metadata is not None:
         if ctx.resource == "assistants" and _MADE_BY_SERVER.items() <= metadata.items():
-            # It would be shown to all, with a name and a text of its maker's choice.
+            # Everyone would be shown this assistant, with the name and texts that its owner chose.
             raise Auth.exceptions.HTTPException(
                 status_code=403,
-                detail="metadata created_by 'system' is the server's own; leave it out",
+                detail="metadata created_by 'system' is reserved for the server; omit it",
             )
         metadata.update(owner)
     if ctx.resource == "assistants" and ctx.action in ("read", "search"):
@@ -33,12 +33,12 @@ async def own(ctx: Auth.types.AuthContext, value: MutableMapping[str, Any]) -> d
 
 
 async def own_namespace(ctx: Auth.types.AuthContext, value: MutableMapping[str, Any]) -> None:
-    """Begin the store's namespace with the owner, unless it does: another's is out of reach."""
+    """Prefix the store's namespace with the owner, so that other owners' are out of reach."""
     label = namespace_label(ctx.user.identity)
     namespace = tuple(value.get("namespace") or ())
     value["namespace"] = namespace if namespace[:1] == (label,) else (label, *namespace)
 
 
 def namespace_label(owner: str) -> str:
-    """The owner as a label of the store's namespaces, which hold no full stops; no two alike."""
+    """The owner as a unique label in the store's namespaces, which may not contain full stops."""
     return quote(owner, safe="@|: ").replace(".", "%2E")

@@ -1,6 +1,6 @@
 """Bearer tokens from a file: a token and its owner on each line.
 
-# one `token owner` a line; a token may stand as its SHA-256
+# one `token owner` per line; a token may be given as its SHA-256
 k3Jv0mQ1xT8sWb5n  alice
 sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  bob
 """
@@ -17,7 +17,7 @@ from typing import Final, Self
 from llm_compiler.errors import SetupError
 from llm_compiler.server.verifier import TokenRefusedError
 
-SHORTEST: Final = 16
+MIN_TOKEN_CHARS: Final = 16
 _HASH: Final = "sha256:"
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -30,7 +30,7 @@ class TokenFile:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file of tokens. Raises `SetupError` if any line is in doubt."""
+        """Read a token file. Raises `SetupError` if any line is invalid."""
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -45,33 +45,31 @@ class TokenFile:
             where = f"line {number} of the token file {path}"
             digest, owner = _entry(line, where)
             if digest in owners:
-                raise SetupError(f"{where} repeats a token; each is one owner's")
+                raise SetupError(f"{where} repeats a token; give each token to one owner")
             owners[digest] = owner
         if not owners:
-            raise SetupError(
-                f"the token file {path} holds no token; write `token owner` lines to it"
-            )
+            raise SetupError(f"the token file {path} has no token; write `token owner` lines to it")
         return cls(MappingProxyType(owners))
 
     async def owner(self, token: str) -> str:
-        """Whose the token is. Takes the same time for every token, known or not."""
+        """The owner of the token. Takes the same time for every token, known or not."""
         given = sha256(token.encode()).digest()
         found = [owner for digest, owner in self.owners.items() if compare_digest(digest, given)]
         if not found:
-            raise TokenRefusedError("the bearer token is unknown; ask for one that is in use")
+            raise TokenRefusedError("the bearer token is unknown; ask the operator for a valid one")
         return found[0]
 
 
 def _entry(line: str, where: str) -> tuple[bytes, str]:
-    # The line is not quoted in any message: it holds a secret.
+    # No message quotes the line: it contains a secret.
     words = line.split()
     if len(words) != 2:
         raise SetupError(f"{where} has {len(words)} words; write `token owner`")
     token, owner = words
     if not token.startswith(_HASH):
-        if len(token) < SHORTEST:
+        if len(token) < MIN_TOKEN_CHARS:
             raise SetupError(
-                f"{where} has a token of {len(token)} characters; use at least {SHORTEST}"
+                f"{where} has a token of {len(token)} characters; use at least {MIN_TOKEN_CHARS}"
             )
         return sha256(token.encode()).digest(), owner
     digits = token.removeprefix(_HASH)

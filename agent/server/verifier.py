@@ -1,19 +1,19 @@
-"""What tells whose a bearer token is, and how it says no."""
+"""The interface that finds the owner of a bearer token, and its errors."""
 
 from typing import Protocol
 
 
 class TokenRefusedError(Exception):
-    """The token is not good. The text says why, and never quotes it."""
+    """The token is not valid. The text says why, and never quotes the token."""
 
 
 class IssuerUnreachableError(Exception):
-    """Whether the token is good cannot be known now; asking again may help."""
+    """The token cannot be checked now; trying again later may help."""
 
 
 class Verifier(Protocol):
-    """Knows the owners of tokens."""
+    """Finds the owners of tokens."""
 
     async def owner(self, token: str) -> str:
-        """Whose the token is. Raises `TokenRefusedError` or `IssuerUnreachableError`."""
+        """The owner of the token. Raises `TokenRefusedError` or `IssuerUnreachableError`."""
         ...

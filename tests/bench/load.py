@@ -1,31 +1,32 @@
-"""Turns in flight on one real `langgraph dev` process, beside bare graphs on the same server.
+"""Turns in flight on one real `langgraph dev` process, compared with bare graphs on it.
 
     python -m tests.bench.load [--levels 1,10,50,200] [--threads 500]
 
-A turn is one run in a new thread of its own, made by the run's request (`client.runs.wait` with
-`if_not_exists="create"`), from before the request until its answer is here: HTTP, the server's
-queue, the graph and its checkpoints are all in it. A turn of ours is one round: a plan of three
-calls, of which the third needs the other two, and an answer. The model server, in a process of its
-own, sends its first token after 0.1 s and then 200 a second; a call sleeps 0.05 s.
+A turn is one run in a new thread, which the run's request creates (`client.runs.wait` with
+`if_not_exists="create"`). It is measured from before the request until the answer arrives, so it
+includes HTTP, the server's queue, the graph and its checkpoints. Our turn is one round: a plan of
+three calls, of which the third needs the other two, and an answer. The model server, in a process
+of its own, sends its first token after 0.1 s and then 200 per second; a call sleeps 0.05 s.
 
-Own time is the turn's time less its model and tool time, which is what the script says that the
-turn takes if all else takes none: for the agent with early start, for `same_calls` one after the
-other. What a busy process adds to a token or to a sleep counts as own time. So does the time in
-the server's queue: the in-memory one is looked into every 0.5 s, and what came in meanwhile is
-taken the next time, so that a run on a quiet server waits for 0.5 to 1 s. Therefore the own time
-of the run itself, from when it left the queue to its end as the server logs it, is given too.
+Own time is the turn's time minus its model and tool time. Model and tool time is what the turn
+would take if everything else took no time: for the agent with early starts, for `same_calls` one
+call after another. What a busy process adds to a token or a sleep counts as own time. So does the
+time in the server's queue: the in-memory queue is read every 0.5 s, and a run that arrives
+meanwhile is taken the next time, so that a run on an idle server waits for 0.5 to 1 s. Therefore
+the own time of the run itself, from leaving the queue until its end in the server's log, is
+reported too.
 
-Every 10 s the in-memory server writes all its threads to disk and stands still meanwhile, which no
-setting turns off. The more turns a level has, the less it matters when that happens.
+Every 10 s the in-memory server writes all its threads to disk and does nothing else meanwhile; no
+setting turns that off. The more turns a level has, the less that affects the figures.
 
-Load is a closed loop: each of N workers begins its next turn when its last has ended, so N runs
-are always in flight. Counted are the turns that end after the Nth has and before the last begins.
-CPU is that of the server's process tree. The yardsticks are those of load_graphs.py. For each level
-the graphs take their turns one after the other; their threads are deleted behind each.
+Load is a closed loop: each of N workers starts its next turn when its last has ended, so N runs are
+always in flight. Turns count if they end after the Nth has ended and before the last starts. CPU is
+that of the server's process tree. load_graphs.py has the graphs to compare with. At each level, the
+graphs run one after another, and the threads of each are deleted after it.
 
-Memory is measured on servers of their own, one for each graph: resident bytes of the process tree
-before and after a number of finished turns, 50 in flight, each of which leaves a thread; before
-them 100 turns warm it up.
+Memory is measured on a separate server for each graph: resident bytes of the process tree before
+and after a number of finished turns, 50 in flight, each of which leaves a thread. 100 turns warm
+the server up first.
 """
 
 import argparse
@@ -148,7 +149,7 @@ async def in_flight(
     done: list[tuple[str, float, float]] = []
 
     async def work(place: int) -> None:
-        # Not all in step: nobody's users are.
+        # Not all at the same time, like real users.
         await asyncio.sleep(scripted_seconds(graph) * place / level)
         while next(left, None) is not None:
             done.append(await turn(client, graph))

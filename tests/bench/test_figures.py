@@ -1,4 +1,4 @@
-"""The figures hold, with room for a busy machine; `python -m tests.bench.…` measures them."""
+"""The figures hold, with tolerance for a busy machine; `python -m tests.bench.…` measures them."""
 
 import statistics
 

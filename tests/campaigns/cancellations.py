@@ -1,8 +1,8 @@
-"""Runs cancelled at random moments, in each of the ways in which a run can be.
+"""Runs cancelled at random moments, in every way in which a run can be cancelled.
 
-After each run nothing of it may be left: tasks, threads, open files, sockets and temporary files
-are listed and compared with those before the first. The loop's own pool of threads is not the
-run's. A thread in which a sync tool works cannot be stopped: it is waited for, and that counts.
+After each run, nothing of it may remain: tasks, threads, open files, sockets and temporary files
+are listed and compared with those before the first run. The loop's own thread pool does not belong
+to the run. A thread in which a sync tool works cannot be stopped: it is waited for, and counted.
 """
 
 import asyncio

@@ -47,7 +47,7 @@ class Case:
 
 
 class Passing:
-    """A tool whose first call of each key fails with an error that may pass."""
+    """A tool whose first call with each key fails with a transient error."""
 
     def __init__(self) -> None:
         self._failed: set[int] = set()
@@ -98,7 +98,7 @@ async def hang() -> str:
 
 
 async def odd(kind: str) -> Any:
-    """Return what no JSON holds."""
+    """Return a value that JSON cannot express."""
     values = {
         "nan": float("nan"),
         "bytes": b"ab",

@@ -1,9 +1,9 @@
 """Turns killed with SIGKILL at random moments, and resumed in other processes until they end.
 
-The moments are uniform over the length of a turn that nobody kills, from the process's first line
-of ours on: opening the store, both models, the calls, their journal. Every second turn is killed
+The moments are distributed evenly over the length of an undisturbed turn, from our first line in
+the process: opening the store, both models, the calls, their journal. Every second turn is killed
 again while it resumes, up to three times. A seed repeats the turns and the moments; what a kill
-hits then is also the machine's doing, so the ledgers of broken promises are kept.
+hits also depends on the machine, so the ledgers of broken promises are stored.
 """
 
 import multiprocessing

@@ -1,4 +1,4 @@
-"""A ledger in a file: each line is on disk before what it tells of goes on."""
+"""A ledger in a file: each line is on disk before the process continues."""
 
 import json
 import os
@@ -17,7 +17,7 @@ class Ledger:
 
     def note(self, what: str, **more: Any) -> None:
         line = json.dumps({"what": what, "at": time.time(), "process": os.getpid(), **more})
-        # One call: SIGKILL leaves a whole line or none.
+        # One system call: SIGKILL leaves a whole line or none.
         os.write(self._file, line.encode() + b"\n")
         os.fsync(self._file)
 

@@ -1,4 +1,4 @@
-"""What a run can leave behind in its process, listed."""
+"""Lists what a run can leave behind in its process."""
 
 import asyncio
 import tempfile

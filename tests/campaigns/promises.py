@@ -1,8 +1,8 @@
-"""Which of the promises about restarts a ledger breaks. Pure: lines in, faults out.
+"""Checks which promises about restarts a ledger breaks. Pure: lines in, faults out.
 
-A plan is kept once the checkpoint that it was written for is in the store as well, and an outcome
-once its plan is. With durability "async" LangGraph may write the one before the other, and what has
-no checkpoint nobody finds.
+A plan is stored once the checkpoint that it was written for is stored too, and an outcome once its
+plan is. With durability "async", LangGraph may write the one before the other, and without its
+checkpoint it is not found again.
 """
 
 import calendar

@@ -1,7 +1,7 @@
-"""One turn in a process that may be killed at any moment, told to a ledger line by line.
+"""One turn in a process that may be killed at any moment; it writes a ledger line by line.
 
-It runs in children of a fork server (`multiprocessing`, "forkserver"): that process has imported
-everything and has no thread and no loop, so a fork of it is sound, and a try costs no import.
+It runs in children of a fork server (`multiprocessing`, "forkserver"). That process has imported
+everything and has no threads and no loop, so it is safe to fork, and a try does not import again.
 """
 
 import asyncio

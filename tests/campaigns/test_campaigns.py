@@ -136,7 +136,7 @@ async def test_cancelled_runs_leave_nothing(said: list[str], tmp_path: Path) -> 
     assert sum(report.figures["runs cancelled"].values()) == 30
 
 
-async def test_what_is_left_is_listed() -> None:
+async def test_leftovers_are_listed() -> None:
     go = threading.Event()
     with temporary_folder() as folder:
         leftovers = Leftovers(folder)
@@ -158,7 +158,7 @@ async def test_what_is_left_is_listed() -> None:
 # ── fuzz ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_expression_gets_out_of_math(said: list[str]) -> None:
+def test_no_expression_escapes_math(said: list[str]) -> None:
     report = fuzz.campaign(SEED, 5000, said.append)
     assert not report.broken, report.text()
     assert report.figures["expressions"] == 5000
@@ -176,7 +176,7 @@ def test_no_expression_gets_out_of_math(said: list[str]) -> None:
     ],
     ids=["eval", "effect", "nan", "long", "text", "error"],
 )
-def test_what_gets_out_is_found(said: list[str], evaluate: Any, broken: str) -> None:
+def test_escapes_are_found(said: list[str], evaluate: Any, broken: str) -> None:
     report = fuzz.campaign(SEED, 1, said.append, evaluate=lambda text: evaluate(text))
     assert any(broken in it for it in report.broken), report.text()
 

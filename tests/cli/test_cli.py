@@ -189,7 +189,7 @@ def test_thread_without_a_terminal_rejects_what_needs_approval(run: Run) -> None
 
 
 @pytest.mark.slow
-def test_reader_that_leaves_ends_it_quietly(environment: dict[str, str]) -> None:
+def test_closed_pipe_ends_the_command_quietly(environment: dict[str, str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "llm_compiler", "ten times three?"],
         stdin=subprocess.DEVNULL,
@@ -207,7 +207,7 @@ def test_reader_that_leaves_ends_it_quietly(environment: dict[str, str]) -> None
 # ── models ────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_models_says_which_and_why(run: Run, model: Model) -> None:
+def test_models_shows_which_and_why(run: Run, model: Model) -> None:
     done = run("models", LLM_COMPILER_JOINER_MODEL="openai:other", LLM_COMPILER_LOCAL_MODEL="/no")
     lines = done.stdout.splitlines()
     assert done.exit_code == 0
@@ -260,8 +260,8 @@ def test_bounds_of_the_options_are_those_of_the_context(name: str) -> None:
     ("arguments", "variables", "line"),
     [
         ((), {"LLM_COMPILER_DEADLINE": "soon"}, "LLM_COMPILER_DEADLINE='soon'"),
-        (("--model", "gpt"), {}, "the model 'gpt' names no provider"),
-        (("--thread", "a"), {"XDG_STATE_HOME": "/dev/null"}, "'a' cannot be kept in /dev/null"),
+        (("--model", "gpt"), {}, "the model 'gpt' has no provider"),
+        (("--thread", "a"), {"XDG_STATE_HOME": "/dev/null"}, "'a' cannot be stored in /dev/null"),
     ],
 )
 def test_missing_setup_is_one_line(
@@ -274,7 +274,7 @@ def test_missing_setup_is_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_model_that_refuses_is_one_line_and_1(run: Run, model: Model) -> None:
+def test_model_that_refuses_prints_one_line_and_exits_with_1(run: Run, model: Model) -> None:
     model.plan = Reply(status=401)
     done = run("?")
     assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
@@ -282,14 +282,14 @@ def test_model_that_refuses_is_one_line_and_1(run: Run, model: Model) -> None:
     assert "sk-scripted-key" not in done.stderr
 
 
-def test_turn_without_one_good_task_is_1(run: Run, model: Model) -> None:
+def test_turn_without_an_ok_task_exits_with_1(run: Run, model: Model) -> None:
     model.plan = '1. math("1/0")\njoin()'
     model.answer = "That cannot be computed."
     done = run("--quiet", "?")
     assert (done.exit_code, done.stdout) == (1, "That cannot be computed.\n")
 
 
-def test_direct_answer_is_0(run: Run, model: Model) -> None:
+def test_direct_answer_exits_with_0(run: Run, model: Model) -> None:
     model.plan = '1. answer("Hello!")'
     done = run("Hello")
     assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "Hello!")
@@ -303,7 +303,7 @@ def test_unexpected_error_is_one_line(
     assert capsys.readouterr().err == "llm-compiler: RuntimeError: two lines\n"
 
 
-def test_unexpected_error_has_a_traceback_for_who_wants_it(
+def test_unexpected_error_has_a_traceback_on_request(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(DEBUG, "1")

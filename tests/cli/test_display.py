@@ -77,7 +77,7 @@ def console(width: int = 80, height: int = 25) -> tuple[Console, io.StringIO]:
 
 
 class TestLines:
-    def test_one_line_an_event_that_matters(self) -> None:
+    def test_one_line_per_important_event(self) -> None:
         out = io.StringIO()
         shown(Lines(out, Report()), turn(), "It is 8,611 m tall.")
         assert out.getvalue().splitlines() == [
@@ -93,7 +93,7 @@ class TestLines:
             "one after another 3.1 s",
         ]
 
-    def test_direct_answer_is_not_told_twice(self) -> None:
+    def test_direct_answer_is_not_shown_twice(self) -> None:
         out = io.StringIO()
         direct = [planned(1, "Hello!", tool="answer"), finished(1, text="Hello!", tool="answer")]
         shown(Lines(out, Report()), direct, "Hello!")
@@ -105,7 +105,7 @@ class TestLines:
         lines.take(planned(1, "Hello!", tool="answer"))
         assert out.getvalue() == 'task 1: answer("Hello!")\n'
 
-    def test_nothing_is_obeyed(self) -> None:
+    def test_control_characters_have_no_effect(self) -> None:
         out = io.StringIO()
         shown(Lines(out, Report()), turn(ATTACK), ATTACK)
         assert "\x1b" not in out.getvalue()
@@ -124,7 +124,7 @@ class TestQuiet:
         shown(Quiet(out, Report(), plan_only=True), turn()[:5])
         assert out.getvalue() == '1. search("K2")\n2. search($1)\n'
 
-    def test_nowhere_to_write(self) -> None:
+    def test_without_an_output_nothing_is_written(self) -> None:
         quiet = Quiet(None, Report())
         shown(quiet, turn(), "It is 8,611 m tall.")
         assert len(quiet.report.tasks) == 2
@@ -146,7 +146,7 @@ class TestTerminal:
             "after another 3.1 s",
         ]
 
-    def test_nothing_is_obeyed(self) -> None:
+    def test_control_characters_have_no_effect(self) -> None:
         drawn, out = console(width=200)
         shown(Terminal(drawn, Report()), turn(ATTACK), ATTACK)
         assert "\x1b[2J" not in out.getvalue()
@@ -209,7 +209,7 @@ def test_lines_keep_to_the_width(width: int) -> None:
         assert line.cell_len <= width
 
 
-def test_error_that_does_not_fit_stands_below() -> None:
+def test_error_that_does_not_fit_is_on_a_second_line() -> None:
     error = "no tool 'serch'; did you mean 'search'? " + "And so on. " * 3
     report = Report(
         [event("turn.start", 0.0, question="?"), planned(1, "K2"), finished(1, "failed", error)]

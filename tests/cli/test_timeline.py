@@ -142,7 +142,7 @@ class TestReport:
         assert (planner.started, planner.ended) == (0.0, 2.3)
         assert (joiner.started, joiner.ended) == (4.2, 5.2)
 
-    def test_direct_answer_costs_one_model_call(self) -> None:
+    def test_direct_answer_takes_one_model_call(self) -> None:
         report = Report(
             [
                 event("turn.start", 0.0, question="Hello"),
@@ -155,7 +155,7 @@ class TestReport:
         assert [call.role for call in report.model_calls] == ["planner"]
         assert report.totals({}).startswith("0 tasks, 1 round, 0 model calls")
 
-    def test_round_of_which_nothing_compiled_has_no_joiner(self) -> None:
+    def test_round_without_a_compiled_task_has_no_joiner(self) -> None:
         report = Report(
             [
                 event("turn.start", 0.0, question="?"),
@@ -181,7 +181,7 @@ class TestReport:
         assert third.started == 3.9
         assert third.ended == pytest.approx(4.3)
 
-    def test_call_goes_on_when_the_plan_is_written_anew(self) -> None:
+    def test_call_continues_when_the_plan_is_written_again(self) -> None:
         report = Report(
             [
                 event("turn.start", 0.0, question="?"),
@@ -195,7 +195,7 @@ class TestReport:
         (task,) = report.tasks
         assert (task.status, task.started, task.ended) == ("ok", 0.5, 1.7)
 
-    def test_tokens_are_told_by_role(self) -> None:
+    def test_tokens_are_shown_by_role(self) -> None:
         usage = {"planner": {"calls": 2, "input": 1412, "output": 63}}
         totals = Report(turn()).totals(usage)
         assert totals == (

@@ -142,7 +142,7 @@ async def test_error_message_of_langchain_is_a_failure(threads: Threads) -> None
 @pytest.mark.parametrize(
     "value", [object(), iter([1]), {"a": {1: object()}}], ids=["object", "iterator", "nested"]
 )
-async def test_result_that_no_json_holds_is_a_failure(threads: Threads, value: Any) -> None:
+async def test_result_that_json_cannot_express_is_a_failure(threads: Threads, value: Any) -> None:
     async def it() -> Any:
         return value
 
@@ -151,14 +151,14 @@ async def test_result_that_no_json_holds_is_a_failure(threads: Threads, value: A
     assert returned.error.startswith("it returned a ")
 
 
-async def test_result_that_holds_itself_is_a_failure(threads: Threads) -> None:
+async def test_result_that_contains_itself_is_a_failure(threads: Threads) -> None:
     async def it() -> Any:
         value: list[Any] = []
         value.append(value)
         return value
 
     error = (await run(executor(threads, it))).error
-    assert error == "it returned data of more than 100 levels; return it flatter"
+    assert error == "it returned data nested more than 100 levels deep; return flatter data"
 
 
 async def test_control_flow_of_langgraph_passes(threads: Threads) -> None:
@@ -191,7 +191,7 @@ async def test_timeout_is_per_attempt(threads: Threads, is_async: bool) -> None:
     assert returned.attempts == (3 if is_async else 1)
 
 
-async def test_timeout_of_the_tool_itself_beats_that_of_the_run(threads: Threads) -> None:
+async def test_timeout_of_the_tool_overrides_that_of_the_run(threads: Threads) -> None:
     async def it() -> None:
         await asyncio.Event().wait()
 
@@ -275,7 +275,7 @@ def fetch_in_thread(url: str) -> str:
 
 @pytest.mark.parametrize("function", [fetch, fetch_in_thread])
 @pytest.mark.parametrize("statuses", [[500], [429], [503, 502]], ids=repr)
-async def test_errors_that_may_pass_are_tried_again(
+async def test_transient_errors_are_retried(
     threads: Threads, url: str, function: Callable[..., Any], statuses: list[int]
 ) -> None:
     Server.statuses[:] = statuses
@@ -295,20 +295,20 @@ async def test_last_error_is_the_outcome_without_the_key_in_its_url(
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
-async def test_other_errors_are_not_tried_again(threads: Threads, url: str, status: int) -> None:
+async def test_other_errors_are_not_retried(threads: Threads, url: str, status: int) -> None:
     Server.statuses[:] = [status]
     returned = await run(executor(threads, fetch), url=url)
     assert returned.attempts == 1
     assert str(status) in str(returned.error)
 
 
-async def test_server_that_is_not_there_may_come_back(threads: Threads) -> None:
+async def test_unreachable_server_may_come_back(threads: Threads) -> None:
     returned = await run(executor(threads, fetch), url="http://127.0.0.1:1/")
     assert returned.attempts == 3
     assert str(returned.error).startswith("ConnectError")
 
 
-async def test_destructive_call_is_never_tried_again(threads: Threads, url: str) -> None:
+async def test_destructive_call_is_never_retried(threads: Threads, url: str) -> None:
     Server.statuses[:] = [500]
     returned = await run(executor(threads, fetch, destructiveHint=True), url=url)
     assert (returned.attempts, returned.value) == (1, None)
@@ -387,7 +387,7 @@ asyncio.run(main())
 """
 
 
-def test_the_first_expression_waits_for_no_import() -> None:
+def test_the_first_expression_does_not_wait_for_an_import() -> None:
     """It has come while the planner wrote."""
     command = [sys.executable, "-c", FIRST_EXPRESSION]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -105,19 +105,19 @@ def test_objects_of_libraries_become_objects() -> None:
     [
         (
             object(),
-            "it returned a object, which no JSON holds; return text, numbers, lists or dicts",
+            "it returned a object, which JSON cannot express; return text, numbers, lists or dicts",
         ),
         (
             MappingProxyType({}).keys,
-            "it returned a builtin_function_or_method, which no JSON holds",
+            "it returned a builtin_function_or_method, which JSON cannot express",
         ),
         (iter([1]), "it returned a list_iterator; return a list of its items"),
         ((n for n in [1]), "it returned a generator; return a list of its items"),
-        (Command(goto="x"), "it returned a Command, which only a graph's node can"),
-        ([{"a": object()}], "it returned a object, which no JSON holds"),
+        (Command(goto="x"), "it returned a Command, which only graph nodes can"),
+        ([{"a": object()}], "it returned a object, which JSON cannot express"),
     ],
 )
-def test_what_no_json_holds_is_the_tools_error(value: Any, error: str) -> None:
+def test_value_that_json_cannot_express_is_the_tools_error(value: Any, error: str) -> None:
     with pytest.raises(ToolError) as raised:
         as_data(value)
     assert str(raised.value).startswith(error)

@@ -53,7 +53,7 @@ class HandwrittenAsync(Handwritten):
         (HandwrittenAsync(), True),
     ],
 )
-def test_sync_and_async_tools_are_told_apart(given: Any, is_async: bool) -> None:
+def test_sync_and_async_tools_are_distinguished(given: Any, is_async: bool) -> None:
     assert CallableTool(only(given)).is_async is is_async
 
 
@@ -135,7 +135,7 @@ def seen(config: RunnableConfig) -> Any:
     return config
 
 
-def test_a_plain_tool_gets_the_very_config_unless_somebody_watches() -> None:
+def test_a_plain_tool_gets_the_same_config_unless_there_are_callbacks() -> None:
     plain = CallableTool(only(seen))
     assert plain.call({}, CONFIG) is CONFIG
     assert plain.call({}, {**CONFIG, "callbacks": []})["callbacks"] == []
@@ -143,6 +143,6 @@ def test_a_plain_tool_gets_the_very_config_unless_somebody_watches() -> None:
     assert plain.call({}, watched) is not watched
 
 
-def test_where_langchain_does_more_it_is_left_to_it() -> None:
+def test_tools_for_which_langchain_does_more_are_called_through_it() -> None:
     handled = CallableTool(only(StructuredTool.from_function(seen, handle_tool_error=True)))
     assert handled.call({}, CONFIG) is not CONFIG

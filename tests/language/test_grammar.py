@@ -22,7 +22,7 @@ from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.references import PATTERN as REFERENCE
 from llm_compiler.language.task import Refused, Task
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.value_rules import MAX_STRING
+from llm_compiler.language.value_rules import DEFAULT_MAX_STRING_CHARS
 from llm_compiler.models.local.server import LOCAL_SERVER
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
@@ -269,7 +269,7 @@ def test_plan_that_is_accepted(plan: str) -> None:
         'Thought: 1. search("K3").\n1. search("K2")\n2. join()',
         '1. search("K2")\nThought: more.\n2. join()',
         'I will search.\n1. search("K2")\n2. join()',
-        '1. search("' + "x" * (MAX_STRING + 1) + '")\n2. join()',
+        '1. search("' + "x" * (DEFAULT_MAX_STRING_CHARS + 1) + '")\n2. join()',
         "".join(f'{id}. search("K2")\n' for id in range(1, 52)) + "52. join()",
     ],
 )  # fmt: skip

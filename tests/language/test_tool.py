@@ -188,7 +188,7 @@ def picky(value: int) -> int:
     return value
 
 
-def test_validator_that_breaks_is_a_refusal_and_no_crash() -> None:
+def test_validator_that_raises_is_a_refusal_and_no_crash() -> None:
     def five(value: Annotated[int, AfterValidator(picky)]) -> int:
         """Not five."""
         return value

@@ -20,7 +20,7 @@ def test_equal_calls_have_equal_keys_with_defaults_included() -> None:
         box.check("text", {})
 
 
-def test_functions_and_tools_are_looked_at_alike() -> None:
+def test_functions_and_tools_are_inspected_alike() -> None:
     box = toolbox(texts, tool(numbers))
     assert list(box) == ["texts", "numbers"]
     assert len(box) == 2
@@ -40,9 +40,7 @@ def joined() -> str:
         ([tool("answer")(joined)], "a tool is named 'answer'"),
     ],
 )
-def test_names_that_two_tools_or_the_language_have_are_refused_at_once(
-    tools: list[Any], error: str
-) -> None:
+def test_duplicate_and_reserved_names_are_refused_at_once(tools: list[Any], error: str) -> None:
     with pytest.raises(SetupError, match=error):
         toolbox(*tools)
 
@@ -54,7 +52,7 @@ def test_unknown_tool_is_refused_with_the_nearest_name() -> None:
         toolbox().tool("zzz")
 
 
-def test_offered_are_the_allowed_and_those_in_approve_ask() -> None:
+def test_allowed_tools_are_offered_and_those_in_approve_ask() -> None:
     box = toolbox(texts, numbers, choices)
     assert box.offered(None, ()) is box
     offered = box.offered(("numbers", "texts"), ("numbers",))

@@ -200,7 +200,7 @@ async def test_only_allowed_tools_are_offered(ledger: Path, configure: Configure
     assert set(await with_mcp(OWN)) == {"height", "delete-file"}
 
 
-async def test_a_name_that_two_have_gets_the_servers_name(
+async def test_a_name_that_is_taken_gets_the_servers_name(
     ledger: Path, configure: Configure
 ) -> None:
     def search(query: str) -> str:
@@ -308,7 +308,7 @@ async def test_a_destructive_call_that_an_untrusted_result_reaches_needs_a_perso
 # ── servers that are not there ────────────────────────────────────────────────────────────────
 
 
-async def test_a_server_that_cannot_be_reached_fails_no_turn(
+async def test_an_unreachable_server_never_fails_a_turn(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     http.stop()
@@ -422,7 +422,7 @@ async def test_a_result_is_not_checked_against_its_servers_patterns(
     assert watch.busy < 0.5
 
 
-async def test_the_outcome_tells_why_a_process_ended(configure: Configure) -> None:
+async def test_the_outcome_says_why_a_process_ended(configure: Configure) -> None:
     program = "import sys; sys.exit('no licence')"
     configure(broken={"command": sys.executable, "args": ["-c", program]})
     tools = await with_mcp(OWN)
@@ -460,7 +460,7 @@ async def test_an_http_server_that_dies_in_the_middle_is_a_failed_outcome(
     assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
 
 
-async def test_a_session_lost_between_two_calls_is_opened_anew(
+async def test_a_session_lost_between_two_calls_is_opened_again(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     configure(near=stdio(ledger, allow=["describe"]), far={"url": http.url, "allow": ["add_note"]})
@@ -506,6 +506,7 @@ import asyncio, sys
 from langchain_core.messages import HumanMessage
 from llm_compiler import build_graph
 from tests.support.scripted import ScriptedModel
+
 graph = build_graph([], planner=ScriptedModel('1. describe("K2")'), joiner=ScriptedModel("Done."))
 ask = {"messages": [HumanMessage("What?")]}
 state = graph.invoke(ask) if sys.argv[1] == "sync" else asyncio.run(graph.ainvoke(ask))
@@ -549,7 +550,7 @@ def test_no_process_is_left_when_the_program_ends(
         ('{"mcpServers": {"a": {"command": "x", "url": "y"}}}', "either a command or a url"),
         ('{"mcpServers": {"a": {"command": "x", "alow": ["y"]}}}', "a: alow: Extra inputs"),
         ('{"mcpServers": {"a": {"url": "x", "type": "sse"}}}', "a: type: Input should be"),
-        ('{"mcpServers": {"a": {"url": "x", "transport": "stdio"}}}', "does not fit"),
+        ('{"mcpServers": {"a": {"url": "x", "transport": "stdio"}}}', "does not match"),
         ('{"mcpServers": {"a": {"url": "x", "headers": "sk-hidden"}}}', "a: headers: Input"),
         (
             '{"mcpServers": {"a": {"url": "x", "headers": {"A": "${NO_SUCH_VARIABLE}"}}}}',
@@ -566,11 +567,11 @@ def test_a_wrong_file_is_a_setup_error(tmp_path: Path, text: str, why: str) -> N
     assert "sk-hidden" not in str(raised.value)
 
 
-async def test_a_file_that_is_not_there_is_a_setup_error(
+async def test_a_missing_file_is_a_setup_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
-    with pytest.raises(SetupError, match="No such file or directory; name the file"):
+    with pytest.raises(SetupError, match="No such file or directory; set the file's path"):
         await with_mcp(OWN)
 
 

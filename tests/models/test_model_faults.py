@@ -1,6 +1,6 @@
-"""Models that fail, over real HTTP: asked again where that may help, else named with a remedy.
+"""Models that fail, over real HTTP: they are asked again where that may help, else reported.
 
-No key, question or result stands in what is told about it, though these servers quote them all.
+The report names a remedy and contains no key, question or result, though these servers quote them.
 """
 
 import traceback
@@ -40,7 +40,7 @@ ROLES = pytest.mark.parametrize("role", ["planner", "joiner", "reader"])
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Starts a server on which each role says what it should, but for the replies given."""
+    """Starts a server on which each role replies as it should, except for the replies given."""
     with serving(monkeypatch, KEY) as start:
         yield lambda **replies: start(**{PROMPT[it]: said for it, said in (SAID | replies).items()})
 
@@ -61,7 +61,7 @@ async def turn(ledger: Ledger | None = None, **context: Any) -> Any:
 
 
 async def told(role: str, **context: Any) -> str:
-    """What is told about a role's model that fails for good: an error, or a tool's outcome."""
+    """The report about a role's model that keeps failing: an error, or a tool's outcome."""
     if role == "reader":
         state = await turn(**context)
         assert state["messages"][-1].text == ANSWER
@@ -82,8 +82,8 @@ async def told(role: str, **context: Any) -> str:
 
 PASSING = {
     "429": (Reply(status=429, text=QUOTED, retry_after=0.01), "HTTP 429: too many requests; wait"),
-    "500": (Reply(status=500, text=QUOTED, retry_after=0.01), "HTTP 500: its server failed; try"),
-    "503": (Reply(status=503, text=QUOTED, retry_after=0.01), "HTTP 503: its server failed; try"),
+    "500": (Reply(status=500, text=QUOTED, retry_after=0.01), "HTTP 500: the server failed; try"),
+    "503": (Reply(status=503, text=QUOTED, retry_after=0.01), "HTTP 503: the server failed; try"),
     "it breaks off": (Reply(PLAN, cut_after=0), "the connection broke off"),
     "it stops": (Reply(ends=False), "stopped in mid-reply; try again"),
     "it stalls": (Reply(PLAN, stall_after=0), "was silent for 0.2 s; try again, raise model_"),
@@ -92,15 +92,21 @@ FOR_GOOD = {
     "400": (Reply(status=400, text=QUOTED), "HTTP 400"),
     "401": (Reply(status=401, text=QUOTED), "HTTP 401: the key was refused; check OPENAI_API_KEY"),
     "403": (Reply(status=403, text=QUOTED), "HTTP 403: the key was refused; check OPENAI_API_KEY"),
-    "404": (Reply(status=404, text=QUOTED), "HTTP 404: no such model there; check the name and"),
-    "no quota": (Reply(status=429, text=f"insufficient_quota: {QUOTED}"), "no quota is left; chec"),
-    "too long": (Reply(status=400, text=f"context_length_exceeded: {QUOTED}"), "ask a shorter que"),
+    "404": (
+        Reply(status=404, text=QUOTED),
+        "HTTP 404: the server has no such model; check the name",
+    ),
+    "no quota": (
+        Reply(status=429, text=f"insufficient_quota: {QUOTED}"),
+        "the quota is used up; c",
+    ),
+    "too long": (Reply(status=400, text=f"context_length_exceeded: {QUOTED}"), "shorten the quest"),
 }
 
 
 @pytest.mark.parametrize("fault", PASSING)
 @ROLES
-async def test_what_may_pass_is_asked_again(serve: Serve, role: str, fault: str) -> None:
+async def test_a_transient_error_is_retried(serve: Serve, role: str, fault: str) -> None:
     reply, _ = PASSING[fault]
     server = serve(**{role: [reply, reply, SAID[role]]})
     state = await turn(model_timeout=0.2)
@@ -111,20 +117,20 @@ async def test_what_may_pass_is_asked_again(serve: Serve, role: str, fault: str)
 
 @pytest.mark.parametrize("fault", PASSING)
 @ROLES
-async def test_what_does_not_pass_names_role_model_and_remedy(
+async def test_a_lasting_error_names_role_model_and_remedy(
     serve: Serve, role: str, fault: str
 ) -> None:
     reply, remedy = PASSING[fault]
     server = serve(**{role: reply})
     assert remedy in await told(role, model_timeout=0.2)
     assert asked(server, role) == 3
-    # No connection is left open, also to a server that says nothing more.
+    # No connection stays open, not even to a server that sends nothing more.
     assert all(request.ended.result(5) != "stopped" for request in server.requests)
 
 
 @pytest.mark.parametrize("fault", FOR_GOOD)
 @ROLES
-async def test_what_cannot_pass_is_not_asked_again(serve: Serve, role: str, fault: str) -> None:
+async def test_a_permanent_error_is_not_retried(serve: Serve, role: str, fault: str) -> None:
     reply, remedy = FOR_GOOD[fault]
     server = serve(**{role: reply})
     assert remedy in await told(role)
@@ -149,9 +155,7 @@ async def test_a_refused_connection_names_role_model_and_remedy(
 
 
 @pytest.mark.parametrize("seconds", [3600, 60])
-async def test_the_time_that_a_server_asks_for_is_waited_up_to_a_minute(
-    serve: Serve, seconds: float
-) -> None:
+async def test_retry_after_is_obeyed_up_to_a_minute(serve: Serve, seconds: float) -> None:
     serve(planner=Reply(status=429, retry_after=seconds))
     model = await open_model(NAME)
     with pytest.raises(ModelError) as error:
@@ -176,7 +180,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("fault", BREAKS)
-async def test_a_planner_that_breaks_off_makes_no_call_again(serve: Serve, fault: str) -> None:
+async def test_a_planner_that_breaks_off_repeats_no_call(serve: Serve, fault: str) -> None:
     ledger = Ledger()
     server = serve(planner=[BREAKS[fault], PLAN])
     state = await turn(ledger, model_timeout=0.3)
@@ -205,7 +209,7 @@ async def test_a_planner_that_breaks_off_for_good_leaves_no_call_running(serve: 
     assert ledger.begun == ledger.cancelled == ["one"]
 
 
-async def test_an_answer_that_breaks_off_is_not_begun_twice(serve: Serve) -> None:
+async def test_an_answer_that_breaks_off_is_not_restarted(serve: Serve) -> None:
     server = serve(joiner=Reply("The canary is", cut_after=8))
     assert "the connection broke off" in await told("joiner")
     assert asked(server, "joiner") == 1
@@ -230,7 +234,9 @@ async def test_a_planner_that_writes_nothing_leaves_the_answer_to_the_joiner(
 
 
 @pytest.mark.parametrize("kind", NOTHING)
-async def test_for_a_joiner_that_writes_nothing_the_results_stand(serve: Serve, kind: str) -> None:
+async def test_results_replace_the_answer_of_a_joiner_that_writes_nothing(
+    serve: Serve, kind: str
+) -> None:
     reply, why = NOTHING[kind]
     serve(joiner=reply)
     answer = (await turn())["messages"][-1].text
@@ -245,7 +251,7 @@ async def test_a_reader_that_writes_nothing_fails_its_call(serve: Serve, kind: s
     assert why in await told("reader")
 
 
-async def test_reasoning_before_a_reply_is_no_part_of_it(serve: Serve) -> None:
+async def test_reasoning_before_a_reply_is_not_part_of_it(serve: Serve) -> None:
     reasoned = {role: Reply(said, reasoning='1. fail("no") ') for role, said in SAID.items()}
     serve(**reasoned)
     state = await turn()
@@ -261,7 +267,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-async def test_a_planner_that_refuses_is_not_pressed(serve: Serve, kind: str) -> None:
+async def test_a_planner_that_refuses_is_not_asked_again(serve: Serve, kind: str) -> None:
     server = serve(planner=REFUSALS[kind][0])
     assert (await turn())["messages"][-1].text == ANSWER
     assert asked(server, "planner") == 1
@@ -273,10 +279,10 @@ async def test_the_joiners_refusal_is_the_answer(serve: Serve) -> None:
     assert asked(server, "joiner") == 1
 
 
-async def test_for_a_joiner_that_a_filter_stops_the_results_stand(serve: Serve) -> None:
+async def test_results_replace_the_answer_of_a_joiner_that_a_filter_stops(serve: Serve) -> None:
     serve(joiner=Reply(finish_reason="content_filter"))
     answer = (await turn())["messages"][-1].text
-    assert "content filter; put the question differently, or use another model" in answer
+    assert "content filter; rephrase the question, or use another model" in answer
     assert '1. echo("one") = one' in answer
 
 
@@ -297,7 +303,7 @@ CUTS = {
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
 @pytest.mark.parametrize("place", CUTS)
-async def test_of_a_plan_that_is_cut_the_joiner_is_told(
+async def test_the_joiner_is_told_that_a_plan_was_cut_off(
     serve: Serve, place: str, reason: str
 ) -> None:
     ledger = Ledger()
@@ -332,7 +338,7 @@ async def test_a_model_that_only_thinks_up_to_its_limit_is_not_asked_again(serve
     assert asked(server, "reader") == 1
 
 
-async def test_a_reading_at_its_length_limit_is_taken(serve: Serve) -> None:
+async def test_a_reply_to_a_tool_at_its_length_limit_is_accepted(serve: Serve) -> None:
     serve(reader=Reply("1", finish_reason="length"))
     assert (await turn())["outcomes"]["2"]["value"] == 10
 

@@ -1,4 +1,4 @@
-"""Which model a role gets, and what a person is told when it cannot be reached."""
+"""Which model a role uses, and what a person is told when it cannot be reached."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ def test_the_choice_goes_from_role_to_model_to_key_to_local(
     ("name", "remedy"),
     [
         ("gpt-4.1-mini", "write 'openai:gpt-4.1-mini' or 'local'"),
-        ("openai:", "names no provider"),
+        ("openai:", "has no provider"),
         ("openai:gpt-4.1-mini", "needs OPENAI_API_KEY"),
         ("anthropic:claude", "pip install langchain langchain-anthropic"),
     ],
@@ -132,9 +132,9 @@ async def test_a_server_without_a_list_of_models_is_asked_once(
     assert len(server.requests) == 1
 
 
-async def test_an_address_that_is_none_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_invalid_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://user:password@[::1")
-    with pytest.raises(SetupError, match="OPENAI_BASE_URL is no address; write http") as error:
+    with pytest.raises(SetupError, match="OPENAI_BASE_URL is not a URL; write http") as error:
         await open_model("openai:scripted")
     assert "password" not in str(error.value)
 
@@ -155,7 +155,7 @@ async def test_usage_is_metered_by_role(monkeypatch: pytest.MonkeyPatch) -> None
     ("status", "remedy"),
     [
         (401, "HTTP 401: the key was refused"),
-        (404, "HTTP 404: no such model there"),
+        (404, "HTTP 404: the server has no such model"),
         (400, "HTTP 400"),
     ],
 )
@@ -183,7 +183,7 @@ async def test_a_server_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.slow
-async def test_too_many_requests_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_requests_are_retried_after_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     plan: Any = [Reply(status=429, retry_after=0.01), Reply(status=500), "1. add(1, 2)\n2. join()"]
     script = by_role({"Write a plan": plan, "Answer": "Three."})
     with ModelServer(script, first_token=0, rate=None) as server:
@@ -192,7 +192,7 @@ async def test_too_many_requests_are_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert state["messages"][-1].text == "Three."
 
 
-async def test_a_stream_that_is_cut_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_that_breaks_off_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = "1. echo('one')\n2. add(1, 2)\n3. join()"
     script = by_role({"Write a plan": [Reply(plan, cut_after=20), plan], "Answer": "Three."})
     ledger = Ledger()

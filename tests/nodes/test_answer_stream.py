@@ -52,7 +52,7 @@ async def test_the_answer_is_one_message_with_its_beginning_and_end(
     assert values["messages"][-1].id not in [getattr(message, "id", None) for message in whole]
 
 
-async def test_a_replan_is_no_message() -> None:
+async def test_a_replan_is_not_a_message() -> None:
     seen, values = await events(
         ScriptedModel("1. look(1)\njoin()", "2. look(42)\njoin()"),
         ScriptedModel("REPLAN: the other number", ANSWER),

@@ -81,12 +81,12 @@ async def test_deadline_ends_the_rounds(ledger: Ledger) -> None:
     used_up(compiled, 100.5)
     state = await compiled.ainvoke(None, THREAD, context=context)
     assert state["round"] == 1
-    why = "no plan follows: the deadline of 100 s passed"
+    why = "no further plan: the deadline of 100 s has passed"
     assert state["messages"][-1].text == f"Not found: more ({why})"
 
 
 async def test_calls_of_a_plan_that_broke_off_outlive_the_deadline(ledger: Ledger) -> None:
-    """It passes before the next plan; what ran stands in the state, and the joiner sees it."""
+    """It passes before the next plan; the state has what ran, and the joiner sees it."""
     ledger.gate("slow")
     plan = "3. echo('ran')\n5. echo('slow')\n6. add(2, 2)\n7. echo($6)\n"
     ran = asyncio.Event()
@@ -316,4 +316,4 @@ async def test_max_rounds(ledger: Ledger, resumed: bool) -> None:
         await compiled.ainvoke(ASK, THREAD, context=context, interrupt_after=["joiner"])
     state = await compiled.ainvoke(None if resumed else ASK, THREAD, context=context)
     assert (state["round"], ledger.begun) == (2, [1, 2])
-    assert state["messages"][-1].text == "Not found: more (no plan follows: max_rounds is 2)"
+    assert state["messages"][-1].text == "Not found: more (no further plan: max_rounds is 2)"

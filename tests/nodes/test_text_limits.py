@@ -45,7 +45,7 @@ async def turn(question: str = "What?", **context: Any) -> Any:
 
 
 def texts(server: ModelServer, name: str) -> list[str]:
-    """What was sent with a prompt each time, behind its system message, as one text."""
+    """For each prompt, the messages after its system message, as one text."""
     return ["\n".join(text for _, text in sent[1:]) for sent in prompts(server, name)]
 
 
@@ -83,7 +83,9 @@ async def test_a_turn_sees_earlier_questions_and_answers_and_no_tools(serve: Ser
     assert joiner.count("NOISE") == texts(server, "joiner")[0].count("NOISE")
 
 
-async def test_a_question_too_long_is_told_and_the_next_one_is_answered(serve: Serve) -> None:
+async def test_a_question_that_is_too_long_is_reported_and_the_next_is_answered(
+    serve: Serve,
+) -> None:
     def planner(body: Body) -> Reply:
         if sum(len(text_of(message)) for message in body["messages"]) > 10_000:
             return Reply(status=400, text="This model's maximum context length is 8192 tokens")
@@ -91,7 +93,7 @@ async def test_a_question_too_long_is_told_and_the_next_one_is_answered(serve: S
 
     server = serve(planner=planner)
     compiled, context = graph(InMemorySaver()), Context(model=NAME)
-    with pytest.raises(ModelError, match="the prompt is longer than it takes; ask a shorter ques"):
+    with pytest.raises(ModelError, match="the prompt is too long for it; shorten the question"):
         await compiled.ainvoke(ask("HUGE " * 200_000), THREAD, context=context)
     state = await compiled.ainvoke(ask("And K2?"), THREAD, context=context)
     assert state["messages"][-1].text == ANSWER
@@ -100,13 +102,13 @@ async def test_a_question_too_long_is_told_and_the_next_one_is_answered(serve: S
 
 
 @pytest.mark.parametrize("size", [100, 3_000, 10_000, 10_000_000])
-def test_of_long_messages_the_beginning_is_kept(size: int) -> None:
+def test_long_messages_keep_their_beginning(size: int) -> None:
     kept = bounded([HumanMessage("q" * size), AIMessage("a" * size)])
     assert [message.text[0] for message in kept] == ["q", "a"]
     assert sum(len(message.text) for message in kept) < 8000
 
 
-def test_a_conversation_of_many_turns_is_trimmed_in_no_time() -> None:
+def test_a_conversation_of_many_turns_is_trimmed_quickly() -> None:
     said = [HumanMessage("question " * 20), AIMessage("answer " * 20)] * 50_000
     began = time.perf_counter()
     assert 2 <= len(bounded(said)) < 100
@@ -130,7 +132,7 @@ ODD = {
 
 @pytest.mark.parametrize("bytewise", [False, True], ids=["", "bytewise"])
 @pytest.mark.parametrize("odd", ODD)
-async def test_odd_text_of_a_model_can_be_kept_and_shown(
+async def test_odd_text_from_a_model_can_be_stored_and_shown(
     serve: Serve, odd: str, bytewise: bool
 ) -> None:
     text, shown = ODD[odd]
@@ -218,7 +220,7 @@ async def test_an_endless_beginning_of_an_answer_is_cut(serve: Serve, text: str)
 
 
 @pytest.mark.slow
-async def test_an_answer_that_drips_for_ever_ends_with_the_deadline(serve: Serve) -> None:
+async def test_an_endlessly_slow_answer_ends_with_the_deadline(serve: Serve) -> None:
     server = serve(joiner=Reply("drip" * 10_000, rate=50))
     state = await turn(deadline=0.5, model_timeout=0.5)
     answer = state["messages"][-1].text
@@ -228,13 +230,13 @@ async def test_an_answer_that_drips_for_ever_ends_with_the_deadline(serve: Serve
 
 
 @pytest.mark.slow
-async def test_a_plan_that_drips_for_ever_ends_with_the_deadline(serve: Serve) -> None:
+async def test_an_endlessly_slow_plan_ends_with_the_deadline(serve: Serve) -> None:
     serve(planner=Reply('1. echo("one")\n' + "drip" * 10_000, rate=50))
     state = await turn(deadline=0.5)
     assert state["messages"][-1].text == ANSWER
 
 
-async def test_an_endless_reading_is_cut(serve: Serve) -> None:
+async def test_an_endless_reply_to_a_tool_is_cut(serve: Serve) -> None:
     server = serve(
         planner='1. read("Which?", "It is K2.")\n2. join()',
         read=Reply("x" * MEGABYTES, piece=PIECE),

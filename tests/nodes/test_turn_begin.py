@@ -91,7 +91,7 @@ async def test_a_thread_without_a_question_begins_a_turn(ledger: Ledger) -> None
 
 
 async def test_a_parent_graph_may_pass_what_other_agents_wrote(ledger: Ledger) -> None:
-    """Its child is asked twice in the parent's thread, each time behind a handoff."""
+    """Its child is asked twice in the parent's thread, each time after a handoff."""
     compiled = graph(ledger, FIRST, REPLANNED, SECOND, answers=("REPLAN: y", "First.", "Second."))
     builder = StateGraph(InputState)
     said = iter("ab")
@@ -112,7 +112,7 @@ async def test_a_parent_graph_may_pass_what_other_agents_wrote(ledger: Ledger) -
 
 
 @pytest.mark.parametrize("stopped", ["answered", "asked", "before the replan"])
-async def test_a_question_sent_again_under_its_id_is_asked_anew(
+async def test_a_question_sent_again_under_its_id_is_asked_again(
     ledger: Ledger, stopped: str
 ) -> None:
     """As Agent Chat UI does when its user edits a message."""

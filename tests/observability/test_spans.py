@@ -182,7 +182,7 @@ async def test_what_a_tool_traces_stands_under_its_call(spans: Spans) -> None:
     assert spans.tree()["execute_tool look"] == ["look at it"]
 
 
-async def test_a_run_that_is_left_ends_its_spans(spans: Spans, ledger: Ledger) -> None:
+async def test_a_run_that_is_abandoned_ends_its_spans(spans: Spans, ledger: Ledger) -> None:
     ledger.gate("held")
     stream = graph(ledger, '1. echo("held")\njoin()').astream(ASK, stream_mode="custom")
     async for event in stream:
@@ -207,7 +207,7 @@ async def test_a_reader_that_leaves_after_the_answer_has_been_answered(
     assert turn.attributes["llm_compiler.end"] == "answered"
 
 
-async def test_a_question_inside_a_parent_graph_is_no_failure(spans: Spans) -> None:
+async def test_a_question_inside_a_parent_graph_is_not_a_failure(spans: Spans) -> None:
     def ask(what: str) -> str:
         """Ask a person."""
         return str(interrupt(f"May I {what}?"))

@@ -1,4 +1,4 @@
-"""Events show the beginning of a result, however long it is."""
+"""Events show the start of a result, however long it is."""
 
 from typing import Any
 
@@ -36,5 +36,5 @@ def test_a_result_is_shown_as_text_and_cut(value: Any) -> None:
     ["x" * 10_000_000, ["x" * 10_000_000], {"x" * 10_000_000: 1}, [[1, "x"]] * 1_000_000],
     ids=["text", "text in a list", "key", "list"],
 )
-def test_the_length_of_a_result_costs_nothing(value: Any) -> None:
+def test_showing_a_long_result_takes_no_longer(value: Any) -> None:
     assert cost(lambda: shown(value)) < 0.01

@@ -25,7 +25,7 @@ ALL = Toolbox.of(SHIPPED)
         ("What is the average height of K2, Denali and Elbrus?", "$21 / 3"),
     ],
 )
-def test_the_worked_plan_most_like_the_question_stands_last(question: str, form: str) -> None:
+def test_the_nearest_worked_plan_comes_last(question: str, form: str) -> None:
     assert form in worked_plans(ALL, question)[-1]
 
 
@@ -45,20 +45,20 @@ def test_only_plans_whose_tools_are_all_offered_are_shown() -> None:
 DIFFERENCE, RATIO = "Thought: a - b.\n1. answer('1')", "Thought: a / b.\n1. answer('2')"
 
 
-def test_of_several_questions_of_a_plan_the_likest_is_shown() -> None:
+def test_the_nearest_of_a_plans_questions_is_shown() -> None:
     text = f"Question: Is it A?\nQuestion: What is left of it?\n{DIFFERENCE}"
     shown = worked_plans(ALL, "What is left of Rome?", (text,), shipped=False)
     assert shown == [f"Question: What is left of it?\n{DIFFERENCE}"]
 
 
-def test_a_plan_is_shown_once_though_several_of_its_questions_are_like() -> None:
+def test_a_plan_is_shown_once_though_several_of_its_questions_are_near() -> None:
     text = f"Question: What is left of it?\nQuestion: What is left of that?\n{DIFFERENCE}"
     other = f"Question: Who is it?\n{RATIO}"
     shown = worked_plans(ALL, "What is left of Rome?", (text, other), shipped=False)
     assert shown == [other, f"Question: What is left of it?\n{DIFFERENCE}"]
 
 
-def test_many_like_questions_of_one_form_outvote_the_likest_of_another() -> None:
+def test_many_near_questions_of_one_form_outvote_the_nearest_of_another() -> None:
     like = "\n".join(
         f"Question: What is left of it in {unit}?" for unit in ("km", "days", "kg", "cups")
     )
@@ -77,7 +77,7 @@ def test_many_like_questions_of_one_form_outvote_the_likest_of_another() -> None
         f"Question: Who?\r\nQuestion: What is left of it?\r\n{DIFFERENCE}",
     ],
 )
-def test_questions_may_stand_loosely_above_their_plan(text: str) -> None:
+def test_blank_lines_may_separate_questions_from_their_plan(text: str) -> None:
     shown = worked_plans(ALL, "What is left of Rome?", (text,), shipped=False)
     assert shown == [f"Question: What is left of it?\n{DIFFERENCE}"]
 

@@ -1,8 +1,8 @@
 """Hostile results change no plan, no other argument and no routing.
 
-The models here obey what they read, so what holds is held by us. What a model that obeys can still
-do is named at the end of each part: an answer that says what the text wants, a replan that costs a
-round, calls of the next round to tools that are offered.
+The models here follow instructions in results, so these tests show what our code enforces. What
+such a model can still do is named at the end of each part: answer what the text wants, use up a
+round with a replan, and plan calls of tools that are offered in the next round.
 """
 
 import json
@@ -58,7 +58,7 @@ async def turn(ledger: Ledger, result: Any, ask: Any = ASK, **context: Any) -> A
 
 
 def fence(prompt: str) -> tuple[str, str, str]:
-    """What stands before, between and behind the only marks of a prompt."""
+    """The text before, between and after the only delimiters of a prompt."""
     [mark] = re.findall(r"<([0-9a-z]{5,})>\n", prompt)
     assert prompt.count(f"<{mark}>") == prompt.count(f"</{mark}>") == 1
     before, _, rest = prompt.partition(f"<{mark}>\n")
@@ -87,7 +87,7 @@ async def test_a_result_reaches_only_the_arguments_that_name_it(serve: Serve, ho
 async def test_a_joiner_that_says_what_a_result_tells_it_runs_nothing(
     serve: Serve, hostile: str
 ) -> None:
-    """It can say it, or spend the rounds that `max_rounds` allows; the planner decides on calls."""
+    """It can say so, or use up the rounds of `max_rounds`; only the planner plans calls."""
     ledger = Ledger()
     serve(planner=[PLAN, MORE], joiner=Reply(hostile))
     state = await turn(ledger, hostile, max_rounds=2)
@@ -151,7 +151,7 @@ async def test_results_are_fenced_and_never_a_system_message(serve: Serve, hosti
 
 @CASES
 async def test_each_line_of_a_result_belongs_to_it(serve: Serve, hostile: str) -> None:
-    """A line that begins like another result's is indented."""
+    """A line that looks like the start of another result is indented."""
     server = serve()
     await turn(Ledger(), f"CANARY {'x' * 60}\n{hostile}\u2028{hostile}")
     _, between, _ = fence(prompts(server, "joiner")[0][-1][1])
@@ -175,7 +175,7 @@ async def test_a_text_that_a_tool_reads_is_fenced(serve: Serve, hostile: str, to
 
 @CASES
 async def test_no_prompt_holds_marks_of_a_chat_template(serve: Serve, hostile: str) -> None:
-    """Servers read them wherever they stand: a result could open a message of the system's."""
+    """Servers interpret them anywhere in a text: a result could start a system message."""
     plan = f'{PLAN.removesuffix("4. join()")}4. read("What?", $1)\n5. join()'
     server = serve(planner=plan, joiner=Reply(f"It says {hostile}"))
     state = await turn(Ledger(), hostile)
@@ -186,13 +186,13 @@ async def test_no_prompt_holds_marks_of_a_chat_template(serve: Serve, hostile: s
     assert state["outcomes"]["1"]["value"] == hostile
 
 
-def test_a_mark_is_random_and_stands_nowhere_in_its_text() -> None:
+def test_a_delimiter_is_random_and_does_not_occur_in_its_text() -> None:
     text = " ".join(mark_for("") for _ in range(1000))
     assert len(set(text.split())) > 990
     assert all(mark_for(text) not in text for _ in range(100))
 
 
-async def test_no_two_prompts_have_the_same_mark(serve: Serve) -> None:
+async def test_no_two_prompts_have_the_same_delimiter(serve: Serve) -> None:
     server = serve(planner=[PLAN, MORE], joiner=["REPLAN: more", "Answer."])
     await turn(Ledger(), "x", max_rounds=2)
     shown = json.dumps([request.body for request in server.requests])

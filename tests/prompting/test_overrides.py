@@ -30,7 +30,7 @@ def refused(**settings: Any) -> str:
 # ── prompts ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_tools_stand_where_the_planners_prompt_says() -> None:
+def test_the_tools_are_where_the_planners_prompt_says() -> None:
     template = 'Plan {"like": "this"}, $1 and {x}:\n{tools}\nNo more.'
     [system, _] = planner_messages(ALL, [], "Who?", with_examples=False, template=template)
     assert system.text.startswith('Plan {"like": "this"}, $1 and {x}:\nsearch(')
@@ -56,7 +56,7 @@ def test_the_joiners_prompt_is_told_what_to_do_in_the_last_round() -> None:
         ),
         (
             "joiner_prompt",
-            "the prompt lacks {missing}, where it is told what to do if the results are not"
+            "the prompt lacks {missing}, which says what to do if the results are not"
             " enough; add the line '{missing}'",
         ),
     ],
@@ -65,7 +65,9 @@ def test_a_prompt_without_its_placeholder_is_told_what_to_add(field: str, messag
     assert refused(**{field: "Be brief."}) == message
 
 
-def test_a_prompt_of_the_environment_is_named_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prompt_from_the_environment_is_named_and_truncated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("LLM_COMPILER_PLANNER_PROMPT", "Plan well. " * 100)
     with pytest.raises(SetupError, match=r"^LLM_COMPILER_PLANNER_PROMPT='Plan .*…': .*lacks") as it:
         Context()
@@ -88,7 +90,7 @@ def test_the_environment_holds_several_in_one_text(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("text", [f"Hello\n\n{SQUARES}", f"{SQUARES}\n\nQuestion: Who?"])
-def test_what_is_no_worked_plan_there_is_refused(
+def test_an_invalid_worked_plan_in_the_environment_is_refused(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LLM_COMPILER_MORE_EXAMPLES", text)
@@ -105,18 +107,18 @@ def test_what_is_no_worked_plan_there_is_refused(
             "a worked plan begins with 'Question: …', not with \"1. search('K2')\"",
         ),
         ("Question:\njoin()", "a worked plan begins with 'Question: …', not with 'Question:'"),
-        ("Question: Who?", 'it has no task; write them below, as 1. search("…")'),
+        ("Question: Who?", "it has no task; write its tasks below, such as 1."),
         ("Question: Who?\nNobody knows.\njoin()", "it has no task"),
         ("Question: Who?\n1. search('K2')", "it does not end; write join() below its last task"),
         ("Question: Who?\n1. search('K2'", "\"1. search('K2'\" is cut off; close its bracket"),
         ("Question: Who?\n1. search(K2)\njoin()", "'1. search(K2)': K2 is no literal"),
-        ("Question: Who?\n1. a()\n1. b()\njoin()", "the id of '1. b()' is used twice or 0"),
-        ("Question: Who?\n1. a($2)\njoin()", "'1. a($2)' needs $2, which no task before it has"),
-        ("Question: Who?\n1. a($1)\njoin()", "'1. a($1)' needs $1, which no task before it has"),
+        ("Question: Who?\n1. a()\n1. b()\njoin()", "the id of '1. b()' is 0 or used twice"),
+        ("Question: Who?\n1. a($2)\njoin()", "'1. a($2)' needs $2, but no earlier task has"),
+        ("Question: Who?\n1. a($1)\njoin()", "'1. a($1)' needs $1, but no earlier task has"),
         ("Question: Who?\n1. after 7: a()\njoin()", "needs $7"),
     ],
 )
-def test_what_is_no_worked_plan_is_refused_with_why(text: str, message: str) -> None:
+def test_an_invalid_worked_plan_is_refused_with_the_reason(text: str, message: str) -> None:
     assert message in refused(more_examples=[text])
 
 
@@ -126,7 +128,7 @@ def test_the_tools_of_a_worked_plan_need_not_be_offered() -> None:
     assert worked_plans(ALL, "Who?", (text,), shipped=False) == []
 
 
-def test_added_worked_plans_stand_among_the_shipped() -> None:
+def test_added_worked_plans_are_mixed_with_the_shipped_ones() -> None:
     assert worked_plans(ALL, "Which square is larger?", (SQUARES,))[-1] == SQUARES
     assert worked_plans(ALL, "Which square is larger?", (SQUARES, COLOUR), shipped=False) == [
         COLOUR,

@@ -24,7 +24,7 @@ def test_a_long_result_is_shown_when_its_reader_failed() -> None:
     assert second == '2. number("height", search("K2")) failed: no number'
 
 
-def test_short_results_stand_in_place_of_their_references() -> None:
+def test_short_results_replace_their_references() -> None:
     plan = [task(1, "math", expression="1 + 1"), task(2, "math", expression="$1 * 3")]
     outcomes = {"1": outcome(1, 2), "2": outcome(2, 6)}
     assert results(plan, outcomes, 4000)[1] == '2. math("2 * 3") = 6'
@@ -38,12 +38,12 @@ def test_a_task_that_did_not_compile_is_shown_as_written_until_it_is_edited() ->
     assert results([edited], {"1": outcome(1, 1)}, 4000) == ['1. math("1") = 1']
 
 
-def test_marks_differ_each_time() -> None:
+def test_delimiters_differ_each_time() -> None:
     assert fenced(["x"]) != fenced(["x"])
 
 
-def test_marks_are_those_of_the_tools_which_stand_nowhere_in_their_text() -> None:
-    """See test_injection.py: test_a_mark_is_random_and_stands_nowhere_in_its_text."""
+def test_delimiters_are_those_of_the_tools_and_do_not_occur_in_their_text() -> None:
+    """See test_injection.py: test_a_delimiter_is_random_and_does_not_occur_in_its_text."""
     assert re.fullmatch(r"<([a-z]{5})>\nx\n</\1>", fenced(["x"]))
 
 

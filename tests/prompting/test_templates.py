@@ -25,6 +25,6 @@ def test_each_text_has_its_placeholders(name: str, placeholders: set[str]) -> No
     assert set(re.findall(r"\{(\w+)\}", text)) == placeholders
 
 
-def test_what_is_filled_in_is_not_filled_again() -> None:
+def test_placeholders_in_filled_text_are_not_filled() -> None:
     values = {"question": "What is {results}?", "results": "{question}"}
     assert filled("{question} {results}", values) == "What is {results}? {question}"

@@ -1,9 +1,9 @@
-"""What LangGraph asks of a checkpointer, seen from its user: every kind of saver keeps a turn.
+"""What LangGraph requires of a checkpointer, from a user's view: every kind of saver stores a turn.
 
-The cases are those of LangGraph's own conformance suite for savers that a graph can meet or miss:
-what is put comes back equal, under the strict serializer; it is plain data; it can be listed and
-filtered, gone back to, edited, deleted, copied to another saver, and kept apart by thread and by
-namespace. The savers read strictly here whatever the environment says.
+The cases are those of LangGraph's own conformance suite for savers that depend on the graph: stored
+data is returned equal, under the strict serializer; it is plain data; checkpoints can be listed,
+filtered, resumed, edited, deleted and copied to another saver; threads and namespaces are kept
+apart. The savers use the strict serializer here whatever the environment says.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What tests of a server's surfaces share; each module has a server of its own."""
+"""Fixtures that the tests of a server share; each module has its own server."""
 
 from collections.abc import AsyncIterator, Iterator
 

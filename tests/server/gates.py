@@ -2,10 +2,10 @@
 
 A call's life:
     begun ─the gate is open, or opens─► passed
-          ─the caller goes away───────► left
+          ─the caller disconnects─────► left
 
-It is the ledger of the tools in probes.py, which run in another process. What is POSTed is kept,
-for webhooks.
+It records the calls of the tools in probes.py, which run in another process, and stores the bodies
+of POST requests, for webhooks.
 
     with Gates() as gates:
         gates.hold("a")
@@ -20,11 +20,11 @@ import threading
 from typing import Any, Literal, Self
 
 Event = tuple[Literal["begun", "passed", "left", "posted"], str]
-_PATIENCE = 20.0
+_WAIT_SECONDS = 20.0
 
 
 class Gates:
-    """Serves on a thread of its own. Each path is a gate's name; gates are open unless held."""
+    """Serves on its own thread. Each path is the name of a gate; gates are open unless held."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -58,7 +58,7 @@ class Gates:
         def wait() -> bool:
             with self._changed:
                 return self._changed.wait_for(
-                    lambda: all(kind in self.of(name) for name in names), _PATIENCE
+                    lambda: all(kind in self.of(name) for name in names), _WAIT_SECONDS
                 )
 
         assert await asyncio.to_thread(wait), f"no {kind!r} at {names}: {self.ledger}"
@@ -86,7 +86,7 @@ class Gates:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request; the connection is closed behind it."""
+        """Answer one request, then close the connection."""
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
             method, path, _ = head.split(" ", 2)

@@ -1,4 +1,4 @@
-"""An issuer of JSON Web Tokens on loopback: it publishes its keys, and signs what it is told to.
+"""An issuer of JSON Web Tokens on loopback: it publishes its keys, and signs any token.
 
 with JwtIssuer() as issuer:
     issuer.token(sub="alice")

@@ -8,7 +8,7 @@ import httpx
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-# One for all: each makes a TLS context of its own. It keeps no connection to a server that ends.
+# One client for all requests, because each client creates a TLS context. It keeps no connections.
 _CLIENT: Final = httpx.Client(
     limits=httpx.Limits(max_keepalive_connections=0), timeout=30, trust_env=False
 )
@@ -32,7 +32,7 @@ def client(url: str, who: str) -> LangGraphClient:
 
 
 def request(url: str, path: str, token: str | None = None, **given: Any) -> httpx.Response:
-    """A POST with a token or none, unless `method` says otherwise."""
+    """Send a request (POST unless `method` is given), with or without a token."""
     headers = dict(given.pop("headers", {}))
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"

@@ -1,6 +1,6 @@
-"""What the tests of a server's surfaces share: models that do as the question says.
+"""Models for the tests of a server.
 
-The planner writes the question itself, so a question is a plan; the joiner writes ANSWER.
+The planner repeats the question, so a question is a plan; the joiner writes ANSWER.
 """
 
 from collections.abc import Iterator, Mapping

@@ -90,7 +90,7 @@ async def test_the_input_is_messages_and_the_state_is_open(client: LangGraphClie
     assert {"messages", "plan", "outcomes", "round", "feedback", "usage"} <= set(state)
 
 
-async def test_the_picture_is_the_papers(client: LangGraphClient) -> None:
+async def test_the_graph_has_the_papers_shape(client: LangGraphClient) -> None:
     [assistant] = await client.assistants.search(graph_id="llm_compiler")
     picture: Any = await client.assistants.get_graph(assistant["assistant_id"])
     assert [node["id"] for node in picture["nodes"]] == [

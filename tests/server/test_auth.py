@@ -33,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def routes(url: str) -> list[tuple[str, str]]:
-    """Method and path of all that the server offers, with an id nobody has."""
+    """Method and path of everything that the server offers, with an id that does not exist."""
     paths = request(url, "/openapi.json", method="GET").json()["paths"]
     found = [(method.upper(), path) for path, methods in paths.items() for method in methods]
     assert len(found) > 50
@@ -55,9 +55,7 @@ def routes(url: str) -> list[tuple[str, str]]:
     ],
     ids=["none", "wrong", "basic", "empty", "bare", "api-key", "studio"],
 )
-def test_nothing_but_health_and_docs_opens_without_a_token(
-    url: str, headers: dict[str, str]
-) -> None:
+def test_only_health_and_docs_answer_without_a_token(url: str, headers: dict[str, str]) -> None:
     answers = {
         (method, path): request(url, path, method=method, headers=headers).status_code
         for method, path in routes(url)
@@ -67,7 +65,7 @@ def test_nothing_but_health_and_docs_opens_without_a_token(
     assert all(path == "/mcp/" for (_, path), status in answers.items() if status == 307)
 
 
-def test_token_that_is_no_text_is_refused(url: str) -> None:
+def test_token_that_is_not_text_is_refused(url: str) -> None:
     assert (
         httpx.post(
             f"{url}/threads", headers={b"Authorization": b"Bearer \xff\xfe"}, json={}
@@ -82,7 +80,7 @@ def test_refusal_says_what_to_send_and_not_what_was_sent(url: str) -> None:
 
 
 @pytest.mark.parametrize("who", TOKENS)
-async def test_both_people_get_in(url: str, who: str) -> None:
+async def test_both_owners_are_accepted(url: str, who: str) -> None:
     async with client(url, who) as person:
         thread: Any = await person.threads.create()
         assert thread["metadata"]["owner"] == who
@@ -118,13 +116,13 @@ def test_body_without_a_length_is_refused_too(url: str) -> None:
         "file:///etc/passwd",
     ],
 )
-def test_webhook_into_the_network_inside_is_refused(url: str, webhook: str) -> None:
+def test_webhook_into_a_private_network_is_refused(url: str, webhook: str) -> None:
     body = {"assistant_id": "llm_compiler", "input": {"messages": []}, "webhook": webhook}
     refused = request(url, "/runs", TOKENS["alice"], json=body)
     assert refused.status_code == 422, refused.text
 
 
-def test_route_of_ones_own_wants_a_token_too(tmp_path: Path) -> None:
+def test_custom_route_needs_a_token_too(tmp_path: Path) -> None:
     ours = json.loads((process.ROOT / "langgraph.json").read_text())["http"]
     http = ours | {"app": "./tests/server/own_route.py:app"}
     setting = f"file:{token_file(tmp_path)}"

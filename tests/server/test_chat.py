@@ -32,7 +32,7 @@ def server() -> Iterator[process.Server]:
 
 
 def check_thread(messages: list[Any], *, rounds: int = 1, calls: int = 4) -> None:
-    """The protocol: each message with calls has all its results directly behind it, in order."""
+    """The protocol: each message with calls is directly followed by all its results, in order."""
     assert [m["type"] for m in messages] == ["human", *["ai", *["tool"] * calls] * rounds, "ai"]
     for at, message in enumerate(messages):
         if wanted := [call["id"] for call in message.get("tool_calls") or ()]:
@@ -83,7 +83,7 @@ async def test_a_run_reads_as_a_chat_in_every_stream_mode(
     assert thread_state["values"] == last
 
 
-async def test_half_verdicts_and_plans_are_shown_to_nobody(client: LangGraphClient) -> None:
+async def test_incomplete_verdicts_and_plans_are_never_shown(client: LangGraphClient) -> None:
     thread = await client.threads.create()
     shown = ""
     async for part in client.runs.stream(

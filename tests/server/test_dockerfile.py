@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 IN_IMAGE = """
 import importlib, json, pathlib, sys
 import llm_compiler
+
 found = {}
 for module, name in json.loads(sys.argv[1]):
     found[name] = type(getattr(importlib.import_module(module), name)).__name__

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from llm_compiler.errors import SetupError
-from llm_compiler.server.issuer import LIFETIME, LONGEST, PAUSE, WAIT, Issuer, IssuerAddress
+from llm_compiler.server.issuer import KEY_TTL_SECONDS, MAX_WAIT_SECONDS, Issuer, IssuerAddress
 from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 from tests.server import process
 from tests.server.jwt_issuer import JwtIssuer, Key
@@ -121,22 +121,22 @@ async def test_issuer_without_discovery_publishes_its_keys_beside_it(clock: Cloc
         assert await trusted.owner(issuer.token()) == "alice"
 
 
-async def test_keys_are_asked_for_once_and_again_when_they_are_old(
+async def test_keys_are_fetched_once_and_again_when_they_are_old(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock
 ) -> None:
     for _ in range(3):
         await trusted.owner(issuer.token())
     assert issuer.asked.count("/keys") == 1
-    clock.now += LIFETIME + 1
+    clock.now += KEY_TTL_SECONDS + 1
     await trusted.owner(issuer.token())
     assert issuer.asked.count("/keys") == 2
 
 
-async def test_new_key_is_found_and_strangers_keys_do_not_flood_the_issuer(
+async def test_new_key_is_found_and_unknown_keys_do_not_flood_the_issuer(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock
 ) -> None:
     await trusted.owner(issuer.token())
-    clock.now += PAUSE + 1
+    clock.now += MIN_FETCH_INTERVAL_SECONDS + 1
     issuer.keys.append(Key("second"))
     assert await trusted.owner(issuer.token(issuer.keys[1], sub="bob")) == "bob"
     stranger = issuer.token(Key("stranger"))
@@ -152,24 +152,24 @@ async def test_withdrawn_key_is_refused_once_the_keys_are_old(
     withdrawn = issuer.token()
     await trusted.owner(withdrawn)
     issuer.keys = [Key("second")]
-    clock.now += LIFETIME + 1
+    clock.now += KEY_TTL_SECONDS + 1
     with pytest.raises(TokenRefusedError):
         await trusted.owner(withdrawn)
 
 
-async def test_issuer_that_is_down_is_not_waited_for_until_its_keys_are_too_old(
+async def test_keys_outlast_an_unreachable_issuer_until_they_are_too_old(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock
 ) -> None:
     issuer.down = True
     with pytest.raises(IssuerUnreachableError, match="try again in 30 s"):
         await trusted.owner(issuer.token())
     issuer.down = False
-    clock.now += PAUSE + 1
+    clock.now += MIN_FETCH_INTERVAL_SECONDS + 1
     assert await trusted.owner(issuer.token()) == "alice"
     issuer.down = True
-    clock.now += LIFETIME + 1
+    clock.now += KEY_TTL_SECONDS + 1
     assert await trusted.owner(issuer.token()) == "alice"
-    clock.now += LONGEST
+    clock.now += MAX_KEY_AGE_SECONDS
     with pytest.raises(IssuerUnreachableError):
         await trusted.owner(issuer.token())
 
@@ -179,12 +179,12 @@ async def test_old_keys_serve_while_new_ones_are_fetched(
 ) -> None:
     await trusted.owner(issuer.token())
     issuer.keys.append(Key("second"))
-    clock.now += LIFETIME + 1
+    clock.now += KEY_TTL_SECONDS + 1
     issuer.slow.clear()
     began = time.perf_counter()
     owners = [await trusted.owner(issuer.token(sub=str(number))) for number in range(20)]
     # The first one waits a moment.
-    assert time.perf_counter() - began < WAIT + 1
+    assert time.perf_counter() - began < MAX_WAIT_SECONDS + 1
     assert owners == [str(number) for number in range(20)]
     new = asyncio.create_task(trusted.owner(issuer.token(issuer.keys[1], sub="bob")))
     await asyncio.sleep(0.05)
@@ -197,7 +197,7 @@ async def test_old_keys_serve_while_new_ones_are_fetched(
 async def test_issuer_that_never_answers_is_given_up(
     issuer: JwtIssuer, trusted: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_compiler.server.issuer._PATIENCE", 0.2)
+    monkeypatch.setattr("llm_compiler.server.issuer._FETCH_TIMEOUT_SECONDS", 0.2)
     issuer.slow.clear()
     with pytest.raises(IssuerUnreachableError):
         await trusted.owner(issuer.token())
@@ -219,13 +219,13 @@ async def test_issuer_that_never_answers_is_given_up(
         "https://issuer.example?audience=a&audience=b",
     ],
 )
-def test_address_that_cannot_be_trusted_is_a_setup_error(text: str) -> None:
+def test_untrusted_address_is_a_setup_error(text: str) -> None:
     with pytest.raises(SetupError, match="write jwt:https://ISSUER"):
         IssuerAddress.parse(text)
 
 
 @pytest.mark.server
-def test_server_lets_in_whom_the_issuer_names() -> None:
+def test_server_accepts_the_issuers_tokens() -> None:
     with JwtIssuer() as issuer:
         with process.server(environment={"LLM_COMPILER_AUTH": f"jwt:{issuer.url}"}) as running:
 

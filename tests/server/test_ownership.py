@@ -77,7 +77,7 @@ async def ids(alice: LangGraphClient) -> dict[str, str]:
 
 
 def bodies(ids: dict[str, str]) -> dict[str, Any]:
-    """What a POST, PUT or PATCH of that path wants; no body where nothing stands here."""
+    """The body for a POST, PUT or PATCH of that path, if it needs one."""
     run = {"assistant_id": "llm_compiler", "input": QUESTION, "context": CONTEXT}
     start = {"id": 1, "method": "run.start", "params": run}
     checkpoint = {"checkpoint_id": ids["checkpoint_id"], "checkpoint_ns": ""}
@@ -102,7 +102,7 @@ def bodies(ids: dict[str, str]) -> dict[str, Any]:
     }
 
 
-async def test_no_id_of_anothers_opens_anything(
+async def test_ids_of_another_owners_resources_return_404(
     url: str, ids: dict[str, str], alice: LangGraphClient
 ) -> None:
     spec = request(url, "/openapi.json", method="GET").json()["paths"]
@@ -129,13 +129,13 @@ async def test_no_id_of_anothers_opens_anything(
 
 
 def _says_no(answer: httpx.Response) -> bool:
-    """Streams and JSON-RPC say no in their bodies; a stream of events ends without any."""
+    """Streams and JSON-RPC refuse in the body; an event stream ends without an event."""
     said = ("HTTPException", '"error":{"code":', '"type":"error"')
     empty = not answer.text and "event-stream" in answer.headers["Content-Type"]
     return "secret" not in answer.text and (empty or any(no in answer.text for no in said))
 
 
-async def test_run_with_anothers_assistant_is_not_begun(
+async def test_run_with_another_owners_assistant_does_not_start(
     url: str, ids: dict[str, str], bob: LangGraphClient
 ) -> None:
     mine = (await bob.threads.create())["thread_id"]
@@ -147,7 +147,7 @@ async def test_run_with_anothers_assistant_is_not_begun(
     assert not await bob.runs.list(mine)
 
 
-async def test_websocket_of_anothers_thread_says_nothing_and_starts_nothing(
+async def test_websocket_on_another_owners_thread_reveals_and_starts_nothing(
     url: str, ids: dict[str, str], alice: LangGraphClient
 ) -> None:
     address = f"{url.replace('http', 'ws', 1)}/threads/{ids['thread_id']}/stream/events"
@@ -163,7 +163,7 @@ async def test_websocket_of_anothers_thread_says_nothing_and_starts_nothing(
     assert len(await alice.runs.list(ids["thread_id"])) == 1
 
 
-async def test_id_of_anothers_cannot_be_taken_over(
+async def test_id_of_another_owner_cannot_be_taken_over(
     ids: dict[str, str], bob: LangGraphClient, alice: LangGraphClient
 ) -> None:
     for if_exists in ("raise", "do_nothing"):
@@ -180,7 +180,7 @@ async def test_id_of_anothers_cannot_be_taken_over(
     assert owner(await alice.threads.get(ids["thread_id"])) == "alice"
 
 
-async def test_searches_and_counts_hold_only_ones_own(
+async def test_searches_and_counts_contain_only_own_resources(
     url: str, ids: dict[str, str], bob: LangGraphClient
 ) -> None:
     mine = (await bob.threads.create())["thread_id"]
@@ -197,7 +197,7 @@ async def test_searches_and_counts_hold_only_ones_own(
     assert await bob.assistants.count() == len(shown)
 
 
-async def test_many_runs_are_cancelled_only_if_ones_own(
+async def test_bulk_cancellation_reaches_only_own_runs(
     url: str, ids: dict[str, str], alice: LangGraphClient
 ) -> None:
     body = {"thread_id": ids["thread_id"], "run_ids": [ids["run_id"]]}
@@ -241,7 +241,7 @@ async def test_stateless_run_has_its_owner(bob: LangGraphClient, alice: LangGrap
         await alice.threads.get_state(run["thread_id"])
 
 
-async def test_servers_own_assistant_is_everyones_to_run_and_nobodys_to_change(
+async def test_everyone_may_run_and_nobody_may_change_the_servers_own_assistant(
     alice: LangGraphClient, bob: LangGraphClient
 ) -> None:
     [everyones] = await bob.assistants.search(metadata={"created_by": "system"})
@@ -258,7 +258,7 @@ async def test_servers_own_assistant_is_everyones_to_run_and_nobodys_to_change(
     assert refused.value.status_code == 403
 
 
-async def test_store_of_another_is_out_of_reach(
+async def test_store_of_another_owner_is_out_of_reach(
     alice: LangGraphClient, bob: LangGraphClient
 ) -> None:
     await alice.store.put_item(["notes"], "pin", {"text": "1234"})
@@ -280,7 +280,9 @@ async def test_store_of_another_is_out_of_reach(
     assert (await alice.store.get_item(["notes"], "pin"))["value"] == {"text": "1234"}
 
 
-async def test_tools_of_mcp_are_ones_own_and_everyones(url: str, ids: dict[str, str]) -> None:
+async def test_mcp_offers_own_assistants_and_those_for_everyone(
+    url: str, ids: dict[str, str]
+) -> None:
     def ask(who: str, method: str, **params: Any) -> Any:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         accept = {"Accept": "application/json, text/event-stream"}

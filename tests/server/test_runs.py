@@ -62,7 +62,7 @@ async def status_of(client: LangGraphClient, thread: str, run: Any) -> str:
 # ── in the background ─────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_background_run_is_joined(
+async def test_a_background_run_can_be_joined(
     client: LangGraphClient, thread: str, gates: Gates, gate: str
 ) -> None:
     run = await client.runs.create(thread, PROBES, input=asking(knocks(gate)))
@@ -74,7 +74,7 @@ async def test_a_background_run_is_joined(
     assert await status_of(client, thread, run) == "success"
 
 
-async def test_a_stream_that_is_joined_late_shows_what_is_left_of_it(
+async def test_a_stream_that_is_joined_late_shows_the_rest_of_it(
     client: LangGraphClient, thread: str, gates: Gates, gate: str
 ) -> None:
     run = await client.runs.create(
@@ -183,7 +183,7 @@ async def test_a_run_that_is_rolled_back_leaves_nothing(
 async def test_an_interrupted_run_goes_on_where_it_stopped(
     client: LangGraphClient, thread: str, gates: Gates, gate: str, models: ModelServer
 ) -> None:
-    # A destructive call begins when its plan is in the checkpointer, and not before.
+    # A destructive call does not start before its plan is in the checkpointer.
     plan = f'1. wipe("{gate}-once")\n2. after 1: knock("{gate}")\njoin()'
     run = await client.runs.create(thread, PROBES, input=asking(plan))
     await gates.seen("begun", gate)
@@ -374,7 +374,7 @@ async def test_a_copied_thread_goes_its_own_way(client: LangGraphClient, thread:
     assert kinds(await values_of(client, thread)) == TURN
 
 
-# ── without a thread, later, and told to others ───────────────────────────────────────────────
+# ── without a thread, by cron, and with webhooks ──────────────────────────────────────────────
 
 
 async def test_a_stateless_run_leaves_no_thread(client: LangGraphClient) -> None:
@@ -403,7 +403,7 @@ async def test_a_stateless_run_cannot_ask_a_person(
     assert "__interrupt__" in values or values["outcomes"]["1"]["status"] == "rejected"
 
 
-async def test_a_webhook_is_told_the_end(
+async def test_a_webhook_reports_the_end(
     client: LangGraphClient, thread: str, gates: Gates, gate: str
 ) -> None:
     run = await client.runs.create(
@@ -415,7 +415,7 @@ async def test_a_webhook_is_told_the_end(
     assert answer(told["values"]) == ANSWER
 
 
-async def test_a_webhook_is_told_of_a_failure_in_one_line(
+async def test_a_webhook_reports_a_failure_in_one_line(
     client: LangGraphClient, thread: str, gates: Gates, gate: str
 ) -> None:
     await client.runs.create(

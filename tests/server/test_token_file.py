@@ -21,14 +21,14 @@ def read(folder: Path, text: str) -> TokenFile:
     return TokenFile.read(path)
 
 
-async def test_comments_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
+async def test_comments_and_empty_lines_are_skipped(tmp_path: Path) -> None:
     tokens = read(tmp_path, f"# who\n\n  {TOKEN}\t alice  \n")
     assert await tokens.owner(TOKEN) == "alice"
     with pytest.raises(TokenRefusedError):
         await tokens.owner(TOKEN + "!")
 
 
-async def test_hash_is_no_token_itself(tmp_path: Path) -> None:
+async def test_hash_is_not_accepted_as_a_token(tmp_path: Path) -> None:
     tokens = read(tmp_path, f"sha256:{DIGEST.upper()} alice")
     assert await tokens.owner(TOKEN) == "alice"
     for guess in (DIGEST, f"sha256:{DIGEST}"):
@@ -43,8 +43,8 @@ def test_secrets_are_kept_only_as_hashes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no token"),
-        ("# only this\n", "holds no token"),
+        ("", "has no token"),
+        ("# only this\n", "has no token"),
         (TOKEN, "line 1 .* has 1 words"),
         (f"{TOKEN} alice smith", "line 1 .* has 3 words"),
         ("\nshort alice", "line 2 .* has a token of 5 characters; use at least 16"),
@@ -52,7 +52,7 @@ def test_secrets_are_kept_only_as_hashes(tmp_path: Path) -> None:
         (f"{TOKEN} alice\nsha256:{DIGEST} bob", "line 2 .* repeats a token"),
     ],
 )
-def test_line_in_doubt_is_a_setup_error_without_the_secret(
+def test_invalid_line_is_a_setup_error_without_the_secret(
     tmp_path: Path, text: str, message: str
 ) -> None:
     with pytest.raises(SetupError, match=message) as raised:
@@ -60,7 +60,7 @@ def test_line_in_doubt_is_a_setup_error_without_the_secret(
     assert TOKEN not in str(raised.value)
 
 
-def test_file_that_is_no_text_is_a_setup_error(tmp_path: Path) -> None:
+def test_file_that_is_not_text_is_a_setup_error(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(SetupError, match="is not UTF-8 text"):

@@ -66,7 +66,9 @@ def tree(runs: list[Run]) -> dict[str, list[str]]:
     return found
 
 
-async def test_a_trace_reads_as_the_turn_went(client: LangGraphClient, traces: TraceServer) -> None:
+async def test_a_trace_shows_the_turn_in_order(
+    client: LangGraphClient, traces: TraceServer
+) -> None:
     plan = '1. knock("a")\n2. knock("b of $1")\njoin()'
     nested = tree(await trace_of(client, traces, plan))
     (root,) = set(nested) - {name for names in nested.values() for name in names}
@@ -78,7 +80,7 @@ async def test_a_trace_reads_as_the_turn_went(client: LangGraphClient, traces: T
     assert nested["joiner"][0] == "join"
 
 
-async def test_secrets_do_not_leave_with_a_trace(
+async def test_secrets_are_not_sent_with_a_trace(
     client: LangGraphClient, traces: TraceServer
 ) -> None:
     runs = await trace_of(client, traces, f'1. knock("{KEY} and {PASSWORD}")\njoin()')

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 Run = dict[str, Any]
-_PATIENCE = 30.0
+_WAIT_SECONDS = 30.0
 # One JSON document a batch, rather than compressed parts.
 _INFO = {
     "batch_ingest_config": {
@@ -72,7 +72,7 @@ class TraceServer:
             AssertionError: not within 30 seconds.
         """
         with self._changed:
-            whole = self._changed.wait_for(lambda: self._whole(run_id), _PATIENCE)
+            whole = self._changed.wait_for(lambda: self._whole(run_id), _WAIT_SECONDS)
             assert whole, f"no whole trace of {run_id}: {self.sent}"
             found = self._of(run_id)
         return sorted(found, key=lambda run: str(run["dotted_order"]))

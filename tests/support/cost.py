@@ -1,4 +1,4 @@
-"""Whether work grows in step with its size, told in a way that a busy machine does not upset."""
+"""Checks that work grows linearly with its size, in a way that works on a busy machine."""
 
 import gc
 import time

@@ -1,4 +1,4 @@
-"""Tasks and outcomes as the state holds them."""
+"""Tasks and outcomes in the form in which the state holds them."""
 
 from typing import Any
 

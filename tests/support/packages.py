@@ -1,4 +1,4 @@
-"""The package as a user installs it: built from the checkout, in an environment of its own."""
+"""The package as a user installs it: built from the checkout, in a new environment."""
 
 import os
 import re

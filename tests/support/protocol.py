@@ -6,7 +6,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 
 def follows_protocol(messages: Sequence[AnyMessage]) -> bool:
-    """Every `tool_call` has its `ToolMessage` directly behind its message, and none has no call."""
+    """Each `tool_call` has its `ToolMessage` directly after its message; none lacks a call."""
     waiting: list[str | None] = []
     for message in messages:
         if isinstance(message, ToolMessage):

@@ -1,4 +1,4 @@
-"""A chat model that streams what it is told, and tools with gates: fakes instead of patches."""
+"""A chat model that streams scripted replies, and tools with gates: fakes instead of patches."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -103,7 +103,7 @@ class Ledger:
 
 
 def wiping(note: Callable[[str], object]) -> BaseTool:
-    """The tool `wipe`, which is destructive and tells of each call when it begins."""
+    """The tool `wipe`, which is destructive and records each call when it starts."""
 
     @tool
     async def wipe(what: str) -> str:

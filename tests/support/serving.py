@@ -1,4 +1,4 @@
-"""Model servers on which a test says what each prompt gets; the environment names the newest."""
+"""Model servers with a reply for each prompt; the environment points to the newest."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""A reading model that says what a test tells it to."""
+"""A reading model with scripted replies."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -201,7 +201,7 @@ def test_comparison_is_true_or_false(expression: str, verdict: bool) -> None:
         ("20% of 50", "20 % of x is x * 0.2"),
         ("2 × 3", "write *"),
         ("$5 + 1", "the number alone"),
-        ("max($3 / $4)".replace("$", ""), "two numbers or more"),
+        ("max($3 / $4)".replace("$", ""), "two or more numbers"),
         ("max(1, 8,848) + (8,848)", "write 8848 for 8,848"),
         ("avg(1, 2)", "sqrt log log10"),
         ("9 ** 9 ** 9", "10000"),

@@ -1,4 +1,4 @@
-"""`number`: the model chooses among the numbers of the text, and converts none itself."""
+"""`number`: the model chooses among the numbers in the text, and does not convert them."""
 
 from typing import Any
 
@@ -240,7 +240,7 @@ async def test_what_looks_like_a_number_and_is_none_is_not_offered(text: str) ->
         await read_number("count", text)
 
 
-async def test_nothing_of_the_unit_is_an_error_that_counts_the_numbers() -> None:
+async def test_no_number_in_the_unit_is_an_error_that_counts_the_numbers() -> None:
     with pytest.raises(ToolException, match="'height in metres' among the 2 of the text"):
         await read_number("height in metres", "It weighs 5 kg and cost $7.")
 

@@ -142,7 +142,7 @@ async def test_web_without_results_is_an_error(tavily: Tavily, reply: object) ->
 
 
 @pytest.mark.parametrize("status", [401, 403, 432])
-async def test_refused_key_is_said_without_the_key(tavily: Tavily, status: int) -> None:
+async def test_refused_key_is_reported_without_the_key(tavily: Tavily, status: int) -> None:
     tavily.status = status
     tavily.says({"detail": {"error": f"bad key {KEY}"}})
     with pytest.raises(ToolException, match="check TAVILY_API_KEY") as refused:
@@ -150,13 +150,13 @@ async def test_refused_key_is_said_without_the_key(tavily: Tavily, status: int) 
     assert KEY not in str(refused.value)
 
 
-async def test_refused_query_is_said(tavily: Tavily) -> None:
+async def test_refused_query_is_reported(tavily: Tavily) -> None:
     tavily.status = 400
     with pytest.raises(ToolException, match="refused the query 'K2'"):
         await web()
 
 
-async def test_too_many_requests_may_pass(tavily: Tavily) -> None:
+async def test_too_many_requests_is_transient(tavily: Tavily) -> None:
     tavily.status = 429
     tavily.says({"detail": {"error": f"slow down {KEY}"}})
     with pytest.raises(ConnectionError) as refused:
@@ -166,7 +166,7 @@ async def test_too_many_requests_may_pass(tavily: Tavily) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-async def test_server_error_may_pass(tavily: Tavily, status: int) -> None:
+async def test_server_error_is_transient(tavily: Tavily, status: int) -> None:
     tavily.status = status
     with pytest.raises(httpx.HTTPStatusError) as failed:
         await web()
@@ -174,13 +174,13 @@ async def test_server_error_may_pass(tavily: Tavily, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 204])
-async def test_other_status_will_not_pass(tavily: Tavily, status: int) -> None:
+async def test_other_status_is_permanent(tavily: Tavily, status: int) -> None:
     tavily.status, tavily.body = status, ""
     with pytest.raises(ToolException, match="check TAVILY_BASE_URL"):
         await web()
 
 
-async def test_connection_that_breaks_may_pass(tavily: Tavily) -> None:
+async def test_broken_connection_is_transient(tavily: Tavily) -> None:
     tavily.hangs_up = True
     with pytest.raises(httpx.TransportError):
         await web()
@@ -189,5 +189,5 @@ async def test_connection_that_breaks_may_pass(tavily: Tavily) -> None:
 @pytest.mark.parametrize("body", ["{", "<html>", "[]", '"text"', "null", "1"])
 async def test_malformed_reply_is_an_error(tavily: Tavily, body: str) -> None:
     tavily.body = body
-    with pytest.raises(ToolException, match="is not its JSON"):
+    with pytest.raises(ToolException, match="is not valid"):
         await web()

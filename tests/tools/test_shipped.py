@@ -1,4 +1,4 @@
-"""What `tools` exports, and what its import costs."""
+"""What `tools` exports, and what importing it loads."""
 
 import subprocess
 import sys

@@ -1,12 +1,12 @@
-"""A ledger on loopback, for calls in other processes: a call goes on once its line is written.
+"""A ledger on loopback, for calls in other processes: a call continues once its line is written.
 
 A call's life:
     begin ─held, until release()─► … ─► end
           ─not held──────────────► …
     A killed process writes nothing more.
 
-Who notes sends one JSON line on a connection of its own, and waits for an empty line. PostgreSQL
-keeps what the agent knows of a call; the book, what has happened.
+To record something, a process sends one JSON line on a new connection and waits for an empty line.
+PostgreSQL stores what the agent knows about a call; the ledger stores what happened.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Held = Callable[[Line], bool]
 
 
 async def note(port: int, **line: Any) -> None:
-    """Write a line into the book at that port; returns when it stands there and is not held."""
+    """Write a line into the ledger at that port; return when it is written and not held."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(json.dumps(line).encode() + b"\n")
@@ -35,7 +35,7 @@ async def note(port: int, **line: Any) -> None:
 
 
 class Book:
-    """Serves on a thread of its own. `lines` are in the order in which they came."""
+    """Serves on its own thread. `lines` are in order of arrival."""
 
     def __init__(self, held: Held = lambda line: False) -> None:
         self.port = 0

@@ -26,7 +26,7 @@ HEARTBEAT: Final = 10.0
 _REDIS_CONNECTIONS: Final = 4
 """Of each run that a worker has at once."""
 _UP: Final = "Application startup complete"
-_PATIENCE: Final = 90.0
+_START_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 20.0
 
 
@@ -60,7 +60,7 @@ def deployment(
             # A worker's connections: these two, and 10 each of the checkpointer and the store.
             "PG_POOL_SIZE": "10",
             "PG_MAX_OVERFLOW": "5",
-            # A run's sign of life takes one, and without one left it is never given again.
+            # A run's heartbeat takes one; a run that gets no connection sends no heartbeat again.
             "REDIS_MAX_CONNECTIONS": str(_REDIS_CONNECTIONS * jobs),
             "LG_BG_JOB_HEARTBEAT": str(HEARTBEAT),
             "LLM_COMPILER_AUTH": "open",
@@ -107,7 +107,7 @@ def _up(folder: Path, workers: int, jobs: int, settings: Mapping[str, str]) -> I
     command += ["--workers", str(workers), "--n-jobs-per-worker", str(jobs)]
     server = Deployment(*start(command, folder, settings))
     try:
-        server.wait_until_written(_UP, workers, _PATIENCE)
+        server.wait_until_written(_UP, workers, _START_SECONDS)
         yield server
     finally:
         server.stop()

@@ -1,7 +1,7 @@
-"""What the server's PostgreSQL holds: rounds and outcomes that are kept, and how often runs began.
+"""What the server's PostgreSQL holds: stored rounds and outcomes, and how often runs started.
 
-An outcome is kept once it is committed there, with the checkpoint that it was written for: that is
-what a call that *finished* means. From then on it must not begin again, whatever dies.
+An outcome is stored once it is committed there together with the checkpoint that it was written
+for; only then has its call *finished*, and must not start again, whatever dies.
 """
 
 from collections import defaultdict

@@ -1,15 +1,15 @@
 """Many runs in flight on several workers, one of which is killed: all end, nothing is repeated.
 
-    calm       all runs at once, nobody is killed
-    killed     one call of each run is held: no run can end; all have begun, half of the calls ended
-     ─► the worker with most runs is killed; what PostgreSQL holds then is kept
-     ─► every run that it had is heard of again, from another process
-     ─► the calls are let go, and all runs joined
+    calm       all runs at once, no worker is killed
+    killed     one call of each run is held: no run can end; all started, half of the calls ended
+     ─► the worker with most runs is killed; what PostgreSQL holds then is recorded
+     ─► every run that it had makes a call again, from another process
+     ─► the calls are released, and all runs joined
 
-What each run must come to, and what must not happen twice, is judged as in the campaign of kills.
-A worker whose places are all taken takes nothing over, and all are until the calls are let go: so
-one process alone takes the runs over. In langgraph-runtime-pg 0.11.1.post1 two that look for them
-at the same moment may both begin a run (docs/deploy.md).
+The results are judged as in the campaign of kills. A worker whose places are all taken takes no run
+over, and all are taken until the calls are released: so only one process takes the runs over. In
+langgraph-runtime-pg 0.11.1.post1, two that look for lost runs at the same moment may both start a
+run (docs/deploy.md).
 """
 
 import asyncio
@@ -41,10 +41,10 @@ _LONGEST_START: Final = 180.0
 
 @dataclass(frozen=True)
 class Size:
-    """How much is run: as many runs as the workers have places, so that none is free.
+    """How many runs: as many as the workers have places, so that no place is free.
 
     The server can lose a place, whose run then waits until others end; so a few `spare` runs need
-    not have begun at the kill.
+    not have started at the kill.
     """
 
     runs: int = 204

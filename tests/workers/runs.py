@@ -1,4 +1,4 @@
-"""Runs as a client sees them: begun, joined to their end, also over a worker's death, and read."""
+"""Runs as a client sees them: started, joined until they end, even if a worker dies, and read."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""The turns of the proof: random plans, and a model that says of each what its seed says.
+"""The turns of the proof: random plans, and a model whose replies follow from a turn's seed.
 
-A question names its turn, so a reply that goes astray between runs or workers shows in the answer.
+A question names its turn, so a reply that reaches the wrong run or worker shows in the answer.
 """
 
 import re

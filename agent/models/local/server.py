@@ -1,11 +1,11 @@
-"""The embedded `local` model: llama.cpp's OpenAI-compatible server, one for each process.
+"""The embedded `local` model: llama.cpp's OpenAI-compatible server, one per process.
 
     absent ─endpoint()→ loading ─→ serving ─stop() or exit→ absent
                            └─fails→ absent (SetupError)
 
-The first `endpoint()` brings the weights and starts the server; later ones return at once. The
-server is a child process (`server_process.py` says why) on a free loopback port behind a random
-key. It ends with this process, also when that is killed. A forked process starts its own.
+The first `endpoint()` fetches the weights and starts the server; later ones return at once. The
+server is a child process (`server_process.py` says why) on a free loopback port, protected by a
+random key. It ends with this process, even if that is killed. A forked process starts its own.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ from llm_compiler.models.local.progress import progress_bar
 
 LOG_VARIABLE: Final = "LLM_COMPILER_LOCAL_LOG"
 PROGRAM: Final = Path(__file__).with_name("server_process.py")
-# Two requests at once: more would only share the same cores. 8192 tokens hold a joiner's prompt
-# with several long results; the whole context takes 0.45 GB.
+# Two requests at once: more would only share the same cores. 8192 tokens are enough for a joiner's
+# prompt with several long results. The whole context takes 0.45 GB.
 SLOTS: Final = 2
 SLOT_TOKENS: Final = 8192
-# Kept prompts cost 28 KB a token: this is room for some 18,000 tokens.
+# Cached prompts take 28 KB per token: this is room for about 18,000 tokens.
 CACHE_MIB: Final = 512
-# Threads that wait for one another spin this long, then sleep. By default they spin on, and a
-# single busy process beside them on 2 cores takes the speed from 22 to 1 token/s; so it stays 13.
+# Threads that wait for one another spin this long, then sleep. By default they never sleep, and one
+# other busy process on 2 cores reduces the speed from 22 to 1 token/s; with this, to 13.
 SPIN: Final = {"GOMP_SPINCOUNT": "300"}
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the server listens: `base_url` ends in `/v1`; others on this machine lack the key."""
+    """Where the server listens (`base_url` ends in `/v1`), and its key, which only we know."""
 
     base_url: str
     api_key: str = field(repr=False)
@@ -54,28 +54,28 @@ class LocalServer:
         self._forget()
 
     def _forget(self) -> None:
-        # A forked process inherits the lock in any state and a server that is not its own.
+        # A forked process inherits the lock in any state, and a server that is not its own.
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint: Endpoint | None = None
 
     def _after_fork(self) -> None:
         if process := self._process:
-            # Only the parent may wait for it; and a copy of its stdin would keep it alive.
+            # Only the parent may wait for it, and a copy of its stdin would keep it alive.
             process.returncode = 0
             _close(process)
         self._forget()
 
     def endpoint(self) -> Endpoint:
-        """Return where the server listens, starting it first if it does not run.
+        """Return where the server listens; start it first if it is not running.
 
-        Takes about a second, and longer when the weights have to be brought. Raises SetupError
-        when they, the library or the memory for them are missing.
+        Starting takes about a second, and longer if the weights must be fetched. Raises SetupError
+        if the weights, the library or the memory are missing.
         """
         with self._lock:
             if self._endpoint and self._process and self._process.poll() is None:
                 return self._endpoint
-            # One that died by itself (out of memory, say) still has its pipes to close.
+            # If the server died by itself (out of memory, say), its pipes are still open.
             self.stop()
             library = _library()
             with progress_bar() as progress:
@@ -84,7 +84,7 @@ class LocalServer:
             return self._endpoint
 
     async def start(self) -> Endpoint:
-        """The same as `endpoint` for an event loop, which runs on while the server starts."""
+        """The same as `endpoint` for an event loop, which keeps running while the server starts."""
         result: Future[Endpoint] = Future()
         result.set_running_or_notify_cancel()
 
@@ -94,14 +94,14 @@ class LocalServer:
             except BaseException as error:
                 result.set_exception(error)
 
-        # A daemon thread, not the loop's pool: an interpreter that exits waits for the pool, and
-        # bringing the weights can take minutes.
+        # A daemon thread, not the loop's pool: the interpreter waits for the pool at exit, and
+        # fetching the weights can take minutes.
         threading.Thread(target=run, name="local-model", daemon=True).start()
         return await asyncio.wrap_future(result)
 
     def stop(self) -> None:
         """Stop the server at once, whatever it is doing; a later `endpoint()` starts another."""
-        # Without the lock: a start that is under way ends because its process does.
+        # Without the lock: a start in progress ends because its process does.
         process, self._process = self._process, None
         if process:
             process.kill()
@@ -121,8 +121,8 @@ class LocalServer:
             "threads": cores(),
             "cache_mib": CACHE_MIB,
         }
-        # -P: the folder of the program holds this project's modules, not top-level ones. A
-        # session of its own: Ctrl-C at the terminal must not reach the server.
+        # -P: the program's folder contains modules of this project that are not top-level modules.
+        # A new session: Ctrl-C at the terminal must not reach the server.
         process = subprocess.Popen(
             [sys.executable, "-P", str(PROGRAM)],
             stdin=subprocess.PIPE,
@@ -137,20 +137,20 @@ class LocalServer:
         try:
             reply = _converse(process, settings)
         except BaseException:
-            # Ctrl-C while the model loads.
+            # Ctrl-C may be pressed while the model loads.
             self.stop()
             raise
         if "address" not in reply:
             self.stop()
             raise SetupError(
-                f"the local model {model.name} did not start ({reply['error']}): free some "
+                f"the local model {model.name} did not start ({reply['error']}); free some "
                 f"memory, or set {LOG_VARIABLE}=1 to see why"
             )
         return Endpoint(f"{reply['address']}/v1", api_key)
 
 
 def _converse(process: subprocess.Popen[bytes], settings: dict[str, Any]) -> dict[str, str]:
-    """Send the settings and wait for the answer, which comes when the model is loaded."""
+    """Send the settings and wait for the answer, which arrives when the model is loaded."""
     assert process.stdin
     assert process.stdout
     try:
@@ -168,15 +168,17 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 
 
 def _library() -> str:
-    """The folder that holds xllamacpp, located without loading it into this process."""
+    """The folder that contains xllamacpp, located without importing it into this process."""
     spec = importlib.util.find_spec("xllamacpp")
     if spec is None or spec.origin is None:
-        raise SetupError("the model 'local' needs xllamacpp: pip install 'llm-compiler[local]'")
+        raise SetupError(
+            "the model 'local' needs xllamacpp; run: pip install 'llm-compiler[local]'"
+        )
     return str(Path(spec.origin).parents[1])
 
 
 def cores() -> int:
-    """The cores that this process may use, by its affinity and its container's share."""
+    """The number of cores that this process may use, by its affinity and its container's quota."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
@@ -188,7 +190,7 @@ def cores() -> int:
     return count if quota == "max" else max(1, min(count, round(int(quota) / int(period))))
 
 
-# Nothing runs yet: what ends or forgets the server is only registered.
+# Nothing runs yet: this only registers what ends or forgets the server.
 LOCAL_SERVER: Final = LocalServer()
 """One per process."""
 atexit.register(LOCAL_SERVER.stop)

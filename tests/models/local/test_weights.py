@@ -34,7 +34,7 @@ SMALL = Weights(
 def _no_choice_made_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    # Nobody listens on port 1: a test that means no hub reaches none.
+    # Nobody listens on port 1: tests that do not expect the hub cannot reach it.
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
 
 
@@ -101,7 +101,7 @@ def refused(cache: Path, free: Callable[[Path], int] = lambda _: 1 << 40) -> str
     return message
 
 
-def test_official_file_is_the_design_s() -> None:
+def test_official_file_is_that_of_the_design() -> None:
     assert (OFFICIAL.size, OFFICIAL.parts, OFFICIAL.sha256[:8]) == (1_117_320_768, 22, "cc324af0")
 
 
@@ -165,7 +165,7 @@ def test_named_file_beats_the_wheels_and_is_used_where_it_is(
 
 
 @pytest.mark.parametrize("content", [None, b"short", b"X" * len(WHOLE)])
-def test_named_file_that_is_another_is_refused(
+def test_wrong_file_that_is_named_is_refused(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
 ) -> None:
     own = tmp_path / "own.gguf"
@@ -197,13 +197,13 @@ def test_damaged_part_is_refused_and_leaves_nothing(packages: Path, cache: Path)
 
 
 @pytest.mark.usefixtures("packages")
-def test_full_disk_is_told_before_anything_is_written(cache: Path) -> None:
+def test_full_disk_is_reported_before_anything_is_written(cache: Path) -> None:
     assert "are free" in refused(cache, free=lambda _: SMALL.size + SPARE - 1)
     assert left_in(cache) == set()
 
 
 @pytest.mark.usefixtures("packages")
-def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert "cannot write" in refused(tmp_path / "file" / "cache")
 
@@ -285,7 +285,7 @@ def test_hub_is_asked_when_there_are_no_parts(cache: Path, hub: dict[str, object
         (429, b"no" * (len(WHOLE) // 2), "rate limit"),
     ],
 )
-def test_bad_download_is_told_and_leaves_nothing(
+def test_bad_download_is_reported_and_leaves_nothing(
     cache: Path, hub: dict[str, object], status: int, body: bytes, said: str
 ) -> None:
     hub.update(status=status, body=body)
@@ -295,7 +295,7 @@ def test_bad_download_is_told_and_leaves_nothing(
     assert left_in(cache) == set()
 
 
-def test_no_network_is_told(cache: Path) -> None:
+def test_missing_network_is_reported(cache: Path) -> None:
     assert "cannot download http://127.0.0.1:1/some/model" in refused(cache)
 
 
