@@ -1,10 +1,11 @@
 """JSON Web Tokens of an issuer (OpenID Connect), checked with the keys that it publishes.
 
-The life of the issuer's keys here:
-    none ─first token─► fresh ─KEY_TTL_SECONDS─► asked for again ─► fresh
-                              ─a token names an unknown key, MIN_FETCH_INTERVAL_SECONDS since the last time─► asked again
-    A failed request leaves the keys that are there in use until MAX_KEY_AGE_SECONDS. While they are asked for
-    again, a token with a key that is there waits MAX_WAIT_SECONDS at most, and only the first one does.
+When the issuer's keys are fetched:
+    none ─first token─► fresh ─after KEY_TTL_SECONDS─► fetched again ─► fresh
+                              ─a token names an unknown key─► fetched again
+    At least MIN_FETCH_INTERVAL_SECONDS pass between two fetches. If a fetch fails, the known keys
+    stay in use until MAX_KEY_AGE_SECONDS. While keys are fetched again, a token with a known key
+    waits for MAX_WAIT_SECONDS at most, and only the first such token does.
 """
 
 import asyncio
@@ -110,7 +111,8 @@ class Issuer:
             await self._refresh(now, MAX_WAIT_SECONDS if usable else None)
         if now - self._fetched > MAX_KEY_AGE_SECONDS:
             raise IssuerUnreachableError(
-                f"the keys of {self._address.issuer} could not be had; try again in {MIN_FETCH_INTERVAL_SECONDS:.0f} s"
+                f"the keys of {self._address.issuer} could not be fetched;"
+                f" try again in {MIN_FETCH_INTERVAL_SECONDS:.0f} s"
             ) from self._failed
         if name not in self._keys:
             raise TokenRefusedError("the token's key is not one of the issuer's keys")

@@ -11,7 +11,14 @@ import jwt
 import pytest
 
 from llm_compiler.errors import SetupError
-from llm_compiler.server.issuer import KEY_TTL_SECONDS, MAX_WAIT_SECONDS, Issuer, IssuerAddress
+from llm_compiler.server.issuer import (
+    KEY_TTL_SECONDS,
+    MAX_KEY_AGE_SECONDS,
+    MAX_WAIT_SECONDS,
+    MIN_FETCH_INTERVAL_SECONDS,
+    Issuer,
+    IssuerAddress,
+)
 from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 from tests.server import process
 from tests.server.jwt_issuer import JwtIssuer, Key
