@@ -1,5 +1,8 @@
 """Texts that can be stored, and texts that are short enough to show."""
 
+_READ_PER_CHAR = 100
+"""Characters that are read of a text for each that is shown: blanks between words become one."""
+
 
 def clean(text: str) -> str:
     """`text` with surrogate pairs joined and lone surrogates replaced, so that UTF-8 holds it."""
@@ -9,8 +12,14 @@ def clean(text: str) -> str:
 
 
 def shortened(text: str, max_chars: int) -> str:
-    """`text` as one line of at most `max_chars` characters, with an ellipsis if it was longer."""
-    line = " ".join(text.split())
+    """`text` as one line of at most `max_chars` characters, with an ellipsis if it was longer.
+
+    Of a text of any length only the beginning is looked at.
+    """
+    read = text[: _READ_PER_CHAR * max_chars]
+    line = " ".join(read.split())
+    if len(read) < len(text) and len(line) <= max_chars:
+        return line[: max_chars - 1] + "…"
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
 
 

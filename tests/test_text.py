@@ -29,6 +29,11 @@ def test_shortened_is_one_line_with_an_ellipsis_in_the_place_of_the_rest(
     assert shortened(text, 6) == shown
 
 
+def test_of_a_text_of_any_length_the_beginning_is_shown() -> None:
+    assert shortened("ab " * 10_000_000, 6) == "ab ab…"
+    assert shortened("a" + " " * 10_000 + "b", 6) == "a…"
+
+
 def test_quoted_stands_in_quotes() -> None:
     assert quoted("it's") == '"it\'s"'
     assert quoted("x" * 61) == f"'{'x' * 59}…'"

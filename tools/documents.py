@@ -19,6 +19,7 @@ from threading import Lock
 
 MAX_PASSAGE = 1500
 """Characters of a passage; a longer file is cut at its headings and paragraphs."""
+MAX_TITLE = 200
 MAX_SUBJECTS = 5
 MAX_PASSAGES = 3
 WORTH = 0.6
@@ -32,7 +33,8 @@ _STOP_WORDS = frozenset(
     "with would you your".split()
 )
 _WORD = re.compile(r"[^\W_]+")
-_HEADING = re.compile(r"^#{1,6}\s+(?P<text>.+?)\s*#*$", re.MULTILINE)
+_GAP = re.compile(r"\n\s*\n")
+_HEADING = re.compile(r"^#{1,6}[^\S\n]+(?P<text>\S.*)$", re.MULTILINE)
 
 
 class FolderError(Exception):
@@ -121,10 +123,9 @@ class Folder:
         # "London in 1984" does not name the novel, unless nothing else is named.
         worded = {file: title for file, title in named.items() if not "".join(title).isdecimal()}
         named = worded or named
+        titles = set(named.values())
         longest = [
-            file
-            for file, title in named.items()
-            if not any(title < other for other in named.values())
+            file for file, title in named.items() if not any(title < other for other in titles)
         ]
         return sorted(longest, key=lambda file: -len(named[file]))[:MAX_SUBJECTS]
 
@@ -173,13 +174,15 @@ def passages_of(name: str, text: str) -> Iterator[Passage]:
     """Cut a file into passages of at most MAX_PASSAGE characters."""
     text = text.replace("\r\n", "\n").strip()
     heading = _HEADING.search(text)
-    if heading and text[: heading.end()].startswith("#"):
-        title = heading["text"]
-        text = text[heading.end() :].strip()
+    if heading is None:
+        title = re.sub(r"[-_]+", " ", Path(name).stem)
     else:
-        title = heading["text"] if heading else re.sub(r"[-_]+", " ", Path(name).stem)
+        # A heading may be closed by marks like those that open it.
+        title = heading["text"].rstrip().rstrip("#").rstrip() or heading["text"].strip()
+        if heading.start() == 0:
+            text = text[heading.end() :].strip()
     for piece in _pieces(text):
-        yield Passage(name, title, piece)
+        yield Passage(name, title[:MAX_TITLE], piece)
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -197,15 +200,30 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _blocks(text: str) -> Iterator[str]:
     """Yield the paragraphs of `text`; one that is too long is cut at a line, sentence or word."""
-    for paragraph in re.split(r"\n\s*\n", text):
+    for paragraph in _paragraphs(text):
         rest = paragraph.strip("\n")
-        while len(rest) > MAX_PASSAGE:
-            head = rest[:MAX_PASSAGE]
+        if len(rest) > MAX_PASSAGE:
+            rest = rest.rstrip()
+        start = 0
+        while len(rest) - start > MAX_PASSAGE:
+            head = rest[start : start + MAX_PASSAGE]
             cut = max(head.rfind("\n"), head.rfind(". ") + 1) or head.rfind(" ")
             cut = cut if cut > MAX_PASSAGE // 3 else MAX_PASSAGE
-            yield rest[:cut].strip()
-            rest = rest[cut:].strip()
-        yield rest
+            yield head[:cut].strip()
+            start += cut
+            while start < len(rest) and rest[start].isspace():
+                start += 1
+        yield rest[start:]
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Yield what stands between empty lines, one by one: `re.split` would not let other threads
+    run before it has them all."""
+    start = 0
+    for gap in _GAP.finditer(text):
+        yield text[start : gap.start()]
+        start = gap.end()
+    yield text[start:]
 
 
 def _indexed(passages: list[Passage]) -> sqlite3.Connection:

@@ -1,4 +1,8 @@
-"""Shortening a text to what a question is about, since every token of a prompt counts."""
+"""Shortening a text to what a question is about, since every token of a prompt counts.
+
+All of it takes time in step with the text, and no single step holds the interpreter for long: what
+reads a text in a thread does not stop the event loop.
+"""
 
 import json
 import re
@@ -8,22 +12,56 @@ from typing import Any
 
 from .numbers_in_text import is_title
 
+HARD_MAX_TEXT_CHARS = 2_000_000
+"""Of a text that a tool reads: what stands behind them is not read."""
+MAX_QUESTION_CHARS = 500
+"""Of what a text is searched for."""
+
 _LONG_LINE = 300
+_BLOCK_CHARS = 16_384
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
 _WORD = re.compile(r"\w+")
 
 
+def question_of(text: str) -> str:
+    """Return what a model wrote to search for as one line of bounded length."""
+    return " ".join(text[: 4 * MAX_QUESTION_CHARS].split())[:MAX_QUESTION_CHARS]
+
+
 def text_of(value: Any) -> str:
-    """Return `value` as text: strings as they are, all else as JSON with one member a line."""
+    """Return `value` as text: strings as they are, all else as JSON with one member a line.
+
+    At most HARD_MAX_TEXT_CHARS and one character more, which tells that there is more.
+    """
     if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, indent=0, default=str)
+        return value[: HARD_MAX_TEXT_CHARS + 1]
+    pieces, length = [], 0
+    for piece in json.JSONEncoder(ensure_ascii=False, indent=0, default=str).iterencode(value):
+        pieces.append(piece)
+        length += len(piece)
+        if length > HARD_MAX_TEXT_CHARS:
+            break
+    return "".join(pieces)[: HARD_MAX_TEXT_CHARS + 1]
 
 
 def lines_of(text: str) -> list[str]:
     """Return the lines of `text` that hold something; long ones are cut, at sentences if they can
     be."""
-    return [line for line in _lines(text) if line]
+    text = text[:HARD_MAX_TEXT_CHARS]
+    return [line for block in _blocks(text) for line in _lines(block) if line]
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Yield `text` in blocks, cut at the end of a line or else at a blank, if they have one."""
+    start = 0
+    while len(text) - start > _BLOCK_CHARS:
+        end = start + _BLOCK_CHARS
+        cut = max(text.rfind("\n", start, end), text.rfind("\r", start, end))
+        cut = cut if cut > start else text.rfind(" ", start, end)
+        cut = cut + 1 if cut > start else end
+        yield text[start:cut]
+        start = cut
+    yield text[start:]
 
 
 def _lines(text: str) -> Iterator[str]:

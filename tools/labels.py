@@ -1,7 +1,7 @@
 """Figures that a text labels with the very words that are asked for: no model need choose them."""
 
 from .excerpt import stems
-from .numbers_in_text import Quantity, is_title
+from .numbers_in_text import Quantity, is_title, label_of
 from .units import asked
 
 _SMALL_WORDS = frozenset("a an and at by did in is it its of on the to was were what when".split())
@@ -21,13 +21,14 @@ def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantit
         title = line if is_title(line) else title
         titles[index] = title
 
-    def named(quantity: Quantity) -> bool:
-        label, colon, _ = lines[quantity.line].partition(":")
-        own = words(asked(label).rest)
-        others = wanted - own
-        return bool(colon and own) and own <= wanted and others <= words(titles[quantity.line])
+    def named(line: int) -> bool:
+        label = label_of(lines[line])
+        own = words(asked(label).rest) if label else set()
+        return bool(own) and own <= wanted and wanted - own <= words(titles[line])
 
-    return [quantity for quantity in found if not quantity.aside and named(quantity)]
+    # Once for each line: a line can hold hundreds of numbers.
+    fitting = {line for line in {quantity.line for quantity in found} if named(line)}
+    return [quantity for quantity in found if not quantity.aside and quantity.line in fitting]
 
 
 def words(text: str) -> set[str]:

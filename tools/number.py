@@ -7,14 +7,18 @@ The model never writes a number: it chooses among those that stand in the text, 
 just these where its server takes one, else by the number of a choice.
 """
 
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException, tool
 
-from .excerpt import excerpt, lines_of, text_of
+from .excerpt import HARD_MAX_TEXT_CHARS, excerpt, lines_of, question_of, text_of
 from .fence import mark_for
 from .labels import labelled, words
 from .numbers_in_text import Quantity, quantities
@@ -25,6 +29,8 @@ MAX_TEXT = 2000
 """Characters of a text that the model is shown."""
 MAX_LINES = 40
 MAX_CHOICES = 200
+HARD_MAX_NUMBERS = 20_000
+"""Of a text that are looked at, the first ones."""
 
 _SYSTEM, _USER, _CHOICES = (
     files("llm_compiler.prompts").joinpath("number.md").read_text("utf-8").strip().split("\n---\n")
@@ -41,8 +47,42 @@ async def number(
     """
     if isinstance(text, int | float):
         return text
-    lines = lines_of(text_of(text))
-    found = list(quantities(lines))
+    what = question_of(what)
+    # In a thread: a text can be long.
+    read = await asyncio.to_thread(_read, what, text)
+    quantity = read.certain
+    if quantity is None:
+        quantity = await _chosen(read, what, Resources.of(config).reader)
+    return _converted(quantity, read.wanted)
+
+
+number.metadata = {"readOnlyHint": True}
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """The numbers of a text that can be meant."""
+
+    wanted: Asked
+    certain: Quantity | None
+    """The one that is meant without a doubt."""
+    count: int
+    shown: str = ""
+    """The lines that a model chooses from."""
+    choices: Mapping[str, Quantity] = field(default_factory=dict)
+    """As they are written there."""
+
+
+def _read(what: str, value: Any) -> _Candidates:
+    """Look for the numbers of a text. It takes no model.
+
+    Raises:
+        ToolException: none can be meant.
+    """
+    text = text_of(value)
+    lines = lines_of(text)
+    found = list(islice(quantities(lines), HARD_MAX_NUMBERS))
+    whole = len(text) <= HARD_MAX_TEXT_CHARS and len(found) < HARD_MAX_NUMBERS
     wanted = asked(what)
     fitting = _fitting(found, lines, what, wanted)
     if not fitting:
@@ -50,14 +90,16 @@ async def number(
             f"no number for {what!r} among the {len(found)} of the text; "
             "ask for another unit, or search again"
         )
-    sure = labelled(lines, fitting, what)
-    for certain in (sure, fitting):
+    # The only number of a part need not be the only one.
+    for certain in (labelled(lines, fitting, what), fitting if whole else []):
         if len({(quantity.value, quantity.unit) for quantity in certain}) == 1:
-            return _converted(certain[0], wanted)
-    return _converted(await _chosen(lines, fitting, what, Resources.of(config).reader), wanted)
-
-
-number.metadata = {"readOnlyHint": True}
+            return _Candidates(wanted, certain[0], len(fitting))
+    among = {quantity.line for quantity in fitting}
+    shown = excerpt(lines, what, among=among, characters=MAX_TEXT, count=MAX_LINES)
+    kept = set(shown)
+    choices = _distinct([quantity for quantity in fitting if quantity.line in kept])
+    text = "\n".join(lines[line] for line in shown)
+    return _Candidates(wanted, None, len(fitting), text, choices)
 
 
 def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) -> list[Quantity]:
@@ -91,20 +133,15 @@ def _distinct(found: list[Quantity]) -> dict[str, Quantity]:
     return dict(list(choices.items())[:MAX_CHOICES])
 
 
-async def _chosen(
-    lines: list[str], fitting: list[Quantity], what: str, reader: Reader | None
-) -> Quantity:
-    """Ask the model for one of `fitting`."""
+async def _chosen(read: _Candidates, what: str, reader: Reader | None) -> Quantity:
+    """Ask the model for one of the numbers."""
     if reader is None:
         raise ToolException(
-            f"number needs a reading model to choose {what!r} among {len(fitting)} numbers; "
+            f"number needs a reading model to choose {what!r} among {read.count} numbers; "
             "set a model for the run"
         )
-    among = {quantity.line for quantity in fitting}
-    shown = excerpt(lines, what, among=among, characters=MAX_TEXT, count=MAX_LINES)
-    choices = _distinct([quantity for quantity in fitting if quantity.line in shown])
-    text = "\n".join(lines[line] for line in shown)
-    user = _USER.format(mark=mark_for(text), text=text, what=what)
+    choices = read.choices
+    user = _USER.format(mark=mark_for(read.shown), text=read.shown, what=what)
     if reader.grammars:
         grammar = "root ::= " + " | ".join(_quoted(choice) for choice in choices)
         reply = (await reader.ask(_SYSTEM, user, grammar=grammar)).strip()

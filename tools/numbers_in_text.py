@@ -74,6 +74,7 @@ _FIND = rf"""
 """
 _ADDRESS = re.compile(r"https?://\S+")
 _TITLE = re.compile(r"#+\s|\S+\.(?:md|markdown): ")
+_MAX_LABEL_CHARS = 200
 
 
 @cache
@@ -87,10 +88,17 @@ def is_title(line: str) -> bool:
     return bool(_TITLE.match(line))
 
 
+def label_of(line: str) -> str:
+    """Return what stands before a line's first colon; "" if that is nothing, or no short label."""
+    colon = line.find(":", 0, _MAX_LABEL_CHARS)
+    return line[:colon] if colon > 0 else ""
+
+
 def quantities(lines: list[str]) -> Iterator[Quantity]:
     """Yield the numbers of `lines`, in order; those of titles and addresses do not count.
 
     A number without a unit has the unit that its label names, as in "Height (m): 8848".
+    Lines are short (`lines_of`): the time for one grows with the square of its length.
     """
     for index, line in enumerate(lines):
         if not is_title(line):
@@ -98,8 +106,8 @@ def quantities(lines: list[str]) -> Iterator[Quantity]:
 
 
 def _on_line(line: str, index: int) -> Iterator[Quantity]:
-    label, colon, _ = line.partition(":")
-    labelled = asked(label) if colon else asked("")
+    label = label_of(line)
+    labelled = asked(label)
     measured: int | None = None  # where a figure ends that may be dated behind it
     for found in _pattern().finditer(line):
         if found["clock"]:

@@ -1,12 +1,13 @@
 """`read`: the answer to a question from a text, in a few words, for hops between subjects."""
 
+import asyncio
 from importlib.resources import files
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException, tool
 
-from .excerpt import excerpt, lines_of, text_of
+from .excerpt import excerpt, lines_of, question_of, text_of
 from .fence import mark_for
 from .resources import Resources
 
@@ -32,12 +33,11 @@ async def read(
     reader = Resources.of(config).reader
     if reader is None:
         raise ToolException("read needs a reading model; set a model for the run")
-    lines = lines_of(text_of(text))
-    if not lines:
+    question = question_of(question)
+    # In a thread: a text can be long.
+    passage = await asyncio.to_thread(_passage, question, text)
+    if not passage:
         raise ToolException(f"the text to answer {question!r} from is empty; search again")
-    every = range(len(lines))
-    shown = excerpt(lines, question, among=every, characters=MAX_TEXT, count=len(lines))
-    passage = "\n".join(lines[line] for line in shown)
     user = _USER.format(mark=mark_for(passage), text=passage, question=question)
     grammar = _GRAMMAR if reader.grammars else None
     reply = await reader.ask(_SYSTEM, user, grammar=grammar, max_tokens=MAX_TOKENS)
@@ -48,3 +48,11 @@ async def read(
 
 
 read.metadata = {"readOnlyHint": True}
+
+
+def _passage(question: str, value: Any) -> str:
+    """Return the lines of a text that are most like the question; "" if it has none."""
+    lines = lines_of(text_of(value))
+    every = range(len(lines))
+    shown = excerpt(lines, question, among=every, characters=MAX_TEXT, count=len(lines))
+    return "\n".join(lines[line] for line in shown)

@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException, tool
 
 from .documents import FolderError, folder_at
+from .excerpt import question_of
 from .resources import Resources
 from .web import web_search
 
@@ -26,7 +27,8 @@ async def search(query: str, config: RunnableConfig) -> str:
 
     The result is text, the best passages first, each under its file's name or its address.
     """
-    if not query.strip():
+    query = question_of(query)
+    if not query:
         raise ToolException("the query is empty; name the thing to search for")
     documents = Resources.of(config).documents
     key = os.environ.get("TAVILY_API_KEY", "").strip()

@@ -29,18 +29,25 @@ class Compiler:
         """A task too many was refused; the rest of the plan need not be read."""
 
     def compile(self, call: Call) -> list[Task | Refused]:
-        """The task of one call; nothing yet for a call whose id cannot be used (see `close`)."""
+        """The task of one call; nothing yet for a call whose id cannot be used (see `close`).
+
+        Each call counts towards `max_tasks`, whatever becomes of it; those behind the last one
+        allowed are a single outcome.
+        """
+        if self.full:
+            return []
         if call.tool == ANSWER and call.whole:
             call = Call(max(self._taken, default=0) + 1, ANSWER, call.arguments)
-        if call.id < 1:
-            self._without_id.append((call, f"the id {call.id} is not from 1 to 999999999"))
-            return []
-        if call.id in self._taken:
-            self._without_id.append((call, f"the id {call.id} is used twice; count on from it"))
-            return []
-        self._taken.add(call.id)
+        why = self._unusable(call.id)
         if self._left == 0:
             self.full = True
+            why = why and too_many(self._max_tasks)
+        if why:
+            self._left -= 1
+            self._without_id.append((call, why))
+            return []
+        self._taken.add(call.id)
+        if self.full:
             return [_refused(call, too_many(self._max_tasks))]
         self._left -= 1
         try:
@@ -50,13 +57,20 @@ class Compiler:
 
     def close(self) -> list[Refused]:
         """The calls whose ids could not be used, under ids of their own behind all others."""
-        refused = []
-        for call, why in self._without_id:
-            id = max(self._taken, default=0) + 1
-            self._taken.add(id)
-            refused.append(_refused(replace(call, id=id), why, call.text))
+        first = max(self._taken, default=0) + 1
+        refused = [
+            _refused(replace(call, id=id), why, call.text)
+            for id, (call, why) in enumerate(self._without_id, first)
+        ]
+        self._taken |= {task.id for task in refused}
         self._without_id = []
         return refused
+
+    def _unusable(self, id: int) -> str | None:
+        """Why no task can have an id; None if one can."""
+        if id < 1:
+            return f"the id {id} is not from 1 to 999999999"
+        return f"the id {id} is used twice; count on from it" if id in self._taken else None
 
     def _task(self, call: Call) -> Task:
         if not call.whole:

@@ -263,6 +263,8 @@ class PlanParser:
                 self.ended = True
             self._in_call = True
             self._brackets = ["("]
+            # How many of each are open: to look through them all each time would be quadratic.
+            self._open_of = {"(": 1, "[": 0, "{": 0}
             self._pieces: list[str] = []
             self._step = self._call_body
             return True
@@ -312,10 +314,13 @@ class PlanParser:
         elif character in "([{":
             self._take(found.end())
             self._brackets.append(character)
-        elif _OPENER[character] in self._brackets:
+            self._open_of[character] += 1
+        elif self._open_of[_OPENER[character]]:
             # An inner bracket that was left open does not swallow the rest of the plan.
-            while self._brackets.pop() != _OPENER[character]:
-                pass
+            opener = ""
+            while opener != _OPENER[character]:
+                opener = self._brackets.pop()
+                self._open_of[opener] -= 1
             if not self._brackets:
                 self._take(found.start())
                 self._at += 1

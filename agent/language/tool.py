@@ -3,17 +3,18 @@
 import difflib
 import inspect
 import json
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jsonschema
+from jsonschema.protocols import Validator
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel, PydanticUserError, ValidationError
-from referencing import Registry
 
 from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.language import schema_checks
 from llm_compiler.language.references import references
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.redaction import one_line
@@ -141,14 +142,14 @@ class Tool:
             if self.model is not None:
                 checked = self.model.model_validate(dict(args))
                 return {name: getattr(checked, name) for name in self.parameters}, []
-            for refused in self._validator.iter_errors(dict(args)):
+            for refused in schema_checks.errors_of(self._validator, args):
                 name = str(refused.path[0]) if refused.path else ""
                 errors.append((name, f"{self.name}: {shortened(refused.message, 60)}"))
         except ValidationError as error:
             for part in error.errors(include_url=False):
                 name = str(part["loc"][0]) if part["loc"] else ""
                 place = ".".join(map(str, part["loc"])) or "its arguments"
-                given = shortened(repr(part["input"]), 60)
+                given = shortened(_shown.repr(part["input"]), 60)
                 errors.append((name, f"{self.name}: {place}: {part['msg']}, not {given}"))
         # A tool's own validators, and a schema that is none, may raise anything.
         except Exception as error:
@@ -156,9 +157,8 @@ class Tool:
         return {**self._defaults, **args}, errors
 
     @cached_property
-    def _validator(self) -> jsonschema.Draft202012Validator:
-        # An empty registry: a `$ref` out of the schema would be fetched from the network.
-        return jsonschema.Draft202012Validator(self.schema, registry=Registry())
+    def _validator(self) -> Validator:
+        return schema_checks.validator_for(self.schema)
 
     @cached_property
     def _defaults(self) -> dict[str, Any]:
@@ -168,6 +168,11 @@ class Tool:
         schema = self.parameters[name]
         shown = name if (kind := _kind(schema)) in ("string", "") else f"{name}: {kind}"
         return f"{shown}={json.dumps(schema['default'])}" if "default" in schema else shown
+
+
+_shown = reprlib.Repr()
+_shown.maxstring = _shown.maxother = _shown.maxlong = 200
+_shown.maxlist = _shown.maxtuple = _shown.maxdict = _shown.maxset = 50
 
 
 def _variadic(tool: BaseTool) -> set[str]:

@@ -2,10 +2,11 @@
 
 import asyncio
 import atexit
+import contextvars
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from langchain_core.tools import BaseTool
 
 from llm_compiler.errors import SetupError, ToolError
+from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
 from llm_compiler.mcp.session import GoneError, Session
 from llm_compiler.mcp.tools import McpTool, plain, without_clashes
+from llm_compiler.redaction import masked, one_line
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -28,7 +31,9 @@ _T = TypeVar("_T")
 _RETRY_SECONDS = 60.0
 """Until a server that could not be reached is tried again."""
 _MAX_WAIT_SECONDS = 10.0
-"""What a round waits for a server that starts; a later round may find it ready."""
+"""What rounds wait for a server, from its start on. Later ones find it ready, or not."""
+_LIST_SECONDS = 90.0
+"""What a server may take to start and to list its tools."""
 _CLOSE_SECONDS = 6.0
 """What the end of the process waits for a session to close."""
 _MISSING = (
@@ -53,14 +58,15 @@ async def with_mcp(own: Toolbox, within: float | None = None) -> Toolbox:
         within: The most seconds to wait for a server that starts; at most 10.
 
     Raises:
-        SetupError: the file is wrong, a package is missing, or names clash.
+        SetupError: the file is wrong, or a package is missing.
     """
     if not (path := os.environ.get(VARIABLE)):
         return own
     servers = await MCP_SERVERS.of_this_loop(path)
     within = _MAX_WAIT_SECONDS if within is None else min(_MAX_WAIT_SECONDS, max(0.0, within))
     listed = await asyncio.gather(*(server.tools(within) for server in servers))
-    tools = without_clashes([tool for tools in listed for tool in tools], own)
+    tools, clashing = without_clashes([tool for tools in listed for tool in tools], own)
+    MCP_SERVERS.warn(clashing)
     return own.joined(
         Toolbox.of(tools),
         lambda name: next((why for server in servers if (why := server.absent(name))), None),
@@ -75,7 +81,8 @@ class McpServer:
         self._server = server
         self._file = file
         self._session: Session | None = None
-        self._listing = asyncio.Lock()
+        self._listing: asyncio.Task[None] | None = None
+        self._began_at = 0.0
         self._tools: list[McpTool] | None = None
         self._failed: str | None = None
         """Why it could not be reached."""
@@ -83,23 +90,34 @@ class McpServer:
 
     async def tools(self, within: float) -> list[McpTool]:
         """Its tools that are allowed; none if it cannot be reached within these seconds."""
-        if self._tools is None:
-            try:
-                async with asyncio.timeout(within), self._listing:
-                    await self._list()
-            except TimeoutError:
+        now = time.monotonic()
+        if self._tools is None and self._listing is None and now >= self._again_at:
+            self._began_at = now
+            # In a task of its own, and in an empty context: it goes on when the round does.
+            loop = asyncio.get_running_loop()
+            self._listing = loop.create_task(self._list(), context=contextvars.Context())
+        if (listing := self._listing) is not None:
+            within = min(within, self._began_at + _MAX_WAIT_SECONDS - now)
+            await asyncio.wait({listing}, timeout=max(0.0, within))
+            if not listing.done():
                 self._failed = f"the MCP server {self._name!r} is still starting; ask again later"
         return self._tools or []
 
     async def _list(self) -> None:
-        if self._tools is not None or time.monotonic() < self._again_at:
-            return
         try:
-            self._tools = self._made(await self._request(_listed))
+            async with asyncio.timeout(_LIST_SECONDS):
+                self._tools = self._made(await self._request(_listed))
             self._failed = None
-        except ToolError as error:
-            self._failed, self._again_at = str(error), time.monotonic() + _RETRY_SECONDS
-            _log.warning("%s", error)
+        # A server may answer anything, and must not fail a turn.
+        except Exception as error:
+            # It may say what the server wrote on its standard error.
+            why = masked(str(error))
+            if not isinstance(error, ToolError):
+                why = f"the MCP server {self._name!r} lists no tools: {one_line(error)}"
+            self._failed, self._again_at = why, time.monotonic() + _RETRY_SECONDS
+            _log.warning("%s", why)
+        finally:
+            self._listing = None
 
     def absent(self, name: str) -> str | None:
         """Why it does not offer a tool of this name, if it may have one and cannot be reached."""
@@ -112,6 +130,8 @@ class McpServer:
 
     async def close(self) -> None:
         """End its session."""
+        if self._listing is not None:
+            self._listing.cancel()
         if self._session is not None:
             await self._session.close()
 
@@ -156,11 +176,20 @@ class McpServer:
                 min(unknown),
                 ", ".join(tool.name for tool in listed) or "none",
             )
-        return [
-            McpTool.of(self._name, tool, self._server.hints_for(tool.name), self._call)
-            for tool in listed
-            if allow is None or tool.name in allow
-        ]
+        made = []
+        for tool in listed:
+            if allow is not None and tool.name not in allow:
+                continue
+            try:
+                one = McpTool.of(self._name, tool, self._server.hints_for(tool.name), self._call)
+                _ = Tool.of(one).signature
+            # Of a schema that is none, anything may come.
+            except Exception as error:
+                why = "the tool %r of the MCP server %r cannot be described, and is left out: %s"
+                _log.warning(why, tool.name, self._name, one_line(error))
+            else:
+                made.append(one)
+        return made
 
 
 class McpServers:
@@ -168,6 +197,14 @@ class McpServers:
 
     def __init__(self) -> None:
         self._servers: dict[tuple[asyncio.AbstractEventLoop, str], list[McpServer]] = {}
+        self._warned: set[str] = set()
+
+    def warn(self, whys: Collection[str]) -> None:
+        """Log what was not logged before: it is so again in each round."""
+        for why in whys:
+            if why not in self._warned:
+                _log.warning("%s", why)
+        self._warned |= {*whys}
 
     async def of_this_loop(self, path: str) -> list[McpServer]:
         """The servers of a file, as the running loop uses them.
@@ -192,6 +229,7 @@ class McpServers:
         Not to be called from a loop that has sessions: it would wait for itself.
         """
         ended, self._servers = self._servers, {}
+        self._warned = set()
         for (loop, _), servers in ended.items():
             if loop.is_running():
                 for server in servers:

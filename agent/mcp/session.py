@@ -118,6 +118,7 @@ class Session:
     async def _live(self) -> None:
         try:
             async with self._opened() as session:
+                _leave_results_unchecked(session)
                 await session.initialize()
                 self._slow.cancel()
                 self._ready.set_result(session)
@@ -222,9 +223,21 @@ async def _cancelled(session: "ClientSession", number: int) -> None:
 def _next_request(session: "ClientSession") -> int:
     """The number of the session's next request, by which it can be cancelled.
 
-    The only private name of MCP's client here. Else: a server is not told of cancelled calls.
+    A private name of MCP's client. Else: a server is not told of cancelled calls.
     """
     return session._request_id
+
+
+def _leave_results_unchecked(session: "ClientSession") -> None:
+    """Let no result be checked against its server's own schema, whose patterns may take for ever.
+
+    A private name of MCP's client. Else: such a pattern stops the event loop.
+    """
+
+    async def unchecked(name: str, result: object) -> None:
+        return None
+
+    session._validate_tool_result = unchecked  # type: ignore[method-assign]
 
 
 def _innermost(error: BaseException) -> BaseException:

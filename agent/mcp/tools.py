@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
-from llm_compiler.errors import SetupError, ToolError
+from llm_compiler.errors import ToolError
 from llm_compiler.language.parser import ANSWER, JOIN
 
 if TYPE_CHECKING:
@@ -76,27 +76,30 @@ def hints(listed: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def without_clashes(tools: Iterable[McpTool], own: Collection[str]) -> list[McpTool]:
+def without_clashes(
+    tools: Iterable[McpTool], own: Collection[str]
+) -> tuple[list[McpTool], list[str]]:
     """The tools, those whose name another has too with their server's name before it.
 
-    Raises:
-        SetupError: that does not make them differ.
+    Where that does not make them differ, the first has the name. The others are left out, and the
+    second value says which and why.
     """
     tools = list(tools)
     taken = {*own, ANSWER, JOIN}
     names = [*taken, *(tool.name for tool in tools)]
-    found = []
+    found, left_out = [], []
     for tool in tools:
         if names.count(tool.name) > 1:
             tool = tool.model_copy(update={"name": plain(f"{tool.server}_{tool.name}")})
         if tool.name in taken:
-            raise SetupError(
-                f"the tool {tool.there!r} of the MCP server {tool.server!r} and another would both"
-                f" be {tool.name!r}; rename the server, or leave the tool out of its allow list"
+            left_out.append(
+                f"the tool {tool.there!r} of the MCP server {tool.server!r} is left out: it and"
+                f" another would both be {tool.name!r}; rename the server"
             )
+            continue
         taken.add(tool.name)
         found.append(tool)
-    return found
+    return found, left_out
 
 
 def plain(name: str) -> str:

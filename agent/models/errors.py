@@ -35,6 +35,8 @@ class CutOffError(ModelError):
 _LENGTH = {"length", "max_tokens", "max_output_tokens"}
 _FILTER = {"content_filter", "refusal", "safety", "prohibited_content", "blocklist"}
 _BROKE = {"RemoteProtocolError", "ReadError", "ConnectionResetError", "BrokenPipeError"}
+_MAX_READ_CHARS = 20_000
+"""Of what a server says is wrong."""
 _TOO_LONG = (
     "context_length_exceeded",
     "context length",
@@ -77,7 +79,7 @@ def ending_error(
 
 def broken_error(who: str, error: BaseException) -> ModelError:
     """The error for a reply that broke off or never began, with a remedy."""
-    text, kind = str(error).casefold(), type(error).__name__
+    text, kind = str(error)[:_MAX_READ_CHARS].casefold(), type(error).__name__
     broke = next((name for name in _kinds(error) if name in _BROKE), None)
     status, transient, wait = status_of(error), is_transient(error), retry_after(error)
     if status == 413 or any(sign in text for sign in _TOO_LONG):

@@ -24,6 +24,13 @@ from llm_compiler.text import clean
 _HIDDEN = "nostream"
 """LangGraph's tag for models whose tokens must not show."""
 _ATTEMPTS = 3
+_REASONING_PATIENCE = 10
+"""Times its silence that a model may only reason, or send what is no text."""
+_MAX_CHUNKS_AFTER_END = 16
+_MAX_SECONDS_AFTER_END = 2.0
+"""What is waited for after a reply's end: the usage comes last."""
+_TURN_SECONDS = 0.01
+"""After which the event loop gets a turn, however fast chunks come."""
 _TRACED_AS = {"planner": "plan", "joiner": "join", "reader": "read"}
 """The names of model calls in a trace, by role."""
 
@@ -87,6 +94,7 @@ class Model:
         role: Literal["planner", "joiner", "reader"],
         grammar: str | None = None,
         max_tokens: int | None = None,
+        has_ended: Callable[[], bool] = lambda: False,
     ) -> AsyncGenerator[str]:
         """Yield the reply's text as it comes.
 
@@ -96,6 +104,11 @@ class Model:
             role: Who asks.
             grammar: Used where the model's server decodes under one.
             max_tokens: The most tokens of the reply, where its profile has a limit.
+            has_ended: Whether the text until now is all that is needed: what follows is not
+                waited for.
+
+        The caller bounds the text. All else that a reply may be is bounded here: chunks without
+        text, characters of reasoning and blanks, seconds without text, what follows the end.
 
         Raises:
             ModelError: the model cannot be reached, breaks off or falls silent.
@@ -114,11 +127,17 @@ class Model:
             chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
             try:
                 async with aclosing(cast(Any, chunks)) as stream:
-                    while (chunk := await self._next(who, stream)) is not None:
+                    times = _Times(self.profile.silence)
+                    while (chunk := await self._next(who, stream, reply, times)) is not None:
                         meter.add(chunk)
                         observed.take(chunk)
                         if text := reply.take(chunk):
                             yield text
+                        if endless := reply.endless(who):
+                            raise endless
+                        over = has_ended()
+                        times.came(reply, over=over or bool(reply.reason and not reply.wrote))
+                        await times.give_way()
                 if text := reply.rest():
                     yield text
             except ModelError:
@@ -127,29 +146,84 @@ class Model:
                 if not is_empty_stream(error):
                     raise broken_error(who, error) from None
             observed.ended(reply.reason)
+            if has_ended():
+                return
             if self.profile.names_end and not reply.reason:
                 raise ModelError(f"{who} stopped in mid-reply; try again", transient=True, wait=0)
             if wrong := reply.wrong(who):
                 raise wrong
 
-    async def _next(self, who: str, stream: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
-        """The next chunk; None at the end."""
-        silence = self.profile.silence
+    async def _next(
+        self,
+        who: str,
+        stream: AsyncIterator[AIMessageChunk],
+        reply: StreamedReply,
+        times: "_Times",
+    ) -> AIMessageChunk | None:
+        """The next chunk; None at the end, or when the end was waited for long enough."""
+        if times.chunks_after_end > _MAX_CHUNKS_AFTER_END:
+            return None
         try:
-            async with asyncio.timeout(silence) as clock:
+            async with asyncio.timeout_at(times.next_by) as clock:
                 return await anext(stream, None)
         except TimeoutError:
             if not clock.expired():
                 raise
-            remedy = "try again, raise model_timeout, or use another model"
-            raise ModelError(
-                f"{who} was silent for {silence:g} s; {remedy}", transient=True, wait=0
-            ) from None
+        if times.chunks_after_end:
+            return None
+        silence, remedy = self.profile.silence, "raise model_timeout, or use another model"
+        if times.is_silent:
+            why = f"{who} was silent for {silence:g} s; try again, {remedy}"
+            raise ModelError(why, transient=True, wait=0) from None
+        raise reply.without_end(who, f"wrote no text for {silence * _REASONING_PATIENCE:g} s")
 
     def _extra_body(self, grammar: str | None) -> dict[str, Any]:
         if self.profile.grammar == "vllm":
             return {"structured_outputs": {"grammar": grammar}} if grammar else {}
         return {"cache_prompt": True, **({"grammar": grammar} if grammar else {})}
+
+
+class _Times:
+    """Until when the next chunk of a reply must have come."""
+
+    def __init__(self, silence: float) -> None:
+        self._silence = silence
+        self._loop = asyncio.get_running_loop()
+        self.chunks_after_end = 0
+        self._gave_way = self._worked = self._wrote = self._loop.time()
+        self._end_by = 0.0
+
+    @property
+    def next_by(self) -> float:
+        """The loop's time by which the next chunk must have come."""
+        if self.chunks_after_end:
+            return self._end_by
+        return min(self._worked + self._silence, self._wrote + self._silence * _REASONING_PATIENCE)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing came of late, reasoning neither."""
+        return self.next_by == self._worked + self._silence
+
+    def came(self, reply: StreamedReply, *, over: bool) -> None:
+        """A chunk came. `over`: behind the end."""
+        now = self._loop.time()
+        if reply.worked:
+            self._worked = now
+        if reply.wrote:
+            self._wrote = now
+        if not over:
+            self.chunks_after_end = 0
+            return
+        if not self.chunks_after_end:
+            self._end_by = now + _MAX_SECONDS_AFTER_END
+        self.chunks_after_end += 1
+
+    async def give_way(self) -> None:
+        """Let the loop turn, if it has not for a while: chunks that are there come without that."""
+        if self._loop.time() - self._gave_way > _TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._gave_way = self._loop.time()
 
 
 # Servers read the marks of a chat template also where they stand in a message: a result could

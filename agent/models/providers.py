@@ -6,6 +6,7 @@ Its name is `"openai:NAME"`, `"provider:NAME"` (with `langchain` installed), or 
 import asyncio
 import importlib.util
 import os
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
@@ -32,6 +33,10 @@ Role = Literal["planner", "joiner"]
 LOCAL = "local"
 DEFAULT = "openai:gpt-4.1-mini"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_ASK_SECONDS = 5.0
+"""What a server has to say which models it has."""
+_ASK_AGAIN_SECONDS = 60.0
+_MAX_MODELS_BYTES = 1_000_000
 _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -55,9 +60,21 @@ class _OpenModel:
     unasked: tuple[str, str] | None = None
     """Its base URL and key."""
 
+    again_at: float = float("-inf")
+    """When it may be asked again, if it took long not to answer."""
+
     async def ask(self) -> None:
-        """Ask the server; one that gives no answer now is asked again the next time."""
-        if self.unasked and (owners := await _owners(*self.unasked)) is not None:
+        """Ask the server. One that cannot answer now is asked again the next time; one that gives
+        no answer, or is not waited for, after a minute."""
+        if not self.unasked or time.monotonic() < self.again_at:
+            return
+        self.again_at = time.monotonic() + _ASK_AGAIN_SECONDS
+        try:
+            owners = await _owners(*self.unasked)
+        except TimeoutError:
+            return
+        self.again_at = float("-inf")
+        if owners is not None:
             profile = replace(self.model.profile, grammar=_dialect(owners))
             self.model = replace(self.model, profile=profile)
             self.unasked = None
@@ -153,28 +170,41 @@ def _client(base_url: str | None) -> "httpx.AsyncClient":
     """A client of this loop's own. Connections to this machine are not kept: new ones are cheap."""
     import httpx
 
+    from llm_compiler.models.bounded_http import bound
+
     try:
         here = base_url is not None and httpx.URL(base_url).host in _LOOPBACK
     except httpx.InvalidURL:
         # It may hold a password, so it is not shown.
         raise SetupError("OPENAI_BASE_URL is no address; write http://host:port/v1") from None
     limits = httpx.Limits(max_keepalive_connections=0 if here else 20)
-    return httpx.AsyncClient(limits=limits, timeout=httpx.Timeout(None, connect=10))
+    return httpx.AsyncClient(
+        limits=limits,
+        timeout=httpx.Timeout(None, connect=10),
+        event_hooks={"response": [bound]},
+    )
 
 
 async def _owners(base_url: str, key: str) -> set[str] | None:
-    """The `owned_by` of a server's models; None if it may still answer later."""
+    """The `owned_by` of a server's models; None if it may still answer later.
+
+    Raises:
+        TimeoutError: it did not answer in time.
+    """
     import httpx
+
+    from llm_compiler.models.bounded_http import get_json
 
     try:
         async with _client(base_url) as client:
-            answer = await client.get(
+            models = await get_json(
+                client,
                 f"{base_url.rstrip('/')}/models",
+                seconds=_ASK_SECONDS,
+                max_bytes=_MAX_MODELS_BYTES,
                 headers={"Authorization": f"Bearer {key}"},
-                timeout=5,
             )
-        answer.raise_for_status()
-        return {str(entry.get("owned_by")) for entry in answer.json().get("data", [])}
+        return {str(entry.get("owned_by")) for entry in models.get("data", [])}
     except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
         # What is wrong, the model's own call reports.
         return None if is_transient(error) else set()

@@ -1,4 +1,4 @@
-"""A reply of a model as it streams: its text, and how it ended."""
+"""A reply of a model as it streams: its text, how it ended, and how much came that is no text."""
 
 import codecs
 from typing import Any
@@ -6,8 +6,20 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 
 from llm_compiler.errors import ModelError
-from llm_compiler.models.errors import ending_error
+from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_error
 from llm_compiler.text import clean
+
+_MAX_EMPTY_CHUNKS = 5_000
+"""Chunks of a reply that hold neither text nor reasoning."""
+_MAX_OTHER_CHARS = 400_000
+"""Of what no caller reads: reasoning, refusals, blanks. Callers bound the text."""
+_MAX_KEPT_CHARS = 20_000
+"""Of these that stay in the chunks, for a trace: LangChain puts all chunks together at the end of
+a stream, at once and in quadratic time for what is no text."""
+
+_CHARS_OF_A_CHUNK = 100
+_OTHER = ("refusal", "reasoning_content", "reasoning", "thinking")
+_OF_BLOCKS = ("type", "id", "index", "extras")
 
 
 class StreamedReply:
@@ -16,8 +28,13 @@ class StreamedReply:
     def __init__(self) -> None:
         self.reason = ""
         """Why it ended, in its provider's word; "" if no reason came."""
-        self._has_text = self._has_reasoning = False
+        self.has_text = False
+        """Whether any text came but blanks."""
+        self.wrote = self.worked = False
+        """Whether the last chunk held text but blanks, and whether it held that or reasoning."""
+        self._has_reasoning = False
         self._refusal: list[str] = []
+        self._empty_chunks = self._other_chars = 0
         # Servers that escape JSON's characters can split a surrogate pair between two chunks.
         self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
 
@@ -29,7 +46,26 @@ class StreamedReply:
         self._has_reasoning |= "reasoning_content" in more or "reasoning" in more
         if chunk.response_metadata:
             self.reason = _reason(chunk.response_metadata) or self.reason
-        return self._decoded(chunk.text)
+        text, other = self._decoded(chunk.text), _other_chars(chunk)
+        self.wrote = bool(text) and not text.isspace()
+        self.worked = self.wrote or other > 0
+        self._other_chars += other if self.wrote else other + len(text)
+        self._empty_chunks += not (text or other)
+        if max(self._other_chars, _CHARS_OF_A_CHUNK * self._empty_chunks) > _MAX_KEPT_CHARS:
+            _strip(chunk)
+        return text
+
+    def endless(self, who: str) -> ModelError | None:
+        """What is wrong if too much came that is no text; None if it did not."""
+        if self._empty_chunks <= _MAX_EMPTY_CHUNKS and self._other_chars <= _MAX_OTHER_CHARS:
+            return None
+        return self.without_end(who, "sent without end what is no text")
+
+    def without_end(self, who: str, what: str) -> ModelError:
+        """The error for a reply that is ended here: cut off behind its text, or empty."""
+        if self.has_text:
+            return CutOffError(f"{who} {what}")
+        return EmptyReplyError(f"{who} {what}; use another model")
 
     def rest(self) -> str:
         """The text that waited for its other half when the stream ended."""
@@ -39,14 +75,33 @@ class StreamedReply:
         """What is wrong with the reply, now that it has ended; None if nothing is."""
         refusal = clean("".join(self._refusal))
         return ending_error(
-            who, self.reason, said=self._has_text, refusal=refusal, reasoned=self._has_reasoning
+            who, self.reason, said=self.has_text, refusal=refusal, reasoned=self._has_reasoning
         )
 
     def _decoded(self, text: str, *, final: bool = False) -> str:
         data = text.encode("utf-16-le", "surrogatepass")
         text = self._decoder.decode(data, final).replace("\0", "\ufffd")
-        self._has_text |= bool(text) and not text.isspace()
+        self.has_text |= bool(text) and not text.isspace()
         return text
+
+
+def _other_chars(chunk: AIMessageChunk) -> int:
+    """The characters of a chunk that are no text: reasoning, refusals, calls of tools."""
+    blocks = chunk.content if isinstance(chunk.content, list) else ()
+    parts: list[Any] = [chunk.additional_kwargs.get(name) for name in _OTHER]
+    for block in blocks:
+        if isinstance(block, dict) and block.get("type") != "text":
+            parts += (value for name, value in block.items() if name not in _OF_BLOCKS)
+    parts += (call.get("args") for call in chunk.tool_call_chunks)
+    return sum(len(part) for part in parts if isinstance(part, str))
+
+
+def _strip(chunk: AIMessageChunk) -> None:
+    """Leave a chunk, which was taken, its text alone."""
+    chunk.additional_kwargs.clear()
+    chunk.tool_call_chunks = []
+    if isinstance(chunk.content, list):
+        chunk.content = chunk.text
 
 
 def _reason(metadata: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.task import TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
+from llm_compiler.models.profiles import DEFAULT_PROFILE
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.observability.stream_events import Events
@@ -46,24 +47,32 @@ class Joiner:
         elif may_replan and (reasons := _none_compiled(state)):
             return _replan(events, state, reasons)
         else:
-            model = await self._setup.model(context, "joiner")
-            profile = model.profile
-            at_once = profile.replan_on_failure and may_replan
-            if at_once and (reasons := _came_to_nothing(state)):
-                return _replan(events, state, reasons)
-            may_replan = may_replan and (profile.offer_replan_when_all_ok or not _all_ok(state))
             # The deadline leaves the joiner the time that a model may be silent.
-            most = context.deadline and max(run.clock.until(context.deadline), 0) + profile.silence
+            left = None
+            if context.deadline is not None:
+                left = max(run.clock.until(context.deadline), 0)
+            silence = context.model_timeout or DEFAULT_PROFILE.silence
+            model = None
             try:
-                async with asyncio.timeout(most):
+                async with asyncio.timeout(None if left is None else left + silence) as time:
+                    model = await self._setup.model(context, "joiner")
+                    profile = model.profile
+                    at_once = profile.replan_on_failure and may_replan
+                    if at_once and (reasons := _came_to_nothing(state)):
+                        return _replan(events, state, reasons)
+                    all_ok = _all_ok(state)
+                    may_replan = may_replan and (profile.offer_replan_when_all_ok or not all_ok)
+                    if left is not None:
+                        now = asyncio.get_running_loop().time()
+                        time.reschedule(now + left + profile.silence)
                     await self._ask(
                         model, state, context, reply, meter, may_replan=may_replan, limit=limit
                     )
             except TimeoutError:
-                if most is None:
+                if not time.expired():
                     raise
-                why = f"the joiner's model {model.name} was cut off at the deadline"
-                reply.leave_off(why, state)
+                who = "the joiner's model" if model is None else f"the joiner's model {model.name}"
+                reply.leave_off(f"{who} was cut off at the deadline", state)
         usage = state["usage"]
         if meter.usage["calls"]:
             usage = spent(usage, "joiner", meter.usage)

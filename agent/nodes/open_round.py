@@ -68,9 +68,18 @@ async def open_round(
     seconds_left = None if context.deadline is None else run.clock.until(context.deadline)
     tools = await setup.tools(context, seconds_left)
     meter = Meter()
+    reader = None
+    left = None if context.deadline is None else run.clock.until(context.deadline)
+    try:
+        async with asyncio.timeout(left) as opening:
+            # Tools read with the joiner's model.
+            reader = Reader(await setup.model(context, "joiner"), meter)
+    except TimeoutError:
+        # Past the deadline no tool reads any more.
+        if not opening.expired():
+            raise
     resources = Resources(
-        # Tools read with the joiner's model.
-        reader=Reader(await setup.model(context, "joiner"), meter),
+        reader=reader,
         documents=None
         if context.documents is None
         else await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),

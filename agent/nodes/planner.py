@@ -31,9 +31,6 @@ from llm_compiler.state import (
     spent,
 )
 
-_PIECES_AFTER_END = 16
-"""Pieces of a stream that are still taken after the plan's end: the last one has the usage."""
-
 
 class Planner:
     """The node `planner`."""
@@ -57,13 +54,12 @@ class Planner:
         warm_up(round.tools)
         run.watch_deadline()
         load(round, before.plan, before.outcomes, announce=False)
-        model = await self._setup.model(round.context, "planner")
-        messages = _messages(round, model, state, before)
         plan, meter = PlanStream(round, before.plan), Meter()
         deadline = round.context.deadline
         try:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
-                await self._stream(plan, model, messages, meter)
+                model = await self._setup.model(round.context, "planner")
+                await self._stream(plan, model, _messages(round, model, state, before), meter)
         except TimeoutError:
             if deadline is None:
                 raise
@@ -90,14 +86,14 @@ class Planner:
         plan.begin()
         staged = _with_examples(plan.round.context, model)
         grammar = plan.grammar(staged=staged) if model.profile.grammar else None
-        pieces = model.stream(messages, meter, role="planner", grammar=grammar)
-        after_end = 0
+        pieces = model.stream(
+            messages, meter, role="planner", grammar=grammar, has_ended=lambda: plan.ended
+        )
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
                     plan.feed(piece)
-                    after_end += plan.ended
-                    if after_end > _PIECES_AFTER_END or plan.full:
+                    if plan.full:
                         break
                     if plan.too_long:
                         plan.leave_off()

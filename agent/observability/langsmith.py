@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,11 +14,17 @@ from langsmith import Client
 from langsmith.run_helpers import get_tracing_context
 from langsmith.utils import tracing_is_enabled
 
-from llm_compiler.redaction import masked, one_line
+from llm_compiler.redaction import masked, one_line, secret_values
 from llm_compiler.text import truncated
 
 _MAX_TEXT_CHARS = 20_000
-"""Of one text in a trace: masking blocks the event loop, longest for long texts."""
+"""Of one text in a trace."""
+_MAX_DATA_CHARS = 40_000
+"""Of all texts of a run's inputs, or its outputs: masking blocks the event loop. What is behind
+them is left out of the trace."""
+_LEFT_OUT = "… left out of the trace"
+_CHARS_OF_AN_ITEM = 20
+"""What a value, a list or an object counts besides its texts."""
 
 
 def with_tracer(config: RunnableConfig, bound: RunnableConfig | None = None) -> RunnableConfig:
@@ -77,36 +84,73 @@ def _client() -> Client | None:
 
 def _mask(data: Any) -> Any:
     """The same data with all its texts masked, keys too: by LangSmith's rules, then by ours."""
-    if isinstance(data, str):
-        return _masked_text(data)
-    if isinstance(data, dict):
-        return {_mask(key): _mask(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_mask(value) for value in data]
-    return data
+    return _Masking().masked(data)
 
 
-def _masked_text(text: str) -> str:
-    text = truncated(text, _MAX_TEXT_CHARS)
-    for pattern, instead in _rules():
-        text = pattern.sub(instead, text)
-    return masked(text)
+class _Masking:
+    """Masks the texts of one value, as far as they may go."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_DATA_CHARS
+        self._secrets = secret_values()
+        self._known: dict[str, str] = {}
+        """Texts that were masked before: the names of fields come again and again."""
+
+    def masked(self, data: Any) -> Any:
+        if isinstance(data, str) and data in self._known:
+            self._left -= 1
+            return self._known[data]
+        self._left -= _CHARS_OF_AN_ITEM
+        if isinstance(data, str):
+            self._known[data] = self._text(data)
+            return self._known[data]
+        if isinstance(data, dict):
+            return dict(self._entries(data))
+        if isinstance(data, list | tuple):
+            return list(self._items(data))
+        return data
+
+    def _entries(self, data: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
+        for number, (key, value) in enumerate(data.items()):
+            if self._left <= 0:
+                yield _LEFT_OUT, len(data) - number
+                return
+            yield self.masked(key), self.masked(value)
+
+    def _items(self, data: Sequence[Any]) -> Iterator[Any]:
+        for number, value in enumerate(data):
+            if self._left <= 0:
+                yield f"{_LEFT_OUT}: {len(data) - number}"
+                return
+            yield self.masked(value)
+
+    def _text(self, text: str) -> str:
+        whole = text
+        text = truncated(text, min(max(self._left, 0), _MAX_TEXT_CHARS))
+        self._left -= min(len(whole), len(text))
+        for pattern, instead in _rules():
+            text = pattern.sub(instead, text)
+        return masked(text, self._secrets)
 
 
 @cache
 def _rules() -> list[tuple[re.Pattern[str], str]]:
-    """LangSmith's rules, changed where two take quadratic time on text without blanks.
+    """LangSmith's rules, changed where some take quadratic time on text without blanks.
 
-    What those two allow before a name or an address is kept unmasked, so they may as well begin at
-    the name's keyword, and at the address's `://`.
+    What two of them allow before a name or an address is kept unmasked, so they may as well begin
+    at the name's keyword, and at the address's `://`. A token does not begin within another. Those
+    for private keys and for headers are left out: ours do more, and leave prose as it is.
     """
     from langsmith.anonymizer import DEFAULT_SECRET_RULES
 
     rules = []
     for rule in DEFAULT_SECRET_RULES:
         given = rule["pattern"]
+        if any(word in given.pattern for word in ("-----BEGIN", "(authorization|", "(Bearer")):
+            continue
         source = given.pattern.replace(r"\b([A-Za-z0-9_.-]*(?:API", "((?:API")
         source = source.replace("(?:[_.-][A-Za-z0-9]+)*", "(?:[_.-][A-Za-z0-9]{1,200}){0,8}")
         source = source.replace(r"\b([a-z][a-z0-9+.-]*://", "(://")
+        source = source.replace("eyJ[A-Za-z0-9_-]+", "(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+", 1)
         rules.append((re.compile(source, given.flags), rule["replace"] or "***"))
     return rules

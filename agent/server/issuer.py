@@ -3,7 +3,8 @@
 The life of the issuer's keys here:
     none ─first token─► fresh ─LIFETIME─► asked for again ─► fresh
                               ─a token names an unknown key, PAUSE since the last time─► asked again
-    A failed request leaves the keys that are there in use until LONGEST.
+    A failed request leaves the keys that are there in use until LONGEST. While they are asked for
+    again, a token with a key that is there waits WAIT at most, and only the first one does.
 """
 
 import asyncio
@@ -18,13 +19,16 @@ import httpx
 import jwt
 
 from llm_compiler.errors import SetupError
+from llm_compiler.models.bounded_http import get_json
 from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 
 LIFETIME: Final = 600.0
 PAUSE: Final = 30.0
 LONGEST: Final = 3600.0
 LEEWAY: Final = 10.0
+WAIT: Final = 0.5
 _PATIENCE: Final = 10.0
+_MAX_BYTES: Final = 1_000_000
 # Only signatures that the issuer alone can make: no shared secrets, and never `none`.
 _ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -70,7 +74,8 @@ class Issuer:
         self._clock = clock
         self._keys: Keys = {}
         self._fetched = self._asked = float("-inf")
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
+        self._failed: BaseException | None = None
         # Certificates are files: they are read here, not on the server's loop.
         self._tls = ssl.create_default_context()
 
@@ -99,31 +104,39 @@ class Issuer:
         return subject
 
     async def _key(self, kid: object) -> Mapping[str, Any]:
-        name = kid if isinstance(kid, str) else None
-        if self._wants(name, self._clock()):
-            async with self._asking:
-                await self._refresh(name)
+        name, now = kid if isinstance(kid, str) else None, self._clock()
+        usable = name in self._keys and now - self._fetched <= LONGEST
+        if not usable or now - self._fetched > LIFETIME:
+            await self._refresh(now, WAIT if usable else None)
+        if now - self._fetched > LONGEST:
+            raise IssuerUnreachableError(
+                f"the keys of {self._address.issuer} could not be had; try again in {PAUSE:.0f} s"
+            ) from self._failed
         if name not in self._keys:
             raise TokenRefusedError("the token's key is not one of its issuer's")
         return self._keys[name]
 
-    async def _refresh(self, name: str | None) -> None:
-        now = self._clock()
-        failed: Exception | None = None
-        # Another token may have asked while this one waited, and strangers' must not flood it.
-        if self._wants(name, now) and now - self._asked > PAUSE:
-            self._asked = now
-            try:
-                self._keys, self._fetched = await self._fetch(), now
-            except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
-                failed = error
-        if now - self._fetched > LONGEST:
-            raise IssuerUnreachableError(
-                f"the keys of {self._address.issuer} could not be had; try again in {PAUSE:.0f} s"
-            ) from failed
+    async def _refresh(self, now: float, wait: float | None) -> None:
+        """Ask for the keys, or wait for who asks: `wait` seconds, or (None) until they are there.
 
-    def _wants(self, name: str | None, now: float) -> bool:
-        return name not in self._keys or now - self._fetched > LIFETIME
+        Strangers' tokens must not flood the issuer, so it is not asked again at once.
+        """
+        asking = self._asking
+        if asking is None or asking.done():
+            if now - self._asked <= PAUSE:
+                return
+            self._asked = now
+            asking = self._asking = asyncio.create_task(self._ask(now))
+        elif wait is not None:
+            return
+        await asyncio.wait({asking}, timeout=wait)
+
+    async def _ask(self, now: float) -> None:
+        try:
+            self._keys, self._fetched = await self._fetch(), now
+            self._failed = None
+        except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self._failed = error
 
     async def _fetch(self) -> Keys:
         base = self._address.issuer.rstrip("/")
@@ -132,16 +145,21 @@ class Issuer:
         async with httpx.AsyncClient(
             timeout=_PATIENCE, verify=self._tls, trust_env=outside
         ) as client:
-            found = await client.get(f"{base}/.well-known/openid-configuration")
-            if found.status_code == httpx.codes.NOT_FOUND:
+            try:
+                found = await self._json(client, f"{base}/.well-known/openid-configuration")
+                address = self._keys_address(found)
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code != httpx.codes.NOT_FOUND:
+                    raise
                 address = f"{base}/.well-known/jwks.json"
-            else:
-                address = self._keys_address(found.raise_for_status().json())
-            published = (await client.get(address)).raise_for_status().json()["keys"]
+            published = (await self._json(client, address))["keys"]
         usable = [k for k in published if k.get("kty") in _ALGORITHMS and k.get("use") != "enc"]
         keys: dict[str | None, Mapping[str, Any]] = {key.get("kid"): key for key in usable}
         # A token need not name the only key there is.
         return keys | {None: usable[0]} if len(usable) == 1 else keys
+
+    async def _json(self, client: httpx.AsyncClient, url: str) -> Any:
+        return await get_json(client, url, seconds=_PATIENCE, max_bytes=_MAX_BYTES)
 
     def _keys_address(self, document: Mapping[str, Any]) -> str:
         if document["issuer"] != self._address.issuer:

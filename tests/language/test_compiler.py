@@ -223,6 +223,24 @@ def test_id_of_an_earlier_round_is_used_twice() -> None:
     assert refusal('1. math("1")', taken=(1, 2)) == "the id 1 is used twice; count on from it"
 
 
+@pytest.mark.parametrize("line", ['1. math("1")', '1. no_tool("1")', '0. math("1")', "1. math("])
+def test_a_line_repeated_for_ever_counts_each_time(line: str) -> None:
+    parser, compiler = PlanParser(), Compiler(TOOLS, taken=(), max_tasks=5)
+    tasks: list[Task | Refused] = []
+    for _ in range(1000):
+        for call in parser.feed(f"{line}\n"):
+            tasks += compiler.compile(call)
+    for call in parser.close():
+        tasks += compiler.compile(call)
+    tasks += compiler.close()
+    assert 1 <= len(tasks) <= 6
+    assert sorted(task.id for task in tasks) == list(range(1, len(tasks) + 1))
+    if len(tasks) == 6:
+        assert compiler.full
+        why = "the plan has more than 5 tasks (max_tasks); plan fewer"
+        assert [task.error for task in tasks if isinstance(task, Refused)][-1] == why
+
+
 def test_one_task_too_many_is_refused_and_the_rest_not_read() -> None:
     tasks = compiled('1. math("1")\n2. math("2")\n3. math("3")', max_tasks=2)
     assert [type(task) for task in tasks] == [Task, Task, Refused]

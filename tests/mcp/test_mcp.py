@@ -28,6 +28,7 @@ from llm_compiler.mcp.servers import MCP_SERVERS
 from llm_compiler.mcp.session import GoneError, Session
 from llm_compiler.mcp.tools import hints
 from tests.support.functions import toolbox
+from tests.support.loop_watch import LoopWatch
 from tests.support.scripted import ScriptedModel, until
 
 pytestmark = pytest.mark.server
@@ -215,13 +216,20 @@ async def test_a_name_that_two_have_gets_the_servers_name(
     assert await call(tools, "the_alps_search", query="x") == "found x"
 
 
-async def test_names_that_cannot_be_told_apart_are_an_error(
-    ledger: Path, configure: Configure
+async def test_of_names_that_cannot_be_told_apart_the_first_is_offered(
+    ledger: Path, configure: Configure, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = stdio(ledger, allow=["height"])
-    configure(**{"a b": server, "a_b": server})
-    with pytest.raises(SetupError, match="would both be 'a_b_height'; rename the server"):
-        await with_mcp(OWN)
+    server = stdio(ledger, allow=["height", "describe"])
+    configure(**{"a b": server, "a_b": stdio(ledger, allow=["height"])})
+    for _ in range(2):
+        tools = await with_mcp(OWN)
+        assert set(tools) == {"describe", "a_b_height"}
+        assert await call(tools, "a_b_height", name="K2") == 8611
+    [warning] = caplog.messages
+    assert warning == (
+        "the tool 'height' of the MCP server 'a_b' is left out: it and another would both be"
+        " 'a_b_height'; rename the server"
+    )
 
 
 def test_a_schema_is_never_fetched_from_the_network() -> None:
@@ -339,6 +347,79 @@ async def test_a_turn_does_not_wait_for_a_slow_server_past_its_deadline(
     assert time.perf_counter() - began < 3
     with pytest.raises(PlanError, match="'slow' is still starting; ask again later"):
         tools.tool("anything")
+
+
+SILENT = {
+    "initialize": "import time; time.sleep(100)",
+    "tools/list": """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked.get("method") == "initialize":
+        version = asked["params"]["protocolVersion"]
+        told = {"protocolVersion": version, "capabilities": {}, "serverInfo": {"name": "x",
+                "version": "1"}}
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": told}), flush=True)
+""",
+}
+
+
+@pytest.mark.parametrize("never", SILENT)
+async def test_a_server_that_never_answers_is_waited_for_once(
+    configure: Configure, never: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_compiler.mcp.servers._MAX_WAIT_SECONDS", 1.0)
+    configure(silent={"command": sys.executable, "args": ["-c", SILENT[never]]})
+    began = time.perf_counter()
+    waited = []
+    for _ in range(5):
+        tools = await with_mcp(OWN)
+        waited.append(time.perf_counter() - began)
+    assert waited[-1] < 3
+    with pytest.raises(PlanError, match="'silent' is still starting; ask again later"):
+        tools.tool("anything")
+
+
+async def test_a_server_that_lists_no_tools_in_time_is_tried_again_later(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_compiler.mcp.servers._LIST_SECONDS", 0.5)
+    configure(silent={"command": sys.executable, "args": ["-c", SILENT["tools/list"]]})
+    for _ in range(3):
+        tools = await with_mcp(OWN)
+    with pytest.raises(PlanError, match="'silent' lists no tools: TimeoutError"):
+        tools.tool("anything")
+
+
+async def test_a_slow_server_is_found_ready_by_a_later_round(
+    ledger: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_compiler.mcp.servers._MAX_WAIT_SECONDS", 0.0)
+    configure(mountains=stdio(ledger, allow=["height"]))
+    assert set(await with_mcp(OWN)) == set()
+    while not await with_mcp(OWN):  # noqa: ASYNC110 - a server has no event to wait for
+        await asyncio.sleep(0.05)
+    assert set(await with_mcp(OWN)) == {"height"}
+    assert len(pids(ledger)) == 1
+
+
+async def test_a_tool_that_cannot_be_described_is_left_out(
+    ledger: Path, configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(mountains=stdio(ledger, allow=["height", "no.schema"]))
+    for _ in range(2):
+        assert set(await with_mcp(OWN)) == {"height"}
+    [warning] = caplog.messages
+    assert "'no.schema' of the MCP server 'mountains' cannot be described" in warning
+
+
+async def test_a_result_is_not_checked_against_its_servers_patterns(
+    ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=stdio(ledger, allow=["evil"]))
+    async with LoopWatch() as watch:
+        assert await call(await with_mcp(OWN), "evil", text="a" * 40 + "!") == "a" * 40 + "!"
+    assert watch.busy < 0.5
 
 
 async def test_the_outcome_tells_why_a_process_ended(configure: Configure) -> None:

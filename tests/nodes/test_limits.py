@@ -239,6 +239,21 @@ async def test_max_tasks(ledger: Ledger, resumed: bool) -> None:
     assert "more than 2 tasks (max_tasks)" in state["outcomes"]["3"]["error"]
 
 
+async def test_a_plan_of_one_line_for_ever_is_read_up_to_max_tasks(ledger: Ledger) -> None:
+    joiner = ScriptedModel("Done.")
+    compiled = build_graph(
+        ledger.tools, planner=ScriptedModel("1. echo(1)\n" * 10_000), joiner=joiner
+    )
+    state = await compiled.ainvoke(ASK, context=Context(max_tasks=5))
+    assert ledger.begun == [1]
+    errors = [state["outcomes"][str(id)]["error"] for id in range(1, 7)]
+    assert errors[0] is None
+    assert errors[1:5] == ["the id 1 is used twice; count on from it"] * 4
+    assert errors[5] == "the plan has more than 5 tasks (max_tasks); plan fewer"
+    assert len(state["outcomes"]) == 6
+    assert len(joiner.prompts[0]) < 5000
+
+
 @pytest.mark.parametrize("resumed", [False, True])
 async def test_max_parallel(resumed: bool) -> None:
     running, most = 0, 0

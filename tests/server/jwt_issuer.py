@@ -29,12 +29,15 @@ class Key:
 class JwtIssuer:
     """Serves on a thread of its own. `keys` are those published now; `down` makes it fail.
 
-    Without `discovery` only `/.well-known/jwks.json` is there.
+    Without `discovery` only `/.well-known/jwks.json` is there. While `slow` is not set it answers
+    nothing.
     """
 
     def __init__(self, *, discovery: bool = True) -> None:
         self.keys = [Key("first")]
         self.down = False
+        self.slow = threading.Event()
+        self.slow.set()
         self.discovery = discovery
         self.asked: list[str] = []
         issuer = self
@@ -57,6 +60,7 @@ class JwtIssuer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.slow.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -74,6 +78,7 @@ class JwtIssuer:
 
     def _answer(self, path: str) -> tuple[int, Any]:
         self.asked.append(path)
+        self.slow.wait(20)
         if self.down:
             return 500, {}
         if path == "/.well-known/openid-configuration" and self.discovery:

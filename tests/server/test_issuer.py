@@ -1,5 +1,6 @@
 """Tokens of an issuer: its rules with a clock of ours, and a real server that trusts one."""
 
+import asyncio
 import base64
 import json
 import time
@@ -10,7 +11,7 @@ import jwt
 import pytest
 
 from llm_compiler.errors import SetupError
-from llm_compiler.server.issuer import LIFETIME, LONGEST, PAUSE, Issuer, IssuerAddress
+from llm_compiler.server.issuer import LIFETIME, LONGEST, PAUSE, WAIT, Issuer, IssuerAddress
 from llm_compiler.server.verifier import IssuerUnreachableError, TokenRefusedError
 from tests.server import process
 from tests.server.jwt_issuer import JwtIssuer, Key
@@ -169,6 +170,35 @@ async def test_issuer_that_is_down_is_not_waited_for_until_its_keys_are_too_old(
     clock.now += LIFETIME + 1
     assert await trusted.owner(issuer.token()) == "alice"
     clock.now += LONGEST
+    with pytest.raises(IssuerUnreachableError):
+        await trusted.owner(issuer.token())
+
+
+async def test_old_keys_serve_while_new_ones_are_fetched(
+    issuer: JwtIssuer, trusted: Issuer, clock: Clock
+) -> None:
+    await trusted.owner(issuer.token())
+    issuer.keys.append(Key("second"))
+    clock.now += LIFETIME + 1
+    issuer.slow.clear()
+    began = time.perf_counter()
+    owners = [await trusted.owner(issuer.token(sub=str(number))) for number in range(20)]
+    # The first one waits a moment.
+    assert time.perf_counter() - began < WAIT + 1
+    assert owners == [str(number) for number in range(20)]
+    new = asyncio.create_task(trusted.owner(issuer.token(issuer.keys[1], sub="bob")))
+    await asyncio.sleep(0.05)
+    assert not new.done()
+    issuer.slow.set()
+    assert await new == "bob"
+    assert issuer.asked.count("/keys") == 2
+
+
+async def test_issuer_that_never_answers_is_given_up(
+    issuer: JwtIssuer, trusted: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llm_compiler.server.issuer._PATIENCE", 0.2)
+    issuer.slow.clear()
     with pytest.raises(IssuerUnreachableError):
         await trusted.owner(issuer.token())
 

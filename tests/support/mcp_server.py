@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp.server.fastmcp import FastMCP, Image
 from mcp.server.lowlevel.server import Server
-from mcp.types import ListToolsRequest, TextContent, Tool, ToolAnnotations
+from mcp.types import CallToolResult, ListToolsRequest, TextContent, Tool, ToolAnnotations
 
 LEDGER = Path(sys.argv[1])
 PORT = int(sys.argv[2]) if len(sys.argv) > 2 else None
@@ -134,9 +134,14 @@ ODD = {
     "allOf": [{"required": ["max-results"]}],
 }
 
+NONE = {"type": "object", "properties": {"a": {"enum": 5}}, "required": [["a"]]}
+SLOW_PATTERN = {"type": "string", "pattern": "(a+)+$"}
+EVIL = {"type": "object", "properties": {"text": SLOW_PATTERN}, "required": ["text"]}
+EVIL_RESULT = {"type": "object", "properties": {"result": SLOW_PATTERN}}
+
 
 def with_odd_names(lowlevel: "Server[Any, Any]") -> None:
-    """A tool whose parameters have no Python names, which FastMCP cannot declare."""
+    """Tools that FastMCP cannot declare: their parameters have no Python names, or no schema."""
     listing = lowlevel.request_handlers[ListToolsRequest]
     own = server.call_tool
 
@@ -144,6 +149,10 @@ def with_odd_names(lowlevel: "Server[Any, Any]") -> None:
         result: Any = await listing(request)
         tool = Tool(name="odd.names", description="Odd.", inputSchema=ODD, annotations=READS)
         result.root.tools.append(tool)
+        result.root.tools.append(Tool(name="no.schema", inputSchema=NONE, annotations=READS))
+        result.root.tools.append(
+            Tool(name="evil", inputSchema=EVIL, outputSchema=EVIL_RESULT, annotations=READS)
+        )
         return result
 
     lowlevel.request_handlers[ListToolsRequest] = listed
@@ -152,6 +161,8 @@ def with_odd_names(lowlevel: "Server[Any, Any]") -> None:
     async def call(name: str, arguments: dict[str, Any]) -> Any:
         if name == "odd.names":
             return [TextContent(type="text", text=repr(sorted(arguments.items())))]
+        if name == "evil":
+            return CallToolResult(content=[], structuredContent={"result": arguments["text"]})
         return await own(name, arguments)
 
 

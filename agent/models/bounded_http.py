@@ -1,0 +1,79 @@
+"""What a server may send, bounded: one JSON document, or the pieces of a stream.
+
+Not in `providers.py`, because importing httpx takes longer than what a turn without it needs.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
+
+import httpx
+
+_MAX_LINE_BYTES = 16_000_000
+"""Of a stream of events: clients gather a line before they look at it."""
+_MAX_BODY_BYTES = 1_000_000
+"""Of any other answer of a model's server, an error in most cases."""
+
+
+async def get_json(
+    client: httpx.AsyncClient,
+    url: str,
+    *,
+    seconds: float,
+    max_bytes: int,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """The JSON document at `url`.
+
+    Args:
+        client: Asks for it.
+        url: Where it is.
+        seconds: For all of it: a server may send a byte a second.
+        max_bytes: Of the document.
+        headers: Of the request.
+
+    Raises:
+        TimeoutError: it did not come in time.
+        httpx.HTTPError: it could not be had.
+        ValueError: it is too long or nested too deeply, or no JSON.
+    """
+    # Compressed, a few bytes could stand for very many.
+    plain = {**(headers or {}), "Accept-Encoding": "identity"}
+    async with asyncio.timeout(seconds), client.stream("GET", url, headers=plain) as answer:
+        answer.raise_for_status()
+        body = b""
+        async for piece in answer.aiter_raw():
+            body += piece
+            if len(body) > max_bytes:
+                raise ValueError(f"it is longer than {max_bytes} bytes")
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+async def bound(response: httpx.Response) -> None:
+    """A hook for httpx, before a response is read: an endless line, or body, breaks it off."""
+    kind: str = response.headers.get("content-type", "")
+    of_events = kind.lower().startswith("text/event-stream")
+    response.stream = _Bounded(cast(httpx.AsyncByteStream, response.stream), of_events)
+
+
+class _Bounded(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, of_events: bool) -> None:
+        self._stream = stream
+        self._of_events = of_events
+        self._most = _MAX_LINE_BYTES if of_events else _MAX_BODY_BYTES
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        length = 0
+        async for piece in self._stream:
+            end = piece.rfind(b"\n") if self._of_events else -1
+            length = length + len(piece) if end < 0 else len(piece) - end
+            if length > self._most:
+                raise httpx.DecodingError(f"more than {self._most} bytes in one piece")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

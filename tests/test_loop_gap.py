@@ -1,0 +1,267 @@
+"""The event loop never stands still: nothing of ours computes on it for long, whatever comes in.
+
+Each input goes in where it would in a turn. The limit is 50 ms of the loop's own thread, and twice
+that of all threads, in the best of three tries.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.tools import StructuredTool, ToolException
+
+from llm_compiler.errors import PlanError
+from llm_compiler.language.compiler import Compiler, compile_data
+from llm_compiler.language.parser import PlanParser
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.observability.langsmith import _mask
+from llm_compiler.redaction import one_line
+from llm_compiler.tools.number import number
+from llm_compiler.tools.read import read
+from llm_compiler.tools.search import search
+from tests.support.loop_watch import LoopWatch
+from tests.tools.scripted_reader import ScriptedReader, with_resources
+
+pytestmark = pytest.mark.timeout(120)
+
+BUSY = 0.05
+HELD = 0.1
+
+Work = Callable[[], Awaitable[object]]
+
+
+async def gaps(work: Work) -> tuple[float, float]:
+    """The longest gaps while `work` was done, in the best of three tries."""
+    await asyncio.sleep(0)
+    found = []
+    for _ in range(3):
+        async with LoopWatch() as watch:
+            await work()
+        found.append((watch.busy, watch.held))
+        if watch.busy < BUSY and watch.held < HELD:
+            break
+    return min(busy for busy, _ in found), min(held for _, held in found)
+
+
+async def check(work: Work) -> None:
+    busy, held = await gaps(work)
+    assert busy < BUSY
+    assert held < HELD
+
+
+# ── texts that tools read ─────────────────────────────────────────────────────────────────────
+
+PROSE = "The tower of the town is 330 m high, and 12 people live in it. It was built in 1889. "
+TEXTS: dict[str, Any] = {
+    "8 kB of numbers": "1 " * 4096,
+    "1 MB of numbers": "1 " * 500_000,
+    "32 kB of CSV": "\n".join(",".join(str(n * 7 % 1000) for n in range(10)) for _ in range(1000)),
+    "32 kB of CSV in one line": ",".join(str(n * 7 % 1000) for n in range(8200)),
+    "2 MB of prose": PROSE * 24_000,
+    "2 MB of labels": "Height of the tower: 330 m\n" * 75_000,
+    "2 MB of thousands": "1,111,111 " * 200_000,
+    "2 MB of gaps": "1 111 111 " * 200_000,
+    "long labels": ("word " * 100 + ": 5 m\n") * 4000,
+    "brackets": "(1 " * 300_000,
+    "no line has an end": "1 m, " * 400_000,
+    "a word of 10 MB": "x" * 10_000_000,
+    "digits of 10 MB": "9" * 10_000_000,
+    "blanks of 10 MB": " " * 10_000_000,
+    "ends of lines": "\n" * 10_000_000,
+    "letters of 10 MB": "a " * 5_000_000,
+    "headings": "# x\n" * 500_000,
+    "other letters": "é ü 5 m " * 300_000,
+    "a list": ["8,611 m", {"b": "8,849 m"}] * 50_000,
+    "deep": json.loads("[" * 90 + "5" + "]" * 90),
+}
+
+
+def reader() -> Any:
+    return with_resources(reader=ScriptedReader(["1"] * 9, grammars=False))
+
+
+async def attempt(work: Awaitable[object]) -> None:
+    """An error is as good as an answer here."""
+    with suppress(ToolException):
+        await work
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_number(text: str) -> None:
+    given = {"what": "height in metres", "text": TEXTS[text]}
+    await attempt(number.ainvoke({"what": "height in m", "text": "5 m or 6 m"}, reader()))
+    await check(lambda: attempt(number.ainvoke(given, reader())))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_read(text: str) -> None:
+    given = {"question": "What is high?", "text": TEXTS[text]}
+    await check(lambda: attempt(read.ainvoke(given, reader())))
+
+
+QUESTIONS = {
+    "blanks": "height" + " " * 1_000_000 + "in m",
+    "units": "in m " * 200_000,
+    "words": "height of the tower " * 50_000,
+    "a word": "x" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_what_is_asked(question: str) -> None:
+    asked, text = QUESTIONS[question], "5 m or 6 m"
+    await check(lambda: attempt(number.ainvoke({"what": asked, "text": text}, reader())))
+    await check(lambda: attempt(read.ainvoke({"question": asked, "text": text}, reader())))
+    await check(lambda: attempt(search.ainvoke({"query": asked}, {})))
+
+
+DOCUMENTS = {
+    "32 kB of heading marks": "# " + "#" * 32_000 + "x",
+    "heading marks apart": "# " + " #" * 16_000 + " x",
+    "headings": "# a #\n" * 20_000,
+    "a long heading": "# " + "x" * 1_000_000,
+    "a word of 2 MB": "x" * 2_000_000,
+    "a paragraph of 2 MB": "word " * 400_000,
+    "blank lines": "\n \n" * 500_000,
+    "blanks": "#" + " " * 1_000_000 + "\n" + " " * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+async def test_documents(tmp_path: Path, document: str) -> None:
+    tmp_path.joinpath("a.md").write_text(DOCUMENTS[document])
+    tmp_path.joinpath("b.md").write_text("# Tower\n\nIt is 330 m high.")
+    run = with_resources(documents=tmp_path)
+    await check(lambda: search.ainvoke({"query": "tower"}, run))
+
+
+# ── what is computed on the loop ──────────────────────────────────────────────────────────────
+
+
+def refused(schema: dict[str, Any], args: dict[str, Any]) -> None:
+    """Check arguments against a schema that a MCP server sends."""
+
+    def call(**_: Any) -> None: ...
+
+    given = {"type": "object", **schema}
+    tool = StructuredTool.from_function(call, name="f", description="F.", args_schema=given)
+    with suppress(PlanError):
+        Toolbox.of([tool])["f"].check(args)
+
+
+def one(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"properties": {"a": schema}}
+
+
+EVIL, FITS = "(a+)+$", "a" * 40 + "!"
+TWICE = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
+SCHEMAS: dict[str, tuple[dict[str, Any], Any]] = {
+    "a pattern": (one({"pattern": EVIL}), FITS),
+    "a pattern of another draft": (
+        one({"$schema": "http://json-schema.org/draft-07/schema#", "pattern": EVIL}),
+        FITS,
+    ),
+    "a pattern for names": (one({"patternProperties": {EVIL: {}}}), {FITS: 1}),
+    "a pattern for other names": (
+        one({"patternProperties": {EVIL: {}}, "additionalProperties": False}),
+        {FITS: 1},
+    ),
+    "a pattern for unevaluated names": (
+        one({"patternProperties": {EVIL: {}}, "unevaluatedProperties": False}),
+        {FITS: 1},
+    ),
+    "a pattern for any name": (one({"propertyNames": {"pattern": EVIL}}), {FITS: 1}),
+    "unique items": (one({"uniqueItems": True}), [{"n": n} for n in range(5000)]),
+    "doubled references": ({"$defs": {**TWICE, "d40": {}}, **one({"$ref": "#/$defs/d0"})}, 1),
+    "a circle": (one({"$ref": "#"}), 1),
+    "many choices": (one({"anyOf": [{"const": n} for n in range(5000)]}), "x" * 90_000),
+    "many items": (one({"items": {"type": "integer"}}), [0] * 1_000_000),
+    "many wrong items": (one({"items": {"type": "integer"}}), ["x"] * 40_000),
+    "a long text": (one({"type": "integer"}), "x" * 10_000_000),
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+async def test_foreign_schemas(schema: str) -> None:
+    given, value = SCHEMAS[schema]
+
+    async def work() -> None:
+        refused(given, {"a": value})
+
+    await check(work)
+
+
+ERRORS = {
+    "60 kB ?keykey": "?" + "key" * 20_000,
+    "1 MB ?key": "?key" * 250_000,
+    "10 MB": "x" * 10_000_000,
+    "10 MB of addresses": "x://a:b/" * 1_250_000,
+    "10 MB of blanks": " " * 10_000_000,
+    "keys without end": "-----BEGIN PRIVATE KEY-----" * 10_000,
+    "names": "password=" * 10_000,
+    "tokens": "eyJ" * 20_000,
+    "other letters": "é" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+async def test_errors_and_traces(error: str) -> None:
+    text = ERRORS[error]
+
+    async def told() -> None:
+        assert len(one_line(ValueError(text))) <= 320
+
+    async def traced() -> None:
+        assert _mask({"error": text, "again": [text] * 10}) is not None
+
+    _mask("warm")
+    await check(told)
+    await check(traced)
+
+
+async def test_a_trace_of_much_data() -> None:
+    texts = [f"text {n}" for n in range(100_000)]
+
+    async def traced() -> None:
+        assert _mask({"many": texts, "numbers": list(range(1_000_000)), "same": ["a"] * 1_000_000})
+
+    _mask("warm")
+    await check(traced)
+
+
+ARGUMENTS = {
+    "brackets that do not fit": "(" * 40_000 + "]" * 40_000,
+    "brackets that do": "[" * 45_000 + "]" * 45_000,
+    "brackets that are left open": "([{" * 30_000,
+    "closed alone": ")]}" * 30_000,
+    "quotes": '"' * 90_000,
+    "one of each": "([{}])" * 15_000,
+    "inner ones left open": "[" + "(]" * 40_000,
+    "references": "$1[" * 30_000,
+}
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS)
+async def test_plans(arguments: str) -> None:
+    """As it is written, and as a person edits it in the state."""
+    text = f"1. f({ARGUMENTS[arguments]}"
+    tools = Toolbox.of([])
+
+    async def written() -> None:
+        parser, compiler = PlanParser(), Compiler(tools, taken=(), max_tasks=50)
+        for at in range(0, len(text), 500):
+            for call in parser.feed(text[at : at + 500]):
+                compiler.compile(call)
+            await asyncio.sleep(0)
+        for call in parser.close():
+            compiler.compile(call)
+
+    async def edited() -> None:
+        compile_data(tools, {"id": 1, "tool": "f", "text": text, "args": {}})
+
+    await check(written)
+    await check(edited)
