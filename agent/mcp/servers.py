@@ -18,8 +18,9 @@ from llm_compiler.errors import SetupError, ToolError
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
+from llm_compiler.mcp.names import Names
 from llm_compiler.mcp.session import GoneError, Session
-from llm_compiler.mcp.tools import McpTool, plain, without_clashes
+from llm_compiler.mcp.tools import McpTool
 from llm_compiler.redaction import masked, one_line
 
 if TYPE_CHECKING:
@@ -64,12 +65,15 @@ async def with_mcp(own: Toolbox, within: float | None = None) -> Toolbox:
         return own
     servers = await MCP_SERVERS.of_this_loop(path)
     within = _MAX_WAIT_SECONDS if within is None else min(_MAX_WAIT_SECONDS, max(0.0, within))
-    listed = await asyncio.gather(*(server.tools(within) for server in servers))
-    tools, clashing = without_clashes([tool for tools in listed for tool in tools], own)
-    MCP_SERVERS.warn(clashing)
+    await asyncio.gather(*(server.listed(within) for server in servers))
+    # At one moment: a server that is ready only after it is absent from the whole round.
+    names = Names([server.name for server in servers], own)
+    tools, left_out = names.named(tool for server in servers for tool in server.tools)
+    MCP_SERVERS.warn(left_out)
+    down = [(server, why) for server in servers if (why := server.failed) is not None]
     return own.joined(
         Toolbox.of(tools),
-        lambda name: next((why for server in servers if (why := server.absent(name))), None),
+        lambda name: next((why for server, why in down if server.may_have(name, names)), None),
     )
 
 
@@ -77,7 +81,7 @@ class McpServer:
     """One server: its session, opened anew when it was lost, and its tools."""
 
     def __init__(self, name: str, server: Server, file: str) -> None:
-        self._name = name
+        self.name = name
         self._server = server
         self._file = file
         self._session: Session | None = None
@@ -85,11 +89,33 @@ class McpServer:
         self._began_at = 0.0
         self._tools: list[McpTool] | None = None
         self._failed: str | None = None
-        """Why it could not be reached."""
+        """Why it could not be reached when it was last tried."""
         self._again_at = 0.0
 
-    async def tools(self, within: float) -> list[McpTool]:
-        """Its tools that are allowed; none if it cannot be reached within these seconds."""
+    @property
+    def tools(self) -> list[McpTool]:
+        """Its tools that are allowed, under their names there; none until they are listed."""
+        return self._tools or []
+
+    @property
+    def failed(self) -> str | None:
+        """Why its tools are absent, if they are."""
+        if self._tools is not None:
+            return None
+        if self._listing is not None or self._failed is None:
+            return f"the MCP server {self.name!r} is still starting; ask again later"
+        return self._failed
+
+    def may_have(self, name: str, names: Names) -> bool:
+        """Whether it may have a tool of this name while it is down, as its configuration says."""
+        allow = self._server.allow
+        if allow is None:
+            return names.is_meant(name, self.name)
+        by_name = {names.of(self.name, tool) for tool in allow}
+        return name in by_name and names.owner(name) == self.name
+
+    async def listed(self, within: float) -> None:
+        """Wait until its tools are listed, or it has failed, for at most these seconds."""
         now = time.monotonic()
         if self._tools is None and self._listing is None and now >= self._again_at:
             self._began_at = now
@@ -99,34 +125,21 @@ class McpServer:
         if (listing := self._listing) is not None:
             within = min(within, self._began_at + _MAX_WAIT_SECONDS - now)
             await asyncio.wait({listing}, timeout=max(0.0, within))
-            if not listing.done():
-                self._failed = f"the MCP server {self._name!r} is still starting; ask again later"
-        return self._tools or []
 
     async def _list(self) -> None:
         try:
             async with asyncio.timeout(_LIST_SECONDS):
                 self._tools = self._made(await self._request(_listed))
-            self._failed = None
         # A server may answer anything, and must not fail a turn.
         except Exception as error:
             # It may say what the server wrote on its standard error.
             why = masked(str(error))
             if not isinstance(error, ToolError):
-                why = f"the MCP server {self._name!r} lists no tools: {one_line(error)}"
+                why = f"the MCP server {self.name!r} lists no tools: {one_line(error)}"
             self._failed, self._again_at = why, time.monotonic() + _RETRY_SECONDS
             _log.warning("%s", why)
         finally:
             self._listing = None
-
-    def absent(self, name: str) -> str | None:
-        """Why it does not offer a tool of this name, if it may have one and cannot be reached."""
-        if self._failed is None:
-            return None
-        allowed = self._server.allow
-        names = [plain(each) for each in allowed or ()]
-        names += [plain(f"{self._name}_{each}") for each in names]
-        return self._failed if allowed is None or name in names else None
 
     async def close(self) -> None:
         """End its session."""
@@ -160,11 +173,11 @@ class McpServer:
                 return await self._request(make, again=False)
             what = "broke off in the middle of the call" if error.sent else "cannot be reached"
             raise ServerGoneError(
-                f"the MCP server {self._name!r} {what}: {error};"
+                f"the MCP server {self.name!r} {what}: {error};"
                 f" see that it runs, or take it out of {self._file}"
             ) from error
         except McpError as error:
-            raise ToolError(f"the MCP server {self._name!r}: {error}") from error
+            raise ToolError(f"the MCP server {self.name!r}: {error}") from error
 
     def _made(self, listed: list[BaseTool]) -> list[McpTool]:
         allow = self._server.allow
@@ -172,7 +185,7 @@ class McpServer:
             _log.warning(
                 "%s: the MCP server %r has no tool %r; it has %s",
                 self._file,
-                self._name,
+                self.name,
                 min(unknown),
                 ", ".join(tool.name for tool in listed) or "none",
             )
@@ -181,12 +194,12 @@ class McpServer:
             if allow is not None and tool.name not in allow:
                 continue
             try:
-                one = McpTool.of(self._name, tool, self._server.hints_for(tool.name), self._call)
+                one = McpTool.of(self.name, tool, self._server.hints_for(tool.name), self._call)
                 _ = Tool.of(one).signature
             # Of a schema that is none, anything may come.
             except Exception as error:
                 why = "the tool %r of the MCP server %r cannot be described, and is left out: %s"
-                _log.warning(why, tool.name, self._name, one_line(error))
+                _log.warning(why, tool.name, self.name, one_line(error))
             else:
                 made.append(one)
         return made

@@ -1,16 +1,15 @@
-"""A tool of an MCP server as a LangChain tool: its names, its hints and its results."""
+"""A tool of an MCP server as a LangChain tool: its hints, and what its results hold."""
 
 import keyword
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.parser import ANSWER, JOIN
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 Call = Callable[[str, dict[str, Any]], Awaitable["CallToolResult"]]
 
 _CHECKED = {"$defs", "$schema", "additionalProperties", "definitions", "description", "title"}
-_MAX_NAME_CHARS = 64
 
 
 class McpTool(BaseTool):
@@ -36,12 +34,12 @@ class McpTool(BaseTool):
 
     @classmethod
     def of(cls, server: str, listed: BaseTool, said: Mapping[str, Any], call: Call) -> "McpTool":
-        """A tool that the adapter listed; `said` is what the file says about it."""
+        """The tool that the adapter listed, under its name there; `said` is what the file says."""
         schema = listed.args_schema if isinstance(listed.args_schema, dict) else {}
         args_schema, parameters = _with_names({**schema})
         made = cls(
-            name=plain(listed.name),
-            description=listed.description or plain(listed.name),
+            name=listed.name,
+            description=listed.description or listed.name,
             args_schema=args_schema,
             metadata=hints(listed.metadata or {}, said),
             server=server,
@@ -77,39 +75,6 @@ def hints(listed: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
         "idempotentHint": read_only or known.get("idempotentHint", False),
         "openWorldHint": known.get("openWorldHint", True),
     }
-
-
-def without_clashes(
-    tools: Iterable[McpTool], own: Collection[str]
-) -> tuple[list[McpTool], list[str]]:
-    """The tools, those whose name another has too with their server's name before it.
-
-    Where that does not make them differ, the first has the name. The others are left out, and the
-    second value says which and why.
-    """
-    tools = list(tools)
-    taken = {*own, ANSWER, JOIN}
-    names = [*taken, *(tool.name for tool in tools)]
-    found, left_out = [], []
-    for tool in tools:
-        if names.count(tool.name) > 1:
-            tool = tool.model_copy(update={"name": plain(f"{tool.server}_{tool.name}")})
-        if tool.name in taken:
-            left_out.append(
-                f"the tool {tool.there!r} of the MCP server {tool.server!r} is left out: it and"
-                f" another would both be {tool.name!r}; rename the server"
-            )
-            continue
-        taken.add(tool.name)
-        found.append(tool)
-    return found, left_out
-
-
-def plain(name: str) -> str:
-    """A tool's name, reduced to characters that the plan language and model providers accept."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-    name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
-    return name[:_MAX_NAME_CHARS]
 
 
 def value_of(result: "CallToolResult") -> Any:

@@ -4,11 +4,9 @@ import asyncio
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,80 +25,15 @@ from llm_compiler.mcp.config import VARIABLE, Server, read_servers
 from llm_compiler.mcp.servers import MCP_SERVERS
 from llm_compiler.mcp.session import GoneError, Session
 from llm_compiler.mcp.tools import hints
-from tests.support.functions import toolbox
 from tests.support.loop_watch import LoopWatch
+from tests.support.mcp_processes import SERVER, Configure, HttpServer, lines, pids, stdio
 from tests.support.scripted import ScriptedModel, until
 
 pytestmark = pytest.mark.server
 
-SERVER = Path(__file__).parents[1] / "support" / "mcp_server.py"
 ASK: Any = {"messages": [HumanMessage("What?")]}
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 OWN = Toolbox.of([])
-
-Configure = Callable[..., None]
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    path = tmp_path / "ledger"
-    path.touch()
-    return path
-
-
-@pytest.fixture
-def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
-    def write(**servers: Any) -> None:
-        path = tmp_path / "servers.json"
-        path.write_text(json.dumps({"mcpServers": servers}))
-        monkeypatch.setenv(VARIABLE, str(path))
-
-    return write
-
-
-def stdio(ledger: Path, **more: Any) -> dict[str, Any]:
-    return {"command": sys.executable, "args": [str(SERVER), str(ledger)], **more}
-
-
-class HttpServer:
-    """A server process on streamable HTTP, which can be ended and begun again."""
-
-    def __init__(self, ledger: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/mcp"
-        self._ledger = ledger
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.stop()
-        command = [sys.executable, str(SERVER), str(self._ledger), str(self.port)]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        self._wait_until_up()
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def _wait_until_up(self) -> None:
-        assert self.process is not None
-        while self.process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                continue
-        raise AssertionError("the server ended")
-
-
-@pytest.fixture
-def http(ledger: Path) -> Iterator[HttpServer]:
-    server = HttpServer(ledger)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["stdio", "http"])
@@ -122,14 +55,6 @@ async def turn(plan: str, *, own: list[Any] | None = None, **context: Any) -> di
     state = await graph.ainvoke(ASK, THREAD, context=Context(**context))
     outcomes: dict[str, Any] = state["outcomes"]
     return {"prompt": planner.prompts[0], **outcomes}
-
-
-def lines(ledger: Path) -> list[str]:
-    return [line for line in ledger.read_text().splitlines() if not line.startswith("pid")]
-
-
-def pids(ledger: Path) -> list[int]:
-    return [int(line[4:]) for line in ledger.read_text().splitlines() if line.startswith("pid")]
 
 
 def runs(pid: int) -> bool:
@@ -198,38 +123,6 @@ async def test_odd_parameter_names_can_be_called(entry: Any, configure: Configur
 async def test_only_allowed_tools_are_offered(ledger: Path, configure: Configure) -> None:
     configure(mountains=stdio(ledger, allow=["height", "delete-file"]))
     assert set(await with_mcp(OWN)) == {"height", "delete-file"}
-
-
-async def test_a_name_that_is_taken_gets_the_servers_name(
-    ledger: Path, configure: Configure
-) -> None:
-    def search(query: str) -> str:
-        """Our own."""
-        return f"ours {query}"
-
-    one = stdio(ledger, allow=["search", "height"])
-    configure(**{"the alps": one, "asia": stdio(ledger, allow=["height"])})
-    own = toolbox(search)
-    tools = await with_mcp(own)
-    assert set(tools) == {"search", "the_alps_search", "the_alps_height", "asia_height"}
-    assert tools["search"] is own["search"]
-    assert await call(tools, "the_alps_search", query="x") == "found x"
-
-
-async def test_of_names_that_cannot_be_told_apart_the_first_is_offered(
-    ledger: Path, configure: Configure, caplog: pytest.LogCaptureFixture
-) -> None:
-    server = stdio(ledger, allow=["height", "describe"])
-    configure(**{"a b": server, "a_b": stdio(ledger, allow=["height"])})
-    for _ in range(2):
-        tools = await with_mcp(OWN)
-        assert set(tools) == {"describe", "a_b_height"}
-        assert await call(tools, "a_b_height", name="K2") == 8611
-    [warning] = caplog.messages
-    assert warning == (
-        "the tool 'height' of the MCP server 'a_b' is left out: it and another would both be"
-        " 'a_b_height'; rename the server"
-    )
 
 
 def test_a_schema_is_never_fetched_from_the_network() -> None:
@@ -318,8 +211,8 @@ async def test_an_unreachable_server_never_fails_a_turn(
         broken={"command": sys.executable, "args": ["-c", "raise SystemExit('no licence')"]},
         mountains=stdio(ledger),
     )
-    plan = '1. describe("K2")\n2. climb("K2")\n3. whatever()'
-    found = await turn(plan, approve=["climb"], allow=["describe", "climb"])
+    plan = '1. mountains_describe("K2")\n2. dead_climb("K2")\n3. gone_whatever()'
+    found = await turn(plan, approve=["dead_climb"], allow=["mountains_describe", "dead_climb"])
     assert "climb" not in found["prompt"]
     assert "__interrupt__" not in found
     for name, error in (("2", "the MCP server 'dead' cannot be reached"), ("3", "'gone'")):
@@ -464,7 +357,7 @@ async def test_a_session_lost_between_two_calls_is_opened_again(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     configure(near=stdio(ledger, allow=["describe"]), far={"url": http.url, "allow": ["add_note"]})
-    plan = '1. describe("A")\n2. add_note("A")'
+    plan = '1. near_describe("A")\n2. far_add_note("A")'
     assert (await turn(plan))["2"]["status"] == "ok"
     assert http.process is not None
     [near] = {*pids(ledger)} - {http.process.pid}
@@ -519,12 +412,12 @@ print(state["outcomes"]["1"]["value"])
 def test_no_process_is_left_when_the_program_ends(
     ledger: Path, configure: Configure, way: str, stubborn: bool
 ) -> None:
-    offered = ["height", "describe"]
-    server = stdio(ledger, allow=offered)
+    server = stdio(ledger)
     if stubborn:  # a server that does not end with its input
         wrapped = f"{sys.executable} {SERVER} {ledger}; echo pid $$ >> {ledger}; sleep 100"
-        server = {"command": "bash", "args": ["-c", wrapped], "allow": offered}
-    configure(mountains=server)
+        server = {"command": "bash", "args": ["-c", wrapped]}
+    # Of the others one cannot be described, which is told on standard error.
+    configure(mountains={**server, "allow": ["describe"]})
     root, path = Path(__file__).parents[2], filter(None, [os.environ.get("PYTHONPATH")])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, way],

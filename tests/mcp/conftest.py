@@ -1,0 +1,41 @@
+"""A file of MCP servers, and a server on HTTP."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_compiler.mcp.config import VARIABLE
+from tests.support.mcp_processes import Configure, HttpServer
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    numbers = count()
+
+    def write(**servers: Any) -> None:
+        # In a folder of its own: a file is read once.
+        path = tmp_path / str(next(numbers)) / "servers.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps({"mcpServers": servers}))
+        monkeypatch.setenv(VARIABLE, str(path))
+
+    return write
+
+
+@pytest.fixture
+def http(ledger: Path) -> Iterator[HttpServer]:
+    server = HttpServer(ledger)
+    server.start()
+    yield server
+    server.stop()
