@@ -30,6 +30,7 @@ def test_defaults() -> None:
         "model_timeout": None,
         "deadline": None,
         "approve": (),
+        "trusted_writes": (),
         "allow": None,
         "documents": None,
         "examples": "auto",
