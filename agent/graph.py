@@ -46,8 +46,8 @@ def build_graph(
         tools: LangChain tools or plain functions with a docstring; None means the shipped tools.
             MCP's annotations in a tool's `metadata` control its calls. A call with
             `destructiveHint` is claimed in the checkpointer and never starts twice. If a result
-            of a tool with `openWorldHint` reaches it, a person must approve it, as if its tool
-            were named in `approve`.
+            of a tool with `openWorldHint` reaches a write, a person must approve it, as if its
+            tool were named in `approve`.
         planner: A chat model or its name ("openai:gpt-4.1-mini", "local"); None: the context's.
         joiner: The same for the joiner, and for the tools that read text.
         checkpointer: Stores runs, so that they can be resumed and people can be asked.
