@@ -63,6 +63,8 @@ class Journal:
         """Whether the turn outlives its process, so that a person can be asked."""
         self.asked: list[Asked] = []
         """What was asked in this node before, in order."""
+        self.asked_keys: set[str] = set()
+        """The keys of the tasks whose calls a person was asked about, in whatever node or fork."""
         self.seconds = 0.0
         """How long the turn had run when it stopped last."""
         self._records = records
@@ -84,6 +86,7 @@ class Journal:
         self._numbers = count(self._entries[-1]["no"] + 1 if found else 0)
         for entry in self._entries:
             self.seconds = max(self.seconds, entry.get("seconds", 0.0))
+            self.asked_keys.update(entry.get("keys", ()))
             if "asked" in entry and entry["node"] == self._node:
                 self.asked.append(Asked(**entry["asked"]))
 
@@ -136,7 +139,9 @@ class Journal:
         """Journal a question before it is asked, and all that ended before it."""
         if asked.task is not None:
             await self.release(asked.task)
-        self._add({"asked": asdict(asked), "node": self._node, "seconds": seconds})
+        keys = [self._keys.get(call["id"], str(call["id"])) for call in asked.calls]
+        entry = {"asked": asdict(asked), "keys": keys, "node": self._node, "seconds": seconds}
+        self._add(entry)
         await self.flush()
 
     async def release(self, id: int) -> None:

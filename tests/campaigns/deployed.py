@@ -101,7 +101,7 @@ async def _run(turn: Deployed, world: World, stop: Stop, ledger: Ledger) -> None
             outcomes=snapshot.values["outcomes"],
             calls=asked_for,
             paired=asked_for == [m.tool_call_id for m in messages if isinstance(m, ToolMessage)],
-            plan=[task["id"] for task in snapshot.values["plan"]],
+            plan=[it["id"] for it in snapshot.values["plan"] if it["tool"] != "answer"],
         )
 
 

@@ -85,9 +85,15 @@ class World:
         return [self._made(name, ledger) for name in self.tools]
 
     def _made(self, name: str, ledger: Ledger) -> BaseTool:
+        failed: set[int] = set()
+        """Every fifth call fails once in a process, in a way that is worth a second try."""
+
         def begin(id: int, inputs: list[int], milliseconds: int) -> None:
             args = {"id": id, "inputs": inputs, "milliseconds": milliseconds}
             ledger.note("begin", id=id, tool=name, args=args)
+            if id % 5 == 0 and id not in failed:
+                failed.add(id)
+                raise ConnectionError("try again")
 
         def end(id: int, inputs: list[int]) -> int:
             ledger.note("end", id=id)
