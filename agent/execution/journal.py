@@ -135,13 +135,15 @@ class Journal:
         await self.flush()
         return None
 
-    async def ask(self, asked: Asked, seconds: float) -> None:
-        """Journal a question before it is asked, and all that ended before it."""
-        if asked.task is not None:
-            await self.release(asked.task)
-        keys = [self._keys.get(call["id"], str(call["id"])) for call in asked.calls]
-        entry = {"asked": asdict(asked), "keys": keys, "node": self._node, "seconds": seconds}
-        self._add(entry)
+    async def ask(self, *questions: Asked, seconds: float) -> None:
+        """Journal questions before they are asked, at once, and all that ended before them."""
+        for asked in questions:
+            if asked.task is not None:
+                await self.release(asked.task)
+        for asked in questions:
+            keys = [self._keys.get(call["id"], str(call["id"])) for call in asked.calls]
+            entry = {"asked": asdict(asked), "keys": keys, "node": self._node, "seconds": seconds}
+            self._add(entry)
         await self.flush()
 
     async def release(self, id: int) -> None:

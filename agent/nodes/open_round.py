@@ -148,7 +148,7 @@ def load(
         if not priors:
             tasks_left -= 1
             refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
-        elif did_not_compile(data) and not (last := priors[-1].outcome).attempts:
+        elif did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome):
             refused = last.error or ""
         if refused is None:
             task = compile_data(round.tools, data, ended=bool(priors))
@@ -162,3 +162,7 @@ def load(
         if not priors and announce:
             round.events.plan_task(task)
         round.unit.tell(Planned(task, tuple(priors), data["key"] in asked))
+
+
+def _failed_without_a_call(outcome: Outcome) -> bool:
+    return outcome.status == "failed" and not outcome.attempts

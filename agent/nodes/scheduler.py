@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
@@ -151,7 +151,7 @@ class _Running:
                 unit.tell(Decided(await self._decisions(stop)))
             else:
                 asked = Asked(stop.value, stop.schema, task=stop.id)
-                await self.journal.ask(asked, self.run.clock.seconds())
+                await self._journal(asked)
                 unit.answer(stop.id, _answer(asked))
         await self.journal.flush()
 
@@ -182,8 +182,16 @@ class _Running:
         if not self.journal.lasting:
             return reject_all(ask, _NO_CHECKPOINTER)
         asked = request_of(ask, self.round.tools)
-        await self.journal.ask(asked, self.run.clock.seconds())
-        return await self._decided(asked)
+        try:
+            _answer(asked)
+        except GraphInterrupt:
+            await self._journal(asked)
+            raise
+        # What is there already was sent for a question that the plan has left behind since: it
+        # decides on nothing, and keeps its place in the order.
+        again = refused(asked, PlanError("an answer came before this was asked; decide on it now"))
+        await self._journal(asked, again)
+        return await self._decided(again)
 
     async def _decided(self, asked: Asked) -> tuple[Decision, ...]:
         """Stop the run until a person has decided on all the calls."""
@@ -192,7 +200,10 @@ class _Running:
                 return decisions_of(asked, _answer(asked), self.round.tools)
             except PlanError as error:
                 asked = refused(asked, error)
-                await self.journal.ask(asked, self.run.clock.seconds())
+                await self._journal(asked)
+
+    async def _journal(self, *questions: Asked) -> None:
+        await self.journal.ask(*questions, seconds=self.run.clock.seconds())
 
 
 def _answer(asked: Asked) -> Any:

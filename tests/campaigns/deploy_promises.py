@@ -157,8 +157,12 @@ class Judge:
             if (outcome["error"] or "").startswith("may have run"):
                 self.maybe += 1
             if id in self._steps and outcome["status"] == "ok":
-                inputs = [outcomes[need]["value"] for need in self._steps[id].inputs]
-                if outcome["value"] != value(id, inputs):
+                needs = {need: outcomes[need] for need in self._steps[id].needs}
+                if bad := [need for need, it in needs.items() if it["status"] != "ok"]:
+                    self.broken.append(f"task {id} is ok and its needs {bad} are not")
+                elif outcome["value"] != value(
+                    id, [needs[need]["value"] for need in self._steps[id].inputs]
+                ):
                     self.broken.append(f"task {id} ended {outcome['value']}")
         if lost := set(self._final) - set(outcomes):
             self.broken.append(f"the outcomes of {sorted(lost)} are lost")
