@@ -74,6 +74,8 @@ class Journal:
         self._failed = failed
         self._numbers = count()
         self._entries: list[dict[str, Any]] = []
+        self._latest: dict[str, dict[str, Any]] = {}
+        """The latest outcome of each key, which is not journaled again by each run."""
         self._buffer: list[dict[str, Any]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -85,6 +87,9 @@ class Journal:
         self._entries = sorted(found, key=lambda entry: int(entry["no"]))
         self._numbers = count(self._entries[-1]["no"] + 1 if found else 0)
         for entry in self._entries:
+            if "outcome" in entry:
+                named = {name: entry[name] for name in ("key", "planned", "outcome")}
+                self._latest[entry["key"]] = named
             self.seconds = max(self.seconds, entry.get("seconds", 0.0))
             self.asked_keys.update(entry.get("keys", ()))
             if "asked" in entry and entry["node"] == self._node:
@@ -113,8 +118,12 @@ class Journal:
 
     def record(self, outcome: Outcome, planned: Mapping[str, Any] | None) -> None:
         """Journal how a task ended; `planned` are its arguments before a person changed them."""
-        if outcome.status != "skipped":  # that follows from the others
-            self._add(self._entry(outcome.id, planned, outcome=dict(outcome.data())))
+        if outcome.status == "skipped":
+            return  # that follows from the others
+        entry = self._entry(outcome.id, planned, outcome=dict(outcome.data()))
+        if self._latest.get(entry["key"]) != entry:
+            self._latest[entry["key"]] = entry
+            self._add(entry)
 
     async def claim(self, launch: Launch, planned: Mapping[str, Any] | None) -> Outcome | None:
         """Claim a destructive call. None if it may begin; else how it stands, begun by another run.

@@ -58,7 +58,7 @@ class Judge:
             case "planner":
                 if line["round"] in self._kept.rounds:
                     self.broken.append(f"the planner wrote round {line['round']} again")
-                self._planned[line["round"]] = self._now
+                self._plan(line["round"])
             case "checkpoint" | "saved" | "journaled":
                 self._keep(line)
             case "begin":
@@ -75,6 +75,14 @@ class Judge:
                     self._end(int(id), outcome)
             case "answer":
                 self._answer(line)
+
+    def _plan(self, round: int) -> None:
+        self._planned[round] = self._now
+        for id, worlds in self._begun.items():
+            if self._round[id] == round:
+                # What had begun is of a plan that nobody finds; none of that was destructive.
+                tool = self._steps[id].tool
+                worlds[:] = [world for world in worlds if _effect(tool, world) == "destroy"]
 
     # ── decisions ─────────────────────────────────────────────────────────────────────────────
 

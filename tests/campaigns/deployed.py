@@ -5,6 +5,8 @@ process that comes next. What it does it writes into the turn's ledger.
 """
 
 import asyncio
+import json
+import os
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from random import Random
@@ -14,10 +16,11 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command
 
 from llm_compiler import build_graph
+from llm_compiler.mcp.config import VARIABLE
 from tests.campaigns.dag import Step, random_plan
 from tests.campaigns.ledger import Ledger, read
 from tests.campaigns.restartable import Turn, models, saver
-from tests.campaigns.worlds import TOOLS, World
+from tests.campaigns.worlds import SERVER, TOOLS, World
 
 Stop = Literal["", "question", "planner", "scheduler", "joiner"]
 """Where a process stops by itself: nowhere, at a question, behind a node or before one."""
@@ -27,6 +30,9 @@ _TOOLS = (*TOOLS, "look", "browse", "browse")
 @dataclass(frozen=True)
 class Deployed(Turn):
     """A turn of a random plan. The same `seed` gives the same turn in every process."""
+
+    served: bool = False
+    """Whether the tools that come and go together are those of a real MCP server."""
 
     @property
     def rounds(self) -> list[list[Step]]:
@@ -38,10 +44,11 @@ class Deployed(Turn):
 
     def world(self, process: int) -> tuple[World, list[str]]:
         """That of its first process, or how it has changed for a later one."""
-        first = World.first(Random(f"{self.seed} world"))
-        if process == 0:
-            return first, []
-        return first.changed(Random(f"{self.seed} world {process}"))
+        changes: list[str] = []
+        world = World.first(Random(f"{self.seed} world"))
+        if process:
+            world, changes = world.changed(Random(f"{self.seed} world {process}"))
+        return world.served() if self.served else world, changes
 
     def decision(self, id: int) -> str:
         """What its person says of a task's call, whenever asked."""
@@ -55,6 +62,10 @@ def run(turn: Deployed, process: int, stop: Stop, begun: Connection) -> None:
     ledger = Ledger(turn.ledger)
     world, changes = turn.world(process)
     ledger.note("process", number=process, world=asdict(world), changes=changes, stop=stop)
+    if turn.served:
+        file = turn.ledger.with_suffix(".json")
+        file.write_text(json.dumps(world.servers(turn.ledger)))
+        os.environ[VARIABLE] = str(file)
     asyncio.run(_run(turn, world, stop, ledger))
 
 
@@ -64,7 +75,8 @@ async def _run(turn: Deployed, world: World, stop: Stop, ledger: Ledger) -> None
     after = ["planner"] if stop == "planner" else None
     async with saver(turn, ledger) as store:
         planner, joiner = models(turn, ledger)
-        graph = build_graph(world.made(ledger), planner=planner, joiner=joiner, checkpointer=store)
+        tools = world.made(ledger, SERVER if turn.served else ())
+        graph = build_graph(tools, planner=planner, joiner=joiner, checkpointer=store)
         snapshot = await graph.aget_state(config)
         ledger.note("state", outcomes=snapshot.values.get("outcomes") or {})
         given: Any = {"messages": [("user", "What?")]}

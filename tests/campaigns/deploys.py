@@ -23,6 +23,8 @@ from tests.campaigns.report import Progress, Report, Say
 _PATIENCE = 60.0
 """Seconds in which a turn that nobody kills must have ended."""
 _MEASURED = 3
+_SERVED = 20
+"""One in so many turns has a real MCP server."""
 _STOPS = (1, 2, 2, 3)
 _BY_ITSELF: tuple[Stop, ...] = ("question", "question", "planner", "scheduler", "joiner")
 
@@ -34,7 +36,8 @@ def campaign(seed: int, tries: int, say: Say, saver: Saver, server: str = "") ->
     if report.broken:
         say(f"  the ledgers are in {folder}")
     else:
-        shutil.rmtree(folder)
+        # The server of a process that was killed may still be writing.
+        shutil.rmtree(folder, ignore_errors=True)
     return report
 
 
@@ -53,7 +56,8 @@ class _Deploys:
         stops: Counter[str] = Counter()
         changes: Counter[str] = Counter()
         while turns < tries:
-            turn = self._turn()
+            served = turns % _SERVED == _SERVED - 1
+            turn = self._turn(served=served)
             stopped = self._stopped(turn, length)
             if not stopped:
                 continue  # it was answered before its first stop
@@ -62,7 +66,9 @@ class _Deploys:
             found = Judge(turn.rounds).read(lines)
             if hangs:
                 found.broken.append(f"it had not ended after {_PATIENCE:g} s")
-            where = f"turn {turn.seed}, stopped at {', '.join(stopped)}"
+            where = (
+                f"{'served ' if served else ''}turn {turn.seed}, stopped at {', '.join(stopped)}"
+            )
             report.broken += [f"{where}: {it}" for it in found.broken]
             turns, held = turns + 1, held + (not found.broken)
             stops.update("a kill" if it.endswith(" s") else it for it in stopped)
@@ -94,10 +100,11 @@ class _Deploys:
             stopped.append(f"{seconds:.3f} s" if killed else stop)
         return stopped
 
-    def _turn(self) -> Deployed:
+    def _turn(self, *, served: bool = False) -> Deployed:
         seed = self._random.randrange(10**9)
         store = self._server or str(self._folder / f"{seed}.db")
-        return Deployed(seed, self._folder / f"{seed}.ledger", self._saver, store)
+        ledger = self._folder / f"{seed}.ledger"
+        return Deployed(seed, ledger, self._saver, store, served=served)
 
     def _length(self) -> float:
         taken = []

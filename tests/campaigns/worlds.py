@@ -4,15 +4,19 @@ A turn is planned in one world and goes on in others.
 """
 
 import asyncio
+import os
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from langchain_core.tools import BaseTool, tool
 
 from llm_compiler import Context
+from tests.campaigns import deployed_server
 from tests.campaigns.dag import value
 from tests.campaigns.ledger import Ledger
 
@@ -24,6 +28,8 @@ EFFECTS: Mapping[str, Mapping[str, bool]] = {
     "destroy": {"readOnlyHint": False, "destructiveHint": True},
 }
 """The hints by kind of effect; `plain` has none."""
+_TRUSTED = {"readOnlyHint": False, "destructiveHint": False, "openWorldHint": False}
+"""What a server's tool is that has no hints of ours."""
 TOOLS = {
     "look": "read",
     "scan": "read",
@@ -80,18 +86,36 @@ class World:
             max_tasks=self.max_tasks,
         )
 
-    def made(self, ledger: Ledger) -> list[BaseTool]:
-        """Its tools."""
-        return [self._made(name, ledger) for name in self.tools]
+    def made(self, ledger: Ledger, without: Collection[str] = ()) -> list[BaseTool]:
+        """Its tools, without those that a server has."""
+        return [self._made(name, ledger) for name in self.tools if name not in without]
+
+    def served(self) -> "World":
+        """This world where the tools in `SERVER` are those of a real server: none is renamed."""
+        renamed = {f"{name}_2" for name in SERVER}
+        return replace(self, tools={it: of for it, of in self.tools.items() if it not in renamed})
+
+    def servers(self, ledger: Path) -> dict[str, Any]:
+        """The file of MCP servers, with one that has the tools in `SERVER`, or is down."""
+        names = [name for name in SERVER if name in self.tools]
+        args = ["-m", deployed_server.__name__, str(ledger), *names]
+        server = {
+            "command": sys.executable,
+            "args": args if names else ["-c", "raise SystemExit(1)"],
+            "env": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            "allow": list(names or SERVER),
+            "hints": {name: {**_TRUSTED, **EFFECTS[self.tools[name]]} for name in names},
+        }
+        return {"mcpServers": {"server": server}}
 
     def _made(self, name: str, ledger: Ledger) -> BaseTool:
         failed: set[int] = set()
-        """Every fifth call fails once in a process, in a way that is worth a second try."""
+        """Every tenth call fails once in a process, in a way that is worth a second try."""
 
         def begin(id: int, inputs: list[int], milliseconds: int) -> None:
             args = {"id": id, "inputs": inputs, "milliseconds": milliseconds}
             ledger.note("begin", id=id, tool=name, args=args)
-            if id % 5 == 0 and id not in failed:
+            if id % 10 == 0 and id not in failed:
                 failed.add(id)
                 raise ConnectionError("try again")
 
