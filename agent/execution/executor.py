@@ -96,10 +96,12 @@ class Executor:
         value, error = None, None
         with tool_call(launch.id, launch.tool) as observed:
             try:
-                stands = await claim(launch) if claim is not None and tool.destructive else None
+                destructive = launch.destructive or tool.destructive
+                stands = await claim(launch) if claim is not None and destructive else None
                 if stands is not None:
                     return Returned.again(launch.call, stands)
-                value = await self._tried(attempt, self.retries if tool.retried else 0)
+                retried = tool.retried and not destructive
+                value = await self._tried(attempt, self.retries if retried else 0)
             except GraphBubbleUp as raised:
                 if self.can_ask or not isinstance(raised, GraphInterrupt):
                     observed.status = "stopped"

@@ -63,6 +63,8 @@ class Journal:
         """Whether the turn outlives its process, so that a person can be asked."""
         self.asked: list[Asked] = []
         """What was asked in this node before, in order."""
+        self.asked_keys: set[str] = set()
+        """The keys of the tasks whose calls a person was asked about, in whatever node or fork."""
         self.seconds = 0.0
         """How long the turn had run when it stopped last."""
         self._records = records
@@ -72,6 +74,8 @@ class Journal:
         self._failed = failed
         self._numbers = count()
         self._entries: list[dict[str, Any]] = []
+        self._latest: dict[str, dict[str, Any]] = {}
+        """The latest outcome of each key, which is not journaled again by each run."""
         self._buffer: list[dict[str, Any]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -83,7 +87,11 @@ class Journal:
         self._entries = sorted(found, key=lambda entry: int(entry["no"]))
         self._numbers = count(self._entries[-1]["no"] + 1 if found else 0)
         for entry in self._entries:
+            if "outcome" in entry:
+                named = {name: entry[name] for name in ("key", "planned", "outcome")}
+                self._latest[entry["key"]] = named
             self.seconds = max(self.seconds, entry.get("seconds", 0.0))
+            self.asked_keys.update(entry.get("keys", ()))
             if "asked" in entry and entry["node"] == self._node:
                 self.asked.append(Asked(**entry["asked"]))
 
@@ -110,8 +118,12 @@ class Journal:
 
     def record(self, outcome: Outcome, planned: Mapping[str, Any] | None) -> None:
         """Journal how a task ended; `planned` are its arguments before a person changed them."""
-        if outcome.status != "skipped":  # that follows from the others
-            self._add(self._entry(outcome.id, planned, outcome=dict(outcome.data())))
+        if outcome.status == "skipped":
+            return  # that follows from the others
+        entry = self._entry(outcome.id, planned, outcome=dict(outcome.data()))
+        if self._latest.get(entry["key"]) != entry:
+            self._latest[entry["key"]] = entry
+            self._add(entry)
 
     async def claim(self, launch: Launch, planned: Mapping[str, Any] | None) -> Outcome | None:
         """Claim a destructive call. None if it may begin; else how it stands, begun by another run.
@@ -132,11 +144,15 @@ class Journal:
         await self.flush()
         return None
 
-    async def ask(self, asked: Asked, seconds: float) -> None:
-        """Journal a question before it is asked, and all that ended before it."""
-        if asked.task is not None:
-            await self.release(asked.task)
-        self._add({"asked": asdict(asked), "node": self._node, "seconds": seconds})
+    async def ask(self, *questions: Asked, seconds: float) -> None:
+        """Journal questions before they are asked, at once, and all that ended before them."""
+        for asked in questions:
+            if asked.task is not None:
+                await self.release(asked.task)
+        for asked in questions:
+            keys = [self._keys.get(call["id"], str(call["id"])) for call in asked.calls]
+            entry = {"asked": asdict(asked), "keys": keys, "node": self._node, "seconds": seconds}
+            self._add(entry)
         await self.flush()
 
     async def release(self, id: int) -> None:

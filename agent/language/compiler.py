@@ -122,8 +122,8 @@ def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task
             # Also what was refused for its id, and what has not been edited since.
             why = f"the text has the id {calls[0].id} and not {id}; write {id}. {calls[0].tool}(…)"
             return Refused(id, name, why, text, thought)
-        call = replace(calls[0], thought=thought)
-        return replace(compiled.compile(call)[0], id=id)
+        [task] = compiled.compile(replace(calls[0], thought=thought))
+        return _as_planned(replace(task, id=id), data)
     try:
         if not isinstance(args, Mapping):
             raise PlanError("the arguments are no object; write them by parameter name")
@@ -131,9 +131,17 @@ def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task
             return Task(id, ANSWER, args, text=text)
         after = tuple(int(need) for need in data.get("needs") or ())
         task = made(None if ended else tools, id, name, args, after, thought, text)
-        return replace(task, taint=data.get("taint"), asks=data.get("asks", False))
+        return _as_planned(task, data)
     except (PlanError, TypeError, ValueError) as error:
-        return Refused(id, name, str(error), text or f"{id}. {name}({args})", thought)
+        written = args if isinstance(args, Mapping) else {}
+        return Refused(id, name, str(error), text or f"{id}. {name}({args})", thought, written)
+
+
+def _as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
+    """A task with what was stored of its planning."""
+    if isinstance(task, Refused):
+        return task
+    return replace(task, taint=data.get("taint"), rules=tuple(data.get("rules", ())))
 
 
 def made(

@@ -26,8 +26,8 @@ class TaskData(TypedDict, total=False):
     """The name of its call in the journal, which it keeps whatever a person makes of it."""
     taint: str
     """Which untrusted result its planner had read or reaches its arguments; empty if none."""
-    asks: bool
-    """Its tool was in `approve` when it was planned: a person must decide on its call."""
+    rules: list[str]
+    """Those of its tool when it was planned, by name (tool_rules.py); none is lifted later."""
 
 
 class OutcomeData(TypedDict):
@@ -62,7 +62,7 @@ class Task:
     """As the model wrote it."""
     taint: str | None = None
     """As stored; None for a task that is planned now."""
-    asks: bool = False
+    rules: tuple[str, ...] = ()
     """As stored."""
 
     def data(self) -> TaskData:
@@ -85,6 +85,8 @@ class Refused:
     text: str = ""
     """As the model wrote it."""
     thought: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    """Of a task in the state."""
 
     def data(self) -> TaskData:
         return TaskData(

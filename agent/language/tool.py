@@ -199,6 +199,7 @@ def _rules(tool: BaseTool) -> ToolRules:
         early_start=not writes,
         shared=not writes,
         guarded=writes,
+        destructive=bool(hints.get("destructiveHint")),
         untrusted=bool(hints.get("openWorldHint")),
         limits=limits,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from langchain_core.language_models import BaseChatModel
@@ -14,7 +14,15 @@ from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of
 from llm_compiler.language.compiler import compile_data, is_answer, too_many
-from llm_compiler.language.task import Outcome, OutcomeData, Refused, TaskData, did_not_compile
+from llm_compiler.language.references import literal
+from llm_compiler.language.task import (
+    Outcome,
+    OutcomeData,
+    Refused,
+    Task,
+    TaskData,
+    did_not_compile,
+)
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.model import Meter, Model
@@ -122,6 +130,7 @@ def load(
     plan: list[TaskData],
     outcomes: Mapping[str, OutcomeData],
     journaled: Mapping[str, Sequence[Prior]] | None = None,
+    asked: Collection[str] = (),
     *,
     announce: bool,
 ) -> None:
@@ -132,6 +141,7 @@ def load(
         plan: The tasks, of all rounds.
         outcomes: Those of the state.
         journaled: How calls ended that the state does not tell of yet, by their tasks' keys.
+        asked: The keys of the tasks whose calls a person was asked about.
         announce: Whether tasks that have not ended are events.
     """
     tasks_left = round.context.max_tasks
@@ -147,13 +157,21 @@ def load(
         if not priors:
             tasks_left -= 1
             refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
-        elif did_not_compile(data):
-            refused = priors[-1].outcome.error or ""
+        elif did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome):
+            refused = last.error or ""
         if refused is None:
             task = compile_data(round.tools, data, ended=bool(priors))
+            if priors and isinstance(task, Refused) and did_not_compile(data):
+                # Its text compiled when it ran; by now its tool is not there.
+                ran = priors[-1]
+                task = Task(data["id"], ran.outcome.tool, literal(dict(ran.planned)))
         else:
             text, thought = data.get("text", ""), data.get("thought", "")
-            task = Refused(data["id"], data["tool"], refused, text, thought)
+            task = Refused(data["id"], data["tool"], refused, text, thought, data["args"])
         if not priors and announce:
             round.events.plan_task(task)
-        round.unit.tell(Planned(task, tuple(priors)))
+        round.unit.tell(Planned(task, tuple(priors), data["key"] in asked))
+
+
+def _failed_without_a_call(outcome: Outcome) -> bool:
+    return outcome.status == "failed" and not outcome.attempts

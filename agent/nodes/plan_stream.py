@@ -115,10 +115,15 @@ class PlanStream:
         for task in written:
             task["round"] = self.round.number
             task["key"] = f"{mark}-{task['id']}"
-            if not did_not_compile(task) and task is not self._answer:
-                task["taint"] = schedule.taint_of(task["id"])
-                if schedule.asks(task["id"]):
-                    task["asks"] = True
+            if task is self._answer:
+                continue
+            # What did not compile may do so later: an edit, or another tool.
+            taint = schedule.taint_of(task["id"])
+            if taint or not did_not_compile(task):
+                task["taint"] = taint
+            rules = schedule.rules_of(task["id"]).stored
+            if rules and task["tool"] in self.round.tools:
+                task["rules"] = rules
         self.round.events.plan_end([task["id"] for task in written])
         return written
 

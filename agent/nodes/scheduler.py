@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
@@ -23,12 +23,13 @@ from llm_compiler.execution.tool_interrupts import Question
 from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Outcome, OutcomeData
+from llm_compiler.language.task import Outcome, OutcomeData, Task, TaskData, did_not_compile
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.round_messages import round_messages, untrusted
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.run.turn_journal import journal_of
 from llm_compiler.scheduling.facts import Ask, Decided, Decision, PlanEnded, TakenOver
+from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.state import State, spent
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
@@ -57,9 +58,9 @@ class Scheduler:
             await journal.close()
         schedule = round.unit.schedule
         for task in plan:
-            if task["id"] in schedule.records and schedule.planned_args(task["id"]) is not None:
-                # The plan says what ran: what a person makes of it later is an edit of that.
-                task["args"] = literal(dict(schedule.outcomes[task["id"]].args))
+            # The plan says what ran: what a person makes of it later is an edit of that.
+            if task["id"] in schedule.records:
+                _as_it_ran(task, schedule)
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
         for task in state["plan"]:
             if is_answer(task):
@@ -102,9 +103,23 @@ class Scheduler:
             read_untrusted=untrusted(state["messages"]),
         )
         warm_up(round.tools)
-        load(round, state["plan"], state.get("outcomes") or {}, journal.ended(), announce=True)
+        before = state.get("outcomes") or {}
+        load(round, state["plan"], before, journal.ended(), journal.asked_keys, announce=True)
         round.unit.tell(PlanEnded())
         return round
+
+
+def _as_it_ran(task: TaskData, schedule: Schedule) -> None:
+    """Put into a task of the state what ran: the arguments, of a text what it compiled to."""
+    id, ruled = task["id"], schedule.tasks[task["id"]]
+    if did_not_compile(task) and isinstance(ruled, Task):
+        del task["text"]
+        task |= {"tool": ruled.tool, "args": dict(ruled.args), "needs": list(ruled.needs)}
+        task["taint"] = schedule.taint_of(id)
+        if rules := schedule.rules_of(id).stored:
+            task["rules"] = rules
+    if schedule.planned_args(id) is not None:
+        task["args"] = literal(dict(schedule.outcomes[id].args))
 
 
 def _unchanged(round: Round, data: OutcomeData) -> bool:
@@ -136,7 +151,7 @@ class _Running:
                 unit.tell(Decided(await self._decisions(stop)))
             else:
                 asked = Asked(stop.value, stop.schema, task=stop.id)
-                await self.journal.ask(asked, self.run.clock.seconds())
+                await self._journal(asked)
                 unit.answer(stop.id, _answer(asked))
         await self.journal.flush()
 
@@ -167,8 +182,16 @@ class _Running:
         if not self.journal.lasting:
             return reject_all(ask, _NO_CHECKPOINTER)
         asked = request_of(ask, self.round.tools)
-        await self.journal.ask(asked, self.run.clock.seconds())
-        return await self._decided(asked)
+        try:
+            _answer(asked)
+        except GraphInterrupt:
+            await self._journal(asked)
+            raise
+        # What is there already was sent for a question that the plan has left behind since: it
+        # decides on nothing, and keeps its place in the order.
+        again = refused(asked, PlanError("an answer came before this was asked; decide on it now"))
+        await self._journal(asked, again)
+        return await self._decided(again)
 
     async def _decided(self, asked: Asked) -> tuple[Decision, ...]:
         """Stop the run until a person has decided on all the calls."""
@@ -177,7 +200,10 @@ class _Running:
                 return decisions_of(asked, _answer(asked), self.round.tools)
             except PlanError as error:
                 asked = refused(asked, error)
-                await self.journal.ask(asked, self.run.clock.seconds())
+                await self._journal(asked)
+
+    async def _journal(self, *questions: Asked) -> None:
+        await self.journal.ask(*questions, seconds=self.run.clock.seconds())
 
 
 def _answer(asked: Asked) -> Any:

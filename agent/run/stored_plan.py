@@ -5,11 +5,12 @@ from typing import Any, cast
 
 from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.task import DEEPEST, TaskData
+from llm_compiler.language.tool_rules import STORED
 from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, shortened
 
 _MAX_NAME_CHARS = 200
-_RULED = ("text", "key", "taint", "asks")
+_RULED = ("text", "key", "taint", "rules")
 
 
 def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[int, str]]:
@@ -79,8 +80,8 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
     task["key"] = text_of(entry.get("key")) or f"{task['round']}-{id}"
     if entry.get("taint") is not None:
         task["taint"] = text_of(entry["taint"])
-    if entry.get("asks"):
-        task["asks"] = True
+    if rules := [name for name in STORED if name in _texts(entry.get("rules"))]:
+        task["rules"] = rules
     if text := text_of(entry.get("text")):
         task["text"] = text
     if wrong:
@@ -96,6 +97,10 @@ def _needs(value: Any) -> list[int]:
     elif not isinstance(value, list | tuple):
         value = [value]
     return [need for need in map(whole, value) if need is not None]
+
+
+def _texts(value: Any) -> list[str]:
+    return [it for it in value if isinstance(it, str)] if isinstance(value, list | tuple) else []
 
 
 def _free(used: set[int]) -> Iterator[int]:
@@ -125,7 +130,8 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or type(task.get("key")) is not str
             or task["key"] in keys
             or type(task.get("taint", "")) is not str
-            or type(task.get("asks", False)) is not bool
+            or type(task.get("rules", [])) is not list
+            or not all(name in STORED for name in task.get("rules", ()))
             or type(needs) is not list
             or (needs and not all(type(n) is int and 0 < n <= MAX_ID for n in needs))
             or not is_data(task, DEEPEST + 1)

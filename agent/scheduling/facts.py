@@ -35,10 +35,12 @@ class Planned:
     """A task was planned. `priors` say how it ended before: several if it was edited and ran again.
 
     One holds, and the task does not run, if the task is called with the arguments that it had then.
+    `asked`: a person was asked about its call, which never runs undecided from then on.
     """
 
     task: Task | Refused
     priors: tuple[Prior, ...] = ()
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class Launch:
     id: int
     tool: str
     args: Mapping[str, Any]
+    destructive: bool = False
+    """It is now, or was when it was planned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.facts import (
     Ask,
@@ -90,13 +91,17 @@ class Schedule:
         call = self.records[id].call
         return call.planned if call is not None else None
 
-    def asks(self, id: TaskId) -> bool:
-        """Whether a person must decide on a task's call, whatever reaches it."""
-        return self._tools.rules(self.records[id].task.tool).asks
+    def rules_of(self, id: TaskId) -> ToolRules:
+        """What rules a task's call: its tool as it is now, and as it was when it was planned."""
+        return self._rules(self.records[id].task)
 
     def taint_of(self, id: TaskId) -> str:
-        """Which untrusted result reaches a task's arguments, in words; empty if none does."""
-        return self._taint.of_args(id)
+        """Which untrusted result reaches a task's arguments, in words; empty if none does.
+
+        Of a task that did not compile, which one its planner had read.
+        """
+        compiled = isinstance(self.records[id].task, Task)
+        return self._taint.of_args(id) if compiled else self._taint.read
 
     def is_untrusted(self, id: TaskId) -> bool:
         """Whether a task's result is, or holds, an untrusted one."""
@@ -105,8 +110,8 @@ class Schedule:
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
         match fact:
-            case Planned(task, priors):
-                self._plan(task, priors)
+            case Planned(task, priors, asked):
+                self._plan(task, priors, asked)
             case Returned():
                 self._return(fact)
             case PlanBroke():
@@ -129,10 +134,10 @@ class Schedule:
 
     # ── the plan ──────────────────────────────────────────────────────────────────────────────
 
-    def _plan(self, task: Task | Refused, priors: tuple[Prior, ...]) -> None:
-        record = self._graph.add(task, priors)
+    def _plan(self, task: Task | Refused, priors: tuple[Prior, ...], asked: bool) -> None:
+        record = self._graph.add(task, priors, asked)
         if isinstance(task, Task):
-            untrusted = self._tools.rules(task.tool).untrusted
+            untrusted = self._rules(task).untrusted
             self._taint.add(task, untrusted=untrusted, earlier=record.earlier)
         if self._late is not None and not priors and record.needs:
             self._graph.drop(record, "skipped", self._late)
@@ -167,7 +172,7 @@ class Schedule:
         """All needs ended ok: fill the references in, and find or make the call."""
         task = record.task
         assert isinstance(task, Task)
-        rules = self._tools.rules(task.tool)
+        rules, args = self._rules(task), None
         try:
             args = substitute(
                 task.args, lambda id: self.outcomes[id].value, lambda id: id in task.needs
@@ -177,7 +182,7 @@ class Schedule:
                 return
             key = self._tools.check(task.tool, args)
         except PlanError as error:
-            self._graph.drop(record, "failed", str(error))
+            self._graph.drop(record, "failed", str(error), args)
             return
         record.priors = ()
         call = self._calls.find(key)
@@ -187,11 +192,11 @@ class Schedule:
             self._share(record, call)
         else:
             record.call = call = self._calls.add(task.tool, args, key, rules, task.id)
-            asks = rules.asks or task.asks
             reached = self._taint.of_args(task.id)
             # What was asked about is never run unasked, though it may be another call by now.
-            if asks or task.id in self._decided or (rules.guarded and reached):
-                record.why_asked = None if asks else reached or None
+            asked = record.asked or task.id in self._decided
+            if rules.asks or asked or (rules.guarded and reached):
+                record.why_asked = None if rules.asks else reached or None
                 record.move("asked")
                 if self._taken_over:
                     self._apply(record)
@@ -200,7 +205,7 @@ class Schedule:
 
     def _recall(self, record: TaskRecord, prior: Prior) -> None:
         """A task ended before and was not edited since; equal calls may share what came of it."""
-        rules, tool = self._tools.rules(prior.outcome.tool), prior.outcome.tool
+        rules, tool = self._rules(record.task), prior.outcome.tool
         try:
             key = self._tools.check(tool, prior.planned)
         except PlanError:  # its tool is gone, or takes other arguments now
@@ -208,6 +213,10 @@ class Schedule:
         record.call = self._calls.recall(prior, key, rules)
         record.priors = ()
         self._graph.settle(record, prior.outcome, announce=False)
+
+    def _rules(self, task: Task | Refused) -> ToolRules:
+        rules = self._tools.rules(task.tool)
+        return rules.with_stored(task.rules) if isinstance(task, Task) else rules
 
     def _share(self, record: TaskRecord, call: Call) -> None:
         """An equal call is known: wait for it, or take it over from a plan that broke off."""

@@ -55,7 +55,7 @@ class Call:
 
     def launch(self, id: TaskId) -> Launch:
         """The order to start it for one of its tasks."""
-        return Launch(self.number, id, self.tool, self.args)
+        return Launch(self.number, id, self.tool, self.args, self.rules.destructive)
 
     def outcome(self, id: TaskId) -> Outcome:
         """How one of its tasks ended. The call has."""

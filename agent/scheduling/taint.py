@@ -24,7 +24,7 @@ class Taint:
     """
 
     def __init__(self, *, read: bool = False) -> None:
-        self._read = EARLIER if read else ""
+        self.read = EARLIER if read else ""
         """What of an untrusted result the planner of this round has read."""
         self._tasks: dict[TaskId, Task] = {}
         self._own: dict[TaskId, str] = {}
@@ -43,8 +43,8 @@ class Taint:
         self._tasks[task.id] = task
         if untrusted:
             self._own[task.id] = f"the untrusted result of task {task.id} ({task.tool}) reaches it"
-        if earlier and self._read in ("", EARLIER):
-            self._read = self.of_result(task.id) or self._read
+        if earlier and self.read in ("", EARLIER):
+            self.read = self.of_result(task.id) or self.read
 
     def of_args(self, id: TaskId) -> str:
         """Which untrusted result reaches a task's arguments; empty if none does."""
@@ -56,7 +56,7 @@ class Taint:
             if unknown:
                 following |= dict.fromkeys(unknown)
                 continue
-            stored = self._read if task.taint is None else task.taint
+            stored = self.read if task.taint is None else task.taint
             reached = (self.of_result(it) for it in sources if it in self._reached)
             self._reached[task.id] = stored or next(filter(None, reached), "")
             del following[task.id]

@@ -30,8 +30,8 @@ class TaskGraph:
         self._moved: deque[TaskRecord] = deque()
         """Tasks that settled, whose dependants are to be told, and tasks whose needs are met."""
 
-    def add(self, task: Task | Refused, priors: Sequence[Prior]) -> TaskRecord:
-        record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors))
+    def add(self, task: Task | Refused, priors: Sequence[Prior], asked: bool) -> TaskRecord:
+        record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors), asked)
         self.unsettled += 1
         return record
 
@@ -40,6 +40,8 @@ class TaskGraph:
         task = record.task
         if isinstance(task, Refused):
             self.drop(record, "failed", task.error)
+        elif (refused := _refused_before(record.priors, task)) is not None:
+            self.settle(record, refused, announce=False)
         elif (task.id in self._dependants or task.id in task.needs) and (
             cycle := find_cycle(task, self._waiting_needs, self._dependants_of)
         ):
@@ -132,7 +134,7 @@ class TaskGraph:
         """A task ends without a call; `args` are its arguments with the references filled in."""
         task = record.task
         if args is None:
-            args = task.args if isinstance(task, Task) else {}
+            args = task.args
         self.settle(record, Outcome(task.id, task.tool, status, args, error=error))
 
     def _skip(self, record: TaskRecord, need: Outcome) -> None:
@@ -205,3 +207,15 @@ class TaskGraph:
                 continue  # the plan of the need may have broken off since
             ok = known is not None and known.outcome is not None and known.outcome.ok
             assert ok, f"{record} is {record.state} and its need {need} is not ok"
+
+
+def _refused_before(priors: Sequence[Prior], task: Task) -> Outcome | None:
+    """How a task failed without a call, if it was not edited since: its tool was not there, say.
+
+    It stands, whatever its tool would take by now.
+    """
+    for prior in reversed(priors):
+        it = prior.outcome
+        if (it.status, it.attempts, it.tool, it.args) == ("failed", 0, task.tool, task.args):
+            return it
+    return None

@@ -64,6 +64,8 @@ class TaskRecord:
     """How it ended in earlier runs or rounds, until it is known whether one of them still holds."""
     earlier: bool = False
     """It is of an earlier round, or ran before."""
+    asked: bool = False
+    """A person was asked about its call in an earlier run."""
     state: State = "waiting"
     unmet: int = 0
     """How many of its needs have not ended."""

@@ -19,12 +19,14 @@ from tests.campaigns.report import Report
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 TRIES = {
     "kills": 60,
+    "deploys": 200,
     "cancellations": 200,
     "fuzz": 100_000,
     "soak": 2000,
     "states": 5000,
     "language": 20_000,
 }
+ON_EACH_SAVER = ("kills", "deploys")
 OVER_HTTP = 20
 """One in so many of the tries of states goes over a server."""
 MOST_SHOWN = 20
@@ -35,10 +37,10 @@ def main() -> int:
     parser.add_argument("name", choices=TRIES)
     parser.add_argument("--seed", type=int, help="repeat a campaign; without it a new one")
     parser.add_argument(
-        "--tries", type=int, help=f"how many, of kills for each saver; else {TRIES}"
+        "--tries", type=int, help=f"how many, of kills and deploys for each saver; else {TRIES}"
     )
     parser.add_argument(
-        "--saver", choices=["sqlite", "postgres", "both"], default="both", help="of kills"
+        "--saver", choices=["sqlite", "postgres", "both"], default="both", help="of kills, deploys"
     )
     given = parser.parse_args()
     seed = random.randrange(10**6) if given.seed is None else given.seed
@@ -50,7 +52,7 @@ def main() -> int:
     if more:
         print(f"  and {len(more):,} more")
     if report.broken:
-        options = f" --saver {given.saver}" if given.name == "kills" else ""
+        options = f" --saver {given.saver}" if given.name in ON_EACH_SAVER else ""
         print(f"repeat with: python -m tests.campaigns {given.name} --seed {seed}"
               f" --tries {tries}{options}")  # fmt: skip
     return bool(report.broken)
@@ -59,8 +61,9 @@ def main() -> int:
 def run(name: str, seed: int, tries: int, saver: str) -> Report:
     """Run one campaign; what it needs is imported only then."""
     match name:
-        case "kills":
-            return _kills(seed, tries, ("sqlite", "postgres") if saver == "both" else (saver,))
+        case "kills" | "deploys":
+            savers = ("sqlite", "postgres") if saver == "both" else (saver,)
+            return _on_each_saver(name, seed, tries, savers)
         case "cancellations":
             from tests.campaigns import cancellations
 
@@ -82,13 +85,13 @@ def run(name: str, seed: int, tries: int, saver: str) -> Report:
             return asyncio.run(soak.campaign(seed, tries, say))
 
 
-def _kills(seed: int, tries: int, savers: tuple[Any, ...]) -> Report:
-    from tests.campaigns import kills, postgres
+def _on_each_saver(name: str, seed: int, tries: int, savers: tuple[Any, ...]) -> Report:
+    from tests.campaigns import deploys, kills, postgres
 
-    report = Report()
+    report, campaign = Report(), deploys.campaign if name == "deploys" else kills.campaign
     for saver in savers:
         with postgres.server() if saver == "postgres" else nullcontext("") as server:
-            report.add(kills.campaign(seed, tries, say, saver, server), saver)
+            report.add(campaign(seed, tries, say, saver, server), saver)
     return report
 
 

@@ -41,7 +41,13 @@ class Step:
         return f"{self.id}. {after}{self.tool}({self.id}, [{inputs}], {self.milliseconds})\n"
 
 
-def random_plan(random: Random, count: int = 20, *, behind: Sequence[Step] = ()) -> list[Step]:
+def random_plan(
+    random: Random,
+    count: int = 20,
+    *,
+    behind: Sequence[Step] = (),
+    tools: Sequence[str] = _KINDS,
+) -> list[Step]:
     """A DAG of `count` tasks with references forward and back, `behind` an earlier round's."""
     first = len(behind) + 1
     order = list(range(first, first + count))
@@ -54,7 +60,7 @@ def random_plan(random: Random, count: int = 20, *, behind: Sequence[Step] = ())
         inputs = random.sample(before[-8:], min(len(before), random.choice((0, 1, 1, 2))))
         others = [other for other in before[-8:] if other not in inputs]
         after = random.sample(others, 1) if others and random.random() < 0.2 else []
-        tool = random.choice(_KINDS)
+        tool = random.choice(tools)
         steps.append(Step(id, tool, tuple(inputs), tuple(after), random.randint(1, 30)))
         before.append(id)
     return sorted(steps, key=lambda step: step.id)

@@ -6,22 +6,16 @@ again while it resumes, up to three times. A seed repeats the turns and the mome
 hits also depends on the machine, so the ledgers of broken promises are stored.
 """
 
-import multiprocessing
-import os
 import shutil
-import sys
 import tempfile
 import time
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from random import Random
 from typing import Literal
 
-import pytest
-
 from tests.campaigns import restartable
 from tests.campaigns.ledger import read
+from tests.campaigns.processes import Processes
 from tests.campaigns.promises import judged
 from tests.campaigns.report import Progress, Report, Say
 from tests.campaigns.restartable import Turn
@@ -48,7 +42,7 @@ class _Kills:
     def __init__(self, random: Random, folder: Path, saver: Saver, server: str) -> None:
         self._random, self._folder = random, folder
         self._saver, self._server = saver, server
-        self._processes = _warm()
+        self._processes = Processes(restartable)
 
     def run(self, tries: int, say: Say) -> Report:
         report = Report()
@@ -102,27 +96,4 @@ class _Kills:
 
     def _run(self, turn: Turn, seconds: float) -> bool:
         """Run the turn in a process for at most `seconds`; whether it had to be killed."""
-        ours, theirs = self._processes.Pipe()
-        process = self._processes.Process(target=restartable.run, args=(turn, theirs))
-        process.start()
-        theirs.close()
-        with ours:
-            ours.recv()
-            process.join(seconds)
-        alive = process.exitcode is None
-        if alive:
-            process.kill()
-        process.join()
-        process.close()
-        return alive
-
-
-def _warm() -> ForkServerContext:
-    """Children of a process that has imported everything, and has no threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", restartable.__name__])
-    with pytest.MonkeyPatch.context() as patch:
-        # Before Python 3.13 that process imports by the environment's path, not by ours.
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-        forkserver.ensure_running()
-    return context
+        return self._processes.run(restartable.run, turn, seconds=seconds)

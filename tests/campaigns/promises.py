@@ -34,7 +34,7 @@ class Found:
     """Other calls that were begun again, since their result had not been journaled."""
 
 
-class _Kept:
+class Kept:
     """What is in the store for good."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ def judged(
     """Hold the ledger of a turn against the promises."""
     found = Found()
     steps = {step.id: step for steps in rounds for step in steps}
-    kept = _Kept()
+    kept = Kept()
     begun: Counter[int] = Counter()
     ended: set[int] = set()
     began: dict[int, float] = {}

@@ -64,9 +64,9 @@ def run(turn: Turn, begun: Connection) -> None:
 
 async def _run(turn: Turn, ledger: Ledger) -> None:
     config: Any = {"configurable": {"thread_id": str(turn.seed)}}
-    async with _saver(turn, ledger) as saver:
-        planner, joiner = _models(turn, ledger)
-        graph = build_graph(_tools(ledger), planner=planner, joiner=joiner, checkpointer=saver)
+    async with saver(turn, ledger) as store:
+        planner, joiner = models(turn, ledger)
+        graph = build_graph(_tools(ledger), planner=planner, joiner=joiner, checkpointer=store)
         # Not by `next`: it is empty also where a node has ended and its checkpoint is not written.
         begun = (await graph.aget_state(config)).created_at is not None
         given = None if begun else {"messages": [("user", "What?")]}
@@ -106,14 +106,17 @@ class Speaker(BaseChatModel):
             await asyncio.sleep(_PAUSE)
 
 
-def _models(turn: Turn, ledger: Ledger) -> tuple[Speaker, Speaker]:
+def models(turn: Turn, ledger: Ledger) -> tuple[Speaker, Speaker]:
     rounds = turn.rounds
     in_second = f"\n{len(rounds[0]) + 1}. "
 
+    in_first = rounds[0][0].line()[:8]
+
     def plan(prompt: str) -> str:
-        round = 2 if SECOND_ROUND in prompt else 1
+        # A third round comes where no line of the second one compiled.
+        round = 2 if SECOND_ROUND in prompt else 3 if in_first in prompt else 1
         ledger.note("planner", round=round)
-        return text(rounds[round - 1])
+        return f'1. answer("{ANSWER}")' if round == 3 else text(rounds[round - 1])
 
     def verdict(prompt: str) -> str:
         ledger.note("joiner", prompt=prompt)
@@ -173,7 +176,10 @@ class _Noting:
         for _, it in writes:
             if isinstance(it, dict) and "outcome" in it:
                 # Its plan must be stored too, or nobody asks for what is journaled of it.
-                self.ledger.note("journaled", id=it["outcome"]["id"], checkpoint=_plan_of(it))
+                outcome = it["outcome"]
+                ended = {key: outcome[key] for key in ("status", "value", "error")}
+                plan = _plan_of(it)
+                self.ledger.note("journaled", id=outcome["id"], checkpoint=plan, ended=ended)
 
     def _note_plan(self, values: dict[str, Any], checkpoint: str) -> None:
         if values.get("plan") and "round" in values:
@@ -194,7 +200,7 @@ class _Postgres(_Noting, AsyncPostgresSaver):
     pass
 
 
-def _saver(turn: Turn, ledger: Ledger) -> AbstractAsyncContextManager[Any]:
+def saver(turn: Turn, ledger: Ledger) -> AbstractAsyncContextManager[Any]:
     kind = _Sqlite if turn.saver == "sqlite" else _Postgres
     # The saver is copied by the graph; the class is this process's own.
     kind.ledger = ledger

@@ -17,7 +17,16 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from tests.campaigns import cancellations, fuzz, kills, language, soak, states, states_server
+from tests.campaigns import (
+    cancellations,
+    deploys,
+    fuzz,
+    kills,
+    language,
+    soak,
+    states,
+    states_server,
+)
 from tests.campaigns.dag import Step, ends, random_plan, value
 from tests.campaigns.escapes import CANARY
 from tests.campaigns.ledger import Line
@@ -54,6 +63,21 @@ def test_killed_turns_end_as_promised_with_postgres(said: list[str], postgres: s
     report = kills.campaign(SEED, 6, said.append, "postgres", postgres)
     assert not report.broken, report.text()
     assert report.figures["turns that held"] == 6
+
+
+@needs_sigkill
+def test_turns_outlive_deploys_as_promised_with_sqlite(said: list[str]) -> None:
+    report = deploys.campaign(SEED, 3, said.append, "sqlite")
+    assert not report.broken, report.text()
+    assert report.figures["turns that held"] == 3
+
+
+@needs_sigkill
+@pytest.mark.server
+def test_turns_outlive_deploys_as_promised_with_postgres(said: list[str], postgres: str) -> None:
+    report = deploys.campaign(SEED, 3, said.append, "postgres", postgres)
+    assert not report.broken, report.text()
+    assert report.figures["turns that held"] == 3
 
 
 STEPS = [Step(1, "look", (), (), 1), Step(2, "pay", (1,), (), 1), Step(3, "write", (2,), (), 1)]

@@ -208,7 +208,10 @@ def test_validator_that_raises_is_a_refusal_and_no_crash() -> None:
     [
         ({}, ToolRules()),
         ({"readOnlyHint": True}, ToolRules()),
-        ({"destructiveHint": True}, ToolRules(early_start=False, shared=False, guarded=True)),
+        (
+            {"destructiveHint": True},
+            ToolRules(early_start=False, shared=False, guarded=True, destructive=True),
+        ),
         ({"openWorldHint": True}, ToolRules(untrusted=True)),
         ({"max_parallel": 2}, ToolRules(limits={"tool texts": 2})),
         ({"exclusive": "disk"}, ToolRules(limits={"exclusive disk": 1})),
