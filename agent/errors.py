@@ -4,7 +4,7 @@ LLMCompilerError
 ├── PlanError    the model wrote something that does not compile; the planner is told
 ├── ToolError    a call failed; its dependants are skipped
 ├── ModelError   a model could not be reached or broke off; the person is told which and what to do
-├── ThreadTakenError   another process has gone on with the thread; this run ends
+├── ThreadTakenError   the thread of a run has gone on without it; this run ends
 └── SetupError   a key, file or setting is missing; the person is told what to set
 
 Every message is one line that contains the wrong value and a remedy, but never a key, a prompt or a
@@ -40,7 +40,7 @@ class ModelError(LLMCompilerError):
 
 
 class ThreadTakenError(LLMCompilerError):
-    """Another process has gone on with the thread of a run."""
+    """The thread of a run has gone on without it."""
 
 
 class SetupError(LLMCompilerError):

@@ -7,6 +7,7 @@ checkpoint, finds the claim of the first, and the call is not begun again.
 
 import time
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.execution.turn_records import TurnRecords
 from llm_compiler.language.task import Outcome
+
+_SHELVES = 16
 
 
 class Claims:
@@ -23,32 +26,38 @@ class Claims:
         self._records = records
         self.clock = clock
         self._own: dict[object, str] = {}
-        """The shelf of each claim that this run holds, by its task's id."""
+        """The place of each claim that this run holds, by its task's id."""
 
     async def claim(self, id: object, tool: str, args: Mapping[str, Any]) -> Outcome | None:
         """Claim a call. None if it is ours now; else how it stands, claimed by another run."""
         own = new_claim(id, tool, args, self.clock.now())
-        for shelf in self._shelves(id):
-            there = await self._records.first(shelf, own)
+        for place in self._places(id):
+            on_shelf = await self._records.first(_shelf(id), place, {**own, "place": place})
+            there = [record for record in on_shelf if record["place"] == place]
             claim = _claim_of(there)
             if claim["claim"] == own["claim"]:
-                self._own[id] = shelf
+                self._own[id] = place
                 return None
             if _stands(there, tool, args):
                 return may_have_run(claim)
-        raise AssertionError("there is always another shelf")
+        raise AssertionError("there is always another place")
 
     async def release(self, id: object) -> bool:
         """Give up the claim of this run on a call, which will begin again; whether there is one."""
-        if (shelf := self._own.pop(id, None)) is None:
+        if (place := self._own.pop(id, None)) is None:
             return False
-        await self._records.add(shelf, [{"released": True}])
+        await self._records.add(_shelf(id), [{"released": True, "place": place}])
         return True
 
     @staticmethod
-    def _shelves(id: object) -> Iterator[str]:
+    def _places(id: object) -> Iterator[str]:
         # A task that was given other arguments, or whose claim was released, is claimed anew.
         return (f"claim {id} {number}" for number in count())
+
+
+def _shelf(id: object) -> str:
+    # One for each claim would be one more write to each; one for all would be read at each.
+    return f"claims {zlib.crc32(str(id).encode()) % _SHELVES}"
 
 
 def _claim_of(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ journal, `@task`, does not: it finds an entry by its order and its function's na
 checkpoint alone.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,11 @@ _NAMESPACE = "llm_compiler"
 _CHANNEL = "llm_compiler"
 _IDS = uuid.UUID("6d1f0a52-5d0e-5c3b-9a53-0d8a1c1f7c11")
 """The root of the shelves' ids, which all processes must compute alike."""
+
+
+def records_namespace(namespace: str) -> str:
+    """The namespace beside a graph's own checkpoints, where what is kept with them lies."""
+    return f"{namespace}|{_NAMESPACE}" if namespace else _NAMESPACE
 
 
 class TurnRecords:
@@ -35,9 +41,10 @@ class TurnRecords:
     ) -> None:
         self._saver = saver
         self._thread = thread
-        self._namespace = f"{namespace}|{_NAMESPACE}" if namespace else _NAMESPACE
+        self._namespace = records_namespace(namespace)
         self._turn = uuid.uuid5(_IDS, turn)
         self._put: set[str] = set()
+        self._putting = asyncio.Lock()
 
     async def read(self, shelf: str) -> list[Any]:
         """The records of a shelf, in no order."""
@@ -49,23 +56,24 @@ class TurnRecords:
         """Add records to a shelf; they are stored when this returns."""
         await self._write(shelf, records, str(uuid.uuid4()))
 
-    async def first(self, shelf: str, record: Any) -> list[Any]:
-        """Put a record on a shelf unless another was put there so; return what is on the shelf.
+    async def first(self, shelf: str, place: str, record: Any) -> list[Any]:
+        """Put a record in a place on a shelf unless one is there; return what is on the shelf.
 
         Of several processes that do so at once, all are told of the same first record: a
         checkpointer ignores a write under a task and an index that it has.
         """
-        await self._write(shelf, [record], str(self._id(shelf)))
+        await self._write(shelf, [record], str(self._id(place)))
         return await self.read(shelf)
 
     async def _write(self, shelf: str, records: Sequence[Any], task: str) -> None:
         place = self._place(shelf)
-        if shelf not in self._put:
-            # Putting it again changes nothing, and keeps the records on it.
-            checkpoint = {**empty_checkpoint(), "id": str(self._id(shelf))}
-            metadata: CheckpointMetadata = {"source": "update", "step": -1, "parents": {}}
-            await self._saver.aput(self._place(None), checkpoint, metadata, {})  # type: ignore[arg-type]
-            self._put.add(shelf)
+        async with self._putting:
+            if shelf not in self._put:
+                # Putting it again changes nothing, and keeps the records on it.
+                checkpoint = {**empty_checkpoint(), "id": str(self._id(shelf))}
+                metadata: CheckpointMetadata = {"source": "update", "step": -1, "parents": {}}
+                await self._saver.aput(self._place(None), checkpoint, metadata, {})  # type: ignore[arg-type]
+                self._put.add(shelf)
         await self._saver.aput_writes(place, [(_CHANNEL, record) for record in records], task)
 
     def _place(self, shelf: str | None) -> RunnableConfig:

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StateSnapshot
 
 from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
@@ -43,7 +44,7 @@ async def close_abandoned_turn(
         # It has ended; or a server begins the same run again, and it goes on.
         if node is None and not gone_back and snapshot.values.get("feedback") is not None:
             # A client asked for a replan behind the end, which the message would be taken for.
-            await graph.aupdate_state(snapshot.config, {"feedback": None}, as_node="joiner")
+            await _update(graph, config, snapshot, {"feedback": None})
         return config
     # What the node gave back. A checkpoint that is gone back to stands as it was before.
     written: dict[str, Any] = {**(({} if gone_back else node.result) or {})}
@@ -70,14 +71,23 @@ async def close_abandoned_turn(
         messages = [*messages, AIMessage(LEFT)]
     repaired = {**written, **repairs(stored, state)}
     values = {**repaired, "messages": messages, "outcomes": outcomes, "feedback": None}
+    closed = await _update(graph, config, snapshot, values)
+    if not gone_back:
+        return config
+    return {**config, "configurable": {**config["configurable"], **closed["configurable"]}}
+
+
+async def _update(
+    graph: CompiledStateGraph[Any, Any, Any, Any],
+    config: RunnableConfig,
+    snapshot: StateSnapshot,
+    values: Mapping[str, Any],
+) -> RunnableConfig:
     # Not the run's own config: with its id, which a server puts in both places, the run would take
     # the turn for its own, and its message for the one that the turn began with.
     configurable = {**config["configurable"], **snapshot.config["configurable"]}
     configurable.pop("run_id", None)
-    closed = await graph.aupdate_state({"configurable": configurable}, values, as_node="joiner")
-    if not gone_back:
-        return config
-    return {**config, "configurable": {**config["configurable"], **closed["configurable"]}}
+    return await graph.aupdate_state({"configurable": configurable}, values, as_node="joiner")
 
 
 def _skipped(task: TaskData) -> OutcomeData:

@@ -2,60 +2,47 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import wraps
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-WRAPPED = "wrapped_saver"
-"""The attribute of a wrapper that holds what it wraps."""
+from llm_compiler.run.saver_wrapper import SaverWrapper, remember, with_path
 
 
-class ThreadedSaver(BaseCheckpointSaver[Any]):
+def _in_thread(name: str) -> Any:
+    @wraps(getattr(BaseCheckpointSaver, f"a{name}"))
+    async def method(self: "ThreadedSaver", *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(getattr(self.wrapped_saver, name), *args, **kwargs)
+
+    return method
+
+
+class ThreadedSaver(SaverWrapper):
     """A face for a saver that has sync methods only, such as `SqliteSaver`."""
 
-    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
-        super().__init__(serde=saver.serde)
-        self.wrapped_saver = saver
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.wrapped_saver, name)
-
-    def get_next_version(self, current: Any, channel: None) -> Any:
-        return self.wrapped_saver.get_next_version(current, channel)
-
-    def get_tuple(self, *args: Any, **kwargs: Any) -> Any:
-        return self.wrapped_saver.get_tuple(*args, **kwargs)
-
-    def list(self, *args: Any, **kwargs: Any) -> Any:
-        return self.wrapped_saver.list(*args, **kwargs)
-
-    def put(self, *args: Any, **kwargs: Any) -> Any:
-        return self.wrapped_saver.put(*args, **kwargs)
-
-    def put_writes(self, *args: Any, **kwargs: Any) -> Any:
-        return self.wrapped_saver.put_writes(*args, **kwargs)
-
-    def delete_thread(self, *args: Any, **kwargs: Any) -> Any:
-        return self.wrapped_saver.delete_thread(*args, **kwargs)
-
     def with_allowlist(self, extra_allowlist: Any) -> "ThreadedSaver":
-        return ThreadedSaver(self.wrapped_saver.with_allowlist(extra_allowlist))
-
-    async def aget_tuple(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self.wrapped_saver.get_tuple, *args, **kwargs)
+        copy = self.wrapped_saver.with_allowlist(extra_allowlist)
+        remember(self.wrapped_saver, copy)
+        return ThreadedSaver(copy)
 
     async def alist(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         for found in await asyncio.to_thread(lambda: [*self.wrapped_saver.list(*args, **kwargs)]):
             yield found
 
-    async def aput(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self.wrapped_saver.put, *args, **kwargs)
+    async def aput_writes(
+        self, config: Any, writes: Any, task_id: str, task_path: str = ""
+    ) -> None:
+        put: Any = self.wrapped_saver.put_writes
+        await asyncio.to_thread(put, config, writes, task_id, *with_path(put, task_path))
 
-    async def aput_writes(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self.wrapped_saver.put_writes, *args, **kwargs)
-
-    async def adelete_thread(self, *args: Any, **kwargs: Any) -> Any:
-        return await asyncio.to_thread(self.wrapped_saver.delete_thread, *args, **kwargs)
+    aget_tuple = _in_thread("get_tuple")
+    aput = _in_thread("put")
+    adelete_thread = _in_thread("delete_thread")
+    adelete_for_runs = _in_thread("delete_for_runs")
+    acopy_thread = _in_thread("copy_thread")
+    aprune = _in_thread("prune")
+    aget_delta_channel_history = _in_thread("get_delta_channel_history")
 
 
 def with_async(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
@@ -63,10 +50,3 @@ def with_async(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
     # `SqliteSaver` has some that only refuse; this one no sync saver has.
     sync_only = type(saver).aput_writes is BaseCheckpointSaver.aput_writes
     return ThreadedSaver(saver) if sync_only else saver
-
-
-def behind(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
-    """The checkpointer that an application made, without what was wrapped around it."""
-    while (wrapped := getattr(saver, WRAPPED, None)) is not None:
-        saver = wrapped
-    return saver

@@ -37,7 +37,9 @@ from llm_compiler.run.async_checkpointer import with_async
 from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import RunResources
 from llm_compiler.run.run_checkpointer import RunCheckpointer
+from llm_compiler.run.saver_wrapper import remember
 from llm_compiler.run.stored_state import check_input, check_updates
+from llm_compiler.run.thread_fence import ThreadFence
 from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
 from llm_compiler.run.turn_span import turn_span
 from llm_compiler.state import Input, InputState, State
@@ -81,26 +83,25 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         thread = thread_of(merge_configs(self.config, config), saver)
         if outer is not None and outer.has_thread(thread):
             thread = None  # a tool's run in its own thread would wait for itself
+        fence = None
         async with AsyncExitStack() as run:
             check_input(saver, input)
             if thread is not None:
                 await run.enter_async_context(PlaceInQueue(thread, leave))
-                if isinstance(input, Mapping):
+                fence = _fence(saver, merge_configs(self.config, config))
+                await fence.enter()
+            if isinstance(saver, BaseCheckpointSaver):
+                saver = RunCheckpointer(saver, fence)
+                config = with_checkpointer(config, saver)
+                if thread is not None and isinstance(input, Mapping):
                     context = options.get("context")
                     config = await close_abandoned_turn(self, saver, config, context)
             span = run.enter_context(turn_span(config["configurable"].get("thread_id")))
             clock, early_start = TurnClock(self.clock), self._starts_early(options)
             resources = RunResources(span, clock, early_start, thread=thread, outer=outer)
             await run.enter_async_context(resources)
-            if isinstance(saver, BaseCheckpointSaver):
-                own = RunCheckpointer.of_run(
-                    saver,
-                    merge_configs(self.config, config),
-                    alone=thread is not None,
-                    ids=resources.stored if outer is None else outer.stored,
-                    on_taken=resources.take,
-                )
-                config = with_checkpointer(config, own)
+            if fence is not None:
+                await run.enter_async_context(fence.watched(resources.take))
             chunks = super().astream(input, resources.into(config), **options)
             await run.enter_async_context(aclosing(chunks))  # type: ignore[type-var]
             async for chunk in chunks:
@@ -117,20 +118,35 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
     ) -> RunnableConfig:
         """As LangGraph's, which traces what is written. What cannot be stored is refused."""
         check_updates(checkpointer_of(config, self.checkpointer), supersteps)
-        return super().bulk_update_state(with_tracer(config, self.config), supersteps)
+        written = super().bulk_update_state(with_tracer(config, self.config), supersteps)
+        if (fence := self._fence_to_pass(config)) is not None:
+            fence.enter_blocking()
+        return written
 
     async def abulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
         """As LangGraph's, which traces what is written. What cannot be stored is refused."""
         check_updates(checkpointer_of(config, self.checkpointer), supersteps)
-        return await super().abulk_update_state(with_tracer(config, self.config), supersteps)
+        written = await super().abulk_update_state(with_tracer(config, self.config), supersteps)
+        if (fence := self._fence_to_pass(config)) is not None:
+            await fence.enter()
+        return written
 
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """As LangGraph's, which knows its own attributes only."""
         copied = super().copy(update)
         copied.clock = self.clock
         return copied
+
+    def _fence_to_pass(self, config: RunnableConfig) -> ThreadFence | None:
+        """The fence of a thread whose state was changed; None if a run of the thread did it."""
+        config = merge_configs(self.config, config)
+        saver, outer = checkpointer_of(config, self.checkpointer), RunResources.around()
+        thread = None if isinstance(saver, RunCheckpointer) else thread_of(config, saver)
+        if thread is None or (outer is not None and outer.has_thread(thread)):
+            return None
+        return _fence(saver, config)
 
     def _starts_early(self, options: Mapping[str, Any]) -> bool:
         """Whether no breakpoint lies between planner and scheduler."""
@@ -169,7 +185,15 @@ def compiled(
         # What the event protocol shows beside states and messages.
         transformers=[CustomTransformer, UpdatesTransformer],
     )
+    if saver is not None:
+        remember(saver, graph.checkpointer)
     return with_class(graph, LLMCompiler)
+
+
+def _fence(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> ThreadFence:
+    configurable = config["configurable"]
+    namespace = str(configurable.get("checkpoint_ns") or "")
+    return ThreadFence(with_async(saver), str(configurable["thread_id"]), namespace)
 
 
 def _names(node: str, nodes: Sequence[str] | Literal["*"] | None) -> bool:

@@ -57,10 +57,8 @@ class RunResources:
     """Those of the run whose tool began this one."""
     state: Mapping[str, Any] | None = None
     """The state as its last node left it; what differs from it, somebody else wrote."""
-    stored: set[str] = field(default_factory=set)
-    """The ids of the checkpoints that the run has stored, and those that its tools began."""
     taken: ThreadTakenError | None = None
-    """Why the run ends, if another process has gone on with its thread."""
+    """Why the run ends, if its thread has gone on without it."""
     _node: "asyncio.Task[Any] | None" = None
 
     def into(self, config: RunnableConfig) -> RunnableConfig:
@@ -86,7 +84,7 @@ class RunResources:
         return self.thread == thread or (self.outer is not None and self.outer.has_thread(thread))
 
     def take(self, error: ThreadTakenError) -> None:
-        """Another process has gone on with the thread: end the node that runs."""
+        """The thread has gone on without the run: end the node that runs."""
         self.taken = error
         if self._node is not None:
             self._node.cancel()
@@ -96,8 +94,10 @@ class RunResources:
         """A node of the run runs in the current task.
 
         Raises:
-            ThreadTakenError: another process has gone on with the thread.
+            ThreadTakenError: the thread has gone on without the run.
         """
+        if self.taken is not None:
+            raise self.taken
         node = self._node = asyncio.current_task()
         try:
             yield

@@ -2,7 +2,8 @@
 
 LangGraph lets two runs of a thread begin from the same checkpoint. Each would end with its own
 answer, but the thread would keep one of them only, and a decision sent twice would run its call
-twice. A server rules this for itself (`multitask_strategy`), and across processes nobody does.
+twice. A server rules this for itself (`multitask_strategy`); across processes there is a fence
+(thread_fence.py), which lets the run that began last go on.
 
 A line spans event loops, since sync runs have a loop of their own; so no `asyncio.Lock` can be it.
 """
@@ -18,7 +19,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from llm_compiler.langgraph_private import in_node
-from llm_compiler.run.async_checkpointer import behind
+from llm_compiler.run.saver_wrapper import behind
 from llm_compiler.run.sync_bridge import reader
 
 

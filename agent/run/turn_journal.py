@@ -8,7 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from llm_compiler.clock import Clock
-from llm_compiler.errors import ToolError
+from llm_compiler.errors import ThreadTakenError, ToolError
 from llm_compiler.execution.claims import Claims
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.turn_records import TurnRecords
@@ -52,7 +52,7 @@ def records_of(
 
 
 class _ConfirmedClaims(Claims):
-    """Claims that are made once the checkpoint with the plan is stored."""
+    """Claims that are made once the plan is stored, by the run that its thread belongs to."""
 
     def __init__(
         self, records: TurnRecords, clock: Clock, saver: RunCheckpointer, node: RunnableConfig
@@ -65,7 +65,10 @@ class _ConfirmedClaims(Claims):
         """As claims are made."""
         try:
             async with asyncio.timeout(_STORING_SECONDS):
-                await self._saver.stored(self._node)
+                await self._saver.confirm(self._node)
+        except ThreadTakenError:
+            # The run ends, and this call with it: it has no outcome.
+            await asyncio.get_running_loop().create_future()
         except TimeoutError:
             raise ToolError(
                 f"not run: its plan was not stored within {_STORING_SECONDS:g} s;"

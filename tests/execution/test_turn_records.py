@@ -48,10 +48,10 @@ async def test_shelves_turns_threads_and_graphs_are_kept_apart(saver: Any) -> No
 
 
 async def test_of_several_only_one_is_first(saver: Any) -> None:
-    claims = [records(saver, "first").first("claim 3", {"by": n}) for n in range(5)]
+    claims = [records(saver, "first").first("claims", "claim 3", {"by": n}) for n in range(5)]
     told = await asyncio.gather(*claims)
     assert told == [[told[0][0]]] * 5
-    assert await records(saver, "first").first("claim 3", {"by": "late"}) == told[0]
+    assert await records(saver, "first").first("claims", "claim 3", {"by": "late"}) == told[0]
 
 
 async def test_the_thread_does_not_see_them(saver: Any) -> None:

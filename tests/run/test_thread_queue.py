@@ -15,7 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
 
 from llm_compiler import Context, build_graph
-from llm_compiler.run.thread_queue import QUEUES, ThreadQueues
+from llm_compiler.run.thread_queue import QUEUES, ThreadQueues, thread_of
 from llm_compiler.state import State
 from tests.support.protocol import follows_protocol
 from tests.support.scripted import Ledger, ScriptedModel, until
@@ -222,3 +222,12 @@ async def test_a_reset_forgets_who_waits() -> None:
     queues.reset()
     assert queues.lengths() == []
     assert queues.leave("1", place) is None
+
+
+async def test_graphs_that_share_a_checkpointer_stand_in_one_line(ledger: Ledger) -> None:
+    """LangGraph gives each graph a copy of it, which knows the types that the graph stores."""
+    saver = InMemorySaver()
+    one, other = (graph(ledger, "1. join()", answers=[], saver=saver) for _ in range(2))
+    assert one.checkpointer is not other.checkpointer
+    assert thread_of(THREAD, one.checkpointer) == thread_of(THREAD, other.checkpointer)
+    assert thread_of(THREAD, one.checkpointer) == thread_of(THREAD, saver)

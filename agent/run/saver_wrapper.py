@@ -1,0 +1,82 @@
+"""A checkpointer around another one, which passes on all that LangGraph may call."""
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+WRAPPED = "wrapped_saver"
+"""The attribute of a wrapper that holds what it wraps."""
+
+
+def _passed_on(name: str) -> Any:
+    @wraps(getattr(BaseCheckpointSaver, name))
+    def method(self: "SaverWrapper", *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.wrapped_saver, name)(*args, **kwargs)
+
+    return method
+
+
+class SaverWrapper(BaseCheckpointSaver[Any]):
+    """Passes everything on; a subclass overrides what it does itself."""
+
+    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
+        super().__init__(serde=saver.serde)
+        self.wrapped_saver = saver
+
+    def __getattr__(self, name: str) -> Any:
+        if name == WRAPPED:  # being copied, it has no attributes yet
+            raise AttributeError(name)
+        return getattr(self.wrapped_saver, name)
+
+    @property
+    def config_specs(self) -> list[Any]:
+        return self.wrapped_saver.config_specs
+
+    def put_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        put: Any = self.wrapped_saver.put_writes
+        put(config, writes, task_id, *with_path(put, task_path))
+
+    async def aput_writes(
+        self, config: Any, writes: Any, task_id: str, task_path: str = ""
+    ) -> None:
+        put: Any = self.wrapped_saver.aput_writes
+        await put(config, writes, task_id, *with_path(put, task_path))
+
+    get_next_version = _passed_on("get_next_version")
+    get_tuple = _passed_on("get_tuple")
+    list = _passed_on("list")
+    put = _passed_on("put")
+    delete_thread = _passed_on("delete_thread")
+    delete_for_runs = _passed_on("delete_for_runs")
+    copy_thread = _passed_on("copy_thread")
+    prune = _passed_on("prune")
+    get_delta_channel_history = _passed_on("get_delta_channel_history")
+    aget_tuple = _passed_on("aget_tuple")
+    alist = _passed_on("alist")
+    aput = _passed_on("aput")
+    adelete_thread = _passed_on("adelete_thread")
+    adelete_for_runs = _passed_on("adelete_for_runs")
+    acopy_thread = _passed_on("acopy_thread")
+    aprune = _passed_on("aprune")
+    aget_delta_channel_history = _passed_on("aget_delta_channel_history")
+
+
+def with_path(put_writes: Callable[..., Any], task_path: str) -> tuple[str, ...]:
+    """The arguments that carry a task's path: none for a saver that is older than they are."""
+    return (task_path,) if "task_path" in signature(put_writes).parameters else ()
+
+
+def remember(saver: BaseCheckpointSaver[Any], copy: BaseCheckpointSaver[Any]) -> None:
+    """Let `behind` find the checkpointer of which LangGraph made a copy (`with_allowlist`)."""
+    if copy is not saver and not isinstance(copy, SaverWrapper):
+        setattr(copy, WRAPPED, saver)
+
+
+def behind(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
+    """The checkpointer that an application made: no copy of it, and without what is around it."""
+    while (wrapped := getattr(saver, WRAPPED, None)) is not None:
+        saver = wrapped
+    return saver
