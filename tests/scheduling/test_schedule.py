@@ -333,7 +333,7 @@ def test_path_that_leads_nowhere_fails() -> None:
     planned(machine, task(1), Task(2, "read", {"x": "$1.name"}, (1,)))
     assert settled(machine.handle(Returned(0, "text")))[2] == (
         "failed",
-        "$1.name leads nowhere: a text has no .name",
+        "$1.name cannot be resolved: a string has no .name",
     )
 
 
