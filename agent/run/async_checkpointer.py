@@ -11,7 +11,7 @@ WRAPPED = "wrapped_saver"
 
 
 class ThreadedSaver(BaseCheckpointSaver[Any]):
-    """A face for a saver that has sync methods only, such as `SqliteSaver`."""
+    """A wrapper for a saver that has sync methods only, such as `SqliteSaver`."""
 
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
         super().__init__(serde=saver.serde)
@@ -59,14 +59,14 @@ class ThreadedSaver(BaseCheckpointSaver[Any]):
 
 
 def with_async(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
-    """`saver` itself if it has async methods of its own, else a face for it."""
-    # `SqliteSaver` has some that only refuse; this one no sync saver has.
+    """`saver` itself if it has async methods of its own, else a wrapper for it."""
+    # `SqliteSaver` has some that only raise; no sync saver has this one.
     sync_only = type(saver).aput_writes is BaseCheckpointSaver.aput_writes
     return ThreadedSaver(saver) if sync_only else saver
 
 
-def behind(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
-    """The checkpointer that an application made, without what was wrapped around it."""
+def unwrapped(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
+    """The checkpointer that an application made, without its wrappers."""
     while (wrapped := getattr(saver, WRAPPED, None)) is not None:
         saver = wrapped
     return saver
