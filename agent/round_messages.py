@@ -11,7 +11,7 @@ from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
 from llm_compiler.text import truncated
 
-LEFT = "This question was not answered: another message came first."
+ABANDONED = "This question was not answered: another message came first."
 """Takes the place of the answer in a turn that was abandoned."""
 UNTRUSTED: dict[str, Any] = {"openWorldHint": True}
 """The mark of an untrusted result, in the `response_metadata` of its message."""

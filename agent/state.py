@@ -27,7 +27,7 @@ _UNREADABLE = (
     TypeError,
     ValueError,
 )
-"""What LangChain raises for what is no message."""
+"""What LangChain raises for what is not a message."""
 
 
 class RoleUsage(TypedDict):
@@ -53,7 +53,7 @@ def with_messages(stored: Any, messages: Any) -> Messages:
     """As `add_messages`, but it never raises.
 
     LangGraph stores what is written before it reduces it: if that raised, so would every reading
-    of the thread. What is no message is left out, as is the removal of one that is not there.
+    of the thread. What is not a message is left out, as is the removal of an unknown message.
     """
     left, right = mended_messages(stored), []
     known = {REMOVE_ALL_MESSAGES, *(message.id for message in left)}
@@ -68,16 +68,16 @@ def check_messages(values: Any) -> None:
     """Check the messages that a client gives to a run, or writes into a thread.
 
     Raises:
-        ValueError: they are none; servers know it for a fault of the client's.
+        ValueError: they are not messages; servers report that as a client error.
     """
     given = values.get("messages", ()) if isinstance(values, Mapping) else ()
     of = given if isinstance(given, Mapping) else {}
     if isinstance(given, Overwrite) or "__overwrite__" in (*of, of.get("type")):
-        return  # it goes past the reducer, and is mended when it is read
+        return  # it bypasses the reducer, and is mended when it is read
     try:
         convert_to_messages([*given] if isinstance(given, list | tuple) else [given])
     except _UNREADABLE as error:
-        raise ValueError(f"these are no messages: {error}") from error
+        raise ValueError(f"these are not messages: {error}") from error
 
 
 def _read(value: Any) -> list[BaseMessage]:
@@ -133,7 +133,7 @@ def question(state: State) -> str:
 
 
 def conversation(state: State) -> list[BaseMessage]:
-    """The earlier questions and answers, without the noise of their tools."""
+    """The earlier questions and answers, without tool messages."""
     said: list[BaseMessage] = [
         message
         for message in state["messages"]
@@ -154,7 +154,7 @@ def begins_turn(state: State) -> bool:
     """Whether the planner begins a turn: no replan was asked for, or the user has written since."""
     if state.get("feedback") is None:
         return True
-    # A state that was stored before there was a `turn` has none, and its replan goes on.
+    # A state that was stored before there was a `turn` has none, and its replan continues.
     return (turn := state.get("turn")) is not None and turn != asked_by(state)
 
 

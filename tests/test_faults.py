@@ -204,7 +204,7 @@ async def test_a_result_that_is_nested_too_deeply_is_a_failure() -> None:
     )  # fmt: skip
     assert outcomes[2][0] == "skipped"
     assert outcomes[4] == ("ok", outcomes[3][1])
-    why = "the arguments come to more than 100 levels of lists and objects; plan flatter ones"
+    why = "the arguments are nested more than 100 levels deep; plan flatter ones"
     assert outcomes[5] == ("failed", why)
 
 
@@ -227,7 +227,7 @@ async def test_a_plan_cannot_double_a_result_without_bound(doubled: str) -> None
     outcomes = await turn([plan], [big, Ledger().echo])
     statuses = [status for status, _ in outcomes.values()]
     assert statuses == ["ok"] * 3 + ["failed"] + ["skipped"] * 25
-    why = "the arguments come to more than 60000000 characters with the results filled in"
+    why = "the arguments have more than 60000000 characters with the results filled in"
     assert outcomes[4][1].startswith(why)
 
 

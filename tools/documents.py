@@ -1,4 +1,4 @@
-"""A folder of Markdown, searchable: SQLite FTS5 in memory, built anew when a file changes.
+"""A folder of Markdown, searchable: SQLite FTS5 in memory, rebuilt when a file changes.
 
     folder ─► files ─► passages (title, text) ─► FTS5, ranked by bm25
 
@@ -84,7 +84,7 @@ class Folder:
             database = self._current()
             subjects = self._named(frozenset(words))
             if subjects:
-                # In the subject's own file its title tells no passage from another.
+                # In the subject's own file its title does not distinguish passages.
                 rest = [word for word in words if word not in self._subjects[subjects[0]]]
                 return [_best_of(database, file, rest or words) for file in subjects]
             return _ranked(database, words)
@@ -139,7 +139,9 @@ def _words(text: str) -> list[str]:
 def _markdown_in(path: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the Markdown files below `path` with their status; links out of it are not followed."""
     if not path.is_dir():
-        raise FolderError(f"no folder {path.name!r} to search; name an existing one in documents")
+        raise FolderError(
+            f"the folder {path.name!r} does not exist; name an existing one in documents"
+        )
     found = False
 
     def refuse(error: OSError) -> None:
@@ -153,7 +155,7 @@ def _markdown_in(path: Path) -> Iterator[tuple[str, os.stat_result]]:
                 found = True
                 yield file.relative_to(path).as_posix(), file.stat()
     if not found:
-        raise FolderError(f"the folder {path.name!r} holds no Markdown; put .md files into it")
+        raise FolderError(f"the folder {path.name!r} has no Markdown files; put .md files into it")
 
 
 def _passages_in(path: Path, files: list[str]) -> Iterator[Passage]:
@@ -162,12 +164,12 @@ def _passages_in(path: Path, files: list[str]) -> Iterator[Passage]:
         try:
             text = (path / name).read_bytes().decode("utf-8-sig", errors="replace")
         except OSError:
-            # One file that cannot be read does not make the others unknown.
+            # One unreadable file does not hide the others.
             continue
         readable += 1
         yield from passages_of(name, text)
     if not readable:
-        raise FolderError(f"no file of {path.name!r} can be read; give read permission")
+        raise FolderError(f"no file in {path.name!r} can be read; give read permission")
 
 
 def passages_of(name: str, text: str) -> Iterator[Passage]:
@@ -217,7 +219,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Yield what stands between empty lines, one by one: `re.split` would not let other threads
+    """Yield what is between empty lines, one by one: `re.split` would not let other threads
     run before it has them all."""
     start = 0
     for gap in _GAP.finditer(text):

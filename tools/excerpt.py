@@ -1,7 +1,7 @@
 """Shortening a text to what a question is about, since every token of a prompt counts.
 
-All of it takes time in step with the text, and no single step holds the interpreter for long: what
-reads a text in a thread does not stop the event loop.
+All of it takes time linear in the text, and no single step blocks the interpreter for long, so that
+reading a text in a thread does not stop the event loop.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from .numbers_in_text import is_title
 
 HARD_MAX_TEXT_CHARS = 2_000_000
-"""Of a text that a tool reads: what stands behind them is not read."""
+"""Of a text that a tool reads: the rest is not read."""
 MAX_QUESTION_CHARS = 500
 """Of what a text is searched for."""
 
@@ -31,7 +31,7 @@ def question_of(text: str) -> str:
 def text_of(value: Any) -> str:
     """Return `value` as text: strings as they are, all else as JSON with one member a line.
 
-    At most HARD_MAX_TEXT_CHARS and one character more, which tells that there is more.
+    At most HARD_MAX_TEXT_CHARS and one character more, which shows that there is more.
     """
     if isinstance(value, str):
         return value[: HARD_MAX_TEXT_CHARS + 1]
@@ -45,7 +45,7 @@ def text_of(value: Any) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """Return the lines of `text` that hold something; long ones are cut, at sentences if they can
+    """Return the lines of `text` that are not blank; long ones are cut, at sentences if they can
     be."""
     text = text[:HARD_MAX_TEXT_CHARS]
     return [line for block in _blocks(text) for line in _lines(block) if line]
@@ -80,7 +80,7 @@ def excerpt(
     """Choose the lines that share most words with `about`, and the title above each.
 
     At most `count` lines besides titles, and at most `characters` in all, except that one line is
-    always chosen. `among` holds the indices that may be chosen. Returns indices, in order.
+    always chosen. `among` has the indices that may be chosen. Returns indices, in order.
     """
     title_of: dict[int, int | None] = {}
     title = None
@@ -89,7 +89,7 @@ def excerpt(
         title_of[index] = title
     wanted = stems(about)
 
-    def likeness(index: int) -> int:
+    def similarity(index: int) -> int:
         above = title_of[index]
         shared = len(wanted & stems(lines[index]))
         # A title counts for all its lines: of two subjects the one that is named is meant.
@@ -97,7 +97,7 @@ def excerpt(
 
     chosen: set[int] = set()
     length = 0
-    for index in sorted(among, key=likeness, reverse=True)[:count]:
+    for index in sorted(among, key=similarity, reverse=True)[:count]:
         above = title_of[index]
         added = {index} if above is None else {index, above}
         cost = sum(len(lines[new]) + 1 for new in added - chosen)

@@ -1,9 +1,9 @@
-"""`number`: one number out of a text, in the unit that is asked for.
+"""`number`: one number from a text, in the requested unit.
 
     text ─► its numbers ─► those of the right kind ─► one that is labelled so ─────► converted
                                                    └─► else the model chooses ─┘
 
-The model never writes a number: it chooses among those that stand in the text, under a grammar of
+The model never writes a number: it chooses among those in the text, under a grammar of
 just these where its server takes one, else by the number of a choice.
 """
 
@@ -30,7 +30,7 @@ MAX_TEXT = 2000
 MAX_LINES = 40
 MAX_CHOICES = 200
 HARD_MAX_NUMBERS = 20_000
-"""Of a text that are looked at, the first ones."""
+"""The first numbers of a text; no others are considered."""
 
 _SYSTEM, _USER, _CHOICES = (
     files("llm_compiler.prompts").joinpath("number.md").read_text("utf-8").strip().split("\n---\n")
@@ -65,7 +65,7 @@ class _Candidates:
 
     wanted: Asked
     certain: Quantity | None
-    """The one that is meant without a doubt."""
+    """The one that is certainly meant."""
     count: int
     shown: str = ""
     """The lines that a model chooses from."""
@@ -74,10 +74,10 @@ class _Candidates:
 
 
 def _read(what: str, value: Any) -> _Candidates:
-    """Look for the numbers of a text. It takes no model.
+    """Look for the numbers of a text. It needs no model.
 
     Raises:
-        ToolException: none can be meant.
+        ToolException: no number can be meant.
     """
     text = text_of(value)
     lines = lines_of(text)
@@ -87,7 +87,7 @@ def _read(what: str, value: Any) -> _Candidates:
     fitting = _fitting(found, lines, what, wanted)
     if not fitting:
         raise ToolException(
-            f"no number for {what!r} among the {len(found)} of the text; "
+            f"no number for {what!r} among the {len(found)} in the text; "
             "ask for another unit, or search again"
         )
     # The only number of a part need not be the only one.
@@ -137,7 +137,7 @@ async def _chosen(read: _Candidates, what: str, reader: Reader | None) -> Quanti
     """Ask the model for one of the numbers."""
     if reader is None:
         raise ToolException(
-            f"number needs a reading model to choose {what!r} among {read.count} numbers; "
+            f"number needs a model to choose {what!r} among {read.count} numbers; "
             "set a model for the run"
         )
     choices = read.choices
@@ -156,8 +156,8 @@ async def _chosen(read: _Candidates, what: str, reader: Reader | None) -> Quanti
         if place in by_place:
             return by_place[place]
     raise ToolException(
-        f"the reading model chose none of the {len(choices)} numbers offered for {what!r}; "
-        "name the number more closely"
+        f"the model chose none of the {len(choices)} numbers offered for {what!r}; "
+        "describe the number more precisely"
     )
 
 

@@ -1,4 +1,4 @@
-"""Finding the numbers that stand in a text, each with the scale and the unit behind it."""
+"""Finding the numbers in a text, each with the scale and the unit that follow it."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class Quantity:
     line: int
     """The index of its line in the text."""
     aside: bool = False
-    """Whether it stands in brackets."""
+    """Whether it is in brackets."""
     dates: bool = False
     """Whether it is a year in brackets behind a figure, when that was taken: "6,961 m (2012)"."""
 
@@ -46,7 +46,7 @@ _SENTENCE = (
 ).replace(" ", "|")
 
 _FIND = rf"""
-    # A date or a time of day is no quantity: matched first, so that its parts are not found.
+    # A date or a time of day is not a quantity: matched first, so that its parts are not found.
     (?P<clock>(?<![\w.,])(?:\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}:\d{{2}})(?!\d))
     |
     (?<![\w.,^])(?<![A-Za-z][-−–])
@@ -66,7 +66,7 @@ _FIND = rf"""
     (?![.,]?\d)
     (?:\s?-?(?P<scale>{SCALE}))?
     (?(currency) (?:\s?(?P<letter>[KMBTkmbt])\b)? | (?P<kilo>k\b)? )
-    (?:(?!s\b)[{_SPACES}]?-?(?P<unit>{UNIT}))?  # "1990s" are no seconds
+    (?:(?!s\b)[{_SPACES}]?-?(?P<unit>{UNIT}))?  # "1990s" are not seconds
     (?(unit) | (?(currency) |
         (?:(?:[{_SPACES}](?!(?:{_SENTENCE})\b)[a-z][a-z-]{{1,20}}\b){{1,2}})?
     ))
@@ -79,7 +79,7 @@ _MAX_LABEL_CHARS = 200
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    # Compiled at need: with every unit in it, it would take most of the package's import.
+    # Compiled when needed: with every unit in it, it would take most of the package's import.
     return re.compile(_FIND, re.VERBOSE)
 
 
@@ -89,7 +89,7 @@ def is_title(line: str) -> bool:
 
 
 def label_of(line: str) -> str:
-    """Return what stands before a line's first colon; "" if that is nothing, or no short label."""
+    """Return the text before a line's first colon; "" if that is empty, or not a short label."""
     colon = line.find(":", 0, _MAX_LABEL_CHARS)
     return line[:colon] if colon > 0 else ""
 
@@ -153,7 +153,7 @@ def _power(written: str) -> Fraction:
 
 
 def _mantissa(found: re.Match[str]) -> Fraction:
-    """Return the number without exponent and scale; what parts thousands is dropped."""
+    """Return the number without exponent and scale; thousands separators are dropped."""
     digits: str = found["mantissa"]
     if found["gap"]:
         digits = digits.replace(found["gap"], "").replace(",", ".")

@@ -32,7 +32,7 @@ async def read(
     """Read a name from a text, to search for it next."""
     reader = Resources.of(config).reader
     if reader is None:
-        raise ToolException("read needs a reading model; set a model for the run")
+        raise ToolException("read needs a model; set a model for the run")
     question = question_of(question)
     # In a thread: a text can be long.
     passage = await asyncio.to_thread(_passage, question, text)
@@ -43,7 +43,7 @@ async def read(
     reply = await reader.ask(_SYSTEM, user, grammar=grammar, max_tokens=MAX_TOKENS)
     answer = next(iter(reply.strip().splitlines()), "").strip()[:MAX_ANSWER]
     if not answer or _ABSENT in answer.casefold():
-        raise ToolException(f"{question!r} is not answered by the text; search for it")
+        raise ToolException(f"the text does not answer {question!r}; search for it")
     return answer
 
 

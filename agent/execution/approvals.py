@@ -9,7 +9,7 @@ from typing import Any
 from llm_compiler.errors import PlanError, ToolError
 from llm_compiler.execution.journal import Asked
 from llm_compiler.execution.jsonable import as_data
-from llm_compiler.language.task import DEEPEST
+from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.facts import Ask, Decision, Launch
 from llm_compiler.text import clean, shortened
@@ -114,7 +114,7 @@ def _as_json(args: Mapping[Any, Any]) -> dict[str, Any]:
     Raises:
         PlanError: they hold what JSON cannot say, or are nested too deeply.
     """
-    why = f"more than {DEEPEST} levels"
+    why = f"more than {MAX_LEVELS} levels"
     try:
         json.dumps(args, allow_nan=False)
         plain: dict[str, Any] = as_data(args)

@@ -29,8 +29,8 @@ from llm_compiler.scheduling.facts import Launch, Returned
 from llm_compiler.tools import arithmetic
 
 Wait = Callable[[RetryCallState], float]
-PATIENCE = 1.0
-"""Seconds that a call may take to end when it is cancelled."""
+CANCEL_GRACE_SECONDS = 1.0
+"""The time that a cancelled call has to end."""
 _NOBODY_TO_ASK = "asking a person requires a checkpointer; compile the graph with one"
 
 
@@ -150,8 +150,8 @@ class Executor:
         seconds = float(tool.hints.get("timeout", self.timeout))
         why = f"no result within {seconds:g} s (tool_timeout)"
         # `asyncio.timeout` cancels the call once, and then waits for it without limit.
-        patience = asyncio.get_running_loop().call_later(
-            seconds + PATIENCE, lambda: overdue(TimeoutError(why))
+        grace = asyncio.get_running_loop().call_later(
+            seconds + CANCEL_GRACE_SECONDS, lambda: overdue(TimeoutError(why))
         )
         try:
             async with asyncio.timeout(seconds) as clock:
@@ -164,7 +164,7 @@ class Executor:
             # The thread of a sync tool keeps running: a second attempt would run at the same time.
             raise TimeoutError(why) if called.is_async else ToolError(why) from None
         finally:
-            patience.cancel()
+            grace.cancel()
 
 
 def _unwrapped(result: Any) -> Any:

@@ -9,7 +9,7 @@ from langgraph.types import Command
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.task import DEEPEST
+from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.text import clean
 
 
@@ -22,7 +22,7 @@ def as_data(value: Any) -> Any:
     Raises:
         ToolError: it cannot be converted, or it is nested too deeply.
     """
-    return _reduced(value, DEEPEST)
+    return _reduced(value, MAX_LEVELS)
 
 
 def _reduced(value: Any, levels: int) -> Any:
@@ -39,7 +39,7 @@ def _reduced(value: Any, levels: int) -> Any:
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
     if isinstance(value, list | tuple | dict) and not levels:
         raise ToolError(
-            f"it returned data nested more than {DEEPEST} levels deep; return flatter data"
+            f"it returned data nested more than {MAX_LEVELS} levels deep; return flatter data"
         )
     if isinstance(value, list | tuple):
         return [_reduced(item, levels - 1) for item in value]

@@ -1,7 +1,7 @@
 """The task-fetching unit: carries out the orders of one round's schedule.
 
 One inbox: a planned task, a finished call and a passed deadline all come in as facts through
-`tell`, and what they cause is done before it returns. Nothing polls.
+`tell`, and the resulting orders are carried out before it returns. Nothing polls.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
-from llm_compiler.execution.executor import PATIENCE, Executor
+from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
 from llm_compiler.execution.tool_interrupts import Asking, Question
 from llm_compiler.language.task import Outcome
 from llm_compiler.observability.stream_events import Events
@@ -39,7 +39,7 @@ class TaskFetchingUnit:
         """The calls that wait for a person's decision."""
         self.closed = False
         self.claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None
-        """Awaited before a destructive call begins; one that another run began does not."""
+        """Awaited before a destructive call begins; one that another run began is not repeated."""
         self.interrupted: list[int] = []
         """The tasks in whose calls a graph interrupted: they will begin again."""
         self.on_settled: Callable[[Outcome], None] = lambda outcome: None
@@ -58,7 +58,7 @@ class TaskFetchingUnit:
         self._deadline: asyncio.TimerHandle | None = None
 
     def tell(self, fact: Fact) -> None:
-        """Take a fact in and carry out what it orders."""
+        """Handle a fact and carry out the resulting orders."""
         if self.closed:
             return
         for order in self.schedule.handle(fact):
@@ -76,7 +76,7 @@ class TaskFetchingUnit:
         self._check()
 
     def adopt(self, config: RunnableConfig) -> None:
-        """Go on in another node: later calls carry its callbacks, metadata and context."""
+        """Continue in another node: later calls carry its callbacks, metadata and context."""
         inherited = {"configurable", "tags"}
         own = {key: value for key, value in config.items() if key not in inherited}
         self._config = cast(RunnableConfig, {**self._config, **own})
@@ -135,8 +135,8 @@ class TaskFetchingUnit:
         for call in list(self._running):
             self._cancel(call)
         if self._ending:
-            # A tool that ignores its cancellation is not waited for longer than that.
-            await asyncio.wait(self._ending, timeout=PATIENCE)
+            # A tool that ignores its cancellation is not waited for any longer.
+            await asyncio.wait(self._ending, timeout=CANCEL_GRACE_SECONDS)
         self._stopped.set()
 
     def _check(self) -> None:
@@ -171,7 +171,7 @@ class TaskFetchingUnit:
         if self._running.pop(launch.call, None) is None:
             return  # cancelled by us
         if task.cancelled():
-            self._hear(Returned(launch.call, error="the call was cancelled from within"))
+            self._hear(Returned(launch.call, error="the call cancelled itself"))
         elif (error := task.exception()) is None:
             self._hear(task.result())
         elif (asked := asking.question(error)) is not None:
@@ -190,21 +190,21 @@ class TaskFetchingUnit:
             task.add_done_callback(self._ending.discard)
 
     def _give_up(self, returned: Returned) -> None:
-        """Go on without a call that does not end though its time is up."""
+        """Abandon a call that does not end though its time is up."""
         self._cancel(returned.call)
         self._hear(returned)
 
     def _hear(self, fact: Fact) -> None:
-        """`tell` for callbacks of the loop, whose errors nobody would see."""
+        """`tell` for callbacks of the loop, whose errors would otherwise be lost."""
         try:
             self.tell(fact)
         except Exception as error:
             self._break(error)
 
     def _break(self, error: BaseException) -> None:
-        """Control flow of LangGraph, or a fault of ours: the node that waits raises it.
+        """Control flow of LangGraph, or an internal error: the waiting node raises it.
 
-        What runs is let run to its end, so that it is journaled; nothing more starts.
+        Running calls continue to their end, so that they are journaled; nothing more starts.
         """
         self._broken = self._broken or error
         self._check()

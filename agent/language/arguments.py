@@ -34,7 +34,7 @@ def read_arguments(source: str) -> tuple[list[Any], dict[str, Any]]:
     """The positional and the keyword arguments in `source`; references stay strings.
 
     Raises:
-        PlanError: the source is no list of literals.
+        PlanError: the source is not a list of literals.
     """
     try:
         return _values(ast.parse(f"_({_PIECE.sub(_mend, clean(source))}\n)", mode="eval").body)
@@ -42,7 +42,7 @@ def read_arguments(source: str) -> tuple[list[Any], dict[str, Any]]:
         why = error.msg if isinstance(error, SyntaxError) else "nested too deeply"
         raise PlanError(
             f'the arguments do not parse ({why}); write tool("text", 5, key="value"),'
-            ' with \\" for a quote inside a text'
+            ' with \\" for a quote inside a string'
         ) from None
 
 
@@ -52,7 +52,7 @@ def _values(tree: ast.expr) -> tuple[list[Any], dict[str, Any]]:
     keywords: dict[str, Any] = {}
     for keyword in tree.keywords:
         if keyword.arg is None:
-            raise PlanError("** is no literal; write each argument as key=value")
+            raise PlanError("** is not a literal; write each argument as key=value")
         if keyword.arg in keywords:
             raise PlanError(f"the argument {keyword.arg!r} is given twice; give it once")
         keywords[keyword.arg] = _literal(keyword.value)
@@ -94,16 +94,16 @@ def _literal(node: ast.expr) -> Any:
         case ast.Dict(keys=keys, values=values):
             return {_key(key): _literal(value) for key, value in zip(keys, values, strict=True)}
     written = re.sub(r"'(\$[^']*)'", r"\1", ast.unparse(node))
-    raise PlanError(f"{shortened(written, 60)} is no literal; put it in quotes")
+    raise PlanError(f"{shortened(written, 60)} is not a literal; put it in quotes")
 
 
 def _holds(number: float) -> bool:
-    """Whether a checkpoint can hold it: finite, and 64 bits if it is whole."""
+    """Whether a checkpoint can store it: finite, and 64 bits if it is whole."""
     return math.isfinite(number) if isinstance(number, float) else -(2**63) <= number < 2**64
 
 
 def _key(node: ast.expr | None) -> str:
     key = None if node is None else _literal(node)
     if not isinstance(key, str | int | float):
-        raise PlanError("a key of an object is a text; put it in quotes")
+        raise PlanError("the key of an object must be a string; put it in quotes")
     return key if isinstance(key, str) else str(key)

@@ -1,4 +1,4 @@
-"""Compiles a plan: calls as the model wrote them, or tasks as the state holds them, into tasks."""
+"""Compiles a plan: calls as the model wrote them, or tasks as the state stores them, into tasks."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -16,47 +16,47 @@ from llm_compiler.text import clean
 class Compiler:
     """Compiles the calls of one plan, one by one, as they are parsed.
 
-    What does not compile becomes a `Refused` that says why. Whether references and needs lead
-    anywhere shows only with the whole plan: that is ruled in `scheduling/task_graph.py`.
+    What does not compile becomes a `Refused` that says why. Whether the ids of references
+    and needs exist is known only with the whole plan: `scheduling/task_graph.py` checks that.
     """
 
     def __init__(self, tools: Toolbox, *, taken: Collection[int], max_tasks: int) -> None:
         self._tools = tools
         self._taken = set(taken)
-        self._left = self._max_tasks = max_tasks
+        self._remaining = self._max_tasks = max_tasks
         self._without_id: list[tuple[Call, str]] = []
         self.full = False
-        """A task too many was refused; the rest of the plan need not be read."""
+        """One task too many was refused; the rest of the plan need not be read."""
 
     def compile(self, call: Call) -> list[Task | Refused]:
         """The task of one call; nothing yet for a call whose id cannot be used (see `close`).
 
-        Each call counts towards `max_tasks`, whatever becomes of it; those behind the last one
-        allowed are a single outcome.
+        Each call counts towards `max_tasks`, even if it is refused; all calls after the last
+        allowed one become a single outcome.
         """
         if self.full:
             return []
         if call.tool == ANSWER and call.whole:
             call = Call(max(self._taken, default=0) + 1, ANSWER, call.arguments)
         why = self._unusable(call.id)
-        if self._left == 0:
+        if self._remaining == 0:
             self.full = True
             why = why and too_many(self._max_tasks)
         if why:
-            self._left -= 1
+            self._remaining -= 1
             self._without_id.append((call, why))
             return []
         self._taken.add(call.id)
         if self.full:
             return [_refused(call, too_many(self._max_tasks))]
-        self._left -= 1
+        self._remaining -= 1
         try:
             return [self._task(call)]
         except PlanError as error:
             return [_refused(call, str(error))]
 
     def close(self) -> list[Refused]:
-        """The calls whose ids could not be used, under ids of their own behind all others."""
+        """The calls whose ids could not be used, under ids of their own after all others."""
         first = max(self._taken, default=0) + 1
         refused = [
             _refused(replace(call, id=id), why, call.text)
@@ -69,7 +69,7 @@ class Compiler:
     def _unusable(self, id: int) -> str | None:
         """Why no task can have an id; None if one can."""
         if id < 1:
-            return f"the id {id} is not from 1 to 999999999"
+            return f"the id {id} is out of range (1–999999999)"
         return f"the id {id} is used twice; count on from it" if id in self._taken else None
 
     def _task(self, call: Call) -> Task:
@@ -94,7 +94,7 @@ class Compiler:
 
 
 def too_many(max_tasks: int) -> str:
-    """Why the task behind the last one allowed is refused."""
+    """Why the task after the last allowed one is refused."""
     return f"the plan has more than {max_tasks} tasks (max_tasks); plan fewer"
 
 
@@ -106,7 +106,7 @@ def is_answer(data: TaskData) -> bool:
 def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task | Refused:
     """Compile a task of the state, which a person may have edited.
 
-    One that has ended needs no tool: if it was not edited since, what it came to stands.
+    One that has ended needs no tool: if it was not edited since, its outcome is kept.
     """
     id, thought = data["id"], data.get("thought", "")
     name, args = str(data.get("tool", "")), data.get("args") or {}
@@ -116,17 +116,17 @@ def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task
         calls = [*parser.feed(text), *parser.close()]
         compiled = Compiler(tools, taken=(), max_tasks=1)
         if not calls:
-            why = f"{text!r} is no call; write {id}. tool(arguments)"
+            why = f"{text!r} is not a call; write {id}. tool(arguments)"
             return Refused(id, name, why, text, thought)
         if calls[0].id != id or id < 1:
             # Also what was refused for its id, and what has not been edited since.
-            why = f"the text has the id {calls[0].id} and not {id}; write {id}. {calls[0].tool}(…)"
+            why = f"the text has the id {calls[0].id}, not {id}; write {id}. {calls[0].tool}(…)"
             return Refused(id, name, why, text, thought)
         [task] = compiled.compile(replace(calls[0], thought=thought))
         return _as_planned(replace(task, id=id), data)
     try:
         if not isinstance(args, Mapping):
-            raise PlanError("the arguments are no object; write them by parameter name")
+            raise PlanError("the arguments are not an object; write them by parameter name")
         if name == ANSWER:
             return Task(id, ANSWER, args, text=text)
         after = tuple(int(need) for need in data.get("needs") or ())
@@ -180,9 +180,9 @@ def _answer(call: Call) -> dict[str, Any]:
     positional, keywords = read_arguments(call.arguments)
     texts = [*positional, *keywords.values()]
     if len(texts) != 1 or not isinstance(texts[0], str):
-        raise PlanError('answer takes one text; write answer("…")')
+        raise PlanError('answer takes one string; write answer("…")')
     if any(reference.certain for reference in references(texts[0])):
-        raise PlanError("an answer has no results to refer to; plan join() to answer from them")
+        raise PlanError("an answer cannot refer to results; plan join() to answer from them")
     return {"text": texts[0].replace("$$", "$")}
 
 

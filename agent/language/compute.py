@@ -31,11 +31,11 @@ def references(expression: str) -> Iterator[int]:
 def evaluate(expression: str, result_of: Callable[[int], Any]) -> Any:
     """The value of an expression, as JSON data.
 
-    Takes at most 50 ms and some megabytes, beyond what is linear in the results that come in: a
-    caller with a loop to keep free hands long lists (100,000 items) to a thread.
+    Takes at most 50 ms and some megabytes, besides time and memory linear in the results. A caller
+    that must keep its event loop free evaluates long lists (100,000 items) in a thread.
 
     Raises:
-        ComputeError: it has no value. The message says why, in one line.
+        ComputeError: it has no value. The message gives the reason in one line.
     """
     run, ids = prepared(expression)
     values = {f"__{id}": result_of(id) for id in ids}
@@ -66,10 +66,10 @@ def prepared(expression: str) -> tuple[Run, tuple[int, ...]]:
 
 
 def as_json(value: Any, budget: Budget) -> Any:
-    """A result as JSON data: the keys of dicts are texts.
+    """A result as JSON data: the keys of dicts are strings.
 
     Raises:
-        ComputeError: it is nested too deeply, or some part stands in it too many times.
+        ComputeError: it is nested too deeply, or some part occurs in it too many times.
     """
     return value if budget.weigh(value) else _with_text_keys(value)
 
@@ -86,7 +86,7 @@ def _with_text_keys(value: Any) -> Any:
 
 
 def hole(value: Any, conversion: str, spec: str) -> str:
-    """A result as a finished answer writes it.
+    """A result as text in a finished answer.
 
     Raises:
         ComputeError: the format does not fit it.

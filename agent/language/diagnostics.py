@@ -1,4 +1,4 @@
-"""What is wrong with a line of a program, as a compiler says it: place, caret, remedy.
+"""What is wrong with a line of a program, as a compiler reports it: place, caret, remedy.
 
 line 3: no function "serch"; did you mean "search"?
     x = serch("K2")
@@ -27,7 +27,7 @@ class Diagnostic:
     length: int
     message: str
     shown: str
-    """The line, or what stands on it behind the last semicolon."""
+    """The line, or the part of it after the last semicolon."""
 
     def __str__(self) -> str:
         first = max(0, self.column - 1 - MAX_SHOWN // 2)
@@ -70,7 +70,7 @@ _PARSER = (
     (r"unmatched|does not match|closing parenthesis", "close each bracket once"),
     (r"too many nested|too complex", "split it up"),
     (r"f-string", "in an f-string's {…} use the other kind of quotes and no backslash"),
-    (r"Perhaps you forgot a comma", "separate what follows by a comma or an operator"),
+    (r"Perhaps you forgot a comma", "separate what follows with a comma or an operator"),
     (r"Maybe you meant '=='", "compare with =="),
     (r"cannot assign", "assign to a name"),
     (r"expected ':'", "end the line with a colon"),
@@ -86,7 +86,7 @@ def parser_fault(error: BaseException, written: Written) -> PlacedError:
     message = re.sub(rf"{PLACEHOLDER}\d+", "…", error.msg or "invalid syntax")
     message = re.sub(r" \(detected at line \d+\)| on line \d+", "", message)
     remedy = next((it for pattern, it in _PARSER if re.search(pattern, message)), None)
-    remedy = remedy or "write one Python statement a line, and thoughts behind #"
+    remedy = remedy or "write one Python statement per line, and thoughts after #"
     line = min(max(1, error.lineno or 1), written.text.count("\n") + 1)
     text = written.text.split("\n")[line - 1]
     place = max(0, min((error.offset or 1) - 1, len(text)))
@@ -95,7 +95,7 @@ def parser_fault(error: BaseException, written: Written) -> PlacedError:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """`did you mean "search"?`, or what there is."""
+    """`did you mean "search"?`, or the known names."""
     known = sorted(set(names))
     if near := difflib.get_close_matches(name, known, n=1, cutoff=0.6):
         return f'did you mean "{near[0]}"?'

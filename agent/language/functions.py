@@ -153,7 +153,7 @@ def _dict(budget: Budget, value: Any = (), **named: Any) -> dict[Any, Any]:
 
 
 def _no_pair(value: Any) -> Any:
-    raise ComputeError(f"{kind(value)} is no pair of a name and a value")
+    raise ComputeError(f"{kind(value)} is not a pair of a name and a value")
 
 
 def as_key(value: Any) -> Any:
@@ -195,10 +195,10 @@ def _date(budget: Budget, value: Any, month: Any = None, day: Any = None) -> str
         try:
             return datetime.date(*parts).isoformat()
         except (ValueError, OverflowError) as error:
-            raise ComputeError(f"{parts} is no date: {error}") from None
+            raise ComputeError(f"{parts} is not a date: {error}") from None
     text = value.strip()[:10] if isinstance(value, str) else value
     if date_in(text) is None:
-        raise ComputeError(f'{kind(value)} is no date; write it as "2026-11-27"')
+        raise ComputeError(f'{kind(value)} is not a date; write it as "2026-11-27"')
     return str(text)
 
 
@@ -208,7 +208,7 @@ def _math(code: Callable[..., Any], count: int = 1) -> Function:
             return checked(code(*map(number, values)))
         except ValueError:
             called = f"{code.__name__}({', '.join(map(shown, values))})"
-            raise ComputeError(f"{called} is no number; check what it is taken of") from None
+            raise ComputeError(f"{called} is not a number; check its arguments") from None
         except OverflowError:
             raise ComputeError("a value is too large; use smaller numbers") from None
 

@@ -27,7 +27,7 @@ class Task:
         return self.tool == COMPUTE
 
     def data(self) -> dict[str, Any]:
-        """As the state holds it."""
+        """As the state stores it."""
         return {
             "id": self.id,
             "name": self.name,

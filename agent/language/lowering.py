@@ -3,7 +3,7 @@
     Call ──names resolved, arguments checked──► compute tasks of its arguments, then its own
 
 A call is lowered at its closing bracket if it can be: a read, all of whose names are bound, outside
-of every condition. Else it waits for the end of its statement, and so do those behind it.
+of every condition. Otherwise it waits for the end of its statement, and so do the calls after it.
 """
 
 import ast
@@ -36,7 +36,7 @@ from llm_compiler.language.written import MAX_SOURCE, Call
 
 _REFERENCE = re.compile(r"\$\d.*", re.DOTALL)
 WORDS = ("answer", "print")
-"""Functions that are the plan's own."""
+"""Functions of the plan language itself."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class ReadCall:
 
 
 class Lowering:
-    """The tasks of a program so far. What it adds stands in `out`, for the caller to take."""
+    """The tasks of a program so far. New tasks are put into `out`, for the caller to take."""
 
     def __init__(self, tools: Toolbox, first_id: int) -> None:
         self.tools = tools
@@ -60,7 +60,7 @@ class Lowering:
         self.calls: list[ReadCall] = []
         """Of the statement that is being read."""
         self._done: dict[int, ast.expr] = {}
-        """What stands for those that are tasks."""
+        """By index, the references that replace calls that are tasks."""
 
     def begin(self) -> None:
         """A statement begins."""
@@ -91,7 +91,7 @@ class Lowering:
         """Make tasks of the calls that waited for the end of their statement.
 
         Raises:
-            PlacedError: one cannot be made.
+            PlacedError: a call does not compile.
         """
         for read in self.calls:
             if read.task is None:
@@ -149,10 +149,10 @@ class Lowering:
     # ── values ────────────────────────────────────────────────────────────────────────────────
 
     def resolved(self, node: ast.expr) -> ast.expr:
-        """`node` with its names replaced, sure to be in the language.
+        """`node` with its names replaced, checked to be in the language.
 
         Raises:
-            NodeError, NodeError, HeldError
+            NodeError, HeldError
         """
         resolved = self.names.resolve(node, self._done)
         if levels(resolved) > MAX_LEVELS:
@@ -163,7 +163,7 @@ class Lowering:
     def value(
         self, node: ast.expr, name: str, line: int, source: str
     ) -> tuple[Any, tuple[int, ...]]:
-        """A resolved expression as an argument, computed by a task of its own if need be."""
+        """A resolved expression as an argument, computed by a task of its own if necessary."""
         plain = template(node)
         if plain is not ...:
             return plain, ids_in(node)
@@ -209,7 +209,7 @@ def _as_meant(value: Any) -> Any:
 
 
 def _is_read(tool: Tool) -> bool:
-    """Whether a call harms nobody, so that it may start before its statement is whole."""
+    """Whether a call is harmless, so that it may start before its statement is complete."""
     return not tool.destructive and tool.hints.get("readOnlyHint") is not False
 
 

@@ -75,7 +75,7 @@ class Names:
 
         Raises:
             NodeError: a name or a function is unknown.
-            HeldError: it holds a call that is not in `calls`.
+            HeldError: it contains a call that is not in `calls`.
         """
         match node:
             case ast.Name():
@@ -214,5 +214,5 @@ def expression(node: ast.expr) -> str:
             node, "in an f-string's {…} write no backslash; assign that part before"
         ) from None
     if text.count(REFERENCE) != count:
-        raise NodeError(node, "this text holds a character that no plan can; leave it out")
+        raise NodeError(node, "this text has a character that a plan cannot have; leave it out")
     return text.replace("$", "$$").replace(REFERENCE, "$")

@@ -1,7 +1,7 @@
 """Arithmetic and comparisons of the plan language: Python's, on JSON data.
 
 A text that is wholly a plain number counts as that number where one is needed. Whole numbers are
-exact to 64 bits, beyond that floats; what is too large, a division by zero and what is no number
+exact to 64 bits, beyond that floats; what is too large, a division by zero and what is not a number
 is an error.
 """
 
@@ -47,9 +47,9 @@ def number(value: Any) -> Number:
         if (found := number_in(value)) is not None:
             return found
         raise ComputeError(
-            f"{kind(value)} is no plain number; read the number out of it with number(what, text)"
+            f"{kind(value)} is not a plain number; read the number from it with number(what, text)"
         )
-    raise ComputeError(f"{kind(value)} is no number")
+    raise ComputeError(f"{kind(value)} is not a number")
 
 
 def checked(value: Any) -> Number:
@@ -60,7 +60,7 @@ def checked(value: Any) -> Number:
         return value
     if isinstance(value, float) and math.isinf(value):
         raise ComputeError("a value is too large; use smaller numbers")
-    raise ComputeError("the result is no number; check what the root, log or power is taken of")
+    raise ComputeError("the result is not a number; check the argument of the root, log or power")
 
 
 def whole(value: Any, what: str) -> int:
@@ -161,7 +161,7 @@ def _moved(date: datetime.date, days: int) -> str:
     try:
         return (date + datetime.timedelta(days)).isoformat()
     except OverflowError:
-        raise ComputeError(f"{days} days from {date} there is no date") from None
+        raise ComputeError(f"there is no date {days} days from {date}") from None
 
 
 BINARY: dict[type[ast.operator], Callable[[Any, Any, Budget], Any]] = {

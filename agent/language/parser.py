@@ -30,8 +30,8 @@ _IDS = re.compile(r"(?:[\d,$]|[^\S\n]|and(?=[\s\d,$]))*")
 _CODE = re.compile(r"[\"'#()\[\]{}]")
 _STRING = {quote: re.compile(rf"\\|{quote}", re.DOTALL) for quote in ('"', "'", '"""', "'''")}
 _OPENER = {")": "(", "]": "[", "}": "{"}
-_LONGEST_WORD = 128
-_LONGEST_THOUGHT = 2000
+_MAX_WORD_CHARS = 128
+_MAX_THOUGHT_CHARS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,9 @@ class PlanParser:
             return self._hash()
         if token == "<":
             return self._angle()
-        if end == len(self._text) and not self._final and len(token) <= _LONGEST_WORD:
+        if end == len(self._text) and not self._final and len(token) <= _MAX_WORD_CHARS:
             return False
-        alone = not (self._last.isalnum() or self._last in "_$.") and len(token) <= _LONGEST_WORD
+        alone = not (self._last.isalnum() or self._last in "_$.") and len(token) <= _MAX_WORD_CHARS
         if alone and token.isascii() and token.isdigit():
             self._begin_head(token)
             self._line_start = False
@@ -135,8 +135,8 @@ class PlanParser:
         """Keep the last of the prose: it may be the next task's thought."""
         self._last = prose[-1:] or self._last
         self._thought += prose
-        if len(self._thought) > 2 * _LONGEST_THOUGHT:
-            self._thought = self._thought[-_LONGEST_THOUGHT:]
+        if len(self._thought) > 2 * _MAX_THOUGHT_CHARS:
+            self._thought = self._thought[-_MAX_THOUGHT_CHARS:]
 
     def _hash(self) -> bool:
         """`# …` to the end of the line is a comment; `## …` is a Markdown heading."""
@@ -226,7 +226,7 @@ class PlanParser:
         found = _NAME.match(self._text, self._at)
         if found is None:
             return self._not_a_task() if following else False
-        if len(found.group()) > _LONGEST_WORD:
+        if len(found.group()) > _MAX_WORD_CHARS:
             return self._not_a_task()
         self._promised = self._at_line_start
         self._name = found.group()
@@ -240,15 +240,15 @@ class PlanParser:
     def _quoted_name(self) -> bool:
         """`1. "search"(3)`. Behind anything but a bracket the quoted word is prose."""
         if found := _QUOTED.match(self._text, self._at):
-            if len(found[2]) > _LONGEST_WORD:
+            if len(found[2]) > _MAX_WORD_CHARS:
                 return self._not_a_task()
             self._name = found[2]
             self._spaced = False
             self._consume(_QUOTED)
             self._step = self._open
             return True
-        rest = self._text[self._at : self._at + _LONGEST_WORD + 3]
-        if len(rest) < _LONGEST_WORD + 3 and not self._final and _BEGINS_QUOTED.fullmatch(rest):
+        rest = self._text[self._at : self._at + _MAX_WORD_CHARS + 3]
+        if len(rest) < _MAX_WORD_CHARS + 3 and not self._final and _BEGINS_QUOTED.fullmatch(rest):
             return False
         return self._not_a_task()
 
@@ -369,7 +369,7 @@ class PlanParser:
         self._step = self._prose
 
     def _call(self, *, whole: bool) -> Call:
-        _, marker, thought = self._thought[-_LONGEST_THOUGHT:].rpartition("Thought:")
+        _, marker, thought = self._thought[-_MAX_THOUGHT_CHARS:].rpartition("Thought:")
         self._thought = ""
         return Call(
             # An id that no machine integer holds is no id; the compiler refuses 0 as well.

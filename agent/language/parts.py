@@ -1,7 +1,7 @@
 """The parts of a value: of dicts and lists, and of texts that are JSON or dates.
 
 Tools often return `json.dumps(…)`: a path, a loop or an index reads such a text. What is missing
-is an error that says what is there.
+is an error that lists what exists.
 """
 
 import datetime
@@ -12,13 +12,13 @@ from typing import Any
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
 
 MAX_NAMES = 12
-"""How many of the names that are there an error lists."""
+"""How many of the existing names an error lists."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATE_PARTS = ("year", "month", "day")
 
 
 def read(value: Any, budget: Budget) -> Any:
-    """`value`, or the list or dict that it holds if it is a JSON text."""
+    """`value`, or the list or dict in it if it is a JSON text."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         budget.make(len(value))
         try:
@@ -69,9 +69,11 @@ def cut(value: Any, budget: Budget, start: Any, stop: Any, step: Any) -> Any:
     holder = read(value, budget)
     for bound in (start, stop, step):
         if bound is not None and not isinstance(bound, int):
-            raise ComputeError(f"{shown(bound)} is no place in {kind(holder)}; use whole numbers")
+            raise ComputeError(
+                f"{shown(bound)} is not an index of {kind(holder)}; use whole numbers"
+            )
     if not isinstance(holder, list | str):
-        raise ComputeError(f"{kind(holder)} cannot be cut; a list or a text can")
+        raise ComputeError(f"{kind(holder)} cannot be sliced; a list or a text can")
     if step == 0:
         raise ComputeError("a slice has a step of 0; use another one")
     budget.make(len(range(*slice(start, stop, step).indices(len(holder)))) * ITEM)

@@ -27,7 +27,7 @@ from llm_compiler.language.written import PLACEHOLDER, Call, Event, Fence, State
 _ASSIGNED = re.compile(
     r"(?m)^[ \t]*((?:[^\W\d]\w*\s*,\s*)*[^\W\d]\w*)\s*(?::[^=\n]*)?[-+*/%]*=(?!=)"
 )
-_NOT_PYTHON = "this is no Python; write one statement a line, and thoughts behind #"
+_NOT_PYTHON = "this is not Python; write one statement per line, and thoughts after #"
 _CUT = "the plan was cut off inside this statement; it was not run"
 _INDENTED = "this line is indented and belongs to no block; it was not run"
 
@@ -37,9 +37,9 @@ Compiled = Task | Refused
 class Program:
     """One round's program.
 
-    `names` are those of earlier rounds, as `names` gave them there; `first_id` goes on behind
-    their tasks. At most `max_calls` tool calls and refused statements are taken; the next one is
-    refused, and `full` is set: nothing more is read.
+    `names` are those of earlier rounds, as their `names` returned them; `first_id` follows the
+    ids of their tasks. At most `max_calls` tool calls and refused statements are accepted; the next
+    one is refused, and `full` is set: nothing more is read.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class Program:
         """The tasks of the statement that is being read."""
         self._tasks: dict[int, Task | Refused] = {}
         self._prose: list[Refused] = []
-        """What made no sense before any fence or task: prose, if a fence comes."""
+        """What was refused before any fence or task: prose, if a fence follows."""
         self.answer = Answer()
-        """What it printed and answered so far; its parts lead to values by references."""
+        """What it printed and answered so far; its parts refer to values."""
         self.ended = False
-        """`answer(…)` or `return` was read; what follows is not."""
+        """`answer(…)` or `return` was read; the rest is not read."""
         self.full = False
         for name, value in (names or {}).items():
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-                # A person may have edited the state that it comes from.
+                # It comes from the state, which a person may have edited.
                 self._lowering.names.bound[name] = _binding(value)
         self._before = dict(self._lowering.names.bound)
 
     @property
     def tasks(self) -> list[Compiled]:
-        """All of them, with the names that they have in the end."""
+        """All tasks, with their final names."""
         return [self._tasks[id] for id in sorted(self._tasks)]
 
     @property
@@ -80,11 +80,11 @@ class Program:
         return {name: expression(node) for name, node in self._lowering.names.bound.items()}
 
     def feed(self, text: str) -> list[Compiled]:
-        """Read on. What is complete with `text`, in order."""
+        """Read more text; return the tasks that it completes, in order."""
         return self._read(self._source.feed(text))
 
     def close(self, *, cut: bool = False) -> list[Compiled]:
-        """The text has ended. `cut`: the model was stopped, so its last line is not run."""
+        """The text has ended. `cut`: the model was stopped, so the last line is not run."""
         out = self._read(self._source.close(cut=cut))
         if not self.ended and not self.full:
             out += self._was_program()
@@ -176,7 +176,7 @@ class Program:
         self._in_statement.clear()
 
     def _added(self) -> list[Compiled]:
-        """The new tasks, as far as there may be so many calls."""
+        """The new tasks, as far as `max_calls` allows."""
         tasks = self._lowering.take()
         out = self._was_program() if tasks else []
         for task in tasks:
@@ -214,7 +214,7 @@ class Program:
         return [refused]
 
     def _was_program(self) -> list[Compiled]:
-        """Something made sense outside a fence: what was refused before it was no prose."""
+        """Something made sense outside a fence: what was refused before was not prose."""
         self._source.is_program = True
         out: list[Compiled] = list(self._prose)
         self._tasks |= {refused.id: refused for refused in self._prose}
@@ -222,7 +222,7 @@ class Program:
         return out
 
     def _was_prose(self) -> None:
-        """A fence begins the program: what was refused before it leaves no trace."""
+        """A fence begins the program: what was refused before is forgotten."""
         if self._prose:
             self._lowering.next_id = self._prose[0].id
             self._lowering.names.bound = dict(self._before)
@@ -230,7 +230,7 @@ class Program:
             self._prose.clear()
 
     def _named(self, bound: Mapping[str, ast.expr]) -> None:
-        """Give the tasks of the statement the names that it assigned in the end."""
+        """Give the tasks of the statement their final names."""
         names = {referred(value): name for name, value in reversed(list(bound.items()))}
         for id in self._in_statement:
             task = self._tasks[id]

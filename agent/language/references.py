@@ -1,7 +1,7 @@
 """References: `$3`, `${3}`, `$3.name`, `$3[0].url`, and `$$` for a dollar sign.
 
-A reference that is the whole of a string stands for the value itself, type kept. Inside a longer
-string it stands for the value's text (JSON for objects). Substitution is one pass: text that came
+A reference that is the whole of a string becomes the value itself, type kept. Inside a longer
+string it becomes the value's text (JSON for objects). Substitution is one pass: text that came
 out of a result is never scanned for references again.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.task import DEEPEST
+from llm_compiler.language.task import MAX_LEVELS
 
-MOST_TEXT = 60_000_000
-"""Characters and parts of a task's arguments, references filled in: from task to task a plan
-could double them."""
+HARD_MAX_ARGUMENT_CHARS = 60_000_000
+"""Of a task's arguments with the references filled in; parts count as characters. Without a limit,
+a plan could double them from task to task."""
 
 _PATH = r"(?:\.[A-Za-z_]\w*|\[(?:-?\d+|\"[^\"\]]*\"|'[^'\]]*')\])*"
 PATTERN = re.compile(
@@ -56,11 +56,11 @@ def substitute(value: Any, result_of: Callable[[int], Any], known: Callable[[int
     """Fill every reference in `value`, a task's arguments, with the result it names.
 
     Raises:
-        PlanError: a path leads nowhere in the result, or what is filled in would be too long or
-            nested too deeply. It is not built then.
+        PlanError: a path cannot be resolved in the result, or the filled arguments would be too
+            long or nested too deeply. They are not built then.
     """
     # The arguments are an object themselves.
-    return _Filling(result_of, known).filled(value, DEEPEST + 1)
+    return _Filling(result_of, known).filled(value, MAX_LEVELS + 1)
 
 
 def literal(value: Any) -> Any:
@@ -78,12 +78,12 @@ def as_text(value: Any) -> str:
 
 
 class _Filling:
-    """Fills one task's arguments, and counts what they come to before it is put together."""
+    """Fills one task's arguments, and counts their size before they are put together."""
 
     def __init__(self, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> None:
         self._result_of = result_of
         self._known = known
-        self._left = MOST_TEXT
+        self._remaining = HARD_MAX_ARGUMENT_CHARS
 
     def filled(self, value: Any, levels: int) -> Any:
         """`value` filled, where so many more levels of lists and objects may follow."""
@@ -148,17 +148,16 @@ class _Filling:
     def _enter(self, value: Mapping[str, Any] | list[Any], levels: int) -> None:
         if not levels:
             raise PlanError(
-                f"the arguments come to more than {DEEPEST} levels of lists and objects;"
-                " plan flatter ones"
+                f"the arguments are nested more than {MAX_LEVELS} levels deep; plan flatter ones"
             )
         self._spend(len(value))
 
     def _spend(self, characters: int) -> None:
-        self._left -= characters
-        if self._left < 0:
+        self._remaining -= characters
+        if self._remaining < 0:
             raise PlanError(
-                f"the arguments come to more than {MOST_TEXT} characters with the results filled"
-                " in; refer to fewer or shorter results"
+                f"the arguments have more than {HARD_MAX_ARGUMENT_CHARS} characters with the"
+                " results filled in; refer to fewer or shorter results"
             )
 
 
@@ -179,7 +178,7 @@ def _follow(id: int, path: str, value: Any) -> Any:
         ):
             value = value[int(step[2])]
         else:
-            raise PlanError(f"${id}{path} leads nowhere: {_what(value)} has no {step.group()}")
+            raise PlanError(f"${id}{path} cannot be resolved: {_what(value)} has no {step.group()}")
     return value
 
 
@@ -188,4 +187,4 @@ def _what(value: Any) -> str:
         return f"an object with {', '.join(list(value)[:8]) or 'no keys'}"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return {str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
+    return {str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")

@@ -5,12 +5,12 @@
                      └─end of the line, or of the block─► Statement
 
 A complete call is handed out at its closing bracket and a placeholder takes its place, so that
-`ast` reads each character once however deep calls are nested. What is handed out depends on the
+`ast` reads each character once however deep calls are nested. The result depends on the
 text alone, never on the chunks.
 
 Where models differ from Python: a Markdown fence may stand around the program, and prose before
-and behind that. A line that is broken spoils itself: a string ends with its line, and an open
-bracket ends where the next line cannot go on.
+and after it. A broken line affects only itself: a string ends with its line, and an open
+bracket ends where the next line cannot continue it.
 """
 
 from collections.abc import Container, Iterator
@@ -28,8 +28,8 @@ from llm_compiler.language.written import (
 class Source:
     """Turns the text of a program into calls and statements.
 
-    The reader of its events may set `is_program` once a statement outside a fence made sense: then
-    a fence without a tag ends the program, where else it would begin it.
+    The reader of its events may set `is_program` once a statement outside a fence compiled: then
+    a fence without a tag ends the program; otherwise it would begin it.
     """
 
     def __init__(self, tools: Container[str]) -> None:
@@ -37,7 +37,7 @@ class Source:
         self._tokens = Tokens()
         self._now: Unfinished | None = None
         self._raw: list[str] = []
-        """Of the lines that the statement stands on."""
+        """The text of the lines that the statement is on."""
         self._raw_at = self._at = 0
         self._raw_line = self._line = 1
         self._width = 0
@@ -46,23 +46,23 @@ class Source:
         """Columns by which the whole program is indented."""
         self._fence: list[str] | None = None
         self._fenced: bool | None = None
-        """False behind a fenced program; None while no fence was seen."""
+        """False after a fenced program; None until a fence is seen."""
         self.is_program = False
 
     @property
     def fenced(self) -> bool:
-        """Whether it reads inside a fence."""
+        """Whether it is reading inside a fence."""
         return self._fenced is True
 
     def feed(self, text: str) -> Iterator[Event]:
-        """The events of `text`; all are to be taken, one by one, before more is fed."""
+        """The events of `text`; the caller takes them all, one by one, before it feeds more."""
         for token in self._tokens.feed(text):
             yield from self._token(token)
 
     def close(self, *, cut: bool = False) -> Iterator[Event]:
-        """The events that only the end of the text makes.
+        """The events that the end of the text causes.
 
-        `cut` says that the model was stopped: its last line is then taken for unfinished.
+        `cut` says that the model was stopped: its last line then counts as unfinished.
         """
         for token in self._tokens.close():
             yield from self._token(token)
@@ -121,7 +121,7 @@ class Source:
         self._at = token.at + len(token.text)
 
     def _new_raw(self, token: Token) -> None:
-        """What follows `token` stands on a line of its own."""
+        """What follows `token` is on a new line."""
         self._raw.clear()
         self._raw_at, self._raw_line = self._at, self._line
         self._line_begins, self._width = True, 0
@@ -175,8 +175,8 @@ class Source:
         if now.strings:
             return False
         if len(now.groups) > 1:
-            # Python would read on to the closing bracket. Where that cannot be, the line before
-            # is spoiled, and not this one too.
+            # Python would read on to the closing bracket. If that is impossible, only the line
+            # before is broken, and not this one too.
             if now.fault:
                 ends = self._width <= base and token.kind is not Kind.CLOSE
             else:

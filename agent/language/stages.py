@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from llm_compiler.language.parser import JOIN
 from llm_compiler.language.tool import Tool
 
-_MOST = 9
+_MAX_TASKS_PER_STAGE = 9
 """Tasks of a stage: their ids differ in the last digit."""
 _COUNTED = 3
 """Tasks to refer to, up to which a reference is held to those that stand there. With more it may
@@ -93,7 +93,7 @@ class _Place:
 
     @property
     def next(self) -> "_Place | None":
-        return replace(self, number=self.number + 1) if self.number < _MOST else None
+        return replace(self, number=self.number + 1) if self.number < _MAX_TASKS_PER_STAGE else None
 
     def enter(self, stage: int) -> "_Place":
         """The first place of a later stage, when this one is left out."""
@@ -101,7 +101,7 @@ class _Place:
             return _Place(stage, 1, 0)
         # The calls of the last stage have the most rules: it only knows that there are numbers.
         last = stage == _STAGES - 1
-        return _Place(stage, 1, _MOST if last else _counted(self.number - 1))
+        return _Place(stage, 1, _MAX_TASKS_PER_STAGE if last else _counted(self.number - 1))
 
     @property
     def readable(self) -> str:
@@ -109,14 +109,14 @@ class _Place:
         there = {self.stage: _counted(self.number - 1), self.stage - 1: self.before}
         patterns = []
         for read in _READS[self.stage]:
-            if last := there.get(read, _MOST):
+            if last := there.get(read, _MAX_TASKS_PER_STAGE):
                 decade = f'"{read}" ' if read else ""
                 patterns.append(f"{decade}[1-{last}]")
         return " | ".join(patterns)
 
 
 def _counted(tasks: int) -> int:
-    return tasks if tasks <= _COUNTED else _MOST
+    return tasks if tasks <= _COUNTED else _MAX_TASKS_PER_STAGE
 
 
 def _closing(id: int) -> str:
@@ -126,6 +126,6 @@ def _closing(id: int) -> str:
 STAGE_RULES = {
     str(_Place(stage, number, before))
     for stage in range(_STAGES)
-    for number in range(1, _MOST + 1)
-    for before in range(_MOST + 1)
+    for number in range(1, _MAX_TASKS_PER_STAGE + 1)
+    for before in range(_MAX_TASKS_PER_STAGE + 1)
 }

@@ -129,7 +129,7 @@ REMEDIES: dict[type[ast.stmt], str] = {
     ast.FunctionDef: "write its lines where they are needed",
     ast.AsyncFunctionDef: "write its lines where they are needed",
     ast.ClassDef: "use a dict",
-    ast.Try: "leave it out; what fails is reported, and the rest goes on",
+    ast.Try: "leave it out; what fails is reported, and the rest continues",
     ast.With: "leave it out",
     ast.Delete: "leave it out",
     ast.Assert: "leave it out, or use if",

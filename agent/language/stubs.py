@@ -6,8 +6,8 @@
         title: at most 80 characters
         \"\"\"
 
-A dict is written with its keys, `"url"?` for one that may be missing. What a type cannot say
-(descriptions, bounds, formats) stands below, by the path of the parameter.
+A dict is written with its keys, `"url"?` for one that may be missing. What a type cannot express
+(descriptions, bounds, formats) follows below, by the path of the parameter.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from llm_compiler.language.tool import Tool
 
 MAX_NESTED = 4
-"""Levels of a nested object that are written out."""
+"""The most levels of a nested object that are written out."""
 
 Schema = Mapping[str, Any]
 _SIMPLE = {
@@ -37,7 +37,7 @@ _BOUNDS = {
 
 
 def stub(tool: Tool, *, brief: bool = False) -> str:
-    """A tool as a signature with its docstring; `brief` takes the first paragraph of that."""
+    """A tool as a signature with its docstring; `brief` takes only its first paragraph."""
     defs = tool.schema.get("$defs") or tool.schema.get("definitions") or {}
     parameters = ", ".join(
         _parameter(tool, name, schema, defs) for name, schema in tool.parameters.items()
@@ -88,7 +88,7 @@ def _default(schema: Schema, defs: Schema) -> Any:
 
 
 def _resolved(schema: Schema | bool, defs: Schema) -> Schema:
-    """A schema without its `$ref`, and with what stands beside one."""
+    """A schema without its `$ref`, and with what is beside it."""
     if isinstance(schema, bool):
         return {}
     parts = [schema]
@@ -140,7 +140,7 @@ def _object(it: Schema, defs: Schema, levels: int) -> str:
 
 
 def _notes(path: str, schema: Schema | bool, defs: Schema, levels: int) -> Iterator[str]:
-    """What a type cannot say of a parameter and its parts, a line each."""
+    """What a type cannot express about a parameter and its parts, one line each."""
     it = _resolved(schema, defs)
     said = [" ".join(str(it["description"]).split())] if it.get("description") else []
     said += _bounds(it)
@@ -180,7 +180,7 @@ def _bounds(it: Schema) -> Iterator[str]:
 
 
 def _returned(tool: Tool) -> str:
-    """The type of a tool's result, as far as it is known; "" else."""
+    """The type of a tool's result, as far as it is known; else ""."""
     declared = tool.hints.get("returns", tool.hints.get("outputSchema"))
     if isinstance(declared, str):
         return declared

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 Status = Literal["ok", "failed", "skipped", "rejected"]
-DEEPEST = 100
-"""Levels of lists and objects in a result or an argument; serializers give up above 250."""
+MAX_LEVELS = 100
+"""Levels of lists and objects in a result or an argument; serializers fail above 250."""
 
 
 class TaskData(TypedDict, total=False):
@@ -21,9 +21,9 @@ class TaskData(TypedDict, total=False):
     thought: str
     text: str
     round: int
-    """The round whose plan it is of, from 1."""
+    """The round whose plan it belongs to, from 1."""
     key: str
-    """The name of its call in the journal, which it keeps whatever a person makes of it."""
+    """The name of its call in the journal, which it keeps even if a person edits it."""
     taint: str
     """Which untrusted result its planner had read or reaches its arguments; empty if none."""
     rules: list[str]

@@ -5,7 +5,7 @@
       └──"}"── code ◄─┘        (PEP 701: an f-string's holes are code again, and nest)
 
 A machine in the manner of h11: `feed` and `close`, no I/O. Python's own `tokenize` wants whole
-lines, so this one finds the borders; `ast` reads what stands between them. Each state consumes
+lines, so this one finds the borders; `ast` reads what is between them. Each state consumes
 what it has understood and waits for more only inside a token of at most four characters, so the
 time is linear in the text, whatever the chunking. Only how a string, a comment or white space is
 cut into pieces depends on the chunks.
@@ -32,7 +32,7 @@ class Kind(Enum):
     NEWLINE = auto()
     """Also inside brackets; not inside strings."""
     SPACE = auto()
-    """Also a line that goes on behind a backslash."""
+    """Also a line that a backslash continues."""
     COMMENT = auto()
     FENCE = auto()
     """Three backticks at the beginning of a line, and what follows them on it."""
@@ -72,7 +72,7 @@ _PIECE = {
 }
 _ESCAPE = re.compile(r"\\[\n\\'\"abfnrtvxuUN0-7]")
 _CLOSER = {"(": ")", "[": "]", "{": "}", "f{": "}"}
-# What no program holds, and checkpoints and Python's parser refuse. A surrogate that stands alone
+# What no program has, and checkpoints and Python's parser refuse. A surrogate that stands alone
 # becomes the replacement character, whatever chunk its other half is in.
 _CLEANED: dict[int, int | None] = {0xD: None, 0: None, 0xC: None, 0xFEFF: None}
 _CLEANED |= dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)

@@ -12,7 +12,7 @@ from llm_compiler.language.written import MAX_SOURCE, PLACEHOLDER, Call, Fault, 
 
 @dataclass(slots=True)
 class _Group:
-    """What stands between brackets; the statement itself is the outermost."""
+    """The text between brackets; the statement itself is the outermost."""
 
     opener: str
     tool: str = ""
@@ -64,7 +64,7 @@ class Unfinished:
     fault: Fault = ""
     compound: bool = False
     in_block: bool = False
-    """Its first line has ended, and the block goes on while lines are indented."""
+    """Its first line has ended, and the block continues while lines are indented."""
     strings: list[tuple[str, int]] = field(default_factory=list)
     """The open ones: their quotes, and the pieces that hold these."""
     before: Literal["operand", "string", "operator", "number."] = "operator"

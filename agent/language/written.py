@@ -55,7 +55,7 @@ class Call:
     conditional: bool
     """Behind a word of a loop, a condition or a lambda, as far as the text has come."""
     target: str
-    """The name that the call is assigned to, unless the statement goes on behind it."""
+    """The name that the call is assigned to, unless the statement continues after it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Fence:
-    """A Markdown fence. `tag` is what stands behind it: the language of what it opens."""
+    """A Markdown fence. `tag` is what follows it: the language of what it opens."""
 
     tag: str
 

@@ -30,29 +30,29 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _RETRY_SECONDS = 60.0
-"""Until a server that could not be reached is tried again."""
+"""The time until an unreachable server is tried again."""
 _MAX_WAIT_SECONDS = 10.0
-"""What rounds wait for a server, from its start on. Later ones find it ready, or not."""
+"""How long rounds wait for a server, counted from its start. Later rounds do not wait."""
 _LIST_SECONDS = 90.0
-"""What a server may take to start and to list its tools."""
+"""How long a server may take to start and list its tools."""
 _CLOSE_SECONDS = 6.0
-"""What the end of the process waits for a session to close."""
+"""How long the end of the process waits for a session to close."""
 _MISSING = (
-    f"{VARIABLE} is set, and the packages for MCP are missing; pip install 'llm-compiler[mcp]'"
+    f"{VARIABLE} is set, but the packages for MCP are missing; pip install 'llm-compiler[mcp]'"
 )
 
 _log = logging.getLogger(__name__)
 
 
 class ServerGoneError(ToolError, ConnectionError):
-    """A server could not be reached: a transient error, so a call that may be retried is."""
+    """A server could not be reached: a transient error, so its calls are retried if they may be."""
 
 
 async def with_mcp(own: Toolbox, within: float | None = None) -> Toolbox:
     """The graph's own tools, and those of the servers that can be reached.
 
-    They are listed at their first use and kept. An unreachable server is no error here: its tools
-    are absent, and the toolbox says why to a plan that calls one.
+    They are listed at their first use and kept. An unreachable server is not an error here: its
+    tools are absent, and the toolbox says why to a plan that calls one.
 
     Args:
         own: The graph's own tools.
@@ -66,7 +66,7 @@ async def with_mcp(own: Toolbox, within: float | None = None) -> Toolbox:
     servers = await MCP_SERVERS.of_this_loop(path)
     within = _MAX_WAIT_SECONDS if within is None else min(_MAX_WAIT_SECONDS, max(0.0, within))
     await asyncio.gather(*(server.listed(within) for server in servers))
-    # At one moment: a server that is ready only after it is absent from the whole round.
+    # All at one moment: a server that becomes ready later is absent from the whole round.
     names = Names([server.name for server in servers], own)
     tools, left_out = names.named(tool for server in servers for tool in server.tools)
     MCP_SERVERS.warn(left_out)
@@ -78,7 +78,7 @@ async def with_mcp(own: Toolbox, within: float | None = None) -> Toolbox:
 
 
 class McpServer:
-    """One server: its session, opened anew when it was lost, and its tools."""
+    """One server: its session, opened again when it was lost, and its tools."""
 
     def __init__(self, name: str, server: Server, file: str) -> None:
         self.name = name
@@ -132,7 +132,7 @@ class McpServer:
                 self._tools = self._made(await self._request(_listed))
         # A server may answer anything, and must not fail a turn.
         except Exception as error:
-            # It may say what the server wrote on its standard error.
+            # It may quote what the server wrote to its standard error.
             why = masked(str(error))
             if not isinstance(error, ToolError):
                 why = f"the MCP server {self.name!r} lists no tools: {one_line(error)}"
@@ -171,10 +171,10 @@ class McpServer:
             if not error.sent and before is self._session and again:
                 # It was lost between two calls, and has not seen this one.
                 return await self._request(make, again=False)
-            what = "broke off in the middle of the call" if error.sent else "cannot be reached"
+            what = "ended during the call" if error.sent else "cannot be reached"
             raise ServerGoneError(
                 f"the MCP server {self.name!r} {what}: {error};"
-                f" see that it runs, or take it out of {self._file}"
+                f" check that it is running, or remove it from {self._file}"
             ) from error
         except McpError as error:
             raise ToolError(f"the MCP server {self.name!r}: {error}") from error
@@ -196,7 +196,7 @@ class McpServer:
             try:
                 one = McpTool.of(self.name, tool, self._server.hints_for(tool.name), self._call)
                 _ = Tool.of(one).signature
-            # Of a schema that is none, anything may come.
+            # An invalid schema may raise anything.
             except Exception as error:
                 why = "the tool %r of the MCP server %r cannot be described, and is left out: %s"
                 _log.warning(why, tool.name, self.name, one_line(error))
@@ -213,7 +213,7 @@ class McpServers:
         self._warned: set[str] = set()
 
     def warn(self, whys: Collection[str]) -> None:
-        """Log what was not logged before: it is so again in each round."""
+        """Log what was not logged before: each round reports the same again."""
         for why in whys:
             if why not in self._warned:
                 _log.warning("%s", why)

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _OPEN_SECONDS = 60.0
-"""What a server may take to start and answer the first message."""
+"""How long a server may take to start and answer the first message."""
 _CONNECT_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
-"""What a server may take to end."""
+"""How long a server may take to end."""
 _TERMINATED = (32600, "Session terminated")
-"""The client's own error for HTTP 404: the server does not know the session any more."""
+"""The client's own error for HTTP 404: the server no longer knows the session."""
 
 
 class GoneError(Exception):
@@ -86,7 +86,7 @@ class Session:
 
         async def asked() -> _T:
             nonlocal number
-            # Read where nothing comes between: the next request is ours.
+            # Read without an await in between: the next request is ours.
             number = _next_request(session)
             return await make(session)
 
@@ -111,7 +111,7 @@ class Session:
             work.cancel()
 
     async def close(self) -> None:
-        """Leave the session; a process that does not end by itself is killed."""
+        """Leave the session; a process that does not end on its own is killed."""
         self._leave.set()
         await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)
 
@@ -135,12 +135,12 @@ class Session:
         return GoneError(self._gone.result(), sent=sent)
 
     def _lose(self, why: str) -> None:
-        """The server is gone: let those who wait know, and leave."""
+        """The server is gone: notify those that wait, and leave."""
         self._slow.cancel()
         if self._gone.done():
             return
         said = self._stderr.text
-        self._gone.set_result(f"{why} (it wrote {said!r})" if said else why)
+        self._gone.set_result(f"{why} (its last output: {said!r})" if said else why)
         self._leave.set()
         if not self._ready.done():
             self._task.cancel()
@@ -172,7 +172,7 @@ class Session:
         parameters = StdioServerParameters(
             command=server.command, args=list(server.args), env=dict(server.env), cwd=server.cwd
         )
-        # Not the adapter's, which gives the server our own standard error to write on.
+        # Not the adapter's, which lets the server write to our own standard error.
         with self._stderr.opened() as stderr:
             async with (
                 stdio_client(parameters, errlog=stderr) as (read, write),
@@ -186,9 +186,9 @@ class Session:
         timeout: httpx.Timeout | None = None,
         auth: httpx.Auth | None = None,
     ) -> httpx.AsyncClient:
-        """In place of the adapter's, whose bounds end the whole session.
+        """Replaces the adapter's, whose limits end the whole session.
 
-        How many calls run at once, and for how long, is ruled by the schedule.
+        The schedule limits how many calls run at once, and for how long.
         """
         return httpx.AsyncClient(
             headers=headers,
@@ -229,7 +229,7 @@ def _next_request(session: "ClientSession") -> int:
 
 
 def _leave_results_unchecked(session: "ClientSession") -> None:
-    """Let no result be checked against its server's own schema, whose patterns may take for ever.
+    """Check no result against its server's own schema, whose patterns may take forever.
 
     A private name of MCP's client. Else: such a pattern stops the event loop.
     """

@@ -1,4 +1,4 @@
-"""An open model: its reply is streamed and metered, and asked for again when it breaks off."""
+"""An open model: its reply is streamed and metered, and requested again when it breaks off."""
 
 import asyncio
 import re
@@ -22,13 +22,13 @@ from llm_compiler.state import RoleUsage
 from llm_compiler.text import clean
 
 _HIDDEN = "nostream"
-"""LangGraph's tag for models whose tokens must not show."""
+"""LangGraph's tag for models whose tokens must not be streamed."""
 _ATTEMPTS = 3
 _REASONING_PATIENCE = 10
-"""Times its silence that a model may only reason, or send what is no text."""
+"""By this factor a model may exceed its silence while it reasons or sends other than text."""
 _MAX_CHUNKS_AFTER_END = 16
 _MAX_SECONDS_AFTER_END = 2.0
-"""What is waited for after a reply's end: the usage comes last."""
+"""How long to wait after a reply's end: the usage comes last."""
 _TURN_SECONDS = 0.01
 """After which the event loop gets a turn, however fast chunks come."""
 _TRACED_AS = {"planner": "plan", "joiner": "join", "reader": "read"}
@@ -82,7 +82,7 @@ class Model:
 
     @property
     def provider(self) -> str:
-        """Whose it is, in the word of its name; else what LangChain calls its kind."""
+        """The provider in its name; without one, LangChain's name for its kind."""
         provider, colon, _ = self.name.partition(":")
         return provider if colon else self.chat._llm_type
 
@@ -100,20 +100,20 @@ class Model:
 
         Args:
             messages: The prompt.
-            meter: What counts the call and its tokens.
+            meter: Counts the call and its tokens.
             role: Who asks.
-            grammar: Used where the model's server decodes under one.
+            grammar: Used if the model's server supports grammars.
             max_tokens: The most tokens of the reply, where its profile has a limit.
-            has_ended: Whether the text until now is all that is needed: what follows is not
-                waited for.
+            has_ended: Whether the text until now is all that is needed: the rest is not waited
+                for.
 
-        The caller bounds the text. All else that a reply may be is bounded here: chunks without
-        text, characters of reasoning and blanks, seconds without text, what follows the end.
+        The caller limits the text. Everything else in a reply is limited here: chunks without
+        text, characters of reasoning and blanks, seconds without text, chunks after the end.
 
         Raises:
             ModelError: the model cannot be reached, breaks off or falls silent.
             EmptyReplyError: it said nothing, or refused (RefusedError).
-            CutOffError: it was ended before its end; the text until then was yielded.
+            CutOffError: it was cut off; the text until then was yielded.
         """
         options: dict[str, Any] = {}
         if self.profile.grammar:
@@ -149,7 +149,9 @@ class Model:
             if has_ended():
                 return
             if self.profile.names_end and not reply.reason:
-                raise ModelError(f"{who} stopped in mid-reply; try again", transient=True, wait=0)
+                raise ModelError(
+                    f"{who} stopped in the middle of its reply; try again", transient=True, wait=0
+                )
             if wrong := reply.wrong(who):
                 raise wrong
 
@@ -202,11 +204,11 @@ class _Times:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing came of late, reasoning neither."""
+        """Whether nothing came lately, not even reasoning."""
         return self.next_by == self._worked + self._silence
 
     def came(self, reply: StreamedReply, *, over: bool) -> None:
-        """A chunk came. `over`: behind the end."""
+        """A chunk came. `over`: after the end."""
         now = self._loop.time()
         if reply.worked:
             self._worked = now
@@ -220,13 +222,13 @@ class _Times:
         self.chunks_after_end += 1
 
     async def give_way(self) -> None:
-        """Let the loop turn, if it has not for a while: chunks that are there come without that."""
+        """Let the loop run if it has not for a while: received chunks do not yield to it."""
         if self._loop.time() - self._gave_way > _TURN_SECONDS:
             await asyncio.sleep(0)
             self._gave_way = self._loop.time()
 
 
-# Servers read the marks of a chat template also where they stand in a message: a result could
+# Servers read the marks of a chat template also inside a message: a result could
 # close the user's message and open one of the system's.
 _MARKUP = re.compile(r"<(?=[|｜]|/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])")
 

@@ -20,7 +20,7 @@ class Reader:
 
     @property
     def grammars(self) -> bool:
-        """Whether its server decodes under a grammar."""
+        """Whether its server supports grammars."""
         return self.model.profile.grammar is not None
 
     async def ask(
@@ -29,7 +29,7 @@ class Reader:
         """The model's reply, up to its length limit.
 
         Raises:
-            ModelError: it has none, also after asking again.
+            ModelError: it gave no reply, even after retries.
         """
         messages = [SystemMessage(system), HumanMessage(user)]
 

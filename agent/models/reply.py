@@ -1,4 +1,4 @@
-"""A reply of a model as it streams: its text, how it ended, and how much came that is no text."""
+"""A reply of a model as it streams: its text, how it ended, and how much came that is not text."""
 
 import codecs
 from typing import Any
@@ -10,12 +10,12 @@ from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_erro
 from llm_compiler.text import clean
 
 _MAX_EMPTY_CHUNKS = 5_000
-"""Chunks of a reply that hold neither text nor reasoning."""
+"""Chunks of a reply that contain neither text nor reasoning."""
 _MAX_OTHER_CHARS = 400_000
 """Of what no caller reads: reasoning, refusals, blanks. Callers bound the text."""
 _MAX_KEPT_CHARS = 20_000
 """Of these that stay in the chunks, for a trace: LangChain puts all chunks together at the end of
-a stream, at once and in quadratic time for what is no text."""
+a stream, at once and in quadratic time for what is not text."""
 
 _CHARS_OF_A_CHUNK = 100
 _OTHER = ("refusal", "reasoning_content", "reasoning", "thinking")
@@ -23,15 +23,15 @@ _OF_BLOCKS = ("type", "id", "index", "extras")
 
 
 class StreamedReply:
-    """What has come of a reply."""
+    """The reply so far."""
 
     def __init__(self) -> None:
         self.reason = ""
-        """Why it ended, in its provider's word; "" if no reason came."""
+        """Why it ended, in its provider's words; "" if no reason came."""
         self.has_text = False
-        """Whether any text came but blanks."""
+        """Whether any text other than blanks came."""
         self.wrote = self.worked = False
-        """Whether the last chunk held text but blanks, and whether it held that or reasoning."""
+        """Whether the last chunk had text but blanks, and whether it had that or reasoning."""
         self._has_reasoning = False
         self._refusal: list[str] = []
         self._empty_chunks = self._other_chars = 0
@@ -39,7 +39,7 @@ class StreamedReply:
         self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
 
     def take(self, chunk: AIMessageChunk) -> str:
-        """Take a chunk; return its text, without characters that no checkpoint can hold."""
+        """Take a chunk; return its text, without characters that no checkpoint can store."""
         more = chunk.additional_kwargs
         if refusal := more.get("refusal"):
             self._refusal.append(str(refusal))
@@ -56,13 +56,13 @@ class StreamedReply:
         return text
 
     def endless(self, who: str) -> ModelError | None:
-        """What is wrong if too much came that is no text; None if it did not."""
+        """The error if too much came that is not text; else None."""
         if self._empty_chunks <= _MAX_EMPTY_CHUNKS and self._other_chars <= _MAX_OTHER_CHARS:
             return None
-        return self.without_end(who, "sent without end what is no text")
+        return self.without_end(who, "sent data other than text without end")
 
     def without_end(self, who: str, what: str) -> ModelError:
-        """The error for a reply that is ended here: cut off behind its text, or empty."""
+        """The error for a reply that is ended here: cut off after its text, or empty."""
         if self.has_text:
             return CutOffError(f"{who} {what}")
         return EmptyReplyError(f"{who} {what}; use another model")
@@ -86,7 +86,7 @@ class StreamedReply:
 
 
 def _other_chars(chunk: AIMessageChunk) -> int:
-    """The characters of a chunk that are no text: reasoning, refusals, calls of tools."""
+    """The characters of a chunk that are not text: reasoning, refusals, calls of tools."""
     blocks = chunk.content if isinstance(chunk.content, list) else ()
     parts: list[Any] = [chunk.additional_kwargs.get(name) for name in _OTHER]
     for block in blocks:
@@ -97,7 +97,7 @@ def _other_chars(chunk: AIMessageChunk) -> int:
 
 
 def _strip(chunk: AIMessageChunk) -> None:
-    """Leave a chunk, which was taken, its text alone."""
+    """Remove everything but the text from a chunk that was taken."""
     chunk.additional_kwargs.clear()
     chunk.tool_call_chunks = []
     if isinstance(chunk.content, list):

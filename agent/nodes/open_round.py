@@ -51,9 +51,9 @@ class Setup:
             return model
         return replace(model, profile=replace(model.profile, silence=context.model_timeout))
 
-    async def tools(self, context: Context, seconds_left: float | None) -> Toolbox:
-        """The tools of one run, with those of MCP servers that are there in the seconds left."""
-        tools = await with_mcp(self.toolbox, seconds_left)
+    async def tools(self, context: Context, remaining_seconds: float | None) -> Toolbox:
+        """The tools of one run, with those of MCP servers that can be reached in that time."""
+        tools = await with_mcp(self.toolbox, remaining_seconds)
         return tools.offered(context.allow, context.approve, context.trusted_writes)
 
 
@@ -73,13 +73,13 @@ async def open_round(
     events = Events(runtime.stream_writer, number, run.clock.seconds)
     if asked is not None:
         events.turn_start(asked)
-    seconds_left = None if context.deadline is None else run.clock.until(context.deadline)
-    tools = await setup.tools(context, seconds_left)
+    remaining_seconds = None if context.deadline is None else run.clock.until(context.deadline)
+    tools = await setup.tools(context, remaining_seconds)
     meter = Meter()
     reader = None
-    left = None if context.deadline is None else run.clock.until(context.deadline)
+    remaining_seconds = None if context.deadline is None else run.clock.until(context.deadline)
     try:
-        async with asyncio.timeout(left) as opening:
+        async with asyncio.timeout(remaining_seconds) as opening:
             # Tools read with the joiner's model.
             reader = Reader(await setup.model(context, "joiner"), meter)
     except TimeoutError:
@@ -140,7 +140,7 @@ def load(
         round: The round.
         plan: The tasks, of all rounds.
         outcomes: Those of the state.
-        journaled: How calls ended that the state does not tell of yet, by their tasks' keys.
+        journaled: How calls ended that the state does not have yet, by their tasks' keys.
         asked: The keys of the tasks whose calls a person was asked about.
         announce: Whether tasks that have not ended are events.
     """

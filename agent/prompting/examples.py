@@ -19,7 +19,7 @@ from llm_compiler.prompting.forms import Form, form_of
 from llm_compiler.prompting.overrides import questions_and_plan
 from llm_compiler.prompts import examples
 
-_MOST = 2
+_MAX_PLANS = 2
 _VOTERS = 12
 _POWER = 4
 """Of a vote: one question that is very like the one asked outweighs several that are less so."""
@@ -64,21 +64,21 @@ def worked_plans(
     """The few worked plans for these tools that fit the question best, the best last.
 
     They are chosen among those `added` by an assistant and, if asked for, those `shipped`: first
-    those of the form voted for, then others, the likest first.
+    those of the form voted for, then others, the nearest first.
     """
     book = _book(frozenset(tools), tuple(added), shipped)
     if not book.worked:
         return []
-    likeness = _likeness(form_of(question), book)
-    ranked = sorted(zip(likeness, book.worked, strict=True), key=itemgetter(0), reverse=True)
+    similarity = _similarity(form_of(question), book)
+    ranked = sorted(zip(similarity, book.worked, strict=True), key=itemgetter(0), reverse=True)
     votes: dict[str, float] = defaultdict(float)
     for likely, worked in ranked[:_VOTERS]:
         votes[worked.shape] += likely**_POWER
     voted = max(votes, key=lambda shape: votes[shape])
-    chosen: dict[str, str] = {}  # a plan may answer several of the likest questions
+    chosen: dict[str, str] = {}  # a plan may answer several of the nearest questions
     for _, worked in sorted(ranked, key=lambda it: it[1].shape != voted):
         chosen.setdefault(worked.plan, worked.text)
-    return list(chosen.values())[:_MOST][::-1]
+    return list(chosen.values())[:_MAX_PLANS][::-1]
 
 
 @lru_cache(maxsize=8)
@@ -105,10 +105,10 @@ def _worked(text: str) -> list[_Worked]:
     return [_Worked(question, plan, form_of(question), tools, shape) for question in questions]
 
 
-def _likeness(asked: Form, book: _Book) -> list[float]:
+def _similarity(asked: Form, book: _Book) -> list[float]:
     """Twice what a question has in common with each of the book, by all that either has.
 
-    A word that no question of the book has tells nothing.
+    A word that no question of the book has does not count.
     """
     size = 0.0
     shared = [0.0] * len(book.worked)

@@ -1,9 +1,9 @@
 """Closes a turn that a new message abandons: stopped at a question or a breakpoint, or killed.
 
 What its journal holds is recorded in the thread, so that every `tool_call` has its `ToolMessage`
-and nobody forgets what has run. Nothing of it runs any more, and a decision that comes for it
-afterwards finds nothing to decide on. An answer that was given stands, also if the run was killed
-before its checkpoint was written.
+and completed calls are not forgotten. None of its calls run any more, and a later decision about
+them has no effect. An answer that was given is kept, even if the run was killed before its
+checkpoint was written.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from langgraph.types import StateSnapshot
 from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
-from llm_compiler.round_messages import LEFT, round_messages
+from llm_compiler.round_messages import ABANDONED, round_messages
 from llm_compiler.run.stored_state import mended, repairs
 from llm_compiler.run.turn_journal import records_of
 
@@ -32,21 +32,21 @@ async def close_abandoned_turn(
     config: RunnableConfig,
     context: object,
 ) -> RunnableConfig:
-    """Close the thread's last turn if it has no answer; return the config to go on with."""
+    """Close the thread's last turn if it has no answer; return the config to continue with."""
     snapshot = await graph.aget_state(config)
-    # Servers put it in the one or the other; LangGraph, which goes on by it, reads both.
+    # Servers put it in the one or the other; LangGraph, which continues by it, reads both.
     run = (config.get("metadata") or {}).get("run_id") or config["configurable"].get("run_id")
     before = (snapshot.metadata or {}).get("run_id")
     # Not `next`: a node that has ended, but whose checkpoint is not written, is not in it.
     node = next((task for task in snapshot.tasks if task.name in _NODES), None)
     gone_back = "checkpoint_id" in config["configurable"]
     if node is None or (run and run == before):
-        # It has ended; or a server begins the same run again, and it goes on.
+        # It has ended; or a server begins the same run again, and it continues.
         if node is None and not gone_back and snapshot.values.get("feedback") is not None:
-            # A client asked for a replan behind the end, which the message would be taken for.
+            # A client asked for a replan after the end; the message would be taken for that replan.
             await _update(graph, config, snapshot, {"feedback": None})
         return config
-    # What the node gave back. A checkpoint that is gone back to stands as it was before.
+    # What the node returned. A checkpoint that a run goes back to stays as it was.
     written: dict[str, Any] = {**(({} if gone_back else node.result) or {})}
     messages: list[AnyMessage] = written.pop("messages", [])
     answered = node.name == "joiner" and bool(messages)
@@ -68,7 +68,7 @@ async def close_abandoned_turn(
         messages = round_messages(plan, ended, given.max_result_chars)
         outcomes = {**outcomes, **ended}
     if not answered:
-        messages = [*messages, AIMessage(LEFT)]
+        messages = [*messages, AIMessage(ABANDONED)]
     repaired = {**written, **repairs(stored, state)}
     values = {**repaired, "messages": messages, "outcomes": outcomes, "feedback": None}
     closed = await _update(graph, config, snapshot, values)

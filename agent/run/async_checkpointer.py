@@ -19,7 +19,7 @@ def _in_thread(name: str) -> Any:
 
 
 class ThreadedSaver(SaverWrapper):
-    """A face for a saver that has sync methods only, such as `SqliteSaver`."""
+    """A wrapper for a saver that has sync methods only, such as `SqliteSaver`."""
 
     def with_allowlist(self, extra_allowlist: Any) -> "ThreadedSaver":
         copy = self.wrapped_saver.with_allowlist(extra_allowlist)
@@ -46,7 +46,7 @@ class ThreadedSaver(SaverWrapper):
 
 
 def with_async(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
-    """`saver` itself if it has async methods of its own, else a face for it."""
-    # `SqliteSaver` has some that only refuse; this one no sync saver has.
+    """`saver` itself if it has async methods of its own, else a wrapper for it."""
+    # `SqliteSaver` has some that only raise; no sync saver has this one.
     sync_only = type(saver).aput_writes is BaseCheckpointSaver.aput_writes
     return ThreadedSaver(saver) if sync_only else saver

@@ -1,4 +1,4 @@
-"""A turn's clock: the seconds that the turn has run, over all the runs that it took.
+"""A turn's clock: the seconds that the turn has run, summed over all its runs.
 
 It does not count the time between two runs, in which the turn waited for a person or was stopped.
 """
@@ -16,7 +16,7 @@ class TurnClock:
     def __init__(self, source: Clock = SYSTEM_CLOCK) -> None:
         self.source = source
         self._began = source.monotonic()
-        """When the turn began, as if it had run without a break."""
+        """When the turn began, had it run without interruption."""
 
     def restart(self) -> None:
         """A new turn begins now."""

@@ -75,7 +75,7 @@ def remember(saver: BaseCheckpointSaver[Any], copy: BaseCheckpointSaver[Any]) ->
         setattr(copy, WRAPPED, saver)
 
 
-def behind(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
+def unwrapped(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:
     """The checkpointer that an application made: no copy of it, and without what is around it."""
     while (wrapped := getattr(saver, WRAPPED, None)) is not None:
         saver = wrapped

@@ -5,7 +5,7 @@ from typing import Any, cast, get_args
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import DEEPEST, Outcome, OutcomeData, Status, TaskData
+from llm_compiler.language.task import MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
 from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, quoted
 
@@ -21,41 +21,41 @@ def mended_outcomes(
     """The stored outcomes by id, with those of the tasks that cannot be run.
 
     The key says which task an outcome is of. One that cannot be read is `failed`, so that no call
-    is repeated because of it; `None` is none, and the call runs again.
+    is repeated because of it; `None` is not an outcome, and the call runs again.
     """
     if type(value) is dict and not errors and all(map(_is_outcome, value, value.values())):
         return value
     tasks = {str(task["id"]): task for task in plan}
     outcomes: dict[str, OutcomeData] = {}
     if isinstance(value, Mapping):
-        # The key as it must be comes last, and takes the place of others of its number.
+        # The well-formed key comes last, and replaces others with its number.
         for key in sorted(value, key=lambda key: key == str(whole(key))):
             if (id := whole(key)) is not None and value[key] is not None:
                 outcomes[str(id)] = _outcome(id, value[key], tasks.get(str(id)))
     elif value is not None:
-        why = f"the stored outcomes are {kind_of(value)}, and no object by id"
+        why = f"the stored outcomes are {kind_of(value)}, not an object by id"
         outcomes = {key: _failed(task, why) for key, task in tasks.items()}
     for key, outcome in outcomes.items():
         if outcome["args"] is None:
-            # Without arguments of its own it is the outcome of the task as it stands.
+            # Without arguments of its own it is the outcome of the task as it is now.
             outcome["args"] = _filled(tasks[key], outcomes) if key in tasks else {}
     failed = {str(id): _failed(tasks[str(id)], why) for id, why in errors.items()}
     return {**failed, **outcomes}
 
 
 def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
-    """An outcome; its `args` are none where those of the task are to be filled in."""
+    """An outcome; its `args` are None where those of the task are to be filled in."""
     if _is_outcome(str(id), stored):
         return cast(OutcomeData, stored)
     given: Mapping[Any, Any] = stored if isinstance(stored, Mapping) else {}
     status, wrong = given.get("status"), ""
     value, error = data(given.get("value"), _Unreadable), given.get("error")
     if stored is not given:
-        wrong = f"the stored outcome is {kind_of(stored)}, and no object"
+        wrong = f"the stored outcome is {kind_of(stored)}, not an object"
     elif status not in _STATUSES:
         wrong = f"the stored outcome has the status {quoted(str(status))}"
     elif value is _Unreadable:
-        wrong = f"the stored value is no JSON data of at most {DEEPEST} levels"
+        wrong = f"the stored value is not JSON data, or exceeds {MAX_LEVELS} levels"
     if wrong:
         status, value, error = "failed", None, f"{wrong}; it cannot be read"
     elif status != "ok" and error is None:
@@ -77,7 +77,7 @@ def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
 
 
 class _Unreadable:
-    """In place of a value that is no data."""
+    """Replaces a value that is not data."""
 
 
 def _is_outcome(key: Any, outcome: Any) -> bool:
@@ -98,7 +98,7 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
         and type(attempts) is int
         and 0 <= attempts <= _MAX_ATTEMPTS
         and type(outcome["reused"]) is bool
-        and is_data(outcome, DEEPEST + 1)
+        and is_data(outcome, MAX_LEVELS + 1)
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from llm_compiler.language.parser import ANSWER
-from llm_compiler.language.task import DEEPEST, TaskData
+from llm_compiler.language.task import MAX_LEVELS, TaskData
 from llm_compiler.language.tool_rules import STORED
 from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, shortened
@@ -16,9 +16,9 @@ _RULED = ("text", "key", "taint", "rules")
 def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[int, str]]:
     """The tasks of a stored plan, whole and in id order, and by id why some cannot be run.
 
-    What is missing gets its empty value. What has no id of its own gets one behind all others,
-    those of the stored outcomes too, and does not compile. A task without a round is of the
-    current one, `round`.
+    What is missing gets its empty value. An entry without an id of its own gets one after all
+    others, also after those of the stored outcomes, and does not compile. A task without a round
+    belongs to the current one, `round`.
     """
     if value is None:
         return [], {}
@@ -41,7 +41,7 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
             written, more = f"{entry.get('id')}. {entry.get('tool')}", entry
         else:
             written, more = str(entry), {}
-            why = "holds {} in place of a task" if is_list else "is {}, and no list of tasks"
+            why = "contains {} in place of a task" if is_list else "is {}, not a list of tasks"
             errors[id] = f"the stored plan {why.format(kind_of(entry))}"
         tasks[id] = _task(more, id, round, {})
         tasks[id]["text"] = f"{clean(shortened(written, _MAX_NAME_CHARS))}{'(…)' if more else ''}"
@@ -56,17 +56,17 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
 
 
 def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str]) -> TaskData:
-    """The task that an entry of a plan comes to; in `errors` goes why it cannot be run."""
+    """The task that an entry of a plan becomes; if it cannot be run, `errors` gets the reason."""
     tool = clean(str(entry.get("tool") or ""))[:_MAX_NAME_CHARS]
     stored, wrong = entry.get("args"), ""
     args = data(dict(stored), None) if isinstance(stored, Mapping) else {}
     if args is None:
-        wrong = f"its stored arguments are no JSON data of at most {DEEPEST} levels"
+        wrong = f"its stored arguments are not JSON data, or exceed {MAX_LEVELS} levels"
     elif stored is not None and not isinstance(stored, Mapping):
-        wrong = f"its stored arguments are {kind_of(stored)}, and no object"
+        wrong = f"its stored arguments are {kind_of(stored)}, not an object"
     if tool == ANSWER and args and not isinstance(args.get("text"), str):
-        wrong = wrong or "its stored text is none"
-    # What else stands in a task is kept: taint must not get lost here.
+        wrong = wrong or "its stored text is not a string"
+    # Whatever else a task has is kept: taint must not get lost here.
     others = (key for key in entry if isinstance(key, str) and key not in _RULED)
     more = {clean(key): data(entry[key], None) for key in others}
     task = TaskData(
@@ -104,7 +104,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _free(used: set[int]) -> Iterator[int]:
-    """Ids behind all that are used, and then those between."""
+    """Ids after all that are used, and then those between."""
     yield from range(max(used, default=0) + 1, MAX_ID + 1)
     yield from (id for id in range(1, MAX_ID + 1) if id not in used)
 
@@ -134,7 +134,7 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or not all(name in STORED for name in task.get("rules", ()))
             or type(needs) is not list
             or (needs and not all(type(n) is int and 0 < n <= MAX_ID for n in needs))
-            or not is_data(task, DEEPEST + 1)
+            or not is_data(task, MAX_LEVELS + 1)
             or (tool == ANSWER and not (text or type(task["args"].get("text")) is str))
         ):
             return False

@@ -1,9 +1,9 @@
 """The door through which a node reads the state: whatever a client wrote there is mended.
 
 Anyone who may update a thread may write anything there, and its values outlive the code that wrote
-them. What can be mended is mended without a word: a number that came as a text, a missing key, a
+them. What can be mended is mended silently: a number that came as a string, a missing key, a
 tuple. Where that would hide a mistake, the task in question fails, and its outcome says why; so
-the joiner and the person behind it are told. No value makes the thread's next message fail.
+the joiner and the user learn of it. No value makes the thread's next message fail.
 """
 
 import math
@@ -25,13 +25,13 @@ _MAX_TOKENS = 2**53
 
 
 def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> State:
-    """The state that a checkpointer's values come to, with every key and well-formed.
+    """The state made from a checkpointer's values, with every key and well-formed.
 
-    What is sound is handed back as it is: the same objects, not to be changed.
+    Sound values are returned as they are: the same objects, not to be changed.
 
     Args:
         values: What is stored by key.
-        known: A state that is sound: what is the same object there is not looked at again.
+        known: A sound state: values that are the same object there are not checked again.
     """
     round = _round(values.get("round"), values.get("plan"))
     if known and all(values.get(key) is known.get(key) for key in ("plan", "outcomes", "round")):
@@ -49,13 +49,13 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
         "seconds": _seconds(values.get("seconds")),
     }
     turn = values.get("turn")
-    # A state that was stored before there was a turn has none, and its replan goes on.
+    # A state that was stored before there was a turn has none, and its replan continues.
     state["turn"] = asked_by(state) if turn is None else text_of(turn)
     return cast(State, {**values, **state})
 
 
 def repairs(values: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """What of a state was mended, to be stored; messages are, by their reducer."""
+    """The parts of a state that were mended, to be stored; the reducer mends stored messages."""
     return {
         key: value
         for key, value in state.items()
@@ -64,10 +64,10 @@ def repairs(values: Mapping[str, Any], state: State) -> dict[str, Any]:
 
 
 def check_input(saver: Any, given: Any) -> None:
-    """Check what a run is given, before it begins: in the middle of it, its calls had run.
+    """Check a run's input before it begins: an error later would come after calls have run.
 
     Raises:
-        ValueError: it is empty, its messages are none, or the checkpointer cannot hold it.
+        ValueError: it is empty, its messages cannot be read, or the checkpointer cannot store it.
     """
     if isinstance(given, Command):
         if given.resume is None and not given.update and not given.goto:
@@ -82,7 +82,7 @@ def check_updates(saver: Any, supersteps: Iterable[Iterable[StateUpdate]]) -> No
     """Check what is written into a thread, of which LangGraph would store a part.
 
     Raises:
-        ValueError: its messages are none, or the checkpointer cannot hold it.
+        ValueError: its messages cannot be read, or the checkpointer cannot store it.
     """
     for superstep in supersteps:
         for update in superstep:
@@ -142,7 +142,7 @@ def _seconds(value: Any) -> float:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number; a form sends it as a text."""
+    """A finite number; a form sends it as a string."""
     if not isinstance(value, int | float | str) or isinstance(value, bool):
         return None
     try:

@@ -7,12 +7,12 @@ from typing import Any
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import DEEPEST
+from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.text import clean
 
 MAX_ID = 10**9 - 1
 _KINDS = {
-    str: "a text",
+    str: "a string",
     bool: "true or false",
     int: "a number",
     float: "a number",
@@ -22,7 +22,7 @@ _KINDS = {
 
 
 def whole(value: Any) -> int | None:
-    """An id or a round as a whole number from 1; a form sends it as a text."""
+    """An id or a round as a whole number from 1; a form sends it as a string."""
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -31,8 +31,8 @@ def whole(value: Any) -> int | None:
 
 
 def data(value: Any, otherwise: Any) -> Any:
-    """`value` as JSON data, the same object if it is; `otherwise` where there is no such."""
-    if is_data(value, DEEPEST):
+    """`value` as JSON data, the same object if it is; `otherwise` if it cannot be data."""
+    if is_data(value, MAX_LEVELS):
         return value
     try:
         return as_data(value)
@@ -41,7 +41,7 @@ def data(value: Any, otherwise: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """`value` as text: JSON if it is none, and empty for None."""
+    """`value` as text: JSON if it is not a string, and empty for None."""
     if isinstance(value, str):
         return value if is_data(value, 0) else clean(value)
     return "" if value is None else as_text(data(value, "it cannot be read"))

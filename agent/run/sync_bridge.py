@@ -14,11 +14,11 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 _depth: ContextVar[int] = ContextVar("depth", default=0)
-"""How many sync runs the caller is inside of: a tool may itself call `invoke`."""
+"""How deeply sync runs are nested: a tool may itself call `invoke`."""
 _reader: ContextVar[tuple[Any, int] | None] = ContextVar("reader", default=None)
 """The task that runs a sync run, and the thread that reads it."""
 _CLEANUP_SECONDS = 5.0
-"""What a closed stream is given to clean up."""
+"""The time that a closed stream has to clean up."""
 
 
 class _End:
@@ -51,7 +51,7 @@ class LoopThreads:
             return self._loops[key]
 
     def loops(self) -> list[asyncio.AbstractEventLoop]:
-        """Those that run."""
+        """The running loops."""
         with self._lock:
             return list(self._loops.values())
 
@@ -83,7 +83,7 @@ def reader() -> object:
 def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
     """Run an async generator on the loop thread, and yield here what it yields there.
 
-    It goes on when the reader asks for more, as it would without a thread in between. Closing
+    It continues when the reader asks for more, as it would without a thread in between. Closing
     this iterator, or an exception in the reader's thread such as Ctrl-C, cancels it and waits
     until it has cleaned up.
     """

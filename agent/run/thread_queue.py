@@ -5,7 +5,8 @@ answer, but the thread would keep one of them only, and a decision sent twice wo
 twice. A server rules this for itself (`multitask_strategy`); across processes there is a fence
 (thread_fence.py), which lets the run that began last go on.
 
-A line spans event loops, since sync runs have a loop of their own; so no `asyncio.Lock` can be it.
+A queue spans event loops, since sync runs have a loop of their own, so an `asyncio.Lock` cannot be
+used.
 """
 
 import asyncio
@@ -19,43 +20,43 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from llm_compiler.langgraph_private import in_node
-from llm_compiler.run.saver_wrapper import behind
+from llm_compiler.run.saver_wrapper import unwrapped
 from llm_compiler.run.sync_bridge import reader
 
 
 class ThreadQueues:
-    """Who waits for what; whoever stands first has it. An empty line is not kept."""
+    """The runs that wait for each thread; the first one has it. An empty queue is not kept."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._lines: dict[Hashable, deque[PlaceInQueue]] = {}
+        self._queues: dict[Hashable, deque[PlaceInQueue]] = {}
 
     def join(self, thread: Hashable, place: "PlaceInQueue") -> "PlaceInQueue":
-        """Stand last in the line for a thread; return who stands first."""
+        """Go to the end of the queue for a thread; return the first in it."""
         with self._guard:
-            line = self._lines.setdefault(thread, deque())
-            line.append(place)
-            return line[0]
+            queue = self._queues.setdefault(thread, deque())
+            queue.append(place)
+            return queue[0]
 
     def leave(self, thread: Hashable, place: "PlaceInQueue") -> "PlaceInQueue | None":
-        """Leave the line for a thread; return who stands first now."""
+        """Leave the queue for a thread; return the first in it now."""
         with self._guard:
-            line = self._lines.get(thread, deque())
-            if place in line:
-                line.remove(place)
-            if not line:
-                self._lines.pop(thread, None)
-            return line[0] if line else None
+            queue = self._queues.get(thread, deque())
+            if place in queue:
+                queue.remove(place)
+            if not queue:
+                self._queues.pop(thread, None)
+            return queue[0] if queue else None
 
     def lengths(self) -> list[int]:
-        """How many stand in each line."""
+        """How many runs are in each queue."""
         with self._guard:
-            return [len(line) for line in self._lines.values()]
+            return [len(queue) for queue in self._queues.values()]
 
     def reset(self) -> None:
-        """For tests: forget all lines."""
+        """For tests: forget all queues."""
         with self._guard:
-            self._lines.clear()
+            self._queues.clear()
 
 
 QUEUES: Final = ThreadQueues()
@@ -63,22 +64,22 @@ QUEUES: Final = ThreadQueues()
 
 
 def thread_of(config: RunnableConfig, saver: object) -> Hashable:
-    """What the runs of a thread wait for; None for runs that wait for nobody.
+    """What the runs of a thread wait for; None for runs that do not wait.
 
-    Those are runs that are not kept, and those of a subgraph, which its parent's run rules.
+    Those are runs without a checkpointer, and those of a subgraph, which its parent's run controls.
     """
     configurable = config.get("configurable", {})
     thread = configurable.get("thread_id")
     if not isinstance(saver, BaseCheckpointSaver) or thread is None or in_node(config):
         return None
-    return id(behind(saver)), str(thread), str(configurable.get("checkpoint_ns") or "")
+    return id(unwrapped(saver)), str(thread), str(configurable.get("checkpoint_ns") or "")
 
 
 class PlaceInQueue:
-    """A run's place in the line for its thread: `async with` waits until it is the first.
+    """A run's place in the queue for its thread: `async with` waits until it is the first.
 
-    Whoever has left a run of the thread half read and begins another would wait for itself: the
-    earlier run is ended then.
+    If the reader of an unfinished run starts another, it would wait for itself: the earlier run is
+    ended then.
 
     Args:
         thread: What is waited for.
@@ -112,14 +113,14 @@ class PlaceInQueue:
         self._step_out()
 
     async def _end(self) -> None:
-        """End a run that is left half read."""
+        """End a run that its reader has not read to the end."""
         if self._task is asyncio.current_task():
             await self._leave()
         elif self._task is not None:  # a sync run, which a task of its own reads for its reader
             self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _step_up(self) -> None:
-        """Tell this run that it is the first. One whose loop is gone steps out."""
+        """Tell this run that it is the first. One whose loop is gone leaves the queue."""
         try:
             self._loop.call_soon_threadsafe(
                 lambda: None if self._first.done() else self._first.set_result(None)

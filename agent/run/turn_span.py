@@ -1,4 +1,4 @@
-"""The span of a run: opened when its turn begins or goes on, closed with how the run ended."""
+"""The span of a run: opened when its turn begins or continues, closed with how the run ended."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from llm_compiler.observability.spans import Turn
 
 @contextmanager
 def turn_span(thread_id: object) -> Iterator[Turn]:
-    """Trace and count a run, in whatever way it ends."""
+    """Trace and count a run, however it ends."""
     turn = Turn(thread_id)
     try:
         yield turn

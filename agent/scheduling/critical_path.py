@@ -13,16 +13,16 @@ Dependants = Callable[[TaskId], Iterable[TaskId]]
 
 
 def find_cycle(task: Task, needs: Needs, dependants: Dependants) -> list[TaskId] | None:
-    """The ids from `task`, which is planned now, along needs back to it, if they lead there.
+    """The ids along needs from `task`, which is planned now, back to it, if there is a cycle.
 
-    Looks from both ends in step, so that the shorter way decides: before a task there may stand a
-    long chain of tasks that wait, and behind it only the one that named it beforehand.
+    Looks from both ends in step, so that the shorter direction decides: there may be a long chain
+    of waiting tasks before a task, and behind it only the one that named it beforehand.
     """
     if task.id in task.needs:
         return [task.id, task.id]
     onward = _walk(task.id, task.needs, needs, {task.id})
     back = _walk(task.id, dependants(task.id), dependants, {*task.needs})
-    # The end of either has seen all that it leads to, and no cycle.
+    # Once either walk has ended, it has seen all it leads to: there is no cycle.
     for there, here in zip(onward, back, strict=False):
         if there is not None:
             return [*reversed(there)]
@@ -68,7 +68,7 @@ class Heights:
         self._new.append(id)
 
     def clear(self) -> None:
-        """Forget all tasks; add those that are left again."""
+        """Forget all tasks; add those that remain again."""
         self._new.clear()
         self._height.clear()
 

@@ -13,7 +13,7 @@ from llm_compiler.scheduling.critical_path import Heights
 from llm_compiler.scheduling.facts import TaskId
 
 Limits = Mapping[str, int]
-"""Calls at once, by the name of what is limited."""
+"""The most calls at once, by the name of the limit."""
 _Entry = tuple[int, TaskId]
 """The height, negative so that the highest comes first, and the id."""
 
@@ -30,7 +30,7 @@ class ReadyQueue:
     """The tasks that wait for a slot, and the calls that have one.
 
     Args:
-        max_parallel: Calls at once.
+        max_parallel: The most calls at once.
         heights: The longest path of waiting tasks behind each task.
     """
 
@@ -84,19 +84,19 @@ class ReadyQueue:
         return started
 
     def release(self, call: int) -> None:
-        """A call has ended, or was cancelled: others may have its slot."""
+        """A call has ended, or was cancelled: others may take its slot."""
         limits = self.running.pop(call)
         for name in limits:
             self._used[name] -= 1
             parked = self._parked[name]
-            # A stale entry wakes nobody, and those behind it would wait for ever.
+            # A stale entry wakes nothing, and those behind it would wait forever.
             while parked and self._is_stale(parked[0]):
                 heappop(parked)
             if parked:
                 heappush(self._heap, heappop(parked))
 
     def forget(self, ids: Container[TaskId]) -> None:
-        """Let tasks go without starting them; rank the others anew."""
+        """Drop tasks without starting them; rank the others again."""
         self._ready = {id: ready for id, ready in self._ready.items() if id not in ids}
         self._parked.clear()
         for id, ready in self._ready.items():
@@ -105,11 +105,15 @@ class ReadyQueue:
         heapify(self._heap)
 
     def clear(self) -> None:
-        """Let all tasks go without starting them. What runs runs on."""
+        """Drop all tasks without starting them. Running calls continue."""
         self._ready.clear()
 
     def validate(self) -> None:
-        """Raises AssertionError if slots, limits or entries disagree, or a slot is free in vain."""
+        """Check slots, limits and entries against each other.
+
+        Raises:
+            AssertionError: they disagree, or a slot is free although a task could start.
+        """
         assert len(self.running) <= self._max_parallel, f"{len(self.running)} calls run at once"
         used = Counter(name for limits in self.running.values() for name in limits)
         assert used == +self._used, f"{+self._used} is counted and {used} used"
@@ -134,7 +138,7 @@ class ReadyQueue:
             heappush(self._heap, (-height, id))
 
     def _full(self, limits: Limits) -> str:
-        """The name of a limit that leaves no room."""
+        """The name of a limit that is reached; "" if none is."""
         return next((name for name, most in limits.items() if self._used[name] >= most), "")
 
     def _is_stale(self, entry: _Entry) -> bool:

@@ -26,7 +26,7 @@ class Call:
     key: str
     rules: ToolRules
     owners: list[TaskId]
-    """The first is the one that it is launched for, or that took it over; the others share it."""
+    """The first is the one that it was launched for, or that took it over; the others share it."""
     earlier: bool = False
     """It ran in an earlier round."""
     launched_for: TaskId | None = None
@@ -58,7 +58,7 @@ class Call:
         return Launch(self.number, id, self.tool, self.args, self.rules.destructive)
 
     def outcome(self, id: TaskId) -> Outcome:
-        """How one of its tasks ended. The call has."""
+        """How one of its tasks ended. The call must have ended."""
         if (it := self.returned) is None:
             return Outcome(id, self.tool, "rejected", self.args, error=self.rejected)
         return Outcome(
@@ -133,10 +133,10 @@ class SharedCalls:
     def validate(self) -> None:
         """Raises AssertionError if calls and keys disagree."""
         for number, call in self.known.items():
-            assert call.number == number, f"call {call.number} stands under {number}"
-            assert call.owners or call.launched_for is not None, f"call {number} is nobody's"
+            assert call.number == number, f"call {call.number} is stored under {number}"
+            assert call.owners or call.launched_for is not None, f"call {number} has no owner"
             assert len(set(call.owners)) == len(call.owners), f"call {number} has an owner twice"
             assert call.returned is None or call.rejected is None, f"call {number} ended twice"
         for key, call in self._by_key.items():
-            assert call.key == key, f"call {call.number} stands under another's key"
+            assert call.key == key, f"call {call.number} is stored under another's key"
             assert self.known.get(call.number) is call, f"key of the forgotten call {call.number}"

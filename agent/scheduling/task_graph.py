@@ -13,7 +13,7 @@ from llm_compiler.scheduling.task_record import TaskRecord
 
 
 class TaskGraph:
-    """Keeps the records of the tasks, and tells each when its needs have ended.
+    """Keeps the records of the tasks, and notifies each when its needs have ended.
 
     Args:
         orders: Where tasks that settle are announced.
@@ -28,7 +28,7 @@ class TaskGraph:
         self._dependants: defaultdict[TaskId, list[TaskId]] = defaultdict(list)
         """Who waits for whom, also for a task that is not planned yet."""
         self._moved: deque[TaskRecord] = deque()
-        """Tasks that settled, whose dependants are to be told, and tasks whose needs are met."""
+        """Settled tasks whose dependants are to be notified, and tasks whose needs are met."""
 
     def add(self, task: Task | Refused, priors: Sequence[Prior], asked: bool) -> TaskRecord:
         record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors), asked)
@@ -70,15 +70,15 @@ class TaskGraph:
                     self._moved.append(record)
 
     def forget_plan(self) -> dict[TaskId, TaskRecord]:
-        """Forget the tasks of this round; return their records, as they stood."""
+        """Forget the tasks of this round; return their records, as they were."""
         forgotten = {id: record for id, record in self.records.items() if not record.earlier}
         for id, record in forgotten.items():
             del self.records[id]
             if record.outcome is None:
                 self.unsettled -= 1
-                why = "the planner's stream broke off; its plan is written anew"
+                why = "the planner's stream broke off; a new plan follows"
                 self._orders.append(Settle(Outcome(id, record.task.tool, "skipped", error=why)))
-        # What is left is of earlier rounds: edited tasks, which may still wait for each other.
+        # The remaining tasks are of earlier rounds: edited ones, which may wait for each other.
         self._dependants.clear()
         self.heights.clear()
         for record in self.records.values():
@@ -87,10 +87,10 @@ class TaskGraph:
         return forgotten
 
     def met(self) -> Iterator[TaskRecord]:
-        """Tell the tasks that waited; yield those whose needs are all ok.
+        """Notify the waiting tasks; yield those whose needs are all ok.
 
-        Skipping one task can strand another, as can what becomes of those that are yielded, so
-        until nothing moves.
+        Skipping one task can strand another, and so can what the caller does with a yielded task,
+        so this continues until nothing moves.
         """
         while self._moved:
             moved = self._moved.popleft()
@@ -179,12 +179,12 @@ class TaskGraph:
 
     def validate(self) -> None:
         """Raises AssertionError if states, outcomes, needs and counts disagree."""
-        assert not self._moved, "a task has moved and its dependants were not told"
+        assert not self._moved, "a task has moved and its dependants were not notified"
         unsettled = sum(record.state != "settled" for record in self.records.values())
         assert unsettled == self.unsettled, f"{self.unsettled} counted, {unsettled} unsettled"
         for id, record in self.records.items():
             record.validate()
-            assert record.id == id, f"task {record.id} stands under {id}"
+            assert record.id == id, f"task {record.id} is stored under {id}"
             if record.state == "waiting":
                 self._validate_waiting(record)
             elif record.state != "settled":
@@ -198,7 +198,7 @@ class TaskGraph:
         assert all(outcome.ok for outcome in ended), f"{record} waits though a need is not ok"
         for need in record.needs:
             if need not in self.records or self.records[need].outcome is None:
-                assert record.id in self._dependants[need], f"{need} will not tell {record}"
+                assert record.id in self._dependants[need], f"{need} will not notify {record}"
 
     def _validate_met(self, record: TaskRecord) -> None:
         for need in record.needs:

@@ -1,4 +1,4 @@
-"""How far each task has come: one record per task, its state, and the transitions there are.
+"""How far each task has come: one record per task, its state, and the possible transitions.
 
     waiting ─ its needs are ok ───────────────────────────→ ready
     waiting ─ its needs are ok, no early start ───────────→ held
@@ -14,7 +14,7 @@
     waiting | held | asked | ready ─ the deadline passed ─→ settled
 
 A plan that breaks off is forgotten, whatever its tasks are doing. A task of an earlier round that
-shared a call with one of them takes its place:
+shared a call with one of them takes the call over:
 
     waiting | held | asked | ready | running | sharing | settled ─ its plan broke off ─→ forgotten
     sharing ─ the plan of the call's first task broke off ─→ held | asked | ready | running
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class InvalidTransitionError(AssertionError):
-    """The schedule is at fault: a task cannot go from its state to that one."""
+    """A bug in the schedule: a task cannot go from its state to that one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -61,7 +61,7 @@ class TaskRecord:
     task: Task | Refused
     """`Refused` also when it turned out not to compile with the others."""
     priors: Sequence[Prior] = ()
-    """How it ended in earlier runs or rounds, until it is known whether one of them still holds."""
+    """How it ended in earlier runs or rounds, until it is known whether one is still valid."""
     earlier: bool = False
     """It is of an earlier round, or ran before."""
     asked: bool = False
@@ -85,7 +85,7 @@ class TaskRecord:
         return f"task {self.id} ({' → '.join(self.life)})"
 
     def move(self, to: State) -> None:
-        """Go on to another state.
+        """Move to another state.
 
         Raises:
             InvalidTransitionError: `TRANSITIONS` does not have it.

@@ -126,16 +126,16 @@ def test_negative_number_before_a_power_is_put_in_brackets(written: str, filled:
     [
         (
             "$3.nam",
-            "$3.nam leads nowhere: an object with name, height, urls, a b, tags has no .nam",
+            "$3.nam cannot be resolved: an object with name, height, urls, a b, tags has no .nam",
         ),
-        ("$4[2]", "$4[2] leads nowhere: a list of 2 has no [2]"),
-        ("$4.name", "$4.name leads nowhere: a list of 2 has no .name"),
-        ("$1.name", "$1.name leads nowhere: a number has no .name"),
-        ("$2[0]", "$2[0] leads nowhere: a text has no [0]"),
-        ("$5.x", "$5.x leads nowhere: null has no .x"),
-        ("$10.x", "$10.x leads nowhere: true or false has no .x"),
-        ("at ${2.name}", "$2.name leads nowhere: a text has no .name"),
-        ("$3.urls[0].uri", "$3.urls[0].uri leads nowhere: an object with url has no .uri"),
+        ("$4[2]", "$4[2] cannot be resolved: a list of 2 has no [2]"),
+        ("$4.name", "$4.name cannot be resolved: a list of 2 has no .name"),
+        ("$1.name", "$1.name cannot be resolved: a number has no .name"),
+        ("$2[0]", "$2[0] cannot be resolved: a string has no [0]"),
+        ("$5.x", "$5.x cannot be resolved: null has no .x"),
+        ("$10.x", "$10.x cannot be resolved: true or false has no .x"),
+        ("at ${2.name}", "$2.name cannot be resolved: a string has no .name"),
+        ("$3.urls[0].uri", "$3.urls[0].uri cannot be resolved: an object with url has no .uri"),
     ],
 )
 def test_path_that_leads_nowhere_says_what_is_there(written: str, error: str) -> None:

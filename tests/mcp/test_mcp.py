@@ -218,7 +218,7 @@ async def test_an_unreachable_server_never_fails_a_turn(
     for name, error in (("2", "the MCP server 'dead' cannot be reached"), ("3", "'gone'")):
         assert found[name]["status"] == "failed"
         assert error in found[name]["error"]
-        assert "see that it runs, or take it out of servers.json" in found[name]["error"]
+        assert "check that it is running, or remove it from servers.json" in found[name]["error"]
 
 
 async def test_a_server_that_does_not_answer_is_given_up_with_its_process(ledger: Path) -> None:
@@ -331,7 +331,7 @@ async def test_a_server_that_dies_in_the_middle_is_a_failed_outcome_and_comes_ba
     assert found["1"]["status"] == "failed"
     assert found["1"]["attempts"] == 1
     assert found["1"]["error"].startswith(
-        "the MCP server 'mountains' broke off in the middle of the call: Connection closed"
+        "the MCP server 'mountains' ended during the call: Connection closed"
     )
     assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
     assert len(pids(ledger)) == 2
@@ -343,7 +343,7 @@ async def test_an_http_server_that_dies_in_the_middle_is_a_failed_outcome(
 ) -> None:
     configure(mountains={"url": http.url})
     found = await turn('1. slow("a")\n2. exit_now(3)', tool_retries=0)
-    assert "the MCP server 'mountains' broke off" in found["2"]["error"]
+    assert "the MCP server 'mountains' ended during the call" in found["2"]["error"]
     # Whether this one had been sent when the server ended is a matter of luck.
     assert found["1"]["status"] == "failed"
     assert found["1"]["error"].startswith("the MCP server 'mountains'")

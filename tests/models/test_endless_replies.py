@@ -85,13 +85,13 @@ async def read(model: Model, has_ended: Callable[[], bool] = lambda: False) -> s
 
 @pytest.mark.parametrize("kind", NO_TEXT)
 async def test_a_reply_of_no_text_ends(kind: str) -> None:
-    with pytest.raises(EmptyReplyError, match="sent without end what is no text; use another"):
+    with pytest.raises(EmptyReplyError, match="sent data other than text without end; use another"):
         await read(model(Endless(then=NO_TEXT[kind])))
 
 
 @pytest.mark.parametrize("kind", NO_TEXT)
 async def test_a_reply_that_goes_on_without_text_is_cut_off(kind: str) -> None:
-    with pytest.raises(CutOffError, match="sent without end what is no text"):
+    with pytest.raises(CutOffError, match="sent data other than text without end"):
         await read(model(Endless(first=["Ten."], then=NO_TEXT[kind])))
 
 

@@ -85,7 +85,7 @@ PASSING = {
     "500": (Reply(status=500, text=QUOTED, retry_after=0.01), "HTTP 500: the server failed; try"),
     "503": (Reply(status=503, text=QUOTED, retry_after=0.01), "HTTP 503: the server failed; try"),
     "it breaks off": (Reply(PLAN, cut_after=0), "the connection broke off"),
-    "it stops": (Reply(ends=False), "stopped in mid-reply; try again"),
+    "it stops": (Reply(ends=False), "stopped in the middle of its reply; try again"),
     "it stalls": (Reply(PLAN, stall_after=0), "was silent for 0.2 s; try again, raise model_"),
 }
 FOR_GOOD = {

@@ -44,7 +44,7 @@ async def test_a_plan_that_is_none_is_told_to_the_planner(ledger: Ledger) -> Non
     await compiled.ainvoke(ask("What?"), THREAD, interrupt_before=["scheduler"])
     await compiled.aupdate_state(THREAD, {"plan": 5}, as_node="planner")
     state = await compiled.ainvoke(None, THREAD)
-    assert "the stored plan is a number, and no list of tasks" in planner.prompts[1]
+    assert "the stored plan is a number, not a list of tasks" in planner.prompts[1]
     assert (state["messages"][-1].text, ledger.begun) == ("First.", ["again"])
     assert [task["id"] for task in state["plan"]] == [1, 2]
 
@@ -87,9 +87,9 @@ async def test_a_refused_write_leaves_the_thread_as_it_was(
     compiled = await stopped(ledger, SECOND, before=before)
     stood = await compiled.aget_state(THREAD)
     for wrong in ({"messages": 5}, {"messages": [{"role": "odd"}]}, {"plan": 2**70, "round": 7}):
-        with pytest.raises(ValueError, match=r"these are no messages|no checkpointer can store"):
+        with pytest.raises(ValueError, match=r"these are not messages|no checkpointer can store"):
             await compiled.aupdate_state(THREAD, wrong, node)
-        with pytest.raises(ValueError, match=r"these are no messages|no checkpointer can store"):
+        with pytest.raises(ValueError, match=r"these are not messages|no checkpointer can store"):
             await compiled.ainvoke(Command(update=wrong), THREAD)
     assert (await compiled.aget_state(THREAD)).values == stood.values
     state = await compiled.ainvoke(ask("And now?"), THREAD)

@@ -111,7 +111,7 @@ def test_an_invalid_worked_plan_in_the_environment_is_refused(
         ("Question: Who?\nNobody knows.\njoin()", "it has no task"),
         ("Question: Who?\n1. search('K2')", "it does not end; write join() below its last task"),
         ("Question: Who?\n1. search('K2'", "\"1. search('K2'\" is cut off; close its bracket"),
-        ("Question: Who?\n1. search(K2)\njoin()", "'1. search(K2)': K2 is no literal"),
+        ("Question: Who?\n1. search(K2)\njoin()", "'1. search(K2)': K2 is not a literal"),
         ("Question: Who?\n1. a()\n1. b()\njoin()", "the id of '1. b()' is 0 or used twice"),
         ("Question: Who?\n1. a($2)\njoin()", "'1. a($2)' needs $2, but no earlier task has"),
         ("Question: Who?\n1. a($1)\njoin()", "'1. a($1)' needs $1, but no earlier task has"),

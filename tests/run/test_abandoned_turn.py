@@ -10,7 +10,7 @@ from langgraph.types import Command
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
-from llm_compiler.round_messages import LEFT
+from llm_compiler.round_messages import ABANDONED
 from tests.support.journals import journaled
 from tests.support.protocol import follows_protocol
 from tests.support.scripted import Ledger, ScriptedModel, until
@@ -53,7 +53,7 @@ async def test_a_message_in_place_of_a_decision_starts_a_new_turn(ledger: Ledger
     assert ledger.begun == ["x", "y"]
     left = "skipped: it had not ended when another message came"
     failed = "failed: no tool 'nope'; there are echo, add, fail"
-    assert texts(state) == ["First?", "x", left, left, failed, LEFT, "Second?", "y", "Second."]
+    assert texts(state) == ["First?", "x", left, left, failed, ABANDONED, "Second?", "y", "Second."]
     assert [task["args"] for task in state["plan"]] == [{"value": "y"}]
     # A decision that comes too late finds nothing to decide on, however it is sent.
     answers: Any = (Command(resume=APPROVED), Command(resume={request.id: APPROVED}))
@@ -83,7 +83,7 @@ async def test_a_message_at_a_breakpoint_starts_a_new_turn(ledger: Ledger) -> No
     state = await compiled.ainvoke(ask("Second?"), THREAD)
     assert ledger.begun == ["y"]
     assert follows_protocol(state["messages"])
-    assert texts(state)[-4:] == [LEFT, "Second?", "y", "Second."]
+    assert texts(state)[-4:] == [ABANDONED, "Second?", "y", "Second."]
 
 
 async def test_a_message_after_a_run_was_killed_records_what_had_ended(ledger: Ledger) -> None:
@@ -139,7 +139,7 @@ async def test_a_message_after_another_node_was_stopped(ledger: Ledger, node: st
         await compiled.ainvoke(ask("First?"), THREAD, interrupt_before=["joiner"])
     state = await compiled.ainvoke(ask("Second?"), THREAD)
     assert follows_protocol(state["messages"])
-    assert texts(state).count(LEFT) == 1
+    assert texts(state).count(ABANDONED) == 1
 
 
 async def test_the_next_question_is_asked_with_what_became_of_the_last(ledger: Ledger) -> None:
@@ -149,7 +149,7 @@ async def test_the_next_question_is_asked_with_what_became_of_the_last(ledger: L
     )
     await compiled.ainvoke(ask("First?"), THREAD, context=APPROVE)
     await compiled.ainvoke(ask("Second?"), THREAD, context=APPROVE)
-    assert [m.text for m in planner.seen[1][1:]] == ["First?", LEFT, "Second?"]
+    assert [m.text for m in planner.seen[1][1:]] == ["First?", ABANDONED, "Second?"]
 
 
 @pytest.mark.parametrize("place", ["metadata", "configurable"])
@@ -179,8 +179,8 @@ class Killed(InMemorySaver):
 @pytest.mark.parametrize(
     ("step", "node", "said"),
     [
-        (1, "planner", ["skipped: it had not ended when another message came"] * 2 + [LEFT]),
-        (2, "scheduler", ["x", "3", LEFT]),
+        (1, "planner", ["skipped: it had not ended when another message came"] * 2 + [ABANDONED]),
+        (2, "scheduler", ["x", "3", ABANDONED]),
         (3, "joiner", ["x", "3", "First."]),
     ],
 )
@@ -220,5 +220,5 @@ async def test_a_replan_that_was_killed_before_its_checkpoint_is_left(ledger: Le
     with pytest.raises(ConnectionResetError):
         await compiled.ainvoke(ask("First?"), THREAD, durability="sync")
     state = await compiled.ainvoke(ask("Second?"), THREAD)
-    assert texts(state) == ["First?", "x", LEFT, "Second?", "y", "Second."]
+    assert texts(state) == ["First?", "x", ABANDONED, "Second?", "y", "Second."]
     assert state["round"] == 1

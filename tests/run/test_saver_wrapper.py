@@ -10,7 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from llm_compiler.run.async_checkpointer import ThreadedSaver
 from llm_compiler.run.run_checkpointer import RunCheckpointer
-from llm_compiler.run.saver_wrapper import SaverWrapper, behind, remember
+from llm_compiler.run.saver_wrapper import SaverWrapper, remember, unwrapped
 
 CALLS = [
     name
@@ -109,7 +109,7 @@ def test_an_allowlist_reaches_the_savers_serializer(wrapper: Any) -> None:
     assert isinstance(copied, wrapper)
     assert copied.serde is copied.wrapped_saver.serde
     assert copied.serde is not saver.serde
-    assert behind(copied) is saver
+    assert unwrapped(copied) is saver
 
 
 def test_other_attributes_are_the_savers() -> None:
@@ -126,6 +126,6 @@ def test_what_is_behind_wrappers_and_copies_is_known() -> None:
     saver = InMemorySaver()
     clone = copy.copy(saver)
     remember(saver, clone)
-    assert behind(RunCheckpointer(ThreadedSaver(clone))) is saver
+    assert unwrapped(RunCheckpointer(ThreadedSaver(clone))) is saver
     remember(saver, saver)
-    assert behind(saver) is saver
+    assert unwrapped(saver) is saver

@@ -105,18 +105,18 @@ def test_a_plan_that_can_be_mended(stored: Any, came_to: Any) -> None:
 @pytest.mark.parametrize(
     ("stored", "error"),
     [
-        (5, "the stored plan is a number, and no list of tasks"),
-        ("1. echo('x')", "the stored plan is a text, and no list of tasks"),
-        ({"1": task()}, "the stored plan is an object, and no list of tasks"),
-        ({1, 2}, "the stored plan is of type set, and no list of tasks"),
-        ([True], "the stored plan holds true or false in place of a task"),
-        ([[task()]], "the stored plan holds a list in place of a task"),
-        ([None], "the stored plan holds null in place of a task"),
-        ([task(args=5)], "its stored arguments are a number, and no object"),
-        ([task(args=[["value", 1]])], "its stored arguments are a list, and no object"),
+        (5, "the stored plan is a number, not a list of tasks"),
+        ("1. echo('x')", "the stored plan is a string, not a list of tasks"),
+        ({"1": task()}, "the stored plan is an object, not a list of tasks"),
+        ({1, 2}, "the stored plan is of type set, not a list of tasks"),
+        ([True], "the stored plan contains true or false in place of a task"),
+        ([[task()]], "the stored plan contains a list in place of a task"),
+        ([None], "the stored plan contains null in place of a task"),
+        ([task(args=5)], "its stored arguments are a number, not an object"),
+        ([task(args=[["value", 1]])], "its stored arguments are a list, not an object"),
         ([task(args={"value": deep(240)})],
-         "its stored arguments are no JSON data of at most 100 levels"),
-        ([task(tool="answer", args={"text": 5})], "its stored text is none"),
+         "its stored arguments are not JSON data, or exceed 100 levels"),
+        ([task(tool="answer", args={"text": 5})], "its stored text is not a string"),
     ],
 )  # fmt: skip
 def test_a_plan_that_cannot_be_read_is_a_task_that_failed(stored: Any, error: str) -> None:
@@ -194,16 +194,16 @@ def test_an_outcome_that_can_be_mended(stored: Any, came_to: Any) -> None:
 @pytest.mark.parametrize(
     ("stored", "error"),
     [
-        (5, "the stored outcomes are a number, and no object by id"),
-        ([outcome()], "the stored outcomes are a list, and no object by id"),
-        ({"1": 5}, "the stored outcome is a number, and no object; it cannot be read"),
+        (5, "the stored outcomes are a number, not an object by id"),
+        ([outcome()], "the stored outcomes are a list, not an object by id"),
+        ({"1": 5}, "the stored outcome is a number, not an object; it cannot be read"),
         ({"1": {}}, "the stored outcome has the status 'None'; it cannot be read"),
         ({"1": outcome(status="done")},
          "the stored outcome has the status 'done'; it cannot be read"),
         ({"1": outcome(status=["ok"])},
          "the stored outcome has the status \"['ok']\"; it cannot be read"),
         ({"1": outcome(value=deep(240))},
-         "the stored value is no JSON data of at most 100 levels; it cannot be read"),
+         "the stored value is not JSON data, or exceeds 100 levels; it cannot be read"),
     ],
 )  # fmt: skip
 def test_an_outcome_that_cannot_be_read_failed(stored: Any, error: str) -> None:
@@ -321,9 +321,9 @@ def test_messages_are_added_whatever_is_stored(stored: Any, added: Any, came_to:
     ],
 )
 def test_what_is_no_message_is_refused_before_it_is_stored(wrong: Any) -> None:
-    with pytest.raises(ValueError, match="these are no messages: "):
+    with pytest.raises(ValueError, match="these are not messages: "):
         check_messages({"messages": wrong})
-    with pytest.raises(ValueError, match="these are no messages: "):
+    with pytest.raises(ValueError, match="these are not messages: "):
         check_input(None, Command(update={"messages": wrong}))
 
 

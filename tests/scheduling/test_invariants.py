@@ -64,7 +64,7 @@ def swap_state(id: int, state: Any) -> Callable[[Schedule], None]:
         (lambda it: it._queue.running.update({7: {}}), "2 calls run at once"),
         (lambda it: it._queue._used.update({"disk": 1}), "is counted and Counter\\(\\) used"),
         (lambda it: it._calls.forget(it.records[2].call), "has the forgotten call 3"),
-        (lambda it: it._graph._dependants.clear(), r"2 will not tell task 4"),
+        (lambda it: it._graph._dependants.clear(), r"2 will not notify task 4"),
         (lambda it: setattr(it._graph, "unsettled", 9), "9 counted, 5 unsettled"),
     ],
 )

@@ -333,7 +333,7 @@ def test_path_that_leads_nowhere_fails() -> None:
     planned(machine, task(1), Task(2, "read", {"x": "$1.name"}, (1,)))
     assert settled(machine.handle(Returned(0, "text")))[2] == (
         "failed",
-        "$1.name leads nowhere: a text has no .name",
+        "$1.name cannot be resolved: a string has no .name",
     )
 
 
@@ -507,7 +507,7 @@ def test_decision_that_comes_after_the_deadline_changes_nothing() -> None:
 def test_plan_that_broke_is_forgotten_but_its_running_calls_are_kept() -> None:
     machine = schedule()
     planned(machine, task(1, x=5), task(2, x=6), task(3, 1))
-    why = "the planner's stream broke off; its plan is written anew"
+    why = "the planner's stream broke off; a new plan follows"
     assert settled(machine.handle(PlanBroke())) == dict.fromkeys((1, 2, 3), ("skipped", why))
     assert started(planned(machine, task(1, x=7), task(4, x=5))) == [1]
     assert machine.handle(PlanEnded()) == [Cancel(1)]

@@ -16,7 +16,15 @@ from tests.server.talk import PROBES, answer, asking, probing, scripted
 pytestmark = pytest.mark.server
 
 BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "maxLength", "maxItems", "enum"}
-TEXTS = {"model", "planner_model", "joiner_model", "approve", "allow", "documents"}
+TEXTS = {
+    "model",
+    "planner_model",
+    "joiner_model",
+    "approve",
+    "trusted_writes",
+    "allow",
+    "documents",
+}
 """Fields of free text, which nothing but their description bounds."""
 VERSE = "Answer the question from the results alone, in verse. {missing}"
 TERSE = "Write a plan, the shortest that will do.\nTools:\n{tools}\nEnd with join()."

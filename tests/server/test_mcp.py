@@ -20,7 +20,7 @@ from tests.server import process
 pytestmark = pytest.mark.server
 
 MOUNTAINS = process.ROOT / "tests" / "support" / "mcp_server.py"
-PLAN = '1. height("Everest")\n2. height("K2")\n3. math("$1 - $2")\n4. join()'
+PLAN = '1. mountains_height("Everest")\n2. mountains_height("K2")\n3. math("$1 - $2")\n4. join()'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "By 237.86 m."})
 
 
@@ -73,7 +73,7 @@ async def test_the_agent_is_a_tool_with_a_clean_schema(url: str) -> None:
         [tool] = (await session.list_tools()).tools
     assert tool.name == "LLM_Compiler"
     assert tool.description is not None
-    assert tool.description.startswith("Answers a question")
+    assert tool.description.startswith("Answers questions")
     assert list(tool.inputSchema["properties"]) == ["messages"]
     assert tool.inputSchema["properties"]["messages"]["type"] == "string"
     assert tool.inputSchema["required"] == ["messages"]

@@ -166,13 +166,13 @@ def test_text_that_is_not_utf8_is_read_as_far_as_it_goes(tmp_path: Path) -> None
 
 
 def test_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match="no folder 'gone'"):
+    with pytest.raises(FolderError, match="the folder 'gone' does not exist"):
         Folder(tmp_path / "gone").search("x")
 
 
 def test_folder_without_markdown_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("x")
-    with pytest.raises(FolderError, match="holds no Markdown"):
+    with pytest.raises(FolderError, match="has no Markdown files"):
         Folder(tmp_path).search("x")
 
 

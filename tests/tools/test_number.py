@@ -241,7 +241,7 @@ async def test_what_looks_like_a_number_and_is_none_is_not_offered(text: str) ->
 
 
 async def test_no_number_in_the_unit_is_an_error_that_counts_the_numbers() -> None:
-    with pytest.raises(ToolException, match="'height in metres' among the 2 of the text"):
+    with pytest.raises(ToolException, match="'height in metres' among the 2 in the text"):
         await read_number("height in metres", "It weighs 5 kg and cost $7.")
 
 
@@ -270,7 +270,7 @@ async def test_text_of_digits_alone_is_no_burden() -> None:
 
 
 async def test_without_a_reader_the_choice_fails_with_the_remedy() -> None:
-    with pytest.raises(ToolException, match="number needs a reading model"):
+    with pytest.raises(ToolException, match="number needs a model"):
         await number.ainvoke({"what": "height in m", "text": EVEREST}, {})
 
 

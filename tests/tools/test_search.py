@@ -102,7 +102,7 @@ async def test_nothing_found_names_what_was_searched(documents: Path) -> None:
 
 
 async def test_missing_folder_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ToolException, match=r"no folder 'gone'.*documents"):
+    with pytest.raises(ToolException, match=r"the folder 'gone' does not exist.*documents"):
         await search.ainvoke({"query": "x"}, with_resources(documents=tmp_path / "gone"))
 
 
