@@ -86,13 +86,15 @@ def wait_for(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def one_won(thread: str, two: tuple[Process, Process], ended: list[Any]) -> Any:
+def one_won(
+    thread: str, two: tuple[Process, Process], ended: list[Any], last: tuple[str, ...] = ("Done.",)
+) -> Any:
     """Check that one process went on, and that the thread is sound; return its state."""
     errors = [it for it in ended if "error" in it]
     assert [it["error"] for it in errors] == [TAKEN], (ended, two[0].begun(thread))
     assert "has gone on without this run" in errors[0]["line"]
     state = two[0].do(do="look", thread=thread)
-    assert state["texts"][-1] == "Done."
+    assert state["texts"][-1] in last
     assert two[0].begun(thread).count("x") <= 1  # never a second time
     answered = two[1].do(do="message", text="Next?", thread=thread, plan="1. step(0)\n2. join()")
     assert answered == {"answer": "Done."}
@@ -128,7 +130,9 @@ def test_a_decision_and_a_new_message_at_once(two: tuple[Process, Process], thre
     asks = {"thread": thread, "asks": ["wipe"]}
     assert two[0].do(do="message", plan=PLAN, **asks) == {"asked": True}
     message = {"do": "message", "text": "Other?", "plan": "1. step(1)\n2. join()"}
-    one_won(thread, two, both(two, {"do": "approve", **asks}, {**message, "thread": thread}))
+    ended = both(two, {"do": "approve", **asks}, {**message, "thread": thread})
+    # A decision that comes when the message has just closed its turn finds nothing to decide on.
+    one_won(thread, two, ended, last=("Done.", "Other?"))
 
 
 @pytest.mark.parametrize(
