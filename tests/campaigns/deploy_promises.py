@@ -164,7 +164,7 @@ class Judge:
             self._end(id, outcome)
             if (outcome["error"] or "").startswith("may have run"):
                 self.maybe += 1
-            if id in self._steps and outcome["status"] == "ok":
+            if outcome["status"] == "ok" and outcome["tool"] != "answer":
                 needs = {need: outcomes[need] for need in self._steps[id].needs}
                 if bad := [need for need, it in needs.items() if it["status"] != "ok"]:
                     self.broken.append(f"task {id} is ok and its needs {bad} are not")

@@ -38,7 +38,7 @@ def decided(id: int, kind: str) -> Line:
 
 
 def outcome(value: Any, status: str = "ok") -> dict[str, Any]:
-    return {"status": status, "value": value, "error": None}
+    return {"tool": "look", "status": status, "value": value, "error": None}
 
 
 def answer(**more: Any) -> Line:

@@ -306,6 +306,19 @@ async def test_an_approval_binds_to_the_arguments_that_were_shown(world: Make, w
     assert it.began == [("look", "x"), ("pay", shown)]
 
 
+async def test_an_answer_that_comes_before_its_question_decides_on_nothing(world: Make) -> None:
+    it = world("1. pay('a')\n2. join()")
+    context = Context(approve=("pay",))
+    await it.deploy().ainvoke(ASK, THREAD, context=context, interrupt_before=["scheduler"])
+    state = await it.deploy().ainvoke(decide("approve"), THREAD, context=context)
+    [request] = state["__interrupt__"]
+    assert request.value["error"] == "an answer came before this was asked; decide on it now"
+    assert it.began == []
+    state = await it.deploy().ainvoke(decide("approve"), THREAD)
+    assert ended(state) == {"1": ("ok", "a")}
+    assert it.began == [("pay", "a")]
+
+
 # ── untrusted results ─────────────────────────────────────────────────────────────────────────
 
 

@@ -90,6 +90,8 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(args={"value": "\ud800"}, tool="e\ud800")],
          [task(args={"value": "\ufffd"}, tool="e\ufffd")]),
         ([task(taint="1", odd=(1,))], [task(taint="1", odd=[1])]),
+        ([task(rules=("guarded", "odd", 5, "asks"))], [task(rules=["asks", "guarded"])]),
+        ([task(rules=5)], [task()]),
         ([task(), task(args={"value": "other"}), {"tool": "echo"}],
          [task(), task(2, args={}, text="1. echo(…)", key="1-1-2"),
           task(3, args={}, text="None. echo(…)")]),
