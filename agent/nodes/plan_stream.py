@@ -118,7 +118,7 @@ class PlanStream:
             if task is self._answer:
                 continue
             # What did not compile may do so later: an edit, or another tool.
-            taint = schedule.taint_of(task["id"])
+            taint = schedule.taint.of_task(schedule.tasks[task["id"]])
             if taint or not did_not_compile(task):
                 task["taint"] = taint
             rules = schedule.rules_of(task["id"]).stored

@@ -78,7 +78,7 @@ class Scheduler:
                 plan,
                 outcomes,
                 round.context.max_result_chars,
-                untrusted={id for id in schedule.records if schedule.is_untrusted(id)},
+                untrusted={id for id in schedule.records if schedule.taint.of_result(id)},
             ),
         }
 
@@ -115,7 +115,7 @@ def _as_it_ran(task: TaskData, schedule: Schedule) -> None:
     if did_not_compile(task) and isinstance(ruled, Task):
         del task["text"]
         task |= {"tool": ruled.tool, "args": dict(ruled.args), "needs": list(ruled.needs)}
-        task["taint"] = schedule.taint_of(id)
+        task["taint"] = schedule.taint.of_task(schedule.tasks[id])
         if rules := schedule.rules_of(id).stored:
             task["rules"] = rules
     if schedule.planned_args(id) is not None:

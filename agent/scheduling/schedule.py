@@ -5,8 +5,7 @@ manner of dask/distributed's worker state machine: each task has a record, and t
 is drawn and ruled in task_record.py.
 """
 
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import Any
 
 from llm_compiler.errors import PlanError
@@ -14,8 +13,8 @@ from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling import invariants
+from llm_compiler.scheduling.decisions import Decisions, question_about
 from llm_compiler.scheduling.facts import (
-    Ask,
     Cancel,
     DeadlinePassed,
     Decided,
@@ -58,7 +57,7 @@ class Schedule:
         self._graph = TaskGraph(self._orders)
         self._queue = ReadyQueue(max_parallel, self._graph.heights)
         self._calls = SharedCalls()
-        self._taint = Taint(read=read_untrusted)
+        self.taint = Taint(read=read_untrusted)
         self._tools = tools
         self._early_start = early_start
         self._taken_over = False
@@ -70,8 +69,7 @@ class Schedule:
         self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
         """Those that turned out not to compile are `Refused`."""
         self.outcomes: Mapping[TaskId, Outcome] = Column(self.records, lambda it: it.outcome)
-        self._decided: dict[TaskId, Decision] = {}
-        """Decisions on calls that are not asked about yet in this run."""
+        self._decisions = Decisions()
 
     @property
     def finished(self) -> bool:
@@ -93,19 +91,9 @@ class Schedule:
 
     def rules_of(self, id: TaskId) -> ToolRules:
         """What rules a task's call: its tool as it is now, and as it was when it was planned."""
-        return self._rules(self.records[id].task)
-
-    def taint_of(self, id: TaskId) -> str:
-        """Which untrusted result reaches a task's arguments, in words; empty if none does.
-
-        Of a task that did not compile, which one its planner had read.
-        """
-        compiled = isinstance(self.records[id].task, Task)
-        return self._taint.of_args(id) if compiled else self._taint.read
-
-    def is_untrusted(self, id: TaskId) -> bool:
-        """Whether a task's result is, or holds, an untrusted one."""
-        return bool(self._taint.of_result(id))
+        task = self.records[id].task
+        rules = self._tools.rules(task.tool)
+        return rules.with_stored(task.rules) if isinstance(task, Task) else rules
 
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
@@ -132,13 +120,11 @@ class Schedule:
         self._orders.clear()
         return orders
 
-    # ── the plan ──────────────────────────────────────────────────────────────────────────────
-
     def _plan(self, task: Task | Refused, priors: tuple[Prior, ...], asked: bool) -> None:
         record = self._graph.add(task, priors, asked)
         if isinstance(task, Task):
-            untrusted = self._rules(task).untrusted
-            self._taint.add(task, untrusted=untrusted, earlier=record.earlier)
+            untrusted = self.rules_of(task.id).untrusted
+            self.taint.add(task, untrusted=untrusted, earlier=record.earlier)
         if self._late is not None and not priors and record.needs:
             self._graph.drop(record, "skipped", self._late)
         else:
@@ -156,7 +142,7 @@ class Schedule:
         self._queue.forget(forgotten)
         self._calls.disown(forgotten)
         for id, record in forgotten.items():
-            self._taint.forget(id)
+            self.taint.forget(id)
             call = record.call
             if call is not None and call.owners and record.state not in ("sharing", "settled"):
                 # A task of an earlier round shared its call, and stands now where it stood.
@@ -166,18 +152,16 @@ class Schedule:
                     self._queue.add(heir.id, call.number, call.rules.limits)
             record.move("forgotten")
 
-    # ── from waiting to ready ─────────────────────────────────────────────────────────────────
-
     def _find_call(self, record: TaskRecord) -> None:
         """All needs ended ok: fill the references in, and find or make the call."""
         task = record.task
         assert isinstance(task, Task)
-        rules, args = self._rules(task), None
+        rules, args = self.rules_of(task.id), None
         try:
             args = substitute(
                 task.args, lambda id: self.outcomes[id].value, lambda id: id in task.needs
             )
-            if (prior := _holding(record.priors, task, args)) is not None:
+            if (prior := record.holding(args)) is not None:
                 self._recall(record, prior)
                 return
             key = self._tools.check(task.tool, args)
@@ -192,11 +176,7 @@ class Schedule:
             self._share(record, call)
         else:
             record.call = call = self._calls.add(task.tool, args, key, rules, task.id)
-            reached = self._taint.of_args(task.id)
-            # What was asked about is never run unasked, though it may be another call by now.
-            asked = record.asked or task.id in self._decided
-            if rules.asks or asked or (rules.guarded and reached):
-                record.why_asked = None if rules.asks else reached or None
+            if self._decisions.must_ask(record, rules, self.taint.of_args(task.id)):
                 record.move("asked")
                 if self._taken_over:
                     self._apply(record)
@@ -205,7 +185,7 @@ class Schedule:
 
     def _recall(self, record: TaskRecord, prior: Prior) -> None:
         """A task ended before and was not edited since; equal calls may share what came of it."""
-        rules, tool = self._rules(record.task), prior.outcome.tool
+        rules, tool = self.rules_of(record.id), prior.outcome.tool
         try:
             key = self._tools.check(tool, prior.planned)
         except PlanError:  # its tool is gone, or takes other arguments now
@@ -214,17 +194,13 @@ class Schedule:
         record.priors = ()
         self._graph.settle(record, prior.outcome, announce=False)
 
-    def _rules(self, task: Task | Refused) -> ToolRules:
-        rules = self._tools.rules(task.tool)
-        return rules.with_stored(task.rules) if isinstance(task, Task) else rules
-
     def _share(self, record: TaskRecord, call: Call) -> None:
         """An equal call is known: wait for it, or take it over from a plan that broke off."""
         kept = call.kept
         record.call = call
         call.owners.append(record.id)
         if call.ended:
-            self._settle_owner(call, record)
+            self._graph.settle(record, call.outcome(record.id))
         else:
             record.move("running" if kept else "sharing")
 
@@ -240,18 +216,16 @@ class Schedule:
         self._taken_over = True
         for record in self.records.values():
             if record.state == "held":
-                self._admit(record, _call_of(record))
+                self._admit(record, record.known_call)
             elif record.state == "asked":
                 self._apply(record)
-
-    # ── from ready to settled ─────────────────────────────────────────────────────────────────
 
     def _launch(self) -> None:
         """Fill the free slots, the call with the longest path of waiting tasks behind it first."""
         for id in self._queue.start():
             record = self.records[id]
             record.move("running")
-            call = _call_of(record)
+            call = record.known_call
             call.launched_for = id
             self._orders.append(call.launch(id))
 
@@ -259,26 +233,22 @@ class Schedule:
         """Ask about all calls that need a person at once, after everything else has run."""
         if not self._ended or not self._taken_over or self.finished or not self._queue.idle:
             return
-        records = (it for it in self.records.values() if it.state == "asked")
-        asked = {it.id: it for it in sorted(records, key=attrgetter("id"))}
-        if asked:
-            calls = tuple(_call_of(record).launch(id) for id, record in asked.items())
-            why = {id: it.why_asked for id, it in asked.items() if it.why_asked is not None}
-            self._orders.append(Ask(calls, why))
+        if (question := question_about(self.records.values())) is not None:
+            self._orders.append(question)
 
     def _decide(self, decisions: tuple[Decision, ...]) -> None:
         for decision in decisions:
             record = self.records.get(decision.id)
             if record is None or record.state not in ("waiting", "asked"):
                 continue  # it has ended: by the deadline, say, while the person was deciding
-            self._decided[decision.id] = decision
+            self._decisions.add(decision)
             if record.state == "asked" and self._taken_over:
                 self._apply(record)
 
     def _apply(self, record: TaskRecord) -> None:
-        """Do what a person decided on a call, if it is the one that the person was shown."""
-        call, decision = _call_of(record), self._decided.pop(record.id, None)
-        if decision is None or decision.asked not in (None, (call.tool, call.args)):
+        """Do what a person decided on a call, if that is known."""
+        call, decision = record.known_call, self._decisions.take(record)
+        if decision is None:
             return
         if decision.rejected is not None:
             call.rejected = decision.rejected
@@ -297,12 +267,9 @@ class Schedule:
             self._settle_owners(call)
 
     def _settle_owners(self, call: Call) -> None:
+        """Give the tasks that wait for a call its outcome."""
         for id in call.owners:
-            self._settle_owner(call, self.records[id])
-
-    def _settle_owner(self, call: Call, record: TaskRecord) -> None:
-        """Give a task the outcome of the call that it waits for."""
-        self._graph.settle(record, call.outcome(record.id))
+            self._graph.settle(self.records[id], call.outcome(id))
 
     def _stop(self, call: Call, *, keep: bool = False) -> None:
         self._queue.release(call.number)
@@ -328,17 +295,3 @@ class Schedule:
         self._queue.validate()
         self._calls.validate()
         invariants.validate(self.records, self._queue, self._calls)
-
-
-def _call_of(record: TaskRecord) -> Call:
-    assert record.call is not None
-    return record.call
-
-
-def _holding(priors: Sequence[Prior], task: Task, args: Mapping[str, Any]) -> Prior | None:
-    """How a task ended, if neither it nor what it waited for was edited since."""
-    for prior in reversed(priors):
-        outcome = prior.outcome
-        if outcome.status != "skipped" and (outcome.tool, prior.planned) == (task.tool, args):
-            return prior
-    return None

@@ -10,7 +10,7 @@ tool that read it is gone, or a person deleted its task.
 """
 
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Task
+from llm_compiler.language.task import Refused, Task
 from llm_compiler.scheduling.facts import TaskId
 
 EARLIER = "an untrusted result of an earlier turn may have reached it"
@@ -45,6 +45,11 @@ class Taint:
             self._own[task.id] = f"the untrusted result of task {task.id} ({task.tool}) reaches it"
         if earlier and self.read in ("", EARLIER):
             self.read = self.of_result(task.id) or self.read
+
+    def of_task(self, task: Task | Refused) -> str:
+        """What is stored with a task: as `of_args`, or what the planner of one that did not
+        compile had read."""
+        return self.of_args(task.id) if isinstance(task, Task) else self.read
 
     def of_args(self, id: TaskId) -> str:
         """Which untrusted result reaches a task's arguments; empty if none does."""

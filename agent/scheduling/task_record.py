@@ -25,7 +25,7 @@ refuses every other.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.scheduling.facts import Prior, TaskId
@@ -80,6 +80,25 @@ class TaskRecord:
     @property
     def needs(self) -> tuple[TaskId, ...]:
         return () if isinstance(self.task, Refused) else self.task.needs
+
+    @property
+    def known_call(self) -> Call:
+        """Its call, once it has one."""
+        assert self.call is not None, f"{self} has no call"
+        return self.call
+
+    def holding(self, args: Mapping[str, Any]) -> Prior | None:
+        """How it ended before, if neither it nor what it waited for was edited since.
+
+        Args:
+            args: Its arguments, with the references filled in.
+        """
+        for prior in reversed(self.priors):
+            outcome = prior.outcome
+            same = (outcome.tool, prior.planned) == (self.task.tool, args)
+            if same and outcome.status != "skipped":
+                return prior
+        return None
 
     def __str__(self) -> str:
         return f"task {self.id} ({' → '.join(self.life)})"
