@@ -20,8 +20,8 @@ _DECISIONS = ("approve", "edit", "reject")
 def request_of(ask: Ask, tools: Toolbox) -> Asked:
     """The question to a person about calls.
 
-    Asked about are the calls of tools in `approve`, and those of tools that write and that the
-    result of one with `openWorldHint` reaches, of this turn or an earlier one, unless they are in
+    A person is asked about the calls of tools in `approve`, and about writes that the result of a
+    tool with `openWorldHint` reaches, from this turn or an earlier one, unless their tools are in
     `trusted_writes`; the description says so.
 
     The request is `{action_requests: [{name, args, description}], review_configs: [{action_name,

@@ -24,12 +24,12 @@ from llm_compiler.scheduling.facts import Launch, Prior
 
 _SHELF = "journal"
 _CLOSING_SECONDS = 5.0
-"""What the last write of a run that is cancelled is given."""
+"""The time that the last write of a cancelled run has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one `interrupt` asks."""
+    """One question of an `interrupt`."""
 
     value: Any
     schema: Any = None
@@ -119,7 +119,7 @@ class Journal:
     def record(self, outcome: Outcome, planned: Mapping[str, Any] | None) -> None:
         """Journal how a task ended; `planned` are its arguments before a person changed them."""
         if outcome.status == "skipped":
-            return  # that follows from the others
+            return  # skipped tasks follow from the others
         entry = self._entry(outcome.id, planned, outcome=dict(outcome.data()))
         if self._latest.get(entry["key"]) != entry:
             self._latest[entry["key"]] = entry
@@ -193,7 +193,7 @@ class Journal:
             self._writing.add_done_callback(self._written)
 
     async def _write(self, records: TurnRecords) -> None:
-        """What comes while a write is under way is stored by the next one, together."""
+        """Entries that arrive during a write are stored together by the next one."""
         while self._buffer:
             entries, self._buffer = self._buffer, []
             await records.add(_SHELF, entries)

@@ -1,4 +1,4 @@
-"""What is kept of a turn beside its thread's checkpoints, in a namespace of its own.
+"""A turn's records, stored beside its thread's checkpoints in a namespace of their own.
 
 A checkpointer stores two things: checkpoints, and the writes that belong to one. Here a checkpoint
 without content is the shelf, and the writes to it are the records. So they outlive whatever happens

@@ -50,7 +50,7 @@ class Scheduler:
         journal = journal_of(config, state, run)
         try:
             round = await self._take_over(state, config, runtime, journal)
-            # Of the rounds before, only what a person has edited runs again.
+            # In earlier rounds, only what a person has edited runs again.
             kept = {id for id, data in before.items() if _unchanged(round, data)}
             plan = [task for task in state["plan"] if str(task["id"]) not in kept]
             await _Running(round, journal, run).to_the_end()
@@ -58,7 +58,7 @@ class Scheduler:
             await journal.close()
         schedule = round.unit.schedule
         for task in plan:
-            # The plan says what ran: what a person makes of it later is an edit of that.
+            # The plan records what ran: what a person makes of it later is an edit of that.
             if task["id"] in schedule.records:
                 _as_it_ran(task, schedule)
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
@@ -136,7 +136,7 @@ class _Running:
     run: RunResources
 
     async def to_the_end(self) -> None:
-        """Let everything run, and ask a person where one is needed."""
+        """Run everything, and ask a person where one is needed."""
         unit, schedule = self.round.unit, self.round.unit.schedule
         unit.claim = lambda launch: self.journal.claim(launch, schedule.planned_args(launch.id))
         unit.on_settled = self._record

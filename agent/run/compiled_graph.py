@@ -1,4 +1,4 @@
-"""The compiled graph: LangGraph's, with a life of its own for each run.
+"""The compiled graph: LangGraph's, with a lifecycle for each run.
 
 A run's life is one stack of context managers; what is opened first is closed last:
 
@@ -155,7 +155,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         return not (_names("scheduler", before) or _names("planner", after))
 
     def _own(self, config: RunnableConfig | None) -> RunnableConfig:
-        """What rules here is `max_parallel` and `max_rounds`, not LangGraph's own bounds.
+        """`max_parallel` and `max_rounds` bound a run, not LangGraph's limits.
 
         With `max_concurrency` 1 it deadlocks on `@task`, and its recursion limit would cut rounds.
         A sync-only checkpointer, also one that a parent graph lends, is called from threads.

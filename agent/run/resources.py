@@ -45,7 +45,7 @@ class RunResources:
     """The resources of one run: `async with` closes them."""
 
     span: Turn
-    """What is told of the run to those who trace and count."""
+    """The run's span, for traces and metrics."""
     clock: TurnClock = field(default_factory=TurnClock)
     early_start: bool = True
     """False where the run stops between planner and scheduler."""
@@ -125,7 +125,7 @@ class RunResources:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Cancel what still runs, and let the threads go."""
+        """Cancel what still runs, and release the threads."""
         try:
             if self.round is not None:
                 await self.round.unit.close()

@@ -71,14 +71,14 @@ class Returned:
 
     @classmethod
     def again(cls, call: int, outcome: Outcome) -> "Returned":
-        """What a call gave back when it ran before."""
+        """The outcome of a call that ran earlier."""
         it = outcome
         return cls(call, it.value, it.error, it.started_at, it.ended_at, it.attempts)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said of a task that was asked about: `args` edit it, `rejected` says why.
+    """What a person decided on a task that was asked about: `args` edit it, `rejected` says why.
 
     It binds to the call that the person was shown, the tool and the arguments in `asked`, whatever
     the settings of the run are by then. None is the call that is being asked about now.

@@ -63,7 +63,7 @@ class Schedule:
         self._taken_over = False
         self._ended = False
         self._late: str | None = None
-        """Why nothing starts any more: the deadline has passed."""
+        """Why no call may start any more: the deadline has passed."""
         self.records: Mapping[TaskId, TaskRecord] = self._graph.records
         """In the order of planning."""
         self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
