@@ -17,6 +17,7 @@ from typing import Any
 from langchain_core.tools import tool as as_tool
 
 from llm_compiler.language import compute
+from llm_compiler.language.budget import ComputeError
 from llm_compiler.language.lowered import Refused
 from llm_compiler.language.program import Compiled, Program
 from llm_compiler.language.toolbox import Toolbox
@@ -113,7 +114,7 @@ def _value(expression: str, ran: plan_driver.Ran) -> str:
         return "failed"
     try:
         return json.dumps(compute.evaluate(expression, ran.results.__getitem__))
-    except compute.ComputeError:
+    except ComputeError:
         return "failed"
 
 
@@ -219,5 +220,5 @@ def _not_data(value: Any) -> str | None:
 
 def _unclear(error: BaseException) -> str | None:
     message = str(error)
-    clear = isinstance(error, compute.ComputeError) and "\n" not in message
+    clear = isinstance(error, ComputeError) and "\n" not in message
     return None if clear and 10 < len(message) < 700 else f"it raised {error!r:.200}"

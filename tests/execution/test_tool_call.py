@@ -138,8 +138,8 @@ def seen(config: RunnableConfig) -> Any:
 def test_a_plain_tool_gets_the_same_config_unless_there_are_callbacks() -> None:
     plain = CallableTool(only(seen))
     assert plain.call({}, CONFIG) is CONFIG
-    assert plain.call({}, {**CONFIG, "callbacks": []})["callbacks"] == []
-    watched: RunnableConfig = {**CONFIG, "callbacks": [BaseCallbackHandler()]}
+    assert plain.call({}, CONFIG | {"callbacks": []})["callbacks"] == []
+    watched = CONFIG | {"callbacks": [BaseCallbackHandler()]}
     assert plain.call({}, watched) is not watched
 
 

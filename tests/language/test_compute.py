@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llm_compiler.language.compute import ComputeError, evaluate, hole, references
+from llm_compiler.language.budget import ComputeError
+from llm_compiler.language.compute import evaluate, hole, references
 from llm_compiler.language.nodes import NODES
 from tests.support.cost import cost
 from tests.support.strategies import MANY

@@ -1,6 +1,7 @@
 """The reader of programs: which calls and statements it finds, in text of any chunking."""
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -252,7 +253,7 @@ def test_text_of_a_call_is_a_call_to_python_or_refused_by_it(text: str) -> None:
             assert tree.func.id == event.tool
 
 
-SIZED = {
+SIZED: dict[str, Callable[[int], str]] = {
     "brackets": lambda n: "x = " + "[" * n,
     "closed brackets": lambda n: "x = " + "[" * n + "]" * n + "\n",
     "long text": lambda n: f"x = f('{'a' * 10 * n}')\n",

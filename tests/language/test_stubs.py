@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from llm_compiler.execution.function_tool import as_tool
+from llm_compiler.language.lowered import Task
 from llm_compiler.language.program import Program
 from llm_compiler.language.stubs import stub
 from llm_compiler.language.toolbox import Toolbox
@@ -160,6 +161,7 @@ def test_names_and_defaults_that_a_stub_shows_are_accepted() -> None:
     program = Program(Toolbox.of([remote(SCHEMA)]))
     program.feed('x = remote(from_="a@b.de", due_date="2026-01-02", many=None, note=None)\n')
     [task] = program.tasks
+    assert isinstance(task, Task)
     assert task.data()["args"] == {"from": "a@b.de", "due-date": "2026-01-02", "many": None}
 
 
@@ -172,6 +174,7 @@ def test_default_that_the_schema_refuses_is_accepted() -> None:
     program = Program(Toolbox.of([find]))
     program.feed('find("a", None)\n')
     [task] = program.tasks
+    assert isinstance(task, Task)
     assert task.data()["args"] == {"query": "a"}
 
 

@@ -252,7 +252,10 @@ async def test_opening_a_model_counts_towards_the_deadline(serve: Any, role: str
     serve("no JSON")
     await open_model("openai:scripted")  # a deadline in a test must not count the client's import
     serve("a byte a second")
-    given = {"planner": ScriptedModel("1. echo(1)\njoin()"), "joiner": ScriptedModel("Too late.")}
+    given: dict[str, Any] = {
+        "planner": ScriptedModel("1. echo(1)\njoin()"),
+        "joiner": ScriptedModel("Too late."),
+    }
     graph = build_graph(Ledger().tools, **{**given, role: "openai:scripted"})
     began = time.perf_counter()
     state = await graph.ainvoke(ASK, context=Context(deadline=0.5, model_timeout=0.5))

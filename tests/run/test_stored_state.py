@@ -330,7 +330,8 @@ def test_what_is_no_message_is_refused_before_it_is_stored(wrong: Any) -> None:
 
 
 def test_an_empty_command_is_refused() -> None:
-    for empty in (Command(), Command(update={})):
+    empties: list[Any] = [Command(), Command(update={})]
+    for empty in empties:
         with pytest.raises(ValueError, match="this Command is empty"):
             check_input(None, empty)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from llm_compiler.language import compute, parts
-from llm_compiler.language.budget import Budget
+from llm_compiler.language import parts
+from llm_compiler.language.budget import Budget, ComputeError
+from llm_compiler.language.compute import evaluate
 from llm_compiler.language.lowered import Answer, Hole, Refused, Task
 
 FAILED = object()
@@ -39,7 +40,7 @@ class Ran:
                 key = int(step[2]) if step[2] else step[1] or step[3]
                 try:
                     value = parts.part(value, key, Budget())
-                except compute.ComputeError:
+                except ComputeError:
                     return FAILED
             return value
         return template.replace("$$", "$") if isinstance(template, str) else template
@@ -90,7 +91,7 @@ def _result(task: Task, ran: Ran, tools: dict[str, Callable[..., Any]], is_write
         return FAILED
     try:
         if task.is_compute:
-            return compute.evaluate(task.args["expression"], ran.results.__getitem__)
+            return evaluate(task.args["expression"], ran.results.__getitem__)
         args = ran.value(dict(task.args))
         if args is FAILED:
             return FAILED
