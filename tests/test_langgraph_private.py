@@ -10,7 +10,7 @@ from langchain_core._api import LangChainBetaWarning
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
@@ -21,6 +21,7 @@ from typing_extensions import TypedDict
 
 from llm_compiler import langgraph_private as private
 from llm_compiler.models.openai_compatible import OpenAIChat
+from tests.support.streamed_model import StreamedModel
 
 
 class Data(TypedDict):
@@ -185,14 +186,7 @@ async def test_who_reads_a_message_as_events_is_among_the_callbacks() -> None:
 
 
 async def test_a_stream_without_a_chunk_is_told_from_other_errors() -> None:
-    class Silent(BaseChatModel):
-        @property
-        def _llm_type(self) -> str:
-            return "silent"
-
-        def _generate(self, *args: Any, **options: Any) -> ChatResult:
-            raise NotImplementedError
-
+    class Silent(StreamedModel):
         async def _astream(self, *args: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
             for chunk in list[ChatGenerationChunk]():
                 yield chunk

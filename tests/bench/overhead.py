@@ -15,26 +15,19 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import tool
 
 from llm_compiler import Context, build_graph
+from tests.support.streamed_model import StreamedModel
 
 
-class Writer(BaseChatModel):
+class Writer(StreamedModel):
     """Streams one text in pieces of a few lines."""
 
     text: str
     piece: int = 400
-
-    @property
-    def _llm_type(self) -> str:
-        return "writer"
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError
 
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import BaseTool, tool
+
+from tests.support.streamed_model import StreamedModel
 
 PLAN = """\
 1. hold(1)
@@ -26,18 +27,11 @@ join()"""
 _PIECE = 12
 
 
-class Slow(BaseChatModel):
+class Slow(StreamedModel):
     """Writes its reply in pieces, a millisecond each; `open` counts its unfinished streams."""
 
     reply: str
     open: int = 0
-
-    @property
-    def _llm_type(self) -> str:
-        return "slow"
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError
 
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any

@@ -5,12 +5,12 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from pydantic import ConfigDict
 
 from tests.campaigns.cases import Case, Reply
+from tests.support.streamed_model import StreamedModel
 
 _TURN = re.compile(r"turn (\d+)")
 _PIECE = 16
@@ -34,20 +34,13 @@ class Script:
         return left.pop(0)
 
 
-class Cast(BaseChatModel):
+class Cast(StreamedModel):
     """The planner or the joiner of all turns."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     role: Literal["planner", "joiner"]
     script: Callable[[int], Script]
-
-    @property
-    def _llm_type(self) -> str:
-        return "cast"
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError
 
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any

@@ -5,9 +5,6 @@ repeats the turns, the worlds and the moments; what a kill hits then is also the
 the ledgers of broken promises are kept.
 """
 
-import shutil
-import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -17,12 +14,11 @@ from tests.campaigns.deploy_promises import Judge
 from tests.campaigns.deployed import Deployed, Stop
 from tests.campaigns.kills import Saver
 from tests.campaigns.ledger import Line, read
-from tests.campaigns.processes import Processes
+from tests.campaigns.processes import Processes, in_folder, usual_seconds
 from tests.campaigns.report import Progress, Report, Say
 
 _PATIENCE = 60.0
 """Seconds in which a turn that nobody kills must have ended."""
-_MEASURED = 3
 _SERVED = 20
 """One in so many turns has a real MCP server."""
 _STOPS = (1, 2, 2, 3)
@@ -31,14 +27,11 @@ _BY_ITSELF: tuple[Stop, ...] = ("question", "question", "planner", "scheduler", 
 
 def campaign(seed: int, tries: int, say: Say, saver: Saver, server: str = "") -> Report:
     """Stop and resume `tries` turns; `server` is the address of PostgreSQL, for its saver."""
-    folder = Path(tempfile.mkdtemp(prefix="deploys-"))
-    report = _Deploys(Random(seed), folder, saver, server).run(tries, say)
-    if report.broken:
-        say(f"  the ledgers are in {folder}")
-    else:
-        # The server of a process that was killed may still be writing.
-        shutil.rmtree(folder, ignore_errors=True)
-    return report
+
+    def run(folder: Path) -> Report:
+        return _Deploys(Random(seed), folder, saver, server).run(tries, say)
+
+    return in_folder("deploys-", say, run)
 
 
 class _Deploys:
@@ -49,7 +42,7 @@ class _Deploys:
 
     def run(self, tries: int, say: Say) -> Report:
         report = Report()
-        length = self._length()
+        length = usual_seconds(lambda: self._run(self._turn(), 0, "", _PATIENCE))
         say(f"  {self._saver}: a turn that nobody stops takes {length:.2f} s")
         progress = Progress(say, tries)
         turns = held = asked = rejected = maybe = 0
@@ -105,14 +98,6 @@ class _Deploys:
         store = self._server or str(self._folder / f"{seed}.db")
         ledger = self._folder / f"{seed}.ledger"
         return Deployed(seed, ledger, self._saver, store, served=served)
-
-    def _length(self) -> float:
-        taken = []
-        for _ in range(_MEASURED):
-            began = time.monotonic()
-            self._run(self._turn(), 0, "", _PATIENCE)
-            taken.append(time.monotonic() - began)
-        return sorted(taken)[_MEASURED // 2]
 
     def _run(self, turn: Deployed, number: int, stop: Stop, seconds: float) -> bool:
         """Run the turn in a process for at most `seconds`; whether it had to be killed."""

@@ -6,16 +6,13 @@ again while it resumes, up to three times. A seed repeats the turns and the mome
 hits also depends on the machine, so the ledgers of broken promises are stored.
 """
 
-import shutil
-import tempfile
-import time
 from pathlib import Path
 from random import Random
 from typing import Literal
 
 from tests.campaigns import restartable
 from tests.campaigns.ledger import read
-from tests.campaigns.processes import Processes
+from tests.campaigns.processes import Processes, in_folder, usual_seconds
 from tests.campaigns.promises import judged
 from tests.campaigns.report import Progress, Report, Say
 from tests.campaigns.restartable import Turn
@@ -23,19 +20,16 @@ from tests.campaigns.restartable import Turn
 Saver = Literal["sqlite", "postgres"]
 _PATIENCE = 60.0
 """Seconds in which a turn that nobody kills must have ended."""
-_MEASURED = 3
 _KILLS = (1, 1, 2, 3)
 
 
 def campaign(seed: int, tries: int, say: Say, saver: Saver, server: str = "") -> Report:
     """Kill `tries` turns; `server` is the address of PostgreSQL, for its saver."""
-    folder = Path(tempfile.mkdtemp(prefix="kills-"))
-    report = _Kills(Random(seed), folder, saver, server).run(tries, say)
-    if report.broken:
-        say(f"  the ledgers are in {folder}")
-    else:
-        shutil.rmtree(folder)
-    return report
+
+    def run(folder: Path) -> Report:
+        return _Kills(Random(seed), folder, saver, server).run(tries, say)
+
+    return in_folder("kills-", say, run)
 
 
 class _Kills:
@@ -46,7 +40,7 @@ class _Kills:
 
     def run(self, tries: int, say: Say) -> Report:
         report = Report()
-        length = self._length()
+        length = usual_seconds(lambda: self._run(self._turn(), _PATIENCE))
         say(f"  {self._saver}: a turn that nobody kills takes {length:.2f} s")
         progress = Progress(say, tries)
         turns = held = kills = cut = maybe = again = 0
@@ -85,14 +79,6 @@ class _Kills:
         seed = self._random.randrange(10**9)
         store = self._server or str(self._folder / f"{seed}.db")
         return Turn(seed, self._folder / f"{seed}.ledger", self._saver, store)
-
-    def _length(self) -> float:
-        taken = []
-        for _ in range(_MEASURED):
-            began = time.monotonic()
-            self._run(self._turn(), _PATIENCE)
-            taken.append(time.monotonic() - began)
-        return sorted(taken)[_MEASURED // 2]
 
     def _run(self, turn: Turn, seconds: float) -> bool:
         """Run the turn in a process for at most `seconds`; whether it had to be killed."""

@@ -3,13 +3,10 @@
 import gc
 import json
 import math
-import os
 import re
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import chdir
 from itertools import islice
 from random import Random
 from typing import Any
@@ -22,14 +19,11 @@ from llm_compiler.language.lowered import Refused
 from llm_compiler.language.program import Compiled, Program
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.tools import arithmetic
-from tests.campaigns.escapes import CANARY
+from tests.campaigns import trials
 from tests.campaigns.hostile import RESULTS, expressions
 from tests.campaigns.report import Progress, Report, Say
-from tests.campaigns.watch import watching
 from tests.support import fake_tools, plan_driver, programs, reference
 
-LIMIT = 0.05
-"""Seconds of one expression."""
 _RETIMED = 5
 
 Evaluate = Callable[[str, Callable[[int], Any]], Any]
@@ -132,37 +126,15 @@ def try_expressions(
     seed: int, tries: int, say: Say, *, evaluate: Evaluate = compute.evaluate
 ) -> Report:
     """Try hostile expressions: only JSON data comes out, or a clear error, within the limit."""
-    report, counts = Report(), Counter[str]()
-    progress, slowest, slowest_text = Progress(say, tries), 0.0, ""
-    allowed = _VectorTexts(arithmetic._OPERATIONS.values())
-    # A working directory in which any file is an effect.
-    with tempfile.TemporaryDirectory(prefix="hostile-") as folder, chdir(folder):
-        if (thread := arithmetic.warm_up()) is not None:
-            thread.join()
-        for done, text in enumerate(islice(expressions(Random(seed)), tries)):
-            with watching(allowed) as seen:
-                what, fault, took = _tried(evaluate, text)
-            faults = [fault] if fault else []
-            faults += [f"it caused {it}" for it in seen]
-            if CANARY in os.environ or os.listdir(folder):
-                os.environ.pop(CANARY, None)
-                faults.append("it had an effect outside")
-            if took > max(slowest, LIMIT / 5):
-                took = min(took, *(_retimed(evaluate, text, 3 * n) for n in range(_RETIMED)))
-            if took > slowest:
-                slowest, slowest_text = took, text
-            if took > LIMIT:
-                faults.append(f"it took {took * 1000:.0f} ms each time")
-            report.broken += [f"expression {done} {text!r:.300}: {it}" for it in faults]
-            counts[what] += 1
-            progress.at(done, "expressions")
-    report.figures = {
-        "tried": sum(counts.values()),
-        "came to": dict(counts),
-        "slowest, seconds": slowest,
-        "slowest": repr(slowest_text)[:160],
-    }
-    return report
+    return trials.run(
+        islice(expressions(Random(seed)), tries),
+        lambda text: _tried(evaluate, text),
+        lambda text: (_retimed(evaluate, text, 3 * n) for n in range(_RETIMED)),
+        allowed=_VectorTexts(arithmetic._OPERATIONS.values()),
+        tries=tries,
+        say=say,
+        quick=trials.LIMIT / 5,
+    )
 
 
 def _tried(evaluate: Evaluate, text: str) -> tuple[str, str | None, float]:

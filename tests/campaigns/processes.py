@@ -2,13 +2,43 @@
 
 import multiprocessing
 import os
+import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from multiprocessing import forkserver
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.campaigns.report import Report, Say
+
+_MEASURED = 3
+
+
+def in_folder(prefix: str, say: Say, run: Callable[[Path], Report]) -> Report:
+    """What `run` reports with a folder for its ledgers, which is kept if a promise broke."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    report = run(folder)
+    if report.broken:
+        say(f"  the ledgers are in {folder}")
+    else:
+        # The server of a process that was killed may still be writing.
+        shutil.rmtree(folder, ignore_errors=True)
+    return report
+
+
+def usual_seconds(run: Callable[[], object]) -> float:
+    """The median time of a few runs."""
+    taken = []
+    for _ in range(_MEASURED):
+        began = time.monotonic()
+        run()
+        taken.append(time.monotonic() - began)
+    return sorted(taken)[_MEASURED // 2]
 
 
 class Processes:

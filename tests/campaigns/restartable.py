@@ -14,9 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -25,6 +24,7 @@ from pydantic import ConfigDict
 from llm_compiler import build_graph
 from tests.campaigns.dag import LOOKS, PAYS, WRITES, Step, random_plan, text, value
 from tests.campaigns.ledger import Ledger
+from tests.support.streamed_model import StreamedModel
 
 SECOND_ROUND = "the second half is missing"
 ANSWER = "It is done."
@@ -83,19 +83,12 @@ async def _run(turn: Turn, ledger: Ledger) -> None:
         )
 
 
-class Speaker(BaseChatModel):
+class Speaker(StreamedModel):
     """Writes each of its calls down, and answers by the prompt alone: any process can go on."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     reply: Callable[[str], str]
-
-    @property
-    def _llm_type(self) -> str:
-        return "speaker"
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError
 
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any

@@ -13,9 +13,8 @@ from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import EmptyInputError, InvalidUpdateError
 from langgraph.types import Command
@@ -26,6 +25,7 @@ from llm_compiler.run.stored_state import mended, repairs
 from tests.campaigns.report import Progress, Report, Say
 from tests.support.protocol import follows_protocol
 from tests.support.stored import STATES
+from tests.support.streamed_model import StreamedModel
 
 PATIENCE = 10.0
 """Seconds of one step."""
@@ -94,17 +94,10 @@ def states(number: int, tries: int) -> Iterator[Values]:
     yield from found[:tries]
 
 
-class Steady(BaseChatModel):
+class Steady(StreamedModel):
     """A model that writes its replies in turn, and the last one for ever."""
 
     replies: list[str]
-
-    @property
-    def _llm_type(self) -> str:
-        return "steady"
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError
 
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any

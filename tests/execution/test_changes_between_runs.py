@@ -46,6 +46,15 @@ class World:
         tools = [self._tool(n, of, n == more) for n, of in all_hints.items() if n not in without]
         return build_graph(tools, planner=self.planner, joiner=self.joiner, checkpointer=self.saver)
 
+    async def cut_off(self, graph: Any, input: Any) -> None:
+        """Run a graph until a call has begun, and stop it there."""
+        self.gate = asyncio.Event()
+        run = asyncio.create_task(graph.ainvoke(input, THREAD))
+        await until(lambda: bool(self.began))
+        run.cancel()
+        await asyncio.wait([run])
+        self.gate = None
+
     def _tool(self, name: str, hints: dict[str, Any], more: bool) -> BaseTool:
         async def act(what: str) -> str:
             """Act."""
@@ -176,12 +185,7 @@ async def test_a_destructive_call_that_was_cut_off_may_have_run(
     world: Make, hints: dict[str, Any]
 ) -> None:
     it = world("1. wipe('a')\n2. join()")
-    it.gate = asyncio.Event()
-    run = asyncio.create_task(it.deploy().ainvoke(ASK, THREAD))
-    await until(lambda: bool(it.began))
-    run.cancel()
-    await asyncio.wait([run])
-    it.gate = None
+    await it.cut_off(it.deploy(), ASK)
     state = await it.deploy(wipe=hints).ainvoke(None, THREAD)
     assert it.began == [("wipe", "a")]
     assert state["outcomes"]["1"]["error"].startswith("may have run")
@@ -193,12 +197,7 @@ async def test_a_call_that_was_destructive_when_planned_is_claimed_and_tried_onc
 ) -> None:
     it = world("1. wipe('a')\n2. join()")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
-    it.gate = asyncio.Event()
-    run = asyncio.create_task(it.deploy(wipe=hints).ainvoke(None, THREAD))
-    await until(lambda: bool(it.began))
-    run.cancel()
-    await asyncio.wait([run])
-    it.gate = None
+    await it.cut_off(it.deploy(wipe=hints), None)
     state = await it.deploy(wipe=hints).ainvoke(None, THREAD)
     assert it.began == [("wipe", "a")]
     assert state["outcomes"]["1"]["error"].startswith("may have run")

@@ -26,13 +26,6 @@ from llm_compiler.scheduling.facts import Launch, Returned
 WHO = contextvars.ContextVar("who", default="nobody")
 
 
-@pytest.fixture
-def threads() -> Iterator[Threads]:
-    opened = Threads()
-    yield opened
-    opened.close()
-
-
 def executor(
     threads: Threads,
     function: Callable[..., Any],

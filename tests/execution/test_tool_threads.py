@@ -3,20 +3,12 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from llm_compiler.execution.tool_threads import Threads
 
 WHO = contextvars.ContextVar("who", default="nobody")
-
-
-@pytest.fixture
-def threads() -> Iterator[Threads]:
-    opened = Threads()
-    yield opened
-    opened.close()
 
 
 async def test_function_runs_in_a_daemon_thread_of_ours(threads: Threads) -> None:

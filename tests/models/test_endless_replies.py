@@ -13,7 +13,7 @@ import httpx
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, HumanMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
@@ -24,6 +24,7 @@ from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.models.providers import OpenModels, open_model
 from tests.support.loop_watch import LoopWatch
 from tests.support.scripted import Ledger, ScriptedModel
+from tests.support.streamed_model import StreamedModel
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -31,20 +32,13 @@ ASK: Any = {"messages": [HumanMessage("What?")]}
 USAGE = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
 
 
-class Endless(BaseChatModel):
+class Endless(StreamedModel):
     """Streams what it says at first, then the same chunk for ever."""
 
     first: list[Any] = []  # noqa: RUF012 - Pydantic copies it
     then: Callable[[], AIMessageChunk]
     pause: float = 0.0
     sent: int = 0
-
-    @property
-    def _llm_type(self) -> str:
-        return "endless"
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         for text in self.first:

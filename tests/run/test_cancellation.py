@@ -4,9 +4,6 @@ The campaign of random moments is in tests/campaigns; here are the moments that 
 """
 
 import asyncio
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,6 +17,7 @@ from langgraph.types import interrupt
 
 from llm_compiler import Context, build_graph
 from tests.campaigns.leftovers import Leftovers, settled, temporary_folder
+from tests.support.interrupted import interrupted
 from tests.support.scripted import Ledger, ScriptedModel, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -123,6 +121,7 @@ async def test_a_run_cancelled_between_two_nodes_leaves_nothing(node: str, folde
 SCRIPT = """
 import asyncio
 from llm_compiler import build_graph
+from tests.support.interrupted import interrupted
 from tests.support.scripted import ScriptedModel
 
 async def never(name: str) -> str:
@@ -144,14 +143,8 @@ except KeyboardInterrupt:
 
 @pytest.mark.slow
 def test_ctrl_c_cancels_an_async_run_within_a_second() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert {process.stdout.readline() for _ in "ab"} == {"begun a\n", "begun b\n"}
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=20)
-    assert time.monotonic() - began < 1.0
+    begun, output, errors, took = interrupted(SCRIPT, 2)
+    assert begun == {"begun a\n", "begun b\n"}
+    assert took < 1.0
     assert sorted(output.split("\n")) == ["", "cancelled a", "cancelled b", "interrupted"]
     assert errors == ""

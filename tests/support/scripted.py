@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import BaseTool, tool
 from pydantic import ConfigDict
+
+from tests.support.streamed_model import StreamedModel
 
 Piece = str | asyncio.Event | Exception | Callable[[], Any]
 """Text to stream, a gate to wait at, an error to break off with, or something to do."""
 
 
-class ScriptedModel(BaseChatModel):
+class ScriptedModel(StreamedModel):
     """Streams its replies in turn; each is a text or a list of pieces."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -25,13 +26,6 @@ class ScriptedModel(BaseChatModel):
 
     def __init__(self, *replies: str | list[Piece], **options: Any) -> None:
         super().__init__(replies=list(replies), seen=[], **options)
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError
 
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any
