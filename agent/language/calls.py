@@ -32,7 +32,7 @@ def _call(node: ast.Call, scope: Scope) -> Run:
             raise NodeError(
                 keyword, f"{name} has no argument {shown(keyword.arg)}; there are {there}"
             )
-        is_key = keyword.arg == "key"
+        is_key = keyword.arg == "key" and "key" in function.keywords
         named[keyword.arg] = _key(keyword.value, scope) if is_key else scope.compile(keyword.value)
     if not function.fewest <= len(args) <= function.most:
         raise NodeError(node, f"{name} takes {_counted(function)}, not {len(args)}")

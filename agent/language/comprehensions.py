@@ -74,8 +74,10 @@ def binder(target: ast.expr) -> Bind:
     return bind
 
 
-def _rounds(loops: list[_Loop], cost: int, each: Callable[[Frame], None], frame: Frame) -> None:
-    """Run `each` for every round of nested `loops`."""
+def _rounds(
+    loops: list[_Loop], cost: int, each: Callable[[Frame], None], frame: Frame, first: Any
+) -> None:
+    """Run `each` for every round of nested `loops`; `first` is what the outermost goes through."""
     budget, names = frame.budget, frame.names
 
     def go(depth: int) -> None:
@@ -85,7 +87,7 @@ def _rounds(loops: list[_Loop], cost: int, each: Callable[[Frame], None], frame:
         loop = loops[depth]
         innermost = depth + 1 == len(loops)
         paid = loop.cost + (cost if innermost else 0)
-        for item in items(loop.source(frame), budget):
+        for item in items(loop.source(frame) if depth else first, budget):
             budget.step(paid)
             loop.bind(names, item, budget)
             if all(condition(frame) for condition in loop.conditions):
@@ -105,16 +107,16 @@ def _list(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, scope: Scope) -> 
     first = loops[0].source
 
     def run(frame: Frame) -> list[Any]:
-        if fast is not None:
-            made = fast(frame, first)
-            if made is not None:
-                return made
-        made = []
+        done, source = fast(frame, first) if fast is not None else (None, first(frame))
+        if done is not None:
+            return done
+        made: list[Any] = []
         _rounds(
             loops,
             cost,
             lambda inside: made.append(element(inside)),
             Frame(dict(frame.names), frame.budget),
+            source,
         )
         return distinct(made, frame.budget) if isinstance(node, ast.SetComp) else made
 
@@ -125,6 +127,7 @@ def _dict(node: ast.DictComp, scope: Scope) -> Run:
     loops, inner = _loops(node, node.generators, scope)
     key, value = inner.compile(node.key), inner.compile(node.value)
     cost = sum(1 for part in (node.key, node.value) for _ in ast.walk(part))
+    first = loops[0].source
 
     def run(frame: Frame) -> dict[Any, Any]:
         made: dict[Any, Any] = {}
@@ -133,6 +136,7 @@ def _dict(node: ast.DictComp, scope: Scope) -> Run:
             cost,
             lambda inside: made.__setitem__(as_key(key(inside)), value(inside)),
             Frame(dict(frame.names), frame.budget),
+            first(frame),
         )
         return made
 

@@ -18,7 +18,6 @@ COMPUTE = "compute"
 MAX_LENGTH = 100_000
 """Characters of an expression."""
 _DOLLAR = re.compile(r"\$(?:(\$)|(\d{1,9})|\{(\d{1,9})\})")
-_REFERENCE = re.compile(r"__\d+")
 
 
 def references(expression: str) -> Iterator[int]:

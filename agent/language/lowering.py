@@ -27,7 +27,7 @@ from llm_compiler.language.names import (
     reference,
     template,
 )
-from llm_compiler.language.nodes import MAX_LEVELS, compiled, levels
+from llm_compiler.language.nodes import compiled
 from llm_compiler.language.stubs import python_name, takes_none
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
@@ -77,12 +77,12 @@ class Lowering:
         except PlacedError as fault:
             self.calls.append(ReadCall(call, fault, {}))
         waits = len(self.calls) > 1 and self.calls[-2].task is None
-        if waits or call.conditional or not _is_read(self.tools[call.tool]):
+        if waits or call.conditional or not self.tools[call.tool].rules.early_start:
             return
         before = len(self.out), self.next_id
         try:
             self._lower(self.calls[-1])
-        except (HeldError, PlacedError):
+        except (HeldError, PlacedError, RecursionError):
             # A name may be bound by a comprehension whose `for` is yet to come.
             del self.out[before[0] :]
             self.next_id = before[1]
@@ -155,8 +155,6 @@ class Lowering:
             NodeError, HeldError
         """
         resolved = self.names.resolve(node, self._done)
-        if levels(resolved) > MAX_LEVELS:
-            raise NodeError(resolved, f"this is more than {MAX_LEVELS} levels deep; split it up")
         compiled(resolved, References())
         return resolved
 
@@ -206,11 +204,6 @@ def _as_meant(value: Any) -> Any:
     if isinstance(value, dict):
         return {_as_meant(name): _as_meant(item) for name, item in value.items()}
     return value
-
-
-def _is_read(tool: Tool) -> bool:
-    """Whether a call is harmless, so that it may start before its statement is complete."""
-    return not tool.destructive and tool.hints.get("readOnlyHint") is not False
 
 
 def _at_fault(tree: ast.Call, tool: Tool, message: str) -> ast.AST:

@@ -116,6 +116,9 @@ CHANGING = {
 """Methods that models use and that are not in the language, with what to write instead."""
 
 
+_TABLES: dict[type, Mapping[str, Method]] = {str: TEXT, dict: DICT, list: LIST}
+
+
 def method(budget: Budget, value: Any, name: str, args: list[Any]) -> Any:
     """`value.name(*args)`.
 
@@ -123,10 +126,7 @@ def method(budget: Budget, value: Any, name: str, args: list[Any]) -> Any:
         ComputeError: such a value has no such method, or it takes other arguments.
     """
     holder = read(value, budget) if name in DICT else value
-    if name in LIST and name not in TEXT:
-        holder = read(value, budget)
-    tables: dict[type, Mapping[str, Method]] = {str: TEXT, dict: DICT, list: LIST}
-    table = tables.get(type(holder), {})
+    table = _TABLES.get(type(holder), {})
     if name not in table:
         raise ComputeError(f"{kind(value)} has no method {name}")
     try:

@@ -132,7 +132,7 @@ class Names:
                 keyword.value = self.resolve(keyword.value, calls, inner)
         node.args = args
         if isinstance(func, ast.Attribute):
-            if ast.unparse(func) == "asyncio.gather" and not node.keywords:
+            if _is_gather(func) and not node.keywords:
                 return ast.copy_location(ast.Tuple(args, ast.Load()), node)
             if not is_math(func, self.bound):
                 func.value = self.resolve(func.value, calls, inner)
@@ -148,6 +148,11 @@ class Names:
         else:
             raise NodeError(func, "only a function can be called, by its name")
         return node
+
+
+def _is_gather(func: ast.Attribute) -> bool:
+    holder = func.value
+    return func.attr == "gather" and isinstance(holder, ast.Name) and holder.id == "asyncio"
 
 
 # ── what a resolved expression is, as the arguments of a task hold it ─────────────────────────

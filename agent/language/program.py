@@ -145,8 +145,8 @@ class Program:
         if statement.fault:
             raise PlacedError(statement.at, 1, _NOT_PYTHON)
         self._refuse_conditional(body)
-        self._lowering.lower_held()
         try:
+            self._lowering.lower_held()
             for node in body:
                 lower(node, place)
         except NodeError as fault:

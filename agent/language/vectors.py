@@ -12,19 +12,21 @@ from collections.abc import Callable
 from typing import Any
 
 from llm_compiler.language.expressions import Frame, Run, Scope
+from llm_compiler.language.functions import FUNCTIONS
 
 FEWEST = 1000
 """Items below which a vector does not pay."""
 _EXACT = 2**53
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
-Vectorized = Callable[[Frame, Run], list[Any] | None]
+Vectorized = Callable[[Frame, Run], tuple[list[Any] | None, Any]]
 
 
 def vectorized(node: ast.ListComp | ast.GeneratorExp, scope: Scope) -> Vectorized | None:
     """What computes a comprehension as a vector, if its form allows it.
 
-    It gets the frame and what gives the list that is gone through.
+    It gets the frame and what gives the list that is gone through; that list comes back too, since
+    what is not computed so runs item by item.
     """
     [loop, *more] = node.generators
     target = loop.target
@@ -47,9 +49,12 @@ def vectorized(node: ast.ListComp | ast.GeneratorExp, scope: Scope) -> Vectorize
     }:
         return None
 
-    def run(frame: Frame, first: Run) -> list[Any] | None:
+    def run(frame: Frame, first: Run) -> tuple[list[Any] | None, Any]:
         columns = [source(frame) for source in sources] if sources else [first(frame)]
-        return _computed(node.elt, dict(zip(targets, columns, strict=True)), frame)
+        made = _computed(node.elt, dict(zip(targets, columns, strict=True)), frame)
+        if made is not None or not sources:
+            return made, columns[0]
+        return None, FUNCTIONS["zip"].code(frame.budget, *columns)
 
     return run
 
@@ -75,6 +80,7 @@ def _computed(tree: ast.expr, columns: dict[str, Any], frame: Frame) -> list[Any
     lengths = {len(column) if isinstance(column, list) else 0 for column in columns.values()}
     if len(lengths) != 1 or min(lengths) < FEWEST:
         return None
+    frame.budget.step(min(lengths))
     # Imported at need: numpy takes a fifth of a second (see `llm_compiler.tools.arithmetic`).
     import numexpr
     import numpy

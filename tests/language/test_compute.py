@@ -24,6 +24,7 @@ RESULTS: dict[int, Any] = {
     7: "about 5 km",
     8: {"a": "1,000", "b": "999"},
     9: '{"id": 7, "tags": ["x", "y"]}',
+    10: [place / 7 for place in range(3000)],
 }
 
 
@@ -116,6 +117,9 @@ def error(expression: str) -> str:
         ("f'{1234.5:,.0f} {0.5:.0%} {7:03d} {\"x\"!r}'", "1,234 50% 007 'x'"),
         ("f'{3.0:d} {None} {True}'", "3 None True"),
         ("'costs $$5'", "costs $5"),
+        # What a comprehension goes through is computed once.
+        ("[x for x in " * 14 + "[1, 2]" + "]" * 14, [1, 2]),
+        ("dict(key='a')", {"key": "a"}),
         # Dates.
         ("date('2026-12-01') - $6", 4),
         ("($6 + 5).replace('-', '/')", "2026/12/02"),
@@ -180,6 +184,7 @@ def test_expression_comes_to(expression: str, result: Any) -> None:
         ("f'{\"a\":>999}' * 9999", "makes too much"),
         ("[x for x in range(10 ** 9)]", "makes too much"),
         ("[1 for x in range(999) for y in range(999)]", "takes too many steps"),
+        ("len([[y * 2 for y in $10] for x in $10])", "takes too many steps"),
     ],
 )
 def test_expression_is_refused_with_what_is_there_or_what_to_write(

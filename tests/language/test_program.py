@@ -122,6 +122,7 @@ def test_call_that_may_not_be_meant_yet_waits_for_its_statement(text: str, waits
     [
         # Constants and other names of a result are no tasks.
         ("x = 5\ny = x\nsearch(f(y))", None),
+        pytest.param(f"x = search('a')\nsearch(x{'.a' * 380}(1))", None, id="deep"),
         ("x = 'a'\nsearch(x)", [(1, "", "search", "a", [])]),
         (
             "x = search('a')\ny = x\nsearch(y)",
