@@ -77,8 +77,7 @@ class Lines(Quiet):
     """Shows a line for every important event, then the answer and the totals, without colours."""
 
     def __init__(self, out: TextIO, report: Report, *, plan_only: bool = False) -> None:
-        super().__init__(out, report)
-        self._show_answer_task = plan_only
+        super().__init__(out, report, plan_only=plan_only)
         self._any_line = False
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -104,7 +103,7 @@ class Lines(Quiet):
             return f"replan: {wording.one_line(event['feedback'] or '')}"
         if kind not in ("plan.task", "task.finished"):
             return ""
-        if event["tool"] == ANSWER and not self._show_answer_task:
+        if event["tool"] == ANSWER and not self._plan_only:
             return ""
         task = next(task for task in reversed(self.report.tasks) if task.id == event["id"])
         if kind == "plan.task":

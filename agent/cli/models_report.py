@@ -3,12 +3,14 @@
 import importlib.metadata
 import importlib.util
 import os
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from llm_compiler.context import Context
 from llm_compiler.models.local.obtain import find
 from llm_compiler.models.providers import chosen
+from llm_compiler.redaction import masked
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,6 @@ def _library() -> ReportRow:
 
 def _without_key(url: str) -> str:
     """A URL without the password before its host and the key after its path."""
-    scheme, slashes, rest = url.partition("://")
+    scheme, slashes, rest = re.split("[?#]", masked(url), maxsplit=1)[0].partition("://")
     host, slash, path = rest.partition("/")
-    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"

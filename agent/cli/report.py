@@ -3,7 +3,7 @@
 Facts in, a record out: no I/O and no clock. All displays and the timeline show this record.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -143,12 +143,18 @@ class Report:
     @property
     def model_calls(self) -> list[ModelCallReport]:
         """The model calls of planner and joiner that have ended, in order."""
-        return list(self._model_calls())
+        calls = []
+        for round in self.rounds:
+            if round.planned is not None:
+                calls.append(ModelCallReport("planner", round.number, round.began, round.planned))
+            if round.ended is not None and (since := round.joined_from) is not None:
+                calls.append(ModelCallReport("joiner", round.number, since, round.ended))
+        return calls
 
     @property
     def one_after_another(self) -> float:
         """The seconds that the same calls would have taken one after another."""
-        models = sum(call.ended - call.started for call in self._model_calls())
+        models = sum(call.ended - call.started for call in self.model_calls)
         return models + sum(task.took for task in self.tasks)
 
     def totals(self, usage: Mapping[str, Mapping[str, int]]) -> str:
@@ -166,13 +172,6 @@ class Report:
                 f"{wording.seconds(self.one_after_another)}",
             ]
         )
-
-    def _model_calls(self) -> Iterator[ModelCallReport]:
-        for round in self.rounds:
-            if round.planned is not None:
-                yield ModelCallReport("planner", round.number, round.began, round.planned)
-            if round.ended is not None and (since := round.joined_from) is not None:
-                yield ModelCallReport("joiner", round.number, since, round.ended)
 
     def _round(self, number: int, now: float) -> RoundReport:
         if not self.rounds or self.rounds[-1].number < number:

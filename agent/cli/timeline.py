@@ -29,8 +29,6 @@ _ROW: Final = 26
 _BAR: Final = 14
 _NAME: Final = 35
 """Characters of a row's name."""
-_CHAR: Final = 7.25
-"""Width of a character in the font of the names."""
 _COLOURS: Final = {
     "planner": "#3f51b5",
     "joiner": "#8e3aa5",

@@ -13,7 +13,7 @@ import httpx
 _MAX_LINE_BYTES = 16_000_000
 """Of a stream of events: clients gather a line before they look at it."""
 _MAX_BODY_BYTES = 1_000_000
-"""Of any other answer of a model's server, an error in most cases."""
+"""Of any other document."""
 
 
 async def get_json(
@@ -21,7 +21,6 @@ async def get_json(
     url: str,
     *,
     seconds: float,
-    max_bytes: int,
     headers: Mapping[str, str] | None = None,
 ) -> Any:
     """The JSON document at `url`.
@@ -30,7 +29,6 @@ async def get_json(
         client: Asks for it.
         url: Where it is.
         seconds: For all of it: a server may send a byte a second.
-        max_bytes: Of the document.
         headers: Of the request.
 
     Raises:
@@ -45,8 +43,8 @@ async def get_json(
         body = b""
         async for piece in answer.aiter_raw():
             body += piece
-            if len(body) > max_bytes:
-                raise ValueError(f"it is longer than {max_bytes} bytes")
+            if len(body) > _MAX_BODY_BYTES:
+                raise ValueError(f"it is longer than {_MAX_BODY_BYTES} bytes")
     try:
         return json.loads(body)
     except RecursionError:

@@ -7,7 +7,7 @@ import asyncio
 import importlib.util
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakKeyDictionary
 
@@ -36,7 +36,6 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ASK_SECONDS = 5.0
 """What a server has to say which models it has."""
 _ASK_AGAIN_SECONDS = 60.0
-_MAX_MODELS_BYTES = 1_000_000
 _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -63,18 +62,22 @@ class _OpenModel:
     again_at: float = float("-inf")
     """When it may be asked again, if it took long not to answer."""
 
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
     async def ask(self) -> None:
         """Ask the server. One that cannot answer now is asked again the next time; one that gives
         no answer, or is not waited for, after a minute."""
-        if not self.unasked or time.monotonic() < self.again_at:
-            return
-        self.again_at = time.monotonic() + _ASK_AGAIN_SECONDS
-        try:
-            owners = await _owners(*self.unasked)
-        except TimeoutError:
-            return
-        self.again_at = float("-inf")
-        if owners is not None:
+        async with self.asking:
+            if not self.unasked or time.monotonic() < self.again_at:
+                return
+            self.again_at = time.monotonic() + _ASK_AGAIN_SECONDS
+            try:
+                owners = await _owners(*self.unasked)
+            except TimeoutError:
+                return
+            self.again_at = float("-inf")
+            if owners is None:
+                return
             profile = replace(self.model.profile, grammar=_dialect(owners))
             self.model = replace(self.model, profile=profile)
             self.unasked = None
@@ -99,7 +102,7 @@ class OpenModels:
         endpoint = await LOCAL_SERVER.start() if name == LOCAL else None
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
-            models[key] = await _open(name, endpoint)
+            models.setdefault(key, await _open(name, endpoint))  # another run may have been quicker
         await models[key].ask()
         return models[key].model
 
@@ -199,12 +202,11 @@ async def _owners(base_url: str, key: str) -> set[str] | None:
     from llm_compiler.models.bounded_http import get_json
 
     try:
-        async with _client(base_url) as client:
+        async with await asyncio.to_thread(_client, base_url) as client:
             models = await get_json(
                 client,
                 f"{base_url.rstrip('/')}/models",
                 seconds=_ASK_SECONDS,
-                max_bytes=_MAX_MODELS_BYTES,
                 headers={"Authorization": f"Bearer {key}"},
             )
         return {str(entry.get("owned_by")) for entry in models.get("data", [])}

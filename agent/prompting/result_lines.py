@@ -32,6 +32,7 @@ def results(
     """
     tasks = {task["id"]: task for task in plan if str(task["id"]) in outcomes}
     ended = {id: Outcome.of(outcomes[str(id)]) for id in tasks}
+    short = _short_texts(ended)
     readers: dict[int, list[bool]] = {}
     for id, task in tasks.items():
         for reference in references(task["args"]):
@@ -39,11 +40,13 @@ def results(
     lines = []
     for id, task in tasks.items():
         outcome = ended[id]
-        if outcome.ok and not _is_short(outcome) and all(readers.get(id, [False])):
+        if outcome.ok and id not in short and all(readers.get(id, [False])):
             continue
         if not outcome.ok and not with_failures:
             continue
-        call = task["text"] if did_not_compile(task) else f"{id}. {_call(task, tasks, ended)}"
+        call = (
+            task["text"] if did_not_compile(task) else f"{id}. {_call(task, tasks, ended, short)}"
+        )
         call = truncated(call, _MAX_CALL_CHARS)
         lines.append(indented(f"{call} {_result_or_error(outcome, max_chars)}"))
     return lines
@@ -68,7 +71,11 @@ def called(task: TaskData) -> str:
 
 
 def _call(
-    task: TaskData, tasks: Mapping[int, TaskData], ended: Mapping[int, Outcome], depth: int = 0
+    task: TaskData,
+    tasks: Mapping[int, TaskData],
+    ended: Mapping[int, Outcome],
+    short: Mapping[int, str],
+    depth: int = 0,
 ) -> str:
     """A call with its references followed: `number("height in m", search("Denali"))`."""
 
@@ -83,18 +90,19 @@ def _call(
         id, whole = int(found["id"]), bool(found["quote"])
         if id not in ended:
             return found.group()
-        if ended[id].ok and _is_short(ended[id]):
-            value = ended[id].value
-            return json.dumps(value, ensure_ascii=False) if whole else as_text(value)
+        if id in short:
+            return json.dumps(ended[id].value, ensure_ascii=False) if whole else short[id]
         if whole and depth < _MAX_NESTED_CALLS:
-            return _call(tasks[id], tasks, ended, depth + 1)
+            return _call(tasks[id], tasks, ended, short, depth + 1)
         return found.group()
 
     return f"{task['tool']}({', '.join(map(shown, task['args'].values()))})"
 
 
-def _is_short(outcome: Outcome) -> bool:
-    return len(as_text(outcome.value)) <= _MAX_INLINE_CHARS
+def _short_texts(ended: Mapping[int, Outcome]) -> dict[int, str]:
+    """The texts of the results that are shown in place of references."""
+    texts = ((id, as_text(outcome.value)) for id, outcome in ended.items() if outcome.ok)
+    return {id: text for id, text in texts if len(text) <= _MAX_INLINE_CHARS}
 
 
 def _rounded(value: float) -> float | int:

@@ -29,7 +29,6 @@ MAX_KEY_AGE_SECONDS: Final = 3600.0
 CLOCK_LEEWAY_SECONDS: Final = 10.0
 MAX_WAIT_SECONDS: Final = 0.5
 _FETCH_TIMEOUT_SECONDS: Final = 10.0
-_MAX_BYTES: Final = 1_000_000
 # Only signatures that the issuer alone can make: no shared secrets, and never `none`.
 _ALGORITHMS: Final[Mapping[str, tuple[str, ...]]] = {
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -161,7 +160,7 @@ class Issuer:
         return keys | {None: usable[0]} if len(usable) == 1 else keys
 
     async def _json(self, client: httpx.AsyncClient, url: str) -> Any:
-        return await get_json(client, url, seconds=_FETCH_TIMEOUT_SECONDS, max_bytes=_MAX_BYTES)
+        return await get_json(client, url, seconds=_FETCH_TIMEOUT_SECONDS)
 
     def _keys_address(self, document: Mapping[str, Any]) -> str:
         if document["issuer"] != self._address.issuer:

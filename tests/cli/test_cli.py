@@ -223,6 +223,22 @@ def test_models_as_json(run: Run) -> None:
     assert {row["value"] for row in report["roles"][:3]} == {"local"}
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h.example/v1", "https://h.example/v1"),
+        ("https://h.example?api_key=hidden", "https://h.example"),
+        ("https://h.example/v1#key=hidden", "https://h.example/v1"),
+        ("https://hidden@h.example/v1?key=hidden", "https://h.example/v1"),
+        ("http://user:hid/den@h.example/v1", "http://h.example/v1"),
+    ],
+)
+def test_models_shows_a_server_without_its_key(run: Run, url: str, shown: str) -> None:
+    report = json.loads(run("models", "--json", OPENAI_BASE_URL=url).stdout)
+    [server] = [row for row in report["roles"] if row["name"] == "server"]
+    assert server["value"] == shown
+
+
 # ── errors ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -180,6 +180,9 @@ class Models:
             case "a byte a second":
                 while not self._closed.wait(0.2):
                     yield b" "
+            case "slow":
+                self._closed.wait(0.2)
+                yield json.dumps({"data": [{"owned_by": "llamacpp"}]}).encode()
             case "silence":
                 self._closed.wait(50)
             case "1 GB":
@@ -238,6 +241,13 @@ async def test_a_list_of_models_that_does_not_come_is_waited_for_once(
     for _ in range(3):
         assert (await models.get("openai:scripted")).profile.grammar is None
     assert 4 < time.perf_counter() - began < 9
+    assert server.asked == 1
+
+
+async def test_runs_that_open_a_model_at_once_wait_for_one_question(serve: Any) -> None:
+    server, models = serve("slow"), OpenModels()
+    opened = await asyncio.gather(*(models.get("openai:scripted") for _ in range(3)))
+    assert [it.profile.grammar for it in opened] == ["llama.cpp"] * 3
     assert server.asked == 1
 
 
