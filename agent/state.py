@@ -152,15 +152,12 @@ def asked_by(state: State) -> str:
 
 def begins_turn(state: State) -> bool:
     """Whether the planner begins a turn: no replan was asked for, or the user has written since."""
-    if state.get("feedback") is None:
-        return True
-    # A state that was stored before there was a `turn` has none, and its replan continues.
-    return (turn := state.get("turn")) is not None and turn != asked_by(state)
+    return state["feedback"] is None or state["turn"] != asked_by(state)
 
 
 def next_round(state: State) -> int:
     """The number of the round that the planner begins."""
-    return 1 if begins_turn(state) else state.get("round", 0) + 1
+    return 1 if begins_turn(state) else state["round"] + 1
 
 
 def tasks_of_round(state: State) -> list[TaskData]:
@@ -168,8 +165,7 @@ def tasks_of_round(state: State) -> list[TaskData]:
     return [
         task
         for task in state["plan"]
-        if task.get("round", state["round"]) == state["round"]
-        and str(task["id"]) in state["outcomes"]
+        if task["round"] == state["round"] and str(task["id"]) in state["outcomes"]
     ]
 
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from llm_compiler.errors import PlanError, ToolError
-from llm_compiler.execution.journal import Asked
 from llm_compiler.execution.jsonable import as_data
+from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.facts import Ask, Decision, Launch

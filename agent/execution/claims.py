@@ -24,19 +24,21 @@ class Claims:
 
     def __init__(self, records: TurnRecords, clock: Clock = SYSTEM_CLOCK) -> None:
         self._records = records
-        self.clock = clock
+        self._clock = clock
         self._own: dict[object, str] = {}
         """The place of each claim that this run holds, by its task's id."""
+        self.made: dict[object, Mapping[str, Any]] = {}
+        """The claims that this run has made, by their tasks' ids."""
 
     async def claim(self, id: object, tool: str, args: Mapping[str, Any]) -> Outcome | None:
         """Claim a call. None if it is ours now; else how it stands, claimed by another run."""
-        own = new_claim(id, tool, args, self.clock.now())
+        own = new_claim(id, tool, args, self._clock.now())
         for place in self._places(id):
             on_shelf = await self._records.first(_shelf(id), place, {**own, "place": place})
             there = [record for record in on_shelf if record["place"] == place]
             claim = _claim_of(there)
             if claim["claim"] == own["claim"]:
-                self._own[id] = place
+                self._own[id], self.made[id] = place, own
                 return None
             if _stands(there, tool, args):
                 return may_have_run(claim)

@@ -99,6 +99,8 @@ class Executor:
                 destructive = launch.destructive or tool.destructive
                 stands = await claim(launch) if claim is not None and destructive else None
                 if stands is not None:
+                    why = str(stands.error)
+                    observed.failed(ToolError(why), why)
                     return Returned.again(launch.call, stands)
                 retried = tool.retried and not destructive
                 value = await self._tried(attempt, self.retries if retried else 0)

@@ -11,13 +11,14 @@ records are read once, by a run that takes up a turn that it did not plan.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from itertools import count
 from typing import Any
 
 from llm_compiler.errors import ToolError
-from llm_compiler.execution.claims import Claims, may_have_run, new_claim
+from llm_compiler.execution.claims import Claims, may_have_run
+from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.execution.turn_records import TurnRecords
 from llm_compiler.language.task import Outcome
 from llm_compiler.scheduling.facts import Launch, Prior
@@ -25,18 +26,6 @@ from llm_compiler.scheduling.facts import Launch, Prior
 _SHELF = "journal"
 _CLOSING_SECONDS = 5.0
 """The time that the last write of a cancelled run has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One question of an `interrupt`."""
-
-    value: Any
-    schema: Any = None
-    calls: Sequence[Mapping[str, Any]] = ()
-    """The calls to decide on, each with its task's `id`, its `tool` and its `args`."""
-    task: Any = None
-    """The id of the task whose tool asks, if it is a tool's question."""
 
 
 class Journal:
@@ -139,8 +128,7 @@ class Journal:
             )
         if (stands := await self._claims.claim(launch.id, launch.tool, launch.args)) is not None:
             return stands
-        claim = new_claim(launch.id, launch.tool, launch.args, self._claims.clock.now())
-        self._add(self._entry(launch.id, planned, claim=claim))
+        self._add(self._entry(launch.id, planned, claim=self._claims.made[launch.id]))
         await self.flush()
         return None
 

@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
 from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
-from llm_compiler.execution.tool_interrupts import Asking, Question
+from llm_compiler.execution.tool_interrupts import Asked, Asking
 from llm_compiler.language.task import Outcome
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import (
@@ -52,7 +52,7 @@ class TaskFetchingUnit:
         self._ending: set[asyncio.Task[Returned]] = set()
         self._stopped = asyncio.Event()
         self._broken: BaseException | None = None
-        self._questions: dict[int, tuple[Launch, Asking, Question]] = {}
+        self._questions: dict[int, tuple[Launch, Asking, Asked]] = {}
         """The calls that have asked, and have to run again with the answer."""
         self._answers: dict[int, list[Any]] = {}
         self._deadline: asyncio.TimerHandle | None = None
@@ -96,7 +96,7 @@ class TaskFetchingUnit:
         """Keep the answer to the next question of a task's call, for when it is run (again)."""
         self._answers.setdefault(id, []).append(answer)
 
-    async def stopped(self) -> Ask | Question | None:
+    async def stopped(self) -> Ask | Asked | None:
         """Wait until every task has its outcome, or a person must decide or answer.
 
         A question is returned when nothing else can run, the one of the first task first. Calls
@@ -106,7 +106,7 @@ class TaskFetchingUnit:
             GraphBubbleUp: a graph inside a tool interrupted.
         """
         for call, (launch, asking, question) in list(self._questions.items()):
-            if len(self._answers.get(question.id, ())) > len(asking.answers):
+            if len(self._answers.get(question.task, ())) > len(asking.answers):
                 del self._questions[call]
                 self._launch(launch)
         while True:
@@ -120,7 +120,7 @@ class TaskFetchingUnit:
                 ask, self.asking = self.asking, None
                 return ask
             if self._questions and not self._running:
-                return min((it for *_, it in self._questions.values()), key=lambda it: it.id)
+                return min((it for *_, it in self._questions.values()), key=lambda it: it.task)
 
     def fail(self, error: BaseException) -> None:
         """Make the node that waits raise an error now, whatever still runs."""
@@ -175,7 +175,7 @@ class TaskFetchingUnit:
         elif (error := task.exception()) is None:
             self._hear(task.result())
         elif (asked := asking.question(error)) is not None:
-            question = Question(launch.id, asked.value, asked.response_schema)
+            question = Asked(asked.value, asked.response_schema, task=launch.id)
             self._questions[launch.call] = launch, asking, question
             self._check()
         else:

@@ -5,7 +5,7 @@ in any order. So each call gets a scratchpad of its own for its answers, and the
 interrupts the run for one call after another, with each question in the journal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -18,12 +18,15 @@ from llm_compiler.langgraph_private import scratchpad_of, with_scratchpad
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """The question of a task's call."""
+class Asked:
+    """One question of an `interrupt`."""
 
-    id: int
     value: Any
     schema: Any = None
+    calls: Sequence[Mapping[str, Any]] = ()
+    """The calls to decide on, each with its task's `id`, its `tool` and its `args`."""
+    task: Any = None
+    """The id of the task whose tool asks, if it is a tool's question."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointMetadata, empty_checkpoint
+from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 
 _NAMESPACE = "llm_compiler"
 _CHANNEL = "llm_compiler"
@@ -24,6 +24,18 @@ _IDS = uuid.UUID("6d1f0a52-5d0e-5c3b-9a53-0d8a1c1f7c11")
 def records_namespace(namespace: str) -> str:
     """The namespace beside a graph's own checkpoints, where what is kept with them lies."""
     return f"{namespace}|{_NAMESPACE}" if namespace else _NAMESPACE
+
+
+def place_in(namespace: str, thread: str, id: str | None = None) -> RunnableConfig:
+    """The place of a thread's kept checkpoint, or (without an id) where one is put."""
+    of = {"thread_id": thread, "checkpoint_ns": records_namespace(namespace)}
+    return RunnableConfig(configurable=of if id is None else {**of, "checkpoint_id": id})
+
+
+def empty_shelf(id: str, **label: Any) -> tuple[Any, Any, Any]:
+    """What a checkpointer is given for a checkpoint without content; `label` is its metadata."""
+    metadata = {"source": "update", "step": -1, "parents": {}, **label}
+    return {**empty_checkpoint(), "id": id}, metadata, {}
 
 
 class TurnRecords:
@@ -41,7 +53,7 @@ class TurnRecords:
     ) -> None:
         self._saver = saver
         self._thread = thread
-        self._namespace = records_namespace(namespace)
+        self._namespace = namespace
         self._turn = uuid.uuid5(_IDS, turn)
         self._put: set[str] = set()
         self._putting = asyncio.Lock()
@@ -70,17 +82,13 @@ class TurnRecords:
         async with self._putting:
             if shelf not in self._put:
                 # Putting it again changes nothing, and keeps the records on it.
-                checkpoint = {**empty_checkpoint(), "id": str(self._id(shelf))}
-                metadata: CheckpointMetadata = {"source": "update", "step": -1, "parents": {}}
-                await self._saver.aput(self._place(None), checkpoint, metadata, {})  # type: ignore[arg-type]
+                parent = place_in(self._namespace, self._thread)
+                await self._saver.aput(parent, *empty_shelf(str(self._id(shelf))))
                 self._put.add(shelf)
         await self._saver.aput_writes(place, [(_CHANNEL, record) for record in records], task)
 
-    def _place(self, shelf: str | None) -> RunnableConfig:
-        configurable = {"thread_id": self._thread, "checkpoint_ns": self._namespace}
-        if shelf is not None:
-            configurable["checkpoint_id"] = str(self._id(shelf))
-        return RunnableConfig(configurable=configurable)
+    def _place(self, shelf: str) -> RunnableConfig:
+        return place_in(self._namespace, self._thread, str(self._id(shelf)))
 
     def _id(self, shelf: str) -> uuid.UUID:
         return uuid.uuid5(self._turn, shelf)

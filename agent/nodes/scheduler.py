@@ -18,8 +18,8 @@ from llm_compiler.context import Context
 from llm_compiler.errors import PlanError
 from llm_compiler.execution.approvals import decisions_of, refused, reject_all, request_of
 from llm_compiler.execution.executor import warm_up
-from llm_compiler.execution.journal import Asked, Journal
-from llm_compiler.execution.tool_interrupts import Question
+from llm_compiler.execution.journal import Journal
+from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.references import literal
@@ -45,11 +45,11 @@ class Scheduler:
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
         state = {**state, "plan": [task.copy() for task in state["plan"]]}
-        before = state.get("outcomes") or {}
+        before = state["outcomes"]
         run = RunResources.of(config)
         journal = journal_of(config, state, run)
         try:
-            round = await self._take_over(state, config, runtime, journal)
+            round = await self._take_over(state, config, runtime, run, journal)
             # In earlier rounds, only what a person has edited runs again.
             kept = {id for id, data in before.items() if _unchanged(round, data)}
             plan = [task for task in state["plan"] if str(task["id"]) not in kept]
@@ -67,7 +67,7 @@ class Scheduler:
                 outcome = Outcome(task["id"], ANSWER, "ok", value=task["args"].get("text", ""))
                 outcomes[str(task["id"])] = outcome.data()
                 round.events.task_finished(outcome)
-        usage = state.get("usage") or {}
+        usage = state["usage"]
         if round.meter.usage["calls"]:
             usage = spent(usage, "tools", round.meter.usage)
         return {
@@ -87,9 +87,9 @@ class Scheduler:
         state: State,
         config: RunnableConfig,
         runtime: Runtime[Context],
+        run: RunResources,
         journal: Journal,
     ) -> Round:
-        run = RunResources.of(config)
         if run.round is not None and not run.round.unit.closed:
             run.round.unit.adopt(config)
             return run.round
@@ -103,7 +103,7 @@ class Scheduler:
             read_untrusted=untrusted(state["messages"]),
         )
         warm_up(round.tools)
-        before = state.get("outcomes") or {}
+        before = state["outcomes"]
         load(round, state["plan"], before, journal.ended(), journal.asked_keys, announce=True)
         round.unit.tell(PlanEnded())
         return round
@@ -150,15 +150,14 @@ class _Running:
             if isinstance(stop, Ask):
                 unit.tell(Decided(await self._decisions(stop)))
             else:
-                asked = Asked(stop.value, stop.schema, task=stop.id)
-                await self._journal(asked)
-                unit.answer(stop.id, _answer(asked))
+                await self._journal(stop)
+                unit.answer(stop.task, _answer(stop))
         await self.journal.flush()
 
     def _record(self, outcome: Outcome) -> None:
         self.journal.record(outcome, self.round.unit.schedule.planned_args(outcome.id))
 
-    async def _stopped(self) -> Ask | Question | None:
+    async def _stopped(self) -> Ask | Asked | None:
         try:
             return await self.round.unit.stopped()
         except GraphBubbleUp:  # a graph inside a tool interrupts

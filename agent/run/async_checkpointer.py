@@ -7,7 +7,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from llm_compiler.run.saver_wrapper import SaverWrapper, remember, with_path
+from llm_compiler.run.saver_wrapper import SaverWrapper, with_path
 
 
 def _in_thread(name: str) -> Any:
@@ -20,11 +20,6 @@ def _in_thread(name: str) -> Any:
 
 class ThreadedSaver(SaverWrapper):
     """A wrapper for a saver that has sync methods only, such as `SqliteSaver`."""
-
-    def with_allowlist(self, extra_allowlist: Any) -> "ThreadedSaver":
-        copy = self.wrapped_saver.with_allowlist(extra_allowlist)
-        remember(self.wrapped_saver, copy)
-        return ThreadedSaver(copy)
 
     async def alist(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         for found in await asyncio.to_thread(lambda: [*self.wrapped_saver.list(*args, **kwargs)]):

@@ -80,7 +80,8 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
     ) -> AsyncGenerator[Any]:
         config, outer = self._own(config), RunResources.around()
         saver = checkpointer_of(config, self.checkpointer)
-        thread = thread_of(merge_configs(self.config, config), saver)
+        whole = merge_configs(self.config, config)
+        thread = thread_of(whole, saver)
         if outer is not None and outer.has_thread(thread):
             thread = None  # a tool's run in its own thread would wait for itself
         fence = None
@@ -88,7 +89,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
             check_input(saver, input)
             if thread is not None:
                 await run.enter_async_context(PlaceInQueue(thread, leave))
-                fence = _fence(saver, merge_configs(self.config, config))
+                fence = _fence(saver, whole)
                 await fence.enter()
             if isinstance(saver, BaseCheckpointSaver):
                 saver = RunCheckpointer(saver, fence)
@@ -193,7 +194,7 @@ def compiled(
 def _fence(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> ThreadFence:
     configurable = config["configurable"]
     namespace = str(configurable.get("checkpoint_ns") or "")
-    return ThreadFence(with_async(saver), str(configurable["thread_id"]), namespace)
+    return ThreadFence(saver, str(configurable["thread_id"]), namespace)
 
 
 def _names(node: str, nodes: Sequence[str] | Literal["*"] | None) -> bool:

@@ -1,9 +1,10 @@
 """A checkpointer around another one, which passes on all that LangGraph may call."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from inspect import signature
-from typing import Any
+from typing import Any, Self
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
@@ -30,6 +31,13 @@ class SaverWrapper(BaseCheckpointSaver[Any]):
         if name == WRAPPED:  # being copied, it has no attributes yet
             raise AttributeError(name)
         return getattr(self.wrapped_saver, name)
+
+    def with_allowlist(self, extra_allowlist: Any) -> Self:
+        clone = copy(self)
+        clone.wrapped_saver = self.wrapped_saver.with_allowlist(extra_allowlist)
+        clone.serde = clone.wrapped_saver.serde
+        remember(self.wrapped_saver, clone.wrapped_saver)
+        return clone
 
     @property
     def config_specs(self) -> list[Any]:
@@ -69,10 +77,10 @@ def with_path(put_writes: Callable[..., Any], task_path: str) -> tuple[str, ...]
     return (task_path,) if "task_path" in signature(put_writes).parameters else ()
 
 
-def remember(saver: BaseCheckpointSaver[Any], copy: BaseCheckpointSaver[Any]) -> None:
+def remember(saver: BaseCheckpointSaver[Any], clone: BaseCheckpointSaver[Any]) -> None:
     """Let `behind` find the checkpointer of which LangGraph made a copy (`with_allowlist`)."""
-    if copy is not saver and not isinstance(copy, SaverWrapper):
-        setattr(copy, WRAPPED, saver)
+    if clone is not saver and not isinstance(clone, SaverWrapper):
+        setattr(clone, WRAPPED, saver)
 
 
 def unwrapped(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from llm_compiler.errors import ThreadTakenError
-from llm_compiler.execution.turn_records import records_namespace
+from llm_compiler.execution.turn_records import empty_shelf, place_in
 
 WATCH_SECONDS = 2.0
 """How often a run looks that neither writes nor begins a destructive call."""
@@ -96,9 +96,7 @@ class ThreadFence:
                 return
 
     def _place(self, id: str | None = None) -> RunnableConfig:
-        of = {"thread_id": self._thread, "checkpoint_ns": records_namespace(self.namespace)}
-        return RunnableConfig(configurable=of if id is None else {**of, "checkpoint_id": id})
+        return place_in(self.namespace, self._thread, id)
 
     def _content(self) -> tuple[Any, Any, Any]:
-        metadata = {"source": "update", "step": -1, "parents": {}, _TOKEN: self._token}
-        return {**empty_checkpoint(), "id": _ID}, metadata, {}
+        return empty_shelf(_ID, **{_TOKEN: self._token})

@@ -48,7 +48,7 @@ def records_of(
     """The records of a state's turn, in the thread and the namespace of one of its checkpoints."""
     place = checkpoint["configurable"]
     namespace = str(place.get("checkpoint_ns") or "")
-    return TurnRecords(saver, str(place["thread_id"]), namespace, state.get("turn") or "")
+    return TurnRecords(saver, str(place["thread_id"]), namespace, state["turn"])
 
 
 class _ConfirmedClaims(Claims):

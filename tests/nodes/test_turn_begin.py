@@ -11,6 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 
 from llm_compiler import Context, build_graph
+from llm_compiler.run.stored_state import mended
 from llm_compiler.state import InputState, begins_turn, next_round
 from tests.support.protocol import follows_protocol
 from tests.support.scripted import Ledger, ScriptedModel
@@ -241,5 +242,5 @@ async def test_an_older_state_goes_on(ledger: Ledger, node: str) -> None:
     ],
 )
 def test_a_turn_is_known_by_its_question(state: Any, begins: bool, round: int) -> None:
-    given = {"messages": [HumanMessage("?", id="q"), *handoff()]} | state
+    given: Any = mended({"messages": [HumanMessage("?", id="q"), *handoff()]} | state)
     assert (begins_turn(given), next_round(given)) == (begins, round)
