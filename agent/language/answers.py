@@ -1,19 +1,25 @@
 """Lowers `answer(…)` and `print(…)`: texts, and holes with tasks behind them."""
 
 import ast
+from collections.abc import Sequence
 
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.lowered import Answer, Hole
 from llm_compiler.language.place import Place
 
 
-def said(call: ast.Call, place: Place, *, given: bool) -> Answer:
-    """What `answer(…)` or `print(…)` says: texts, and holes with tasks behind them."""
+def called(call: ast.Call, place: Place, *, given: bool) -> Answer:
+    """What `answer(…)` or (not `given`) `print(…)` says."""
     values = [*call.args, *(keyword.value for keyword in call.keywords if given)]
     if call.keywords and not given:
         raise NodeError(call.keywords[0], "print takes values only; write print(a, b)")
     if given and len(values) != 1:
         raise NodeError(call, 'answer takes one value; write answer(f"… {value} …")')
+    return said(values, place, given=given)
+
+
+def said(values: Sequence[ast.expr], place: Place, *, given: bool) -> Answer:
+    """What values say: texts, and holes with tasks behind them."""
     parts: list[str | Hole] = []
     needs: list[int] = []
     in_words = False
@@ -42,7 +48,7 @@ def _part(node: ast.expr, place: Place) -> tuple[str | Hole, tuple[int, ...]]:
             node = node.value
         else:
             node = ast.JoinedStr([node])
-    value, ids = place.lowering.value(node, "", place.line, place.source)
+    value, ids = place.lowering.value(node, place.line, place.source)
     return Hole(value, conversion, spec), ids
 
 

@@ -12,7 +12,7 @@ import ast
 
 from llm_compiler.language.answers import said
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.names import reference, template
+from llm_compiler.language.names import template
 from llm_compiler.language.place import Place
 
 MAX_BRANCH = 2000
@@ -25,8 +25,7 @@ def lower_if(node: ast.If, place: Place) -> None:
     """Each name becomes what it is in the branch that is taken, as one expression."""
     values, answer = _branches(node, place, {})
     if answer is not None:
-        call = ast.Call(ast.Name("answer", ast.Load()), [answer], [])
-        place.answer = said(call, place, given=True)
+        place.answer = said([answer], place, given=True)
         return
     for name, value in values.items():
         place.bind(name, place.lowering.resolved(value))
@@ -35,7 +34,7 @@ def lower_if(node: ast.If, place: Place) -> None:
 def _branches(node: ast.If, place: Place, before: Values) -> tuple[Values, ast.expr | None]:
     test = _resolved(node.test, place, before)
     if template(test) is ...:
-        test = reference(place.lowering.compute(test, "", place.line, place.source))
+        test = place.compute(test)
     yes, answer = _block(node.body, place, before)
     no, other = _block(node.orelse, place, before)
     if (answer is None) != (other is None):

@@ -1,7 +1,6 @@
 """Calls in an expression: functions, methods, and keys to order by."""
 
 import ast
-from collections.abc import Container
 from typing import Any
 
 from llm_compiler.language.expressions import (
@@ -22,7 +21,7 @@ def _call(node: ast.Call, scope: Scope) -> Run:
         raise NodeError(node, "write the arguments one by one, without *")
     if isinstance(node.func, ast.Attribute) and not is_math(node.func, scope):
         return _method(node, node.func, scope)
-    name, function = called(node.func, scope)
+    name, function = called(node.func)
     args = [scope.compile(argument) for argument in node.args]
     named: dict[str, Run] = {}
     for keyword in node.keywords:
@@ -51,7 +50,7 @@ def _counted(function: Function) -> str:
     return f"{fewest} to {most} arguments" if most > fewest else f"{most} arguments"
 
 
-def called(func: ast.expr, scope: Container[str]) -> tuple[str, Function]:
+def called(func: ast.expr) -> tuple[str, Function]:
     """The function that a call means, with its name; a variable of its name does not hide it."""
     if isinstance(func, ast.Attribute) and func.attr in MATH:
         return f"math.{func.attr}", MATH[func.attr]
@@ -111,7 +110,7 @@ def _key(node: ast.expr, scope: Scope) -> Run:
             return lambda key: method(frame.budget, values, "get", [key])
 
         return getter
-    _, function = called(node, scope)
+    _, function = called(node)
     return lambda frame: lambda value: function.code(frame.budget, value)
 
 

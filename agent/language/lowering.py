@@ -138,7 +138,7 @@ class Lowering:
         ids: list[int] = []
         for name, node in written:
             resolved = self.resolved(node)
-            value, needed = self.value(resolved, "", call.line, call.source)
+            value, needed = self.value(resolved, call.line, call.source)
             optional = name in tool.parameters and name not in tool.required
             if value is None and optional and not takes_none(tool.parameters[name]):
                 continue  # its default, as the stub shows it
@@ -158,14 +158,12 @@ class Lowering:
         compiled(resolved, References())
         return resolved
 
-    def value(
-        self, node: ast.expr, name: str, line: int, source: str
-    ) -> tuple[Any, tuple[int, ...]]:
+    def value(self, node: ast.expr, line: int, source: str) -> tuple[Any, tuple[int, ...]]:
         """A resolved expression as an argument, computed by a task of its own if necessary."""
         plain = template(node)
         if plain is not ...:
             return plain, ids_in(node)
-        id = self.compute(node, name, line, source)
+        id = self.compute(node, "", line, source)
         return f"${id}", (id,)
 
     def compute(self, node: ast.expr, name: str, line: int, source: str) -> int:

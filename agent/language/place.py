@@ -24,9 +24,12 @@ class Place:
         if "__" in name:
             raise NodeError(None, "names with two underscores are not in the plan language")
         if not is_copied(value):
-            id = self.lowering.compute(value, name, self.line, self.source)
-            value = reference(id)
+            value = self.compute(value, name)
         self.bound[name] = value
+
+    def compute(self, value: ast.expr, name: str = "") -> ast.expr:
+        """A reference to a task of its own for a resolved expression."""
+        return reference(self.lowering.compute(value, name, self.line, self.source))
 
     def settle(self) -> None:
         """The statement is whole: its names stand for their values from here on."""

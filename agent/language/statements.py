@@ -3,12 +3,12 @@
 import ast
 from collections.abc import Callable
 
-from llm_compiler.language.answers import said
+from llm_compiler.language.answers import called, said
 from llm_compiler.language.branches import lower_if
 from llm_compiler.language.comprehensions import binder, names_in
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.lowered import Answer
-from llm_compiler.language.names import reference, template
+from llm_compiler.language.names import template
 from llm_compiler.language.place import Place, is_copied
 
 _MODULES = ("math", "asyncio")
@@ -25,7 +25,7 @@ def _assigned(targets: list[ast.expr], value: ast.expr, place: Place) -> None:
             place.bind(name, value)
             value = place.bound[name]
     elif len(targets) > 1 and not is_copied(value):
-        value = reference(place.lowering.compute(value, "", place.line, place.source))
+        value = place.compute(value)
     for target in targets:
         if not isinstance(target, ast.Name):
             _unpack(target, value, place)
@@ -50,9 +50,9 @@ def _unpack(target: ast.expr, value: ast.expr, place: Place) -> None:
     row = ast.List([ast.Name(name, ast.Load()) for name in names], ast.Load())
     rows = ast.ListComp(row, [loop])
     unpacked = ast.Subscript(rows, ast.Constant(0), ast.Load())
-    id = place.lowering.compute(unpacked, "", place.line, place.source)
+    row_of_values = place.compute(unpacked)
     for index, name in enumerate(names):
-        place.bound[name] = ast.Subscript(reference(id), ast.Constant(index), ast.Load())
+        place.bound[name] = ast.Subscript(row_of_values, ast.Constant(index), ast.Load())
 
 
 def _annotated(node: ast.AnnAssign, place: Place) -> None:
@@ -77,19 +77,18 @@ def _expression(node: ast.Expr, place: Place) -> None:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
         name = value.func.id
         if name in ("answer", "print") and name not in place.lowering.tools:
-            place.answer = said(value, place, given=name == "answer")
+            place.answer = called(value, place, given=name == "answer")
             return
     resolved = place.lowering.resolved(value)
     if template(resolved) is ... and not isinstance(resolved, ast.Tuple):
-        place.lowering.compute(resolved, "", place.line, place.source)
+        place.compute(resolved)
 
 
 def _return(node: ast.Return, place: Place) -> None:
     if node.value is None:
         place.answer = Answer(given=True)
         return
-    call = ast.Call(ast.Name("answer", ast.Load()), [node.value], [])
-    place.answer = said(call, place, given=True)
+    place.answer = said([node.value], place, given=True)
 
 
 def _pass(node: ast.Pass, place: Place) -> None:
@@ -144,7 +143,7 @@ def lower(node: ast.stmt, place: Place) -> None:
     """Lower one statement. Its tasks are in the lowering's `out`, its answer in `place`.
 
     Raises:
-        NodeError, NodeError: it is not in the language.
+        NodeError: it is not in the language.
     """
     code = STATEMENTS.get(type(node))
     if code is None:
