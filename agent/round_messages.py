@@ -6,9 +6,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
-from llm_compiler.language.compiler import is_answer
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_pure
 from llm_compiler.text import truncated
 
 ABANDONED = "This question was not answered: another message came first."
@@ -33,7 +32,7 @@ def round_messages(
 
     Results of the tasks in `untrusted` are marked as untrusted.
     """
-    plan = [task for task in plan if not is_answer(task)]
+    plan = [task for task in plan if not is_pure(task["tool"])]
     if not plan:
         return []
     mark = uuid.uuid4().hex[:8]

@@ -114,6 +114,8 @@ class State(InputState, total=False):
     """The tasks of all rounds, in id order, each with its round."""
     outcomes: dict[str, OutcomeData]
     """By id, as a decimal string."""
+    names: dict[str, str]
+    """What the variables of the plans stand for, as expressions: `$3`, `$4[0]`."""
     turn: str
     """The id of the user's message that began the turn; empty if there was none."""
     round: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.links import unlinked
+from tests.support.turns import turn_to_run
 
 if TYPE_CHECKING:
     from tests.support.scripted import Ledger
@@ -27,6 +28,14 @@ def pytest_configure() -> None:
     home = Path(spec.origin).parent if spec and spec.origin else None
     if file := next(unlinked(Path(__file__).parents[1], home), None):
         pytest.exit(f"{file} is not installed; run pip install -e . --no-deps", 4)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run tests that measure time alone, while those of the other workers wait."""
+    folder = item.config.rootpath / ".pytest_cache"
+    with turn_to_run(folder, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ print(json.dumps({"seconds": seconds, "done": done, "threads": threads}))
 """
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_importing_does_nothing() -> None:
     output = subprocess.run(

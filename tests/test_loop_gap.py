@@ -26,7 +26,7 @@ from llm_compiler.tools.search import search
 from tests.support.loop_watch import LoopWatch
 from tests.tools.scripted_reader import ScriptedReader, with_resources
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]
 
 BUSY = 0.05
 HELD = 0.1

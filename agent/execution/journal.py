@@ -20,7 +20,7 @@ from llm_compiler.errors import ToolError
 from llm_compiler.execution.claims import Claims, may_have_run
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.execution.turn_records import TurnRecords
-from llm_compiler.language.task import Outcome
+from llm_compiler.language.task import Outcome, is_pure
 from llm_compiler.scheduling.facts import Launch, Prior
 
 _SHELF = "journal"
@@ -107,8 +107,8 @@ class Journal:
 
     def record(self, outcome: Outcome, planned: Mapping[str, Any] | None) -> None:
         """Journal how a task ended; `planned` are its arguments before a person changed them."""
-        if outcome.status == "skipped":
-            return  # skipped tasks follow from the others
+        if outcome.status == "skipped" or is_pure(outcome.tool):
+            return  # it follows from the others
         entry = self._entry(outcome.id, planned, outcome=dict(outcome.data()))
         if self._latest.get(entry["key"]) != entry:
             self._latest[entry["key"]] = entry

@@ -13,12 +13,14 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
 from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
+from llm_compiler.execution.expressions import Expressions
 from llm_compiler.execution.tool_interrupts import Asked, Asking
 from llm_compiler.language.task import Outcome
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import (
     Ask,
     Cancel,
+    Compute,
     DeadlinePassed,
     Fact,
     Launch,
@@ -56,6 +58,7 @@ class TaskFetchingUnit:
         """The calls that have asked, and have to run again with the answer."""
         self._answers: dict[int, list[Any]] = {}
         self._deadline: asyncio.TimerHandle | None = None
+        self._expressions = Expressions(executor.clock, executor.threads, self._hear)
 
     def tell(self, fact: Fact) -> None:
         """Handle a fact and carry out the resulting orders."""
@@ -65,6 +68,8 @@ class TaskFetchingUnit:
             match order:
                 case Launch():
                     self._launch(order)
+                case Compute():
+                    self._expressions.add(order)
                 case Cancel(call):
                     self._cancel(call)
                 case Settle(outcome):
@@ -132,11 +137,12 @@ class TaskFetchingUnit:
         self.closed = True
         if self._deadline is not None:
             self._deadline.cancel()
+        self._expressions.close()
         for call in list(self._running):
             self._cancel(call)
-        if self._ending:
+        if ending := self._ending | self._expressions.in_threads:
             # A tool that ignores its cancellation is not waited for any longer.
-            await asyncio.wait(self._ending, timeout=CANCEL_GRACE_SECONDS)
+            await asyncio.wait(ending, timeout=CANCEL_GRACE_SECONDS)
         self._stopped.set()
 
     def _check(self) -> None:

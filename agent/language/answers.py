@@ -1,11 +1,16 @@
 """Lowers `answer(…)` and `print(…)`: texts, and holes with tasks behind them."""
 
 import ast
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.lowered import Answer, Hole
+from llm_compiler.language.names import expression, tree_of
 from llm_compiler.language.place import Place
+
+_REFERENCE = re.compile(r"\$\d")
 
 
 def called(call: ast.Call, place: Place, *, given: bool) -> Answer:
@@ -32,7 +37,48 @@ def said(values: Sequence[ast.expr], place: Place, *, given: bool) -> Answer:
             said_part, ids = _part(part, place)
             parts.append(said_part)
             needs += ids
-    return Answer(tuple(parts), in_words, tuple(dict.fromkeys(needs)), given)
+    needed = tuple(dict.fromkeys(needs))
+    return Answer(tuple(parts), in_words, needed, given, place.line, place.source)
+
+
+def answer_expression(answer: Answer) -> str:
+    """What a program says, as an expression: a value, or a text with its values filled in."""
+    nodes: list[ast.expr] = []
+    for part in answer.parts:
+        if isinstance(part, str):
+            nodes.append(ast.Constant(part))
+            continue
+        spec = ast.JoinedStr([ast.Constant(part.spec)]) if part.spec else None
+        conversion = ord(part.conversion) if part.conversion else -1
+        nodes.append(ast.FormattedValue(_node(part.value), conversion, spec))
+    [first, *rest] = nodes
+    if not rest and isinstance(first, ast.Constant):
+        return expression(first)
+    if not rest and isinstance(first, ast.FormattedValue) and first.format_spec is None:
+        return expression(first.value)
+    return expression(ast.JoinedStr(nodes))
+
+
+def _node(value: Any) -> ast.expr:
+    """The tree of a literal or a reference, as a task's arguments hold it."""
+    match value:
+        case str() if _REFERENCE.match(value):
+            return tree_of(value)
+        case str():
+            return ast.Constant(value.replace("$$", "$"))
+        case list():
+            return ast.List([*map(_node, value)], ast.Load())
+        case dict():
+            return ast.Dict([*map(_node, value)], [*map(_node, value.values())])
+    return ast.Constant(value)
+
+
+def in_words(expression: str) -> bool:
+    """Whether the expression of an answer says something around its values."""
+    try:
+        return has_words(tree_of(expression))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 def _part(node: ast.expr, place: Place) -> tuple[str | Hole, tuple[int, ...]]:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from llm_compiler.errors import PlanError
+from llm_compiler.language import compute
 from llm_compiler.language.arguments import read_arguments
-from llm_compiler.language.parser import ANSWER, Call, PlanParser
+from llm_compiler.language.parser import Call, PlanParser
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
+from llm_compiler.language.task import ANSWER, Refused, Task, TaskData, did_not_compile, is_pure
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
@@ -76,7 +77,7 @@ class Compiler:
         if not call.whole:
             raise PlanError("the plan was cut off inside this call; it was not run")
         if call.tool == ANSWER:
-            return Task(call.id, ANSWER, _answer(call), text=clean(call.text))
+            return Task(call.id, ANSWER, _answer(call), text=clean(call.text), source=call.text)
         tool = self._tools.tool(call.tool)
         positional, keywords = read_arguments(call.arguments)
         names = list(tool.parameters)
@@ -96,11 +97,6 @@ class Compiler:
 def too_many(max_tasks: int) -> str:
     """Why the task after the last allowed one is refused."""
     return f"the plan has more than {max_tasks} tasks (max_tasks); plan fewer"
-
-
-def is_answer(data: TaskData) -> bool:
-    """Whether a task of the state is a direct answer, which no tool runs."""
-    return data["tool"] == ANSWER and not did_not_compile(data)
 
 
 def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task | Refused:
@@ -127,9 +123,9 @@ def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task
     try:
         if not isinstance(args, Mapping):
             raise PlanError("the arguments are not an object; write them by parameter name")
-        if name == ANSWER:
-            return Task(id, ANSWER, args, text=text)
         after = tuple(int(need) for need in data.get("needs") or ())
+        if is_pure(name):
+            return _as_planned(computing(id, name, args, after), data)
         task = made(None if ended else tools, id, name, args, after, thought, text)
         return _as_planned(task, data)
     except (PlanError, TypeError, ValueError) as error:
@@ -141,7 +137,27 @@ def _as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
     """A task with what was stored of its planning."""
     if isinstance(task, Refused):
         return task
-    return replace(task, taint=data.get("taint"), rules=tuple(data.get("rules", ())))
+    return replace(
+        task,
+        name=data.get("name", ""),
+        line=data.get("line", 0),
+        source=data.get("source", ""),
+        taint=data.get("taint"),
+        rules=tuple(data.get("rules", ())),
+    )
+
+
+def computing(id: int, tool: str, args: Mapping[str, Any], after: tuple[int, ...]) -> Task:
+    """A task of `compute` or `answer` as the state stores it.
+
+    Raises:
+        PlanError: it has no expression.
+    """
+    expression = args.get("expression")
+    if not isinstance(expression, str):
+        raise PlanError(f'{tool} takes one text; write {{"expression": "$1 - $2"}}')
+    needs = dict.fromkeys((*after, *compute.references(expression)))
+    return Task(id, tool, {"expression": expression}, tuple(needs))
 
 
 def made(
@@ -183,7 +199,7 @@ def _answer(call: Call) -> dict[str, Any]:
         raise PlanError('answer takes one string; write answer("…")')
     if any(reference.certain for reference in references(texts[0])):
         raise PlanError("an answer cannot refer to results; plan join() to answer from them")
-    return {"text": texts[0].replace("$$", "$")}
+    return {"expression": repr(texts[0])}
 
 
 def _refused(call: Call, error: str, text: str | None = None) -> Refused:

@@ -14,7 +14,6 @@ from llm_compiler.language.expressions import Frame, NodeError, Run
 from llm_compiler.language.nodes import compiled
 from llm_compiler.language.text_format import formatted
 
-COMPUTE = "compute"
 MAX_LENGTH = 100_000
 """Characters of an expression."""
 _DOLLAR = re.compile(r"\$(?:(\$)|(\d{1,9})|\{(\d{1,9})\})")

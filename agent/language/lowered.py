@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_compiler.language.compute import COMPUTE, hole
+from llm_compiler.language.compute import hole
 from llm_compiler.language.diagnostics import Diagnostic
+from llm_compiler.language.task import COMPUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,13 @@ class Answer:
     needs: tuple[int, ...] = ()
     given: bool = field(default=False)
     """By `answer` or `return`, not only by `print`."""
+    line: int = 0
+    source: str = ""
+    """The statement that said it last."""
 
     def then(self, more: "Answer") -> "Answer":
         """This, and on a new line `more`."""
         parts = (*self.parts, "\n", *more.parts) if self.parts else more.parts
         needs = tuple(dict.fromkeys((*self.needs, *more.needs)))
-        return Answer(parts, self.in_words or more.in_words, needs, self.given or more.given)
+        in_words, given = self.in_words or more.in_words, self.given or more.given
+        return Answer(parts, in_words, needs, given, more.line, more.source)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.compute import COMPUTE
 from llm_compiler.language.diagnostics import PlacedError
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.functions import FUNCTIONS
@@ -29,6 +28,7 @@ from llm_compiler.language.names import (
 )
 from llm_compiler.language.nodes import compiled
 from llm_compiler.language.stubs import python_name, takes_none
+from llm_compiler.language.task import COMPUTE
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import Calls, calls_in, parsed
@@ -180,10 +180,8 @@ class Lowering:
         source: str,
     ) -> int:
         """A new task; its id."""
-        if len(source) > MAX_SOURCE:
-            source = source[: MAX_SOURCE - 1] + "…"
         ordered = tuple(sorted(set(needs)))
-        self.out.append(Task(self.next_id, tool, args, ordered, name, line, source))
+        self.out.append(Task(self.next_id, tool, args, ordered, name, line, bounded(source)))
         self.next_id += 1
         return self.next_id - 1
 
@@ -191,6 +189,11 @@ class Lowering:
         """The new tasks."""
         out, self.out = self.out, []
         return out
+
+
+def bounded(source: str) -> str:
+    """A statement or a call as it is shown."""
+    return source if len(source) <= MAX_SOURCE else source[: MAX_SOURCE - 1] + "…"
 
 
 def _as_meant(value: Any) -> Any:

@@ -4,6 +4,7 @@ A name assigned twice is two values: each use gets what its name stands for wher
 """
 
 import ast
+import re
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -221,3 +222,19 @@ def expression(node: ast.expr) -> str:
     if text.count(REFERENCE) != count:
         raise NodeError(node, "this text has a character that a plan cannot have; leave it out")
     return text.replace("$", "$$").replace(REFERENCE, "$")
+
+
+def tree_of(text: str) -> ast.expr:
+    """An expression, as `expression` wrote it or a person, as a tree.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it is none.
+    """
+    written = re.sub(
+        r"\$(?:(\$)|(\d+))", lambda it: "$" if it[1] else f"{PLACEHOLDER}{it[2]}", text
+    )
+    node = ast.parse(written, mode="eval").body
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part.id.startswith(PLACEHOLDER):
+            part.id = REFERENCE + part.id[1:]
+    return node

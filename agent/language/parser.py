@@ -17,8 +17,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llm_compiler.language.task import ANSWER
+
 JOIN = "join"
-ANSWER = "answer"
 END_OF_PLAN = "<END_OF_PLAN>"
 
 _WORD = re.compile(r"\$?\w+|[<#\n]")

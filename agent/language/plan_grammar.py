@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from llm_compiler.language.gbnf import Rules, defined, quoted
-from llm_compiler.language.parser import ANSWER, JOIN, PlanParser
+from llm_compiler.language.parser import JOIN, PlanParser
 from llm_compiler.language.schema_grammar import ToolCalls
 from llm_compiler.language.stages import STAGE_RULES, staged_rules, stages_of
+from llm_compiler.language.task import ANSWER
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.value_rules import ESCAPE, MAX_STEPS, NO_REFERENCE, PLAIN, VALUE_RULES
 

@@ -15,14 +15,14 @@ from dataclasses import replace
 from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.lowered import Answer, Refused, Task
-from llm_compiler.language.lowering import Lowering
-from llm_compiler.language.names import REFERENCE, HeldError, expression, reference, referred
+from llm_compiler.language.lowering import Lowering, bounded
+from llm_compiler.language.names import HeldError, expression, reference, referred, tree_of
 from llm_compiler.language.place import Place
 from llm_compiler.language.source import Source
 from llm_compiler.language.statements import lower
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import calls_in, parsed
-from llm_compiler.language.written import PLACEHOLDER, Call, Event, Fence, Statement
+from llm_compiler.language.written import Call, Event, Fence, Statement
 
 _ASSIGNED = re.compile(
     r"(?m)^[ \t]*((?:[^\W\d]\w*\s*,\s*)*[^\W\d]\w*)\s*(?::[^=\n]*)?[-+*/%]*=(?!=)"
@@ -66,7 +66,7 @@ class Program:
         for name, value in (names or {}).items():
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
                 # It comes from the state, which a person may have edited.
-                self._lowering.names.bound[name] = _binding(value)
+                self._lowering.names.bound[name] = tree_of(value)
         self._before = dict(self._lowering.names.bound)
 
     @property
@@ -78,6 +78,11 @@ class Program:
     def names(self) -> dict[str, str]:
         """What each name stands for, as an expression: `$3`, `$4[0]`, `"Paris"`."""
         return {name: expression(node) for name, node in self._lowering.names.bound.items()}
+
+    def take_id(self) -> int:
+        """An id behind those of all tasks so far."""
+        self._lowering.next_id += 1
+        return self._lowering.next_id - 1
 
     def feed(self, text: str) -> list[Compiled]:
         """Read more text; return the tasks that it completes, in order."""
@@ -116,14 +121,14 @@ class Program:
         except PlacedError as fault:
             lowering.out.clear()
             lowering.next_id = next_id
-            self._named({})
+            self._settle(place, {})
             self._begin()
             return self._refused(statement, fault)
         out: list[Compiled] = []
         out += self._was_program()
         place.settle()
         out += self._added()
-        self._named(place.bound)
+        self._settle(place, place.bound)
         self._begin()
         if place.answer is not None:
             self.answer = self.answer.then(place.answer)
@@ -229,19 +234,12 @@ class Program:
             self._left = self._max_calls
             self._prose.clear()
 
-    def _named(self, bound: Mapping[str, ast.expr]) -> None:
-        """Give the tasks of the statement their final names."""
+    def _settle(self, place: Place, bound: Mapping[str, ast.expr]) -> None:
+        """Give the tasks of a statement their final names, and its text as their source."""
         names = {referred(value): name for name, value in reversed(list(bound.items()))}
+        source = bounded(place.source)
         for id in self._in_statement:
             task = self._tasks[id]
-            if isinstance(task, Task) and task.name != names.get(id, ""):
-                self._tasks[id] = replace(task, name=names.get(id, ""))
-
-
-def _binding(value: str) -> ast.expr:
-    text = re.sub(r"\$(?:(\$)|(\d+))", lambda it: "$" if it[1] else f"{PLACEHOLDER}{it[2]}", value)
-    node = ast.parse(text, mode="eval").body
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name) and part.id.startswith(PLACEHOLDER):
-            part.id = REFERENCE + part.id[1:]
-    return node
+            if isinstance(task, Task):
+                name = names.get(id, "")
+                self._tasks[id] = replace(task, name=name, line=place.line, source=source)

@@ -11,13 +11,32 @@ MAX_LEVELS = 100
 """Levels of lists and objects in a result or an argument; serializers fail above 250."""
 
 
+COMPUTE = "compute"
+"""The built-in that evaluates an expression over results: no tool, no slot, no journal."""
+ANSWER = "answer"
+"""The built-in that says what a plan ends with; evaluated as `compute` is."""
+
+
+def is_pure(tool: str) -> bool:
+    """Whether a task only computes: it calls no tool and is the same whenever it is repeated."""
+    return tool in (COMPUTE, ANSWER)
+
+
 class TaskData(TypedDict, total=False):
     """A task in the state. One that did not compile has `text`, as the model wrote it."""
 
     id: int
+    name: str
+    """The variable that it is assigned to, or empty."""
     tool: str
     args: dict[str, Any]
     needs: list[int]
+    line: int
+    """Of its round's program, from 1."""
+    source: str
+    """The statement that it stands in, as the model wrote it."""
+    error: str
+    """Why it did not compile, with line, column and remedy."""
     thought: str
     text: str
     round: int
@@ -60,6 +79,9 @@ class Task:
     thought: str = ""
     text: str = ""
     """As the model wrote it."""
+    name: str = ""
+    line: int = 0
+    source: str = ""
     taint: str | None = None
     """As stored; None for a task that is planned now."""
     rules: tuple[str, ...] = ()
@@ -68,9 +90,12 @@ class Task:
     def data(self) -> TaskData:
         return TaskData(
             id=self.id,
+            name=self.name,
             tool=self.tool,
             args=dict(self.args),
             needs=list(self.needs),
+            line=self.line,
+            source=self.source,
             thought=self.thought,
         )
 
@@ -87,10 +112,20 @@ class Refused:
     thought: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     """Of a task in the state."""
+    line: int = 0
 
     def data(self) -> TaskData:
         return TaskData(
-            id=self.id, tool=self.tool, args={}, needs=[], thought=self.thought, text=self.text
+            id=self.id,
+            name="",
+            tool=self.tool,
+            args={},
+            needs=[],
+            line=self.line,
+            source=self.text,
+            error=self.error,
+            thought=self.thought,
+            text=self.text,
         )
 
 

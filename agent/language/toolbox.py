@@ -9,7 +9,8 @@ from langchain_core.tools import BaseTool
 from pydantic_core import to_jsonable_python
 
 from llm_compiler.errors import PlanError, SetupError
-from llm_compiler.language.parser import ANSWER, JOIN
+from llm_compiler.language.parser import JOIN
+from llm_compiler.language.task import ANSWER
 from llm_compiler.language.tool import Tool, nearest
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
 

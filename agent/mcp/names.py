@@ -7,7 +7,8 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
-from llm_compiler.language.parser import ANSWER, JOIN
+from llm_compiler.language.parser import JOIN
+from llm_compiler.language.task import ANSWER
 from llm_compiler.mcp.tools import McpTool
 
 _MAX_NAME_CHARS = 64

@@ -8,8 +8,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
-from llm_compiler.language.compiler import is_answer
-from llm_compiler.language.task import TaskData, did_not_compile
+from llm_compiler.language.answers import in_words
+from llm_compiler.language.references import as_text
+from llm_compiler.language.task import ANSWER, Outcome, TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
@@ -24,6 +25,8 @@ from llm_compiler.state import State, conversation, question, spent, tasks_of_ro
 
 _MAX_TOKENS = 1024
 _MAX_REASONS = 20
+_MAX_VALUE_CHARS = 200
+"""Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
 
 
 class Joiner:
@@ -143,8 +146,15 @@ def _replan(events: Events, state: State, feedback: str) -> dict[str, Any]:
 
 
 def _direct_answer(state: State) -> str | None:
-    answers = [task["args"].get("text") for task in state["plan"] if is_answer(task)]
-    return str(answers[-1]) if answers else None
+    """What the round's plan says itself, if it does so in words and all its values are short."""
+    answers = [task for task in tasks_of_round(state) if task["tool"] == ANSWER]
+    if not answers or not in_words(answers[-1]["args"].get("expression", "")):
+        return None
+    values = [state["outcomes"][str(need)]["value"] for need in answers[-1]["needs"]]
+    said = Outcome.of(state["outcomes"][str(answers[-1]["id"])])
+    if not said.ok or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
+        return None
+    return as_text(said.value)
 
 
 def _all_ok(state: State) -> bool:

@@ -13,7 +13,7 @@ from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of
-from llm_compiler.language.compiler import compile_data, is_answer, too_many
+from llm_compiler.language.compiler import compile_data, too_many
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import (
     Outcome,
@@ -22,6 +22,7 @@ from llm_compiler.language.task import (
     Task,
     TaskData,
     did_not_compile,
+    is_pure,
 )
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
@@ -146,17 +147,16 @@ def load(
     """
     tasks_left = round.context.max_tasks
     for data in plan:
-        if is_answer(data):
-            continue
         before = outcomes.get(str(data["id"]))
         found = (journaled or {}).get(data["key"], ())
         priors = [prior for prior in found if prior.outcome.id == data["id"]]
         if before is not None:
             priors.append(Prior.of(Outcome.of(before)))
-        refused = None
-        if not priors:
+        refused = None if priors else data.get("error")
+        if not priors and not is_pure(data["tool"]):
             tasks_left -= 1
-            refused = too_many(round.context.max_tasks) if tasks_left < 0 else None
+            if tasks_left < 0:
+                refused = too_many(round.context.max_tasks)
         elif did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome):
             refused = last.error or ""
         if refused is None:

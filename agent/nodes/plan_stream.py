@@ -1,15 +1,16 @@
-"""A plan while it is being written: parses, compiles and passes it on, task by task."""
+"""A plan while it is being written: read, compiled and passed on, task by task."""
 
 import uuid
+from collections.abc import Mapping
 
-from llm_compiler.language.compiler import Compiler
-from llm_compiler.language.parser import ANSWER, JOIN, Call, PlanParser
 from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError
+from llm_compiler.nodes.plan_readers import EitherReader, NumberedReader, PythonReader
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
+from llm_compiler.text import clean
 
 _MAX_CHARS = 100_000
 """The most characters of a plan, besides `_MAX_CHARS_OF_TASK` for each task that it may have."""
@@ -22,24 +23,26 @@ class PlanStream:
     Args:
         round: The round; its unit gets the tasks.
         plan: The tasks of earlier rounds.
+        names: What the variables of earlier rounds stand for.
     """
 
-    def __init__(self, round: Round, plan: list[TaskData]) -> None:
+    def __init__(self, round: Round, plan: list[TaskData], names: Mapping[str, str]) -> None:
         self.round = round
         self._taken = [task["id"] for task in plan]
+        self._names = names
         self.first_id = max(self._taken, default=0) + 1
         self.begin()
 
     def begin(self) -> None:
         """A model starts to write the plan, or starts over."""
-        self._parser = PlanParser()
-        self._compiler = Compiler(
-            self.round.tools, taken=self._taken, max_tasks=self.round.context.max_tasks
+        tools, max_tasks = self.round.tools, self.round.context.max_tasks
+        self._reader = EitherReader(
+            PythonReader(tools, self._names, self.first_id, max_tasks),
+            NumberedReader(tools, self._taken, max_tasks),
         )
-        self._answer: TaskData | None = None
         self._ids: list[int] = []
-        self._any = False
         self._characters = 0
+        self._closed = False
         self.too_long = False
 
     def grammar(self, *, staged: bool) -> str:
@@ -50,46 +53,45 @@ class PlanStream:
     @property
     def ended(self) -> bool:
         """Whether the plan's end was written."""
-        return self._parser.ended
+        return self._reader.ended
 
     @property
     def full(self) -> bool:
         """Whether the plan has the most tasks that it may have."""
-        return self._compiler.full
+        return self._reader.full
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the variables stand for, those of earlier rounds included."""
+        return {**self._names, **self._reader.names}
 
     def feed(self, text: str) -> None:
         """Take the next text of the plan, up to the most characters that a plan may have."""
         room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
         self.too_long = len(text) > room
         self._characters += len(text)
-        for call in self._parser.feed(text[:room]):
-            self._take(call)
+        for task in self._reader.feed(text[:room]):
+            self._plan(task)
 
     def broke(self) -> None:
         """The stream broke off: its calls are kept for the plan that follows."""
         self.round.unit.tell(PlanBroke())
         self.begin()
 
-    def cut(self) -> bool:
-        """The stream was cut off; a call that is incomplete is not run. Returns whether one is."""
-        calls = self._parser.close()
-        for call in calls:
-            self._take(call)
-        return bool(calls)
+    def leave_off(self) -> None:
+        """The model stopped before the plan's end; a statement that is incomplete is not run."""
+        if not self._closed:
+            self._closed = True
+            for task in self._reader.close(cut=True):
+                self._plan(task)
 
     def expire(self, deadline: float) -> None:
         """The deadline passed. Calls that ran for a plan that broke off are added to this plan."""
-        self.cut()
-        self._plan_without_id()
+        self.leave_off()
         unclaimed = self.round.unit.schedule.unclaimed
         for call in sorted(unclaimed, key=lambda call: self._free(call.id) != call.id):
             self._plan(Task(self._free(call.id), call.tool, literal(dict(call.args))))
         self.round.unit.tell(DeadlinePassed(deadline))
-
-    def leave_off(self) -> None:
-        """The model stopped before the plan's end: add a failed task that tells the joiner so."""
-        if not self.ended and not self.cut() and self._any:
-            self._take(Call(self._free(), JOIN, whole=False))
 
     def finish(self, model: str) -> None:
         """The stream ended.
@@ -97,56 +99,42 @@ class PlanStream:
         Raises:
             EmptyReplyError: it had no task.
         """
-        self.cut()
-        if not self._any:
+        if not self._closed:
+            self._closed = True
+            for task in self._reader.close(cut=False):
+                self._plan(task)
+        if not self._ids:
             why = f"the planner's model {model} wrote no task; use another model"
             raise EmptyReplyError(why, transient=True, wait=0)
 
     def close(self) -> list[TaskData]:
         """End the plan; return its tasks in id order, as the state holds them."""
-        self._plan_without_id()
+        self.leave_off()
         self.round.unit.tell(PlanEnded())
-        tasks = self.round.unit.schedule.tasks
-        written = [tasks[id].data() for id in self._ids]
-        if self._answer is not None:
-            written.append(self._answer)
-        written.sort(key=lambda task: task["id"])
-        mark, schedule = uuid.uuid4().hex[:8], self.round.unit.schedule
-        for task in written:
+        schedule = self.round.unit.schedule
+        mark, known = uuid.uuid4().hex[:8], self._reader.written()
+        written = []
+        for id in sorted(self._ids):
+            task, planned = schedule.tasks[id].data(), schedule.tasks[id]
+            if (statement := known.get(id)) is not None:
+                task["name"], task["source"] = statement.name, clean(statement.source)
             task["round"] = self.round.number
-            task["key"] = f"{mark}-{task['id']}"
-            if task is self._answer:
-                continue
+            task["key"] = f"{mark}-{id}"
             # What did not compile may do so later: an edit, or another tool.
-            taint = schedule.taint.of_task(schedule.tasks[task["id"]])
+            taint = schedule.taint.of_task(planned)
             if taint or not did_not_compile(task):
                 task["taint"] = taint
-            rules = schedule.rules_of(task["id"]).stored
+            rules = schedule.rules_of(id).stored
             if rules and task["tool"] in self.round.tools:
                 task["rules"] = rules
+            written.append(task)
         self.round.events.plan_end([task["id"] for task in written])
         return written
 
-    def _take(self, call: Call) -> None:
-        if self.full:
-            return
-        self._any = True
-        for task in self._compiler.compile(call):
-            if isinstance(task, Task) and task.tool == ANSWER:
-                self._answer = task.data()
-                self.round.events.plan_task(task)
-            else:
-                self._plan(task)
-
-    def _plan_without_id(self) -> None:
-        for refused in self._compiler.close():
-            self._plan(refused)
-
-    def _free(self, id: int = 0) -> int:
+    def _free(self, id: int) -> int:
         """`id` if no task has it, else the next id after all others."""
-        answered = [self._answer["id"]] if self._answer is not None else []
-        taken = {*self._taken, *self._ids, *answered}
-        return id if id and id not in taken else max(taken, default=0) + 1
+        taken = {*self._taken, *self._ids}
+        return id if id not in taken else max(taken) + 1
 
     def _plan(self, task: Task | Refused) -> None:
         self._ids.append(task.id)

@@ -54,7 +54,7 @@ class Planner:
         warm_up(round.tools)
         run.watch_deadline()
         load(round, before.plan, before.outcomes, announce=False)
-        plan, meter = PlanStream(round, before.plan), Meter()
+        plan, meter = PlanStream(round, before.plan, before.names), Meter()
         deadline = round.context.deadline
         try:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
@@ -67,6 +67,7 @@ class Planner:
         return {
             "plan": sorted([*before.plan, *plan.close()], key=lambda task: task["id"]),
             "outcomes": before.outcomes,
+            "names": plan.names,
             "turn": asked_by(state),
             "round": round.number,
             "feedback": None,
@@ -113,6 +114,7 @@ class _Before:
     plan: list[TaskData] = field(default_factory=list)
     outcomes: dict[str, OutcomeData] = field(default_factory=dict)
     usage: dict[str, RoleUsage] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     asked: str | None = None
     """The question, if it begins a turn."""
 
@@ -120,7 +122,7 @@ class _Before:
     def of(cls, state: State) -> "_Before":
         if begins_turn(state):
             return cls(asked=question(state))
-        return cls(state["plan"], state["outcomes"], state["usage"])
+        return cls(state["plan"], state["outcomes"], state["usage"], state["names"])
 
 
 def _with_examples(context: Context, model: Model) -> bool:

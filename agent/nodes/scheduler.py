@@ -20,8 +20,6 @@ from llm_compiler.execution.approvals import decisions_of, refused, reject_all, 
 from llm_compiler.execution.executor import warm_up
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
-from llm_compiler.language.compiler import is_answer
-from llm_compiler.language.parser import ANSWER
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Outcome, OutcomeData, Task, TaskData, did_not_compile
 from llm_compiler.nodes.open_round import Setup, load, open_round
@@ -62,11 +60,6 @@ class Scheduler:
             if task["id"] in schedule.records:
                 _as_it_ran(task, schedule)
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
-        for task in state["plan"]:
-            if is_answer(task):
-                outcome = Outcome(task["id"], ANSWER, "ok", value=task["args"].get("text", ""))
-                outcomes[str(task["id"])] = outcome.data()
-                round.events.task_finished(outcome)
         usage = state["usage"]
         if round.meter.usage["calls"]:
             usage = spent(usage, "tools", round.meter.usage)
@@ -114,6 +107,7 @@ def _as_it_ran(task: TaskData, schedule: Schedule) -> None:
     id, ruled = task["id"], schedule.tasks[task["id"]]
     if did_not_compile(task) and isinstance(ruled, Task):
         del task["text"]
+        task.pop("error", None)
         task |= {"tool": ruled.tool, "args": dict(ruled.args), "needs": list(ruled.needs)}
         task["taint"] = schedule.taint.of_task(schedule.tasks[id])
         if rules := schedule.rules_of(id).stored:
@@ -124,7 +118,7 @@ def _as_it_ran(task: TaskData, schedule: Schedule) -> None:
 
 def _unchanged(round: Round, data: OutcomeData) -> bool:
     outcome = round.unit.schedule.outcomes.get(data["id"])
-    return data["tool"] == ANSWER or (outcome is not None and outcome == Outcome.of(data))
+    return outcome is not None and outcome == Outcome.of(data)
 
 
 @dataclass(frozen=True)

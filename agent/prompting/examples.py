@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 
-from llm_compiler.language.parser import ANSWER, PlanParser
+from llm_compiler.language.parser import PlanParser
+from llm_compiler.language.task import ANSWER
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.forms import Form, form_of
 from llm_compiler.prompting.overrides import questions_and_plan

@@ -18,8 +18,9 @@ from itertools import chain
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.arguments import read_arguments
-from llm_compiler.language.parser import ANSWER, Call, PlanParser
+from llm_compiler.language.parser import Call, PlanParser
 from llm_compiler.language.references import references
+from llm_compiler.language.task import ANSWER
 from llm_compiler.prompting.templates import MISSING, TOOLS
 from llm_compiler.text import quoted
 

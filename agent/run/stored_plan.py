@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from llm_compiler.language.parser import ANSWER
-from llm_compiler.language.task import MAX_LEVELS, TaskData
+from llm_compiler.language.task import MAX_LEVELS, TaskData, is_pure
 from llm_compiler.language.tool_rules import STORED
 from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, shortened
 
 _MAX_NAME_CHARS = 200
-_RULED = ("text", "key", "taint", "rules")
+_RULED = ("text", "error", "key", "taint", "rules")
 
 
 def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[int, str]]:
@@ -64,8 +63,8 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
         wrong = f"its stored arguments are not JSON data, or exceed {MAX_LEVELS} levels"
     elif stored is not None and not isinstance(stored, Mapping):
         wrong = f"its stored arguments are {kind_of(stored)}, not an object"
-    if tool == ANSWER and args and not isinstance(args.get("text"), str):
-        wrong = wrong or "its stored text is not a string"
+    if is_pure(tool) and args and not isinstance(args.get("expression"), str):
+        wrong = wrong or "its stored expression is not a string"
     # Whatever else a task has is kept: taint must not get lost here.
     others = (key for key in entry if isinstance(key, str) and key not in _RULED)
     more = {clean(key): data(entry[key], None) for key in others}
@@ -74,6 +73,9 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
         tool=tool,
         args=args,
         needs=_needs(entry.get("needs")),
+        name=text_of(entry.get("name")),
+        line=whole(entry.get("line")) or 0,
+        source=text_of(entry.get("source")),
         thought=text_of(entry.get("thought")),
         round=min(whole(entry.get("round")) or round, round),
     )
@@ -82,8 +84,9 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
         task["taint"] = text_of(entry["taint"])
     if rules := [name for name in STORED if name in _texts(entry.get("rules"))]:
         task["rules"] = rules
-    if text := text_of(entry.get("text")):
-        task["text"] = text
+    for part in ("text", "error"):
+        if said := text_of(entry.get(part)):
+            task[part] = said
     if wrong:
         task["args"], task["text"] = {}, task.get("text") or f"{id}. {tool}(…)"
         errors[id] = wrong
@@ -126,6 +129,10 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or len(tool) > _MAX_NAME_CHARS
             or type(text) is not str
             or type(task.get("thought")) is not str
+            or type(task.get("name")) is not str
+            or type(task.get("source")) is not str
+            or type(task.get("line")) is not int
+            or type(task.get("error", "")) is not str
             or type(task.get("args")) is not dict
             or type(task.get("key")) is not str
             or task["key"] in keys
@@ -135,7 +142,7 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or type(needs) is not list
             or (needs and not all(type(n) is int and 0 < n <= MAX_ID for n in needs))
             or not is_data(task, MAX_LEVELS + 1)
-            or (tool == ANSWER and not (text or type(task["args"].get("text")) is str))
+            or (is_pure(tool) and not (text or type(task["args"].get("expression")) is str))
         ):
             return False
         before = id

@@ -15,7 +15,7 @@ from langgraph.types import Command, StateUpdate
 
 from llm_compiler.run.stored_outcomes import mended_outcomes
 from llm_compiler.run.stored_plan import mended_plan
-from llm_compiler.run.stored_values import text_of, whole
+from llm_compiler.run.stored_values import is_data, text_of, whole
 from llm_compiler.state import RoleUsage, State, asked_by, check_messages, mended_messages
 from llm_compiler.text import clean
 
@@ -43,6 +43,7 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
         "messages": mended_messages(values.get("messages")),
         "plan": plan,
         "outcomes": outcomes,
+        "names": _names(values.get("names")),
         "round": round,
         "feedback": _feedback(values.get("feedback")),
         "usage": _usage(values.get("usage")),
@@ -107,6 +108,14 @@ def _round(value: Any, plan: Any) -> int:
         return 0 if plan is None else 1
     rounds = (task.get("round") for task in plan if isinstance(task, Mapping))
     return max((whole(round) or 1 for round in rounds), default=1 if plan else 0)
+
+
+def _names(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return {}
+    names = {k: v for k, v in value.items() if is_data(k, 0) and is_data(v, 0)}
+    names = {k: v for k, v in names.items() if isinstance(k, str) and isinstance(v, str)}
+    return cast(dict[str, str], value) if value == names else names
 
 
 def _feedback(value: Any) -> str | None:

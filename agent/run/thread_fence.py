@@ -7,6 +7,7 @@ systems. A run that sits in a long call looks now and then.
 """
 
 import asyncio
+import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from llm_compiler.errors import ThreadTakenError
 from llm_compiler.execution.turn_records import empty_shelf, place_in
+from llm_compiler.redaction import one_line
+
+_log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
 """How often a run looks that neither writes nor begins a destructive call."""
@@ -82,8 +86,7 @@ class ThreadFence:
         finally:
             ended.set()  # not cancelled: some checkpointers lose their connection by that
             await asyncio.wait([watching], timeout=_CLOSING_SECONDS)
-            if not watching.cancel() and not watching.cancelled():
-                watching.exception()  # the writes of the run meet the same
+            watching.cancel()
 
     async def _watch(self, ended: asyncio.Event, seconds: float) -> None:
         while True:
@@ -91,7 +94,12 @@ class ThreadFence:
                 async with asyncio.timeout(seconds):
                     await ended.wait()
             except TimeoutError:
-                await self.check()
+                try:
+                    await self.check()
+                except ThreadTakenError:
+                    return  # `check` has told of it
+                except Exception as error:
+                    _log.warning("the checkpointer cannot be read: %s", one_line(error))
             else:
                 return
 

@@ -77,6 +77,18 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Computed:
+    """An expression was evaluated; `number` is that of its order."""
+
+    number: int
+    id: int
+    value: Any = None
+    error: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a person decided on a task that was asked about: `args` edit it, `rejected` says why.
 
@@ -104,7 +116,7 @@ class DeadlinePassed:
     seconds: float
 
 
-Fact = Planned | PlanBroke | PlanEnded | TakenOver | Returned | Decided | DeadlinePassed
+Fact = Planned | PlanBroke | PlanEnded | TakenOver | Returned | Computed | Decided | DeadlinePassed
 
 # ── orders ────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,6 +131,17 @@ class Launch:
     args: Mapping[str, Any]
     destructive: bool = False
     """It is now, or was when it was planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Evaluate the expression of task `id`; `number` is the name under which it returns."""
+
+    number: int
+    id: int
+    expression: str
+    results: Mapping[int, Any]
+    """What it may refer to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +167,7 @@ class Ask:
     """By the task's id, why it is asked about though its tool is not in `approve`."""
 
 
-Order = Launch | Cancel | Settle | Ask
+Order = Launch | Compute | Cancel | Settle | Ask
 
 
 class Tools(Protocol):

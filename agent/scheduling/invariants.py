@@ -11,7 +11,7 @@ from llm_compiler.scheduling.task_record import TaskRecord
 def validate(records: Mapping[TaskId, TaskRecord], queue: ReadyQueue, calls: SharedCalls) -> None:
     """Raises AssertionError if they disagree. Each is valid by itself."""
     for record in records.values():
-        if record.state not in ("waiting", "settled"):
+        if record.state not in ("waiting", "computing", "settled"):
             _validate_calling(record, queue, calls)
     ready = {id for id, record in records.items() if record.state == "ready"}
     assert set(queue) == ready, f"{set(queue)} are queued and {ready} ready"

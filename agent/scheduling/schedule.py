@@ -10,12 +10,14 @@ from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task import Outcome, Refused, Task, is_pure
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling import invariants
+from llm_compiler.scheduling.computing import Computing
 from llm_compiler.scheduling.decisions import Decisions, question_about
 from llm_compiler.scheduling.facts import (
     Cancel,
+    Computed,
     DeadlinePassed,
     Decided,
     Decision,
@@ -37,6 +39,8 @@ from llm_compiler.scheduling.taint import Taint
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import Column, TaskRecord
 
+_PURE = ToolRules()
+
 
 class Schedule:
     """Tracks the tasks of a turn through one round, from planned to settled.
@@ -57,6 +61,7 @@ class Schedule:
         self._graph = TaskGraph(self._orders)
         self._queue = ReadyQueue(max_parallel, self._graph.heights)
         self._calls = SharedCalls()
+        self._computing = Computing(self._graph, self._orders)
         self.taint = Taint(read=read_untrusted)
         self._tools = tools
         self._early_start = early_start
@@ -92,6 +97,8 @@ class Schedule:
     def rules_of(self, id: TaskId) -> ToolRules:
         """What rules a task's call: its tool as it is now, and as it was when it was planned."""
         task = self.records[id].task
+        if is_pure(task.tool):
+            return _PURE
         rules = self._tools.rules(task.tool)
         return rules.with_stored(task.rules) if isinstance(task, Task) else rules
 
@@ -102,6 +109,8 @@ class Schedule:
                 self._plan(task, priors, asked)
             case Returned():
                 self._return(fact)
+            case Computed():
+                self._computing.end(self.records.get(fact.id), fact)
             case PlanBroke():
                 self._break()
             case PlanEnded():
@@ -113,7 +122,10 @@ class Schedule:
             case DeadlinePassed(seconds):
                 self._expire(seconds)
         for record in self._graph.met():
-            self._find_call(record)
+            if is_pure(record.task.tool):
+                self._computing.begin(record, self.outcomes)
+            else:
+                self._find_call(record)
         self._launch()
         self._ask()
         orders = [*self._orders]
@@ -231,7 +243,9 @@ class Schedule:
 
     def _ask(self) -> None:
         """Ask about all calls that need a person at once, after everything else has run."""
-        if not self._ended or not self._taken_over or self.finished or not self._queue.idle:
+        if not self._ended or not self._taken_over or self.finished:
+            return
+        if not self._queue.idle or not self._computing.idle:
             return
         if (question := question_about(self.records.values())) is not None:
             self._orders.append(question)

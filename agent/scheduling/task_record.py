@@ -5,18 +5,20 @@
     waiting ─ its needs are ok, a person must decide ─────→ asked
     waiting ─ its needs are ok, an equal call is known ───→ sharing
     waiting ─ its needs are ok, its call runs already ────→ running
+    waiting ─ its needs are ok, it only computes ─────────→ computing
     held    ─ the scheduler takes over ───────────────────→ ready
     asked   ─ approved ───────────────────────────────────→ ready
     ready   ─ a slot is free ─────────────────────────────→ running
     running | sharing ─ the call ended ───────────────────→ settled
+    computing ─ its expression has a value, or none ──────→ settled
     asked   ─ rejected ───────────────────────────────────→ settled
     waiting ─ a need is not ok, or it does not compile ───→ settled
-    waiting | held | asked | ready ─ the deadline passed ─→ settled
+    waiting | held | asked | ready | computing ─ the deadline passed ─→ settled
 
 A plan that breaks off is forgotten, whatever its tasks are doing. A task of an earlier round that
 shared a call with one of them takes the call over:
 
-    waiting | held | asked | ready | running | sharing | settled ─ its plan broke off ─→ forgotten
+    any state ─ its plan broke off ───────────────────────→ forgotten
     sharing ─ the plan of the call's first task broke off ─→ held | asked | ready | running
 
 In the manner of h11's `_state.py`: `TRANSITIONS` is this drawing as a table, and `TaskRecord.move`
@@ -28,15 +30,18 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.scheduling.facts import Prior, TaskId
+from llm_compiler.scheduling.facts import Compute, Prior, TaskId
 from llm_compiler.scheduling.shared_calls import Call
 
 State = Literal[
-    "waiting", "held", "asked", "ready", "running", "sharing", "settled", "forgotten"
+    "waiting", "computing", "held", "asked", "ready", "running", "sharing", "settled", "forgotten"
 ]  # fmt: skip
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    "waiting": frozenset({"held", "asked", "ready", "running", "sharing", "settled", "forgotten"}),
+    "waiting": frozenset(
+        {"computing", "held", "asked", "ready", "running", "sharing", "settled", "forgotten"}
+    ),
+    "computing": frozenset({"settled", "forgotten"}),
     "held": frozenset({"ready", "settled", "forgotten"}),
     "asked": frozenset({"ready", "settled", "forgotten"}),
     "ready": frozenset({"running", "settled", "forgotten"}),
@@ -69,6 +74,8 @@ class TaskRecord:
     state: State = "waiting"
     unmet: int = 0
     """How many of its needs have not ended."""
+    computing: Compute | None = None
+    """The order that its expression is evaluated by."""
     call: Call | None = None
     """The call that it waits for, or waited for; that of equal tasks too."""
     why_asked: str | None = None
@@ -121,7 +128,7 @@ class TaskRecord:
         settled = self.state == "settled"
         assert settled == (self.outcome is not None), f"{self} with outcome {self.outcome}"
         assert self.outcome is None or self.outcome.id == self.id, f"{self} has {self.outcome}"
-        calling = self.state not in ("waiting", "settled")
+        calling = self.state not in ("waiting", "computing", "settled")
         assert not calling or self.call is not None, f"{self} has no call"
 
 

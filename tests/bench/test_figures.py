@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench import overhead, streaming
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 async def test_a_turn_of_idle_tools_costs_less_than_the_bare_calls_and_a_half() -> None:

@@ -78,6 +78,7 @@ def test_unstreamed_reply_is_the_same() -> None:
     assert reply.usage_metadata["total_tokens"] == 3 + len(tokens(PLAN))
 
 
+@pytest.mark.alone
 def test_tokens_follow_the_absolute_schedule() -> None:
     async def read() -> tuple[ModelServer, list[float]]:
         async with ModelServer("word" * 40, first_token=0.1, rate=200) as server:

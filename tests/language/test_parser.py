@@ -293,6 +293,7 @@ def compile_plan(text: str, size: int) -> object:
 
 
 @pytest.mark.parametrize("size", [4, 1_000_000])
+@pytest.mark.alone
 @pytest.mark.slow
 def test_parsing_and_compiling_is_linear(size: int) -> None:
     texts = {
@@ -302,6 +303,7 @@ def test_parsing_and_compiling_is_linear(size: int) -> None:
     assert grows_linearly(lambda n: compile_plan(texts[n], size))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "line", ["prose, and 1. more\n", '"""', "1. after 2 andy\n", "((((", "12", '1. "a']
 )

@@ -29,6 +29,12 @@ from tests.support.functions import (
     with_runtime,
 )
 
+
+def named(value: object) -> str:
+    """How a case is called: the same in every process."""
+    return value.__name__ if callable(value) else repr(value)
+
+
 # ── signatures ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -65,7 +71,7 @@ def test_signature_of_a_function(function: Callable[..., Any], signature: str) -
         ({"a": True}, "remote(a)"),
         ({}, "remote()"),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_signature_of_a_json_schema(properties: dict[str, Any], signature: str) -> None:
     assert from_schema({"type": "object", "properties": properties}).signature == signature
@@ -140,7 +146,7 @@ def test_checked_arguments_are_what_the_tool_gets(
             f"texts: query: Input should be a valid string, not ['{'x' * 57}…",
         ),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_refused_arguments_say_which_and_what_is_right(
     function: Callable[..., Any], args: dict[str, Any], error: str
@@ -169,7 +175,7 @@ def test_json_schema_is_checked_with_its_definitions_and_defaults() -> None:
 @pytest.mark.parametrize(
     "args",
     [{"path": "$1"}, {"path": "$1", "lines": "$2"}, {"path": "x", "lines": "${2}"}],
-    ids=repr,
+    ids=named,
 )
 def test_argument_that_holds_a_reference_is_not_checked_as_written(args: dict[str, Any]) -> None:
     from_schema(REMOTE).check_written(args)
@@ -216,7 +222,7 @@ def test_validator_that_raises_is_a_refusal_and_no_crash() -> None:
         ({"max_parallel": 2}, ToolRules(limits={"tool texts": 2})),
         ({"exclusive": "disk"}, ToolRules(limits={"exclusive disk": 1})),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_rules_come_from_the_annotations(metadata: dict[str, Any], rules: ToolRules) -> None:
     annotated = tool(texts)

@@ -60,19 +60,31 @@ async def test_who_writes_nothing_learns_of_it_too() -> None:
     assert len(told) == 1
 
 
-async def test_a_watch_outlives_neither_its_run_nor_an_error_of_the_checkpointer() -> None:
+async def test_a_watch_outlives_an_error_of_the_checkpointer_but_not_its_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Broken(InMemorySaver):
-        reads = 0
+        errors = 0
 
         async def aget_tuple(self, config: Any) -> Any:
-            self.reads += 1
-            raise ConnectionError("gone")
+            if self.errors < 3:
+                self.errors += 1
+                raise ConnectionError("the connection is closed")
+            return await super().aget_tuple(config)
 
     saver = Broken()
     before = asyncio.all_tasks()
-    async with fence(saver).watched(lambda error: None, seconds=0.001):
-        await until(lambda: saver.reads == 1)
+    told: list[ThreadTakenError] = []
+    ours = fence(saver)
+    await ours.enter()
+    async with ours.watched(told.append, seconds=0.001):
+        await fence(saver).enter()
+        await until(lambda: told != [])
     assert asyncio.all_tasks() == before
+    [*lines] = (record.getMessage() for record in caplog.records)
+    assert (
+        lines == ["the checkpointer cannot be read: ConnectionError: the connection is closed"] * 3
+    )
 
 
 async def test_a_change_of_the_state_ends_the_run_that_had_read_the_one_before() -> None:

@@ -842,6 +842,7 @@ def drive(machine: Schedule, tasks: list[Task], *, streamed: bool) -> Schedule:
 @pytest.mark.parametrize(
     "name", ["independent", "random", "forward", "chain", "ladder", "backward", "fan-in", "fan-out"]
 )
+@pytest.mark.alone
 @pytest.mark.slow
 def test_time_is_linear_in_the_number_of_tasks(name: str, streamed: bool) -> None:
     plans = {size: list(shape(name, size)) for size in (1000, 10_000)}
@@ -849,6 +850,7 @@ def test_time_is_linear_in_the_number_of_tasks(name: str, streamed: bool) -> Non
 
 
 @pytest.mark.parametrize("tool", ["read", "destroy", "ask"])
+@pytest.mark.alone
 @pytest.mark.slow
 def test_stream_that_breaks_costs_linear_time(tool: str) -> None:
     def broken(size: int) -> Schedule:
