@@ -23,12 +23,12 @@ def program_grammar(tools: Mapping[str, Tool]) -> str:
     A tool whose name Python cannot write is left out.
     """
     offered = [tool for name, tool in tools.items() if _is_name(name)]
-    shared = shared_rules(_MAX_LINES)
+    shared = shared_rules(_MAX_LINES, [*tools, "answer"])
     bare = "".join(expression_rules(depth, ["call"]) for depth in range(MAX_DEPTH + 1))
     rules = Rules([*defined(shared), *defined(bare)])
     levels = []
     for depth in range(MAX_DEPTH + 1):
-        inner = f"computed-{depth - 1}", f"value-{depth - 1}"
+        inner = f"given-{depth - 1}", f"value-{depth - 1}"
         calls = [ToolCalls(rules, tool, *inner).rule() for tool in offered] if depth else []
         levels.append(expression_rules(depth, calls, hidden=tools))
     return shared + "".join(levels) + rules.text
