@@ -15,9 +15,8 @@ class ModelProfile:
     """How the planner, the joiner and the model's stream treat a model."""
 
     few_shot: bool = False
-    """Send worked plans to the planner when the setting `examples` is "auto", and with a grammar
-    ask for plans like them. A small model plans well only by copying the form of a worked plan;
-    for a large model they are wasted tokens."""
+    """Send the worked programs to the planner when the setting `examples` is "auto". A small model
+    plans well only with them; for a large model they are wasted tokens."""
     grammar: Dialect | None = None
     """How its server accepts a grammar; None if it decodes without one. Under a grammar, a small
     model cannot write a plan that does not parse."""
