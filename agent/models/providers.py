@@ -1,6 +1,7 @@
 """Chooses the model of a role, and opens it.
 
-A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), or `"local"`.
+A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), `"local"`, or
+`"local:FILE.gguf"` or `"local:OWNER/NAME"` for another model that llama.cpp runs.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
-from llm_compiler.models.local.server import LOCAL_SERVER, Endpoint
+from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import (
     DEFAULT_PROFILE,
@@ -99,7 +100,8 @@ class OpenModels:
         """The model with this name, opened at its first use in this loop."""
         models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
         # The local server may have restarted on another port; a variable may have changed.
-        endpoint = await LOCAL_SERVER.start() if name == LOCAL else None
+        provider, _, rest = name.partition(":")
+        endpoint = await LOCAL_SERVERS.of(rest).start() if provider == LOCAL else None
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
             models.setdefault(key, await _open(name, endpoint))  # another run may have been quicker
@@ -126,9 +128,9 @@ async def open_model(model: BaseChatModel | str) -> Model:
 async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
     if endpoint is not None:
         chat = await asyncio.to_thread(
-            _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0
+            _openai, name, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _OpenModel(Model(LOCAL, chat, LOCAL_PROFILE))
+        return _OpenModel(Model(name, chat, LOCAL_PROFILE))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
         raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
