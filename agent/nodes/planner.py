@@ -88,7 +88,12 @@ class Planner:
         staged = _with_examples(plan.round.context, model)
         grammar = plan.grammar(staged=staged) if model.profile.grammar else None
         pieces = model.stream(
-            messages, meter, role="planner", grammar=grammar, has_ended=lambda: plan.ended
+            messages,
+            meter,
+            role="planner",
+            grammar=grammar,
+            has_ended=lambda: plan.ended,
+            forget=plan.broke,
         )
         try:
             async with aclosing(pieces):
