@@ -23,6 +23,7 @@ from llm_compiler.models.profiles import (
     LOCAL_PROFILE,
     OPENAI_PROFILE,
     Dialect,
+    profile_of,
 )
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import is_transient
@@ -122,7 +123,8 @@ async def open_model(model: BaseChatModel | str) -> Model:
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    return Model(str(name or type(model).__name__), model, DEFAULT_PROFILE)
+    name = str(name or type(model).__name__)
+    return Model(name, model, profile_of(name, DEFAULT_PROFILE))
 
 
 async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
@@ -141,7 +143,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
             raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
-        return _OpenModel(Model(name, chat, OPENAI_PROFILE), unasked)
+        return _OpenModel(Model(name, chat, profile_of(name, OPENAI_PROFILE)), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(
             f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
@@ -153,7 +155,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
-    return _OpenModel(Model(name, chat, DEFAULT_PROFILE))
+    return _OpenModel(Model(name, chat, profile_of(name, DEFAULT_PROFILE)))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:

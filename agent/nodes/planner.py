@@ -90,7 +90,12 @@ class Planner:
         plan.begin()
         grammar = plan.grammar() if model.profile.grammar else None
         pieces = model.stream(
-            messages, meter, role="planner", grammar=grammar, has_ended=lambda: plan.ended
+            messages,
+            meter,
+            role="planner",
+            grammar=grammar,
+            has_ended=lambda: plan.ended,
+            forget=plan.broke,
         )
         try:
             async with aclosing(pieces):
