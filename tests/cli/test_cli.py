@@ -451,6 +451,7 @@ def test_live_display_ends_with_plan_answer_and_totals(screen: Callable[..., Scr
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_ctrl_c_while_starting(screen: Callable[..., Screen]) -> None:
     live = screen("ten times three?")
     live.read_until("starting")
@@ -461,6 +462,7 @@ def test_ctrl_c_while_starting(screen: Callable[..., Screen]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_ctrl_c_stops_at_once_with_one_line_and_the_timeline(
     screen: Callable[..., Screen], model: Model, tmp_path: Path
 ) -> None:
@@ -478,6 +480,7 @@ def test_ctrl_c_stops_at_once_with_one_line_and_the_timeline(
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_approval_is_asked_at_the_terminal(screen: Callable[..., Screen], model: Model) -> None:
     model.plan = 'a = search("K2")\nb = search("Denali")\nc = search(a[:2])\nanswer(c)\n'
     live = screen("--thread", "a", "ten times three?", LLM_COMPILER_APPROVE="search")
