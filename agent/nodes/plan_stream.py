@@ -10,6 +10,7 @@ from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_readers import EitherReader, NumberedReader, PythonReader
 from llm_compiler.run.resources import Round
+from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from llm_compiler.text import clean
 
@@ -42,6 +43,7 @@ class PlanStream:
             PythonReader(tools, self._names, self.first_id, max_tasks),
             NumberedReader(tools, self._taken, max_tasks),
         )
+        self._order = EffectOrder(tools, self._taken)
         self._ids: list[int] = []
         self._text: list[str] = []
         self._characters = 0
@@ -147,6 +149,7 @@ class PlanStream:
         return id if id not in taken else max(taken) + 1
 
     def _plan(self, task: Task | Refused) -> None:
+        task = self._order.ordered(task)
         self._ids.append(task.id)
         self.round.events.plan_task(task)
         self.round.unit.tell(Planned(task))
