@@ -17,10 +17,10 @@ from pydantic import BaseModel, Field
 
 from llm_compiler.errors import SetupError
 from llm_compiler.language.compiler import Compiler
-from llm_compiler.language.parser import ANSWER, PlanParser
+from llm_compiler.language.parser import PlanParser
 from llm_compiler.language.plan_grammar import plan_grammar
 from llm_compiler.language.references import PATTERN as REFERENCE
-from llm_compiler.language.task import Refused, Task
+from llm_compiler.language.task import ANSWER, Refused, Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.value_rules import DEFAULT_MAX_STRING_CHARS
 from llm_compiler.models.local.server import LOCAL_SERVER
