@@ -19,7 +19,7 @@ from langchain_openai import ChatOpenAI
 
 from tests.bench.model_server import ModelServer, Reply, by_role, load_script, tokens
 
-PLAN = 'Thought: heights, in « mètres » 🏔\n1. search("height of K2")\n2. join()\n'
+PLAN = '# heights, in « mètres » 🏔\nsearch("height of K2")'
 ROOT = Path(__file__).parents[2]
 
 

@@ -109,7 +109,7 @@ def models(turn: Turn, ledger: Ledger) -> tuple[Speaker, Speaker]:
         # A third round comes where no line of the second one compiled.
         round = 2 if SECOND_ROUND in prompt else 3 if in_first in prompt else 1
         ledger.note("planner", round=round)
-        return f'1. answer("{ANSWER}")' if round == 3 else text(rounds[round - 1])
+        return f'answer("{ANSWER}")' if round == 3 else text(rounds[round - 1])
 
     def verdict(prompt: str) -> str:
         ledger.note("joiner", prompt=prompt)

@@ -74,7 +74,7 @@ def graph(tools: list[Any], plan: str) -> Any:
 async def test_each_of_two_tools_gets_its_own_answers_in_any_order(first: str, by_id: bool) -> None:
     """The one that asked last is the first to ask again."""
     askers = Askers()
-    compiled = graph(askers.tools, "1. ask('a', 2)\n2. ask('b', 2)\n3. join()")
+    compiled = graph(askers.tools, "ask('a', 2)\nask('b', 2)")
     askers.gates[first[0]].set()
     loop = asyncio.get_running_loop()
     loop.call_soon(askers.gates[first[1]].set)
@@ -96,8 +96,7 @@ async def test_questions_one_after_another_and_an_approval_do_not_mix(by_id: boo
         gate.set()
     compiled = graph(
         [*askers.tools, *ledger.tools],
-        "1. ask('a')\n2. after 1: ask_in_thread('b')\n3. after 2: add(1, 2)\n4. echo('x')\n"
-        "5. after 3: ask_through_langchain('c')\n6. join()",
+        "ask('a')\nask_in_thread('b')\nadd(1, 2)\necho('x')\nask_through_langchain('c')",
     )
     context = Context(approve=("add",))
     state = await compiled.ainvoke(ASK, THREAD, context=context)
@@ -113,7 +112,7 @@ async def test_what_can_run_beside_a_question_runs_before_it_is_asked() -> None:
     askers.gates["a"].set()
     compiled = graph(
         [*askers.tools, *ledger.tools],
-        "1. ask('a')\n2. echo(1)\n3. echo('$2')\n4. add($2, $3)\n5. join()",
+        "ask('a')\nb = echo(1)\nc = echo(b)\nadd(b, c)",
     )
     state = await compiled.ainvoke(ASK, THREAD)
     assert len(state["__interrupt__"]) == 1

@@ -95,7 +95,7 @@ async def test_a_call_ends_with_the_timeout_of_its_tool(resumed: bool) -> None:
     late.metadata = {"timeout": 0.05}
     compiled = build_graph(
         [late],
-        planner=ScriptedModel("1. late()\n2. join()"),
+        planner=ScriptedModel("late()"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )

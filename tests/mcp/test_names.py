@@ -213,7 +213,7 @@ async def comes_up(http: HttpServer, plan: str, approve: str) -> dict[str, Any]:
         http.start()
         return "up"
 
-    planner = ScriptedModel("1. wake()", plan)
+    planner = ScriptedModel("wake()", plan)
     joiner = ScriptedModel("REPLAN: delete it", "Done.")
     graph = build_graph([wake], planner=planner, joiner=joiner, checkpointer=InMemorySaver())
     state: dict[str, Any] = await graph.ainvoke(ASK, THREAD, context=Context(approve=[approve]))
@@ -254,7 +254,7 @@ async def test_a_name_guards_when_another_server_comes_up_with_a_tool_of_that_na
 def begun(ledger: Path, configure: Configure, **listed: Any) -> Any:
     """A turn that waits for a person, when its server has begun again with other tools."""
     configure(a=stdio(ledger))
-    planner = ScriptedModel('1. add_note("x")\n2. after 1: add_note("y")')
+    planner = ScriptedModel('add_note("x")\nadd_note("y")')
     graph = build_graph(
         [], planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
     )

@@ -28,7 +28,7 @@ async def test_a_cancelled_scheduler_goes_on_where_it_stood(
 ) -> None:
     ledger = Ledger()
     gate = ledger.gate("slow")
-    planner = ScriptedModel("1. echo('slow')\n2. add(1, 2)\n3. add($2, 1)\n4. echo($3)\n5. join()")
+    planner = ScriptedModel("echo('slow')\nb = add(1, 2)\nc = add(b, 1)\necho(c)")
     saver = InMemorySaver()
     graph = build_graph(
         ledger.tools, planner=planner, joiner=ScriptedModel("Done."), checkpointer=saver
@@ -65,7 +65,7 @@ ALL_MODES = ["updates", "custom", "messages", "values", "tasks", "debug", "check
 async def test_no_max_concurrency_deadlocks(modes: Any, max_concurrency: int) -> None:
     ledger = Ledger()
     gate = ledger.gate("slow")
-    plan = "1. echo('slow')\n2. add(1, 2)\n3. add($2, 1)\n4. echo($3)\n5. join()"
+    plan = "echo('slow')\nb = add(1, 2)\nc = add(b, 1)\necho(c)"
     graph = build_graph(
         ledger.tools,
         planner=ScriptedModel(plan),

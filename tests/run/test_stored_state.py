@@ -97,7 +97,7 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(rules=("guarded", "odd", 5, "asks"))], [task(rules=["asks", "guarded"])]),
         ([task(rules=5)], [task()]),
         ([task(), task(args={"value": "other"}), {"tool": "echo"}],
-         [task(), task(2, args={}, text="1. echo(…)", key="1-1-2"),
+         [task(), task(2, args={}, text="echo(…)", key="1-1-2"),
           task(3, args={}, text="None. echo(…)")]),
         ([task(10**9)], [task(args={}, text="1000000000. echo(…)", key="1-1000000000")]),
     ],

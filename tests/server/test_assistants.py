@@ -116,7 +116,7 @@ async def test_the_graph_has_the_papers_shape(client: LangGraphClient) -> None:
 
 async def test_every_value_of_the_state_is_read_and_edited(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
-    await client.runs.wait(thread, PROBES, input=asking('1. knock("open")\njoin()'))
+    await client.runs.wait(thread, PROBES, input=asking('knock("open")'))
     values: Any = (await client.threads.get_state(thread))["values"]
     task = {"id": 1, "tool": "knock", "args": {"name": "open"}, "needs": [], "thought": ""}
     del values["plan"][0]["key"]
@@ -148,8 +148,8 @@ async def test_two_assistants_run_side_by_side_and_do_not_mix(
     one = await client.assistants.create(PROBES, context=settings[0], name="a")
     other = await client.assistants.create(PROBES, context=settings[1], name="b")
     plans = {
-        one["assistant_id"]: '1. knock("left")\n2. knock("open")\njoin()',
-        other["assistant_id"]: '1. knock("right")\n2. wipe("open")\njoin()',
+        one["assistant_id"]: 'knock("left")\nknock("open")',
+        other["assistant_id"]: 'knock("right")\nwipe("open")',
     }
     asked = len(models.requests)
     runs = [
@@ -190,7 +190,7 @@ async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphCli
     for name in ("first", "second"):
         changed = await client.assistants.update(id, context={"model": f"openai:{name}"})
         assert changed["context"] == {"model": f"openai:{name}"}
-        run: Any = await client.runs.wait(None, id, input=asking('1. knock("open")\njoin()'))
+        run: Any = await client.runs.wait(None, id, input=asking('knock("open")'))
         assert answer(run) == f"{name} says so."
 
 
