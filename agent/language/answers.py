@@ -16,6 +16,8 @@ _REFERENCE = re.compile(r"\$\d")
 def called(call: ast.Call, place: Place, *, given: bool) -> Answer:
     """What `answer(…)` or (not `given`) `print(…)` says."""
     values = [*call.args, *(keyword.value for keyword in call.keywords if given)]
+    if unpacked := next((it for it in call.keywords if it.arg is None), None):
+        raise NodeError(unpacked, "write the value itself, without **")
     if call.keywords and not given:
         raise NodeError(call.keywords[0], "print takes values only; write print(a, b)")
     if given and len(values) != 1:

@@ -13,10 +13,14 @@ from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError, is_math
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
+from llm_compiler.language.task import WORDS
+from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.written import PLACEHOLDER
 
 REFERENCE = "\U00020001"
 """Begins the name that stands for a task's result in a tree."""
+NO_FUNCTION = "no function"
+"""How a call of an unknown function is refused. A tool may come to be there later."""
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 _PATH_KEY = frozenset("[]\"'")
 
@@ -60,9 +64,9 @@ class References(Container[str]):
 class Names:
     """What the names of a program stand for, at the place that was read last."""
 
-    def __init__(self, tools: Container[str], known: list[str]) -> None:
+    def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
-        self._known = known
+        self._known = [*tools, *FUNCTIONS, *WORDS]
         """The functions and tools that there are, to propose them."""
         self.bound: dict[str, ast.expr] = {}
 
@@ -118,9 +122,11 @@ class Names:
             return self.bound[name]
         if name in _JSON_NAMES:
             return ast.copy_location(ast.Constant(_JSON_NAMES[name]), node)
-        if name in self._known:
+        if name in self._known or name in MATH:
             raise NodeError(node, f'"{name}" is a function; call it: {name}(…)')
-        raise NodeError(node, f"no name {shown(name)}; {nearest(name, [*self.bound, *inner])}")
+        known = [*self.bound, *inner]
+        remedy = nearest(name, known, shown) if known else "assign it first"
+        raise NodeError(node, f"no name {shown(name)}; {remedy}")
 
     def _call(
         self, node: ast.Call, calls: Mapping[int, ast.expr], inner: frozenset[str]
@@ -128,8 +134,7 @@ class Names:
         func = node.func
         args = [self.resolve(it, calls, inner) for it in node.args]
         for keyword in node.keywords:
-            is_function = isinstance(keyword.value, ast.Name) and keyword.value.id in FUNCTIONS
-            if not (keyword.arg == "key" and is_function):
+            if not (keyword.arg == "key" and _is_function(keyword.value)):
                 keyword.value = self.resolve(keyword.value, calls, inner)
         node.args = args
         if isinstance(func, ast.Attribute):
@@ -142,13 +147,18 @@ class Names:
                 raise NodeError(
                     func, f"this call of {func.id} cannot be read; write it on its own line"
                 )
-            if func.id not in FUNCTIONS and func.id not in MATH:
-                raise NodeError(
-                    func, f"no function {shown(func.id)}; {nearest(func.id, self._known)}"
-                )
+            if func.id in WORDS:
+                raise NodeError(func, f"{func.id}(…) has no value; write it on a line of its own")
+            if not _is_function(func):
+                remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._known, shown)}"
+                raise NodeError(func, f"{NO_FUNCTION} {shown(func.id)}; {remedy}")
         else:
             raise NodeError(func, "only a function can be called, by its name")
         return node
+
+
+def _is_function(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and (node.id in FUNCTIONS or node.id in MATH)
 
 
 def _is_gather(func: ast.Attribute) -> bool:

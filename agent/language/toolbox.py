@@ -9,13 +9,16 @@ from langchain_core.tools import BaseTool
 from pydantic_core import to_jsonable_python
 
 from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.parser import JOIN
-from llm_compiler.language.task import ANSWER
-from llm_compiler.language.tool import Tool, nearest
+from llm_compiler.language.task import COMPUTE, WORDS
+from llm_compiler.language.tool import Tool
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
 
 Absent = Callable[[str], str | None]
 """The reason why a tool with this name is absent, if it may exist."""
+RESERVED = frozenset((JOIN, COMPUTE, *WORDS))
+"""Names that no tool may have: they mean something else in plans."""
 
 
 class Toolbox(Mapping[str, Tool]):
@@ -46,7 +49,7 @@ class Toolbox(Mapping[str, Tool]):
             inspected = Tool.of(tool)
             if inspected.name in found:
                 raise SetupError(f"two tools are named {inspected.name!r}; rename one")
-            if inspected.name in (JOIN, ANSWER):
+            if inspected.name in RESERVED:
                 raise SetupError(
                     f"a tool is named {inspected.name!r}, a word of the plan language; rename it"
                 )
@@ -93,9 +96,13 @@ class Toolbox(Mapping[str, Tool]):
     def tool(self, name: str) -> Tool:
         """The tool with this name. Raises PlanError with the nearest name if there is none."""
         if name not in self._tools:
-            why = self._absent(name)
-            raise PlanError(f"no tool {name!r}; {f'{why}; ' if why else ''}{nearest(name, self)}")
+            raise PlanError(f"no tool {name!r}; {self.why_absent(name)}{nearest(name, self)}")
         return self._tools[name]
+
+    def why_absent(self, name: str) -> str:
+        """Why there is no tool with this name, if it may exist, as the beginning of a remedy."""
+        why = self._absent(name)
+        return f"{why}; " if why else ""
 
     # The toolbox as the scheduling rules see it (`llm_compiler.scheduling.facts.Tools`).
 

@@ -109,7 +109,9 @@ class Joiner:
         )
 
         async def read() -> None:
-            pieces = model.stream(messages, meter, role="joiner", max_tokens=_MAX_TOKENS)
+            pieces = model.stream(
+                messages, meter, role="joiner", max_tokens=_MAX_TOKENS, forget=reply.forget
+            )
             await reply.read(pieces)
 
         try:

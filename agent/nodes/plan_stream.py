@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 
-from llm_compiler.language.plan_grammar import plan_grammar
+from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError
@@ -45,10 +45,9 @@ class PlanStream:
         self._closed = False
         self.too_long = False
 
-    def grammar(self, *, staged: bool) -> str:
+    def grammar(self) -> str:
         """The grammar of this plan, for servers that decode under one."""
-        max_tasks = self.round.context.max_tasks
-        return plan_grammar(self.round.tools, self.first_id, max_tasks=max_tasks, staged=staged)
+        return program_grammar(self.round.tools)
 
     @property
     def ended(self) -> bool:

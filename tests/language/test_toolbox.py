@@ -38,6 +38,8 @@ def joined() -> str:
         ([texts, texts], "two tools are named 'texts'; rename one"),
         ([tool("join")(joined)], "a tool is named 'join', a word of the plan language; rename it"),
         ([tool("answer")(joined)], "a tool is named 'answer'"),
+        ([tool("compute")(joined)], "a tool is named 'compute'"),
+        ([tool("print")(joined)], "a tool is named 'print'"),
     ],
 )
 def test_duplicate_and_reserved_names_are_refused_at_once(tools: list[Any], error: str) -> None:

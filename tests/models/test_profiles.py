@@ -28,18 +28,19 @@ def graph(
     return build_graph(Ledger().tools, planner=planner, joiner=joiner), planner, joiner
 
 
-async def test_few_shot_sends_worked_plans_when_the_setting_is_auto(
+async def test_few_shot_sends_worked_programs_when_the_setting_is_auto(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prompts = {}
     for few_shot in (True, False):
         monkeypatch.setattr(providers, "DEFAULT_PROFILE", ModelProfile(few_shot=few_shot))
-        planner = ScriptedModel('math("17 * 23")')
+        planner = ScriptedModel('answer(f"{17 * 23}")')
         compiled = build_graph(SHIPPED, planner=planner, joiner=ScriptedModel("391."))
         await compiled.ainvoke(ASK, context=Context(examples="auto"))
         prompts[few_shot] = planner.prompts[-1]
     assert len(prompts[True]) > len(prompts[False])
-    assert "Question:" in prompts[True]
+    assert "```python" in prompts[True]
+    assert "```python" not in prompts[False]
 
 
 @pytest.mark.parametrize("shown", [True, False])

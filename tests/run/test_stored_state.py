@@ -13,7 +13,7 @@ from langgraph.types import Command, Overwrite
 from llm_compiler.language.task import Outcome
 from llm_compiler.prompting.result_lines import results
 from llm_compiler.round_messages import round_messages
-from llm_compiler.run.stored_state import check_input, mended, repairs
+from llm_compiler.run.stored_state import check_input, mended, read_state, repairs
 from llm_compiler.state import (
     check_messages,
     mended_messages,
@@ -21,6 +21,7 @@ from llm_compiler.state import (
     tasks_of_round,
     with_messages,
 )
+from tests.support.loop_watch import LoopWatch
 from tests.support.protocol import follows_protocol
 from tests.support.stored import STATES, deep, outcome, task
 from tests.support.strategies import MANY
@@ -378,3 +379,19 @@ def test_whatever_is_stored_comes_to_a_state_that_works(values: dict[str, Any]) 
     messages: Any = round_messages(ended, found["outcomes"], 100)
     said: Any = with_messages([], messages)
     assert follows_protocol(said)
+
+
+@pytest.mark.alone
+async def test_a_long_plan_is_read_without_holding_the_loop() -> None:
+    tasks = [
+        {"id": n, "tool": "f", "args": {"x": [1, "two", {"three": 3.0}] * 3}, "needs": []}
+        for n in range(1, 10_001)
+    ]
+    outcomes = {
+        str(n): {**Outcome(n, "f", "ok", {"x": 1}, [1, 2, 3]).data(), "extra": 1}
+        for n in range(1, 10_001)
+    }
+    async with LoopWatch() as watch:
+        read = await read_state({"messages": [], "plan": tasks, "outcomes": outcomes})
+    assert len(read["plan"]) == len(read["outcomes"]) == 10_000
+    assert watch.busy < 0.05
