@@ -278,13 +278,13 @@ def test_replies_are_used_in_turn_and_then_missing_ones_are_named() -> None:
 
 
 def test_by_role_routes_on_the_system_message() -> None:
-    script = by_role({"PLAN": ["1. join()", "2. join()"], "join": "Paris."}, default="else")
+    script = by_role({"PLAN": ["f(1)", "f(2)"], "join": "Paris."}, default="else")
     with fast(script) as server:
         model = chat(server)
         planner = [("system", "You write plans."), ("user", "Now join them")]
-        assert model.invoke(planner).content == "1. join()"
+        assert model.invoke(planner).content == "f(1)"
         assert model.invoke([("system", "You join."), ("user", "a plan")]).content == "Paris."
-        assert model.invoke(planner).content == "2. join()"
+        assert model.invoke(planner).content == "f(2)"
         assert model.invoke("plan").content == "else"
 
 

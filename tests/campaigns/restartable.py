@@ -101,9 +101,7 @@ class Speaker(StreamedModel):
 
 def models(turn: Turn, ledger: Ledger) -> tuple[Speaker, Speaker]:
     rounds = turn.rounds
-    in_second = f"\n{len(rounds[0]) + 1}. "
-
-    in_first = rounds[0][0].line()[:8]
+    in_first, in_second = rounds[0][0].call, rounds[-1][0].call
 
     def plan(prompt: str) -> str:
         # A third round comes where no line of the second one compiled.

@@ -81,7 +81,7 @@ def test_turns_outlive_deploys_as_promised_with_postgres(said: list[str], postgr
     assert report.figures["turns that held"] == 3
 
 
-STEPS = [Step(1, "look", (), (), 1), Step(2, "pay", (1,), (), 1), Step(3, "write", (2,), (), 1)]
+STEPS = [Step(1, "look", (), 1), Step(2, "pay", (1,), 1), Step(3, "write", (2,), 1)]
 NOW = 1_700_000_000.5
 MAYBE = "may have run: it began at 2023-11-14 22:13:20 UTC and its process ended before"
 

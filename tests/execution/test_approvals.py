@@ -158,7 +158,7 @@ async def test_a_destructive_call_needs_a_durability_that_writes(ledger: Ledger)
 
 
 async def test_max_concurrency_does_not_turn_the_journal_off(ledger: Ledger) -> None:
-    plan = "echo('x')\nadd(1, 2)"
+    plan = "a = echo('x')\nadd(len(a), 2)"
     compiled = graph(ledger, plan, saver=InMemorySaver())
     config = {**THREAD, "max_concurrency": 1}
     await compiled.ainvoke(ASK, config, context=APPROVE)

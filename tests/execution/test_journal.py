@@ -84,7 +84,7 @@ async def test_a_tool_may_interrupt_many_times_and_the_others_run_once() -> None
         """Make sure."""
         return " ".join(str(interrupt(n)) for n in range(4))
 
-    plan = "echo('x')\nb = sure()\necho(b)\necho('y')"
+    plan = "echo('x')\nb = sure()\necho(b)\necho([b, 'y'])"
     compiled = graph([*ledger.tools, sure], plan, InMemorySaver())
     await compiled.ainvoke(ASK, THREAD)
     for answer in "abc":
@@ -92,7 +92,8 @@ async def test_a_tool_may_interrupt_many_times_and_the_others_run_once() -> None
         assert len(state["__interrupt__"]) == 1
     state = await compiled.ainvoke(Command(resume="d"), THREAD)
     assert state["outcomes"]["3"]["value"] == "a b c d"
-    assert sorted(ledger.begun) == ["a b c d", "x", "y"]
+    assert ledger.begun[0] == "x"
+    assert sorted(ledger.begun[1:], key=str) == ["a b c d", ["a b c d", "y"]]
 
 
 @pytest.mark.parametrize("kills", [1, 3])
@@ -106,8 +107,8 @@ async def test_kills_behind_three_questions_in_a_row_repeat_nothing(kills: int) 
         await gate.wait()
         return value
 
-    plan = "a = echo(1)\nb = add(a, 1)\nc = echo(b)\nd = add(c, 1)\ne = echo(d)\nadd(e, 1)\n"
-    compiled = graph([*ledger.tools, slow], f"{plan}7. slow($6)\n8. join()", saver)
+    plan = "a = echo(1)\nb = add(a, 1)\nc = echo(b)\nd = add(c, 1)\ne = echo(d)\nf = add(e, 1)"
+    compiled = graph([*ledger.tools, slow], f"{plan}\nslow(f)", saver)
     context = Context(approve=("add",))
     for input in (ASK, APPROVE, APPROVE):
         await compiled.ainvoke(input, THREAD, context=context)

@@ -65,7 +65,7 @@ def graph(tools: list[Any], *plans: str, saver: bool = True) -> Any:
 @pytest.mark.parametrize(
     "plan",
     [
-        "a = look('x')\nwipe(a)",
+        "a = look('x')\nshort('y')\nwipe(a)",
         "a = look('x')\nwipe(f'all of {a}')",
         "a = look('x')\nb = short(a)\nwipe(b)",
     ],
@@ -91,11 +91,11 @@ async def test_an_untrusted_result_in_a_destructive_call_asks(
 @pytest.mark.parametrize(
     "plan",
     [
-        "a = look('x')\nwipe('y')",
-        "a = look('x')\nwipe('y')",
+        "wipe('y')\nlook('x')",
+        "look('x')\nwipe('y')",
         "a = short('x')\nwipe(a)",
     ],
-    ids=["beside", "after", "trusted"],
+    ids=["before", "after", "trusted"],
 )
 async def test_what_no_untrusted_result_reaches_does_not_ask(
     tools: list[Any], wiped: list[str], plan: str

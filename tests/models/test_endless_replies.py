@@ -126,7 +126,7 @@ async def test_a_server_that_names_an_end_with_every_chunk_is_read_to_its_end() 
 async def test_behind_the_end_of_a_plan_nothing_is_waited_for(kind: str, pause: float) -> None:
     ledger = Ledger()
     then = NO_TEXT.get(kind, chunk("echo(2)\n"))
-    planner = Endless(first=["echo(1)\n", "join()\n"], then=then, pause=pause)
+    planner = Endless(first=["echo(1)\n", "answer('Done.')\n"], then=then, pause=pause)
     graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel("Done."))
     began = time.perf_counter()
     state = await graph.ainvoke(ASK)

@@ -267,7 +267,7 @@ async def test_max_parallel(resumed: bool) -> None:
         running -= 1
         return n
 
-    plan = "\n".join(f"{i}. count({i})" for i in range(1, 10))
+    plan = "\n".join(f"count({i})" for i in range(1, 10))
     compiled = build_graph(
         [count],
         planner=ScriptedModel(plan),
@@ -307,7 +307,7 @@ async def test_max_result_chars(ledger: Ledger, resumed: bool) -> None:
 
 @pytest.mark.parametrize("resumed", [False, True])
 async def test_max_rounds(ledger: Ledger, resumed: bool) -> None:
-    plans = [f"{i}. echo({i})\n{i + 1}. join()" for i in (1, 2, 3)]
+    plans = [f"echo({i})" for i in (1, 2, 3)]
     compiled = graph(ledger, *plans, answers=["REPLAN: more"] * 3)
     context = Context(max_rounds=2)
     if resumed:

@@ -64,7 +64,7 @@ async def test_the_program_keeps_what_a_trace_masks(traces: TraceServer, ledger:
 
 
 async def test_what_is_written_to_the_state_is_masked(traces: TraceServer, ledger: Ledger) -> None:
-    compiled = graph(ledger, "join()", checkpointer=InMemorySaver())
+    compiled = graph(ledger, "", checkpointer=InMemorySaver())
     messages = [("user", "A note."), ("ai", f"{KEY} and {PASSWORD}")]
     await compiled.aupdate_state(THREAD, {"messages": messages}, as_node="joiner")
     assert "[SECRET_DETECTED] and ***" in sent(traces)

@@ -132,7 +132,7 @@ async def never(name: str) -> str:
     finally:
         print("cancelled", name, flush=True)
 
-planner = ScriptedModel("1. never('a')\\n2. never('b')\\n3. join()")
+planner = ScriptedModel("never('a')\\nnever('b')")
 graph = build_graph([never], planner=planner, joiner=ScriptedModel())
 try:
     asyncio.run(graph.ainvoke({"messages": [("user", "x")]}))
