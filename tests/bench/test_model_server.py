@@ -113,7 +113,7 @@ def test_reply_overrides_the_servers_timing() -> None:
 
 
 def test_long_reply_with_no_rate_comes_whole() -> None:
-    text = "".join(f'{i}. search("{i}")\n' for i in range(700))
+    text = "".join(f'search("{i}")\n' for i in range(700))
     with fast(text) as server:
         assert joined(chat(server).stream("x")).content == text
 

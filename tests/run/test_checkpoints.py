@@ -41,18 +41,17 @@ KINDS = ["memory", "sqlite", "sync sqlite", "postgres"]
 ASK: Any = {"messages": [HumanMessage("What?")]}
 APPROVE = Context(approve=("wipe",))
 APPROVED: Any = Command(resume={"decisions": [{"type": "approve"}]})
-FIRST = """Thought: All that an outcome can be.
-1. add(1, 2)
-2. echo({"a": [1.5, true, null, "über 8 km 🏔"], "b": {"c": -1}})
-3. fail("no")
-4. echo($3)
-5. wipe("all of $1")
-6. nope()
-7. after 1: add(18446744073709551615, $1)
-8. join()"""
-SECOND = "echo(b.a[3])\necho(e)"
+FIRST = """# All that an outcome can be.
+a = add(1, 2)
+b = echo({"a": [1.5, True, None, "über 8 km 🏔"], "b": {"c": -1}})
+wiped = wipe(f"all of {a}")
+c = fail("no")
+echo(c)
+nope()
+add(9223372036854775807, a)"""
+SECOND = "echo(b.a[3])\necho(wiped)"
 OBJECT: Any = {"a": [1.5, True, None, "über 8 km 🏔"], "b": {"c": -1}}
-BEGUN = [(1, 2), OBJECT, "no", (2**64 - 1, 3), "wipe all of 3", OBJECT["a"][3], "all of 3"]
+BEGUN = [(1, 2), OBJECT, "no", (2**63 - 1, 3), "wipe all of 3", OBJECT["a"][3], "all of 3"]
 """The calls of both rounds, in the order in which they begin."""
 Saver = BaseCheckpointSaver[Any]
 

@@ -227,7 +227,7 @@ async def test_a_reset_forgets_who_waits() -> None:
 async def test_graphs_that_share_a_checkpointer_stand_in_one_line(ledger: Ledger) -> None:
     """LangGraph gives each graph a copy of it, which knows the types that the graph stores."""
     saver = InMemorySaver()
-    one, other = (graph(ledger, "1. join()", answers=[], saver=saver) for _ in range(2))
+    one, other = (graph(ledger, "", answers=[], saver=saver) for _ in range(2))
     assert one.checkpointer is not other.checkpointer
     assert thread_of(THREAD, one.checkpointer) == thread_of(THREAD, other.checkpointer)
     assert thread_of(THREAD, one.checkpointer) == thread_of(THREAD, saver)

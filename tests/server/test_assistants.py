@@ -27,8 +27,9 @@ TEXTS = {
 }
 """Fields of free text, which nothing but their description bounds."""
 VERSE = "Answer the question from the results alone, in verse. {missing}"
-TERSE = "Write a plan, the shortest that will do.\nTools:\n{tools}\nEnd with join()."
-WORKED = 'Question: What is at the gate?\n1. knock("gate")\n2. join()'
+TERSE = "Write a plan, the shortest that will do.\nTools:\n{tools}\nEnd with answer(…)."
+PROGRAM = 'seen = knock("gate")\nanswer(f"At the gate is {seen}.")'
+WORKED = f"Question: What is at the gate?\n{PROGRAM}"
 
 
 def signed(body: Body) -> Reply:
@@ -170,17 +171,17 @@ async def test_two_assistants_run_side_by_side_and_do_not_mix(
     for request in models.requests[asked:]:
         if not request.body:
             continue  # which models there are
-        text = text_of(request.body["messages"][0])
+        text = "\n".join(map(text_of, request.body["messages"]))
         role = "planner" if "plan" in text.split("\n")[0] else "joiner"
         systems[request.body["model"], role] = text
     assert set(systems) == {
         ("plan-a", "planner"), ("join-a", "joiner"), ("b", "planner"), ("b", "joiner"),
     }  # fmt: skip
     assert "wipe(" not in systems["plan-a", "planner"]
-    assert WORKED not in systems["plan-a", "planner"]
+    assert PROGRAM not in systems["plan-a", "planner"]
     assert "in verse" in systems["join-a", "joiner"]
     assert systems["b", "planner"].startswith(TERSE.partition("{tools}")[0])
-    assert systems["b", "planner"].endswith(WORKED)
+    assert PROGRAM in systems["b", "planner"]
     assert "in verse" not in systems["b", "joiner"]
 
 
@@ -202,7 +203,7 @@ async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphCli
     [
         ({"planner_prompt": "Be brief."}, "add the lines 'Tools:' and '{tools}'"),
         ({"joiner_prompt": "Be brief."}, "add the line '{missing}'"),
-        ({"more_examples": ["Who?"]}, "a worked plan begins with 'Question: …', not with 'Who?'"),
+        ({"more_examples": ["Who?"]}, "a worked program begins with 'Question: …', not with 'Who?'"),
         ({"max_rounds": 0}, "max_rounds"),
         ({"model": "nobody:nothing"}, "nobody"),
     ],
@@ -211,6 +212,6 @@ async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphCli
 async def test_a_wrong_setting_says_what_to_do_about_it(
     client: LangGraphClient, context: dict[str, Any], said: str
 ) -> None:
-    run = client.runs.stream(None, PROBES, input=asking("join()"), context=context)
+    run = client.runs.stream(None, PROBES, input=asking('answer("x")'), context=context)
     [error] = [part.data async for part in run if part.event == "error"]
     assert said in error["message"]

@@ -20,7 +20,7 @@ from tests.server import process
 pytestmark = pytest.mark.server
 
 MOUNTAINS = process.ROOT / "tests" / "support" / "mcp_server.py"
-PLAN = 'a = mountains_height("Everest")\nb = mountains_height("K2")\nmath(f"{a} - {b}")'
+PLAN = 'a = mountains_height("Everest")\nb = mountains_height("K2")\nc = a - b'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "By 237.86 m."})
 
 

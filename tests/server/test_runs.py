@@ -47,8 +47,7 @@ def gate(gates: Gates) -> str:
 
 
 def knocks(*names: str) -> str:
-    tasks = [f'{id}. knock("{name}")' for id, name in enumerate(names, 1)]
-    return "\n".join([*tasks, "join()"])
+    return "\n".join(f'knock("{name}")' for name in names)
 
 
 async def values_of(client: LangGraphClient, thread: str) -> Any:
@@ -184,7 +183,7 @@ async def test_an_interrupted_run_goes_on_where_it_stopped(
     client: LangGraphClient, thread: str, gates: Gates, gate: str, models: ModelServer
 ) -> None:
     # A destructive call does not start before its plan is in the checkpointer.
-    plan = f'wipe("{gate}-once")\nknock("{gate}")'
+    plan = f'once = wipe("{gate}-once")\nknock("{gate}" if once else "")'
     run = await client.runs.create(thread, PROBES, input=asking(plan))
     await gates.seen("begun", gate)
     await client.runs.cancel(thread, run["run_id"], wait=True)
