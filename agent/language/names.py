@@ -68,7 +68,7 @@ class Names:
 
     def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
-        self._known = [*tools, *FUNCTIONS, *WORDS]
+        self._known = [*tools.called, *FUNCTIONS, *WORDS]
         """The functions and tools that there are, to propose them."""
         self.bound: dict[str, ast.expr] = {}
 
@@ -145,7 +145,7 @@ class Names:
             if not is_math(func, self.bound):
                 func.value = self.resolve(func.value, calls, inner)
         elif isinstance(func, ast.Name):
-            if func.id in self._tools:
+            if func.id in self._tools.called:
                 raise NodeError(
                     func, f"this call of {func.id} cannot be read; write it on its own line"
                 )

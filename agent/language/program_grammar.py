@@ -5,7 +5,6 @@ ends with its answer. All of it is Python that compiles, but for what no grammar
 that stand for nothing, and what a schema says beyond its types (`pattern`, `minimum`).
 """
 
-import keyword
 from collections.abc import Mapping
 
 from llm_compiler.language.gbnf import Rules, defined
@@ -20,9 +19,9 @@ _MAX_LINES = 40
 def program_grammar(tools: Mapping[str, Tool]) -> str:
     """The grammar of one program that calls these tools.
 
-    A tool whose name Python cannot write is left out.
+    A tool whose name has two underscores is left out.
     """
-    offered = [tool for name, tool in tools.items() if _is_name(name)]
+    offered = [tool for name, tool in tools.items() if "__" not in name]
     shared = shared_rules(_MAX_LINES)
     bare = "".join(expression_rules(depth, ["call"]) for depth in range(MAX_DEPTH + 1))
     rules = Rules([*defined(shared), *defined(bare)])
@@ -32,7 +31,3 @@ def program_grammar(tools: Mapping[str, Tool]) -> str:
         calls = [ToolCalls(rules, tool, *inner).rule() for tool in offered] if depth else []
         levels.append(expression_rules(depth, calls, hidden=tools))
     return shared + "".join(levels) + rules.text
-
-
-def _is_name(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name) and "__" not in name

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.parser import JOIN
+from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import COMPUTE, WORDS
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
@@ -26,6 +27,9 @@ class Toolbox(Mapping[str, Tool]):
 
     def __init__(self, tools: Iterable[Tool], absent: Absent = lambda name: None) -> None:
         self._tools = {tool.name: tool for tool in tools}
+        self.called = {python_name(name): tool for name, tool in self._tools.items()}
+        """The tools as programs call them: `delete_file` for `delete-file`."""
+        self.called |= {name: self._tools[name] for name in self.called if name in self._tools}
         self._absent = absent
 
     def __getitem__(self, name: str) -> Tool:

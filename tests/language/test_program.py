@@ -362,6 +362,21 @@ def test_literal_dollars_are_checked_as_the_tool_will_get_them() -> None:
     assert [type(it) for it in program.tasks] == [Task, Task, Refused]
 
 
+def test_tools_are_called_by_their_names_as_python_can_write_them() -> None:
+    def act(what: str) -> str:
+        """Act."""
+        return what
+
+    tools = [tool(name)(act) for name in ("delete-file", "mail.send", "class", "a-b", "a_b")]
+    program = Program(Toolbox.of(tools))
+    program.feed("delete_file('x')\nmail_send('x')\nclass_('x')\na_b('x')\ndelete-file('x')\n")
+    *found, refused = program.tasks
+    assert [it.tool for it in found if isinstance(it, Task)] == [
+        "delete-file", "mail.send", "class", "a_b",
+    ]  # fmt: skip
+    assert 'no name "delete"' in str(refused.diagnostic)  # type: ignore[union-attr]
+
+
 def test_refused_lines_count_as_calls_do() -> None:
     program, out = compiled("x = 1\n", *("x = = 1\n" * 100), max_calls=3)
     assert len(out) == 4

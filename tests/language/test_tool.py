@@ -32,7 +32,7 @@ from tests.support.functions import (
 
 def named(value: object) -> str:
     """How a case is called: the same in every process."""
-    return value.__name__ if callable(value) else repr(value)
+    return str(getattr(value, "__name__", None) or repr(value))
 
 
 # ── signatures ────────────────────────────────────────────────────────────────────────────────

@@ -35,8 +35,9 @@ def state(**values: Any) -> Any:
 
 SOUND: dict[str, Any] = {
     "messages": [ASKED],
-    "plan": [task(), task(2, text="2. echo('x')", taint="1", loop={"over": "$1"})],
+    "plan": [task(), task(2, text="echo('x')", taint="1", loop={"over": "$1"})],
     "outcomes": {"1": outcome(), "2": outcome(2, status="failed", error="no", started_at=1.5)},
+    "names": {"x": "$1", "city": "'Paris'"},
     "turn": "q",
     "round": 1,
     "feedback": "more",
@@ -53,7 +54,7 @@ def test_a_sound_state_is_handed_back_as_it_is() -> None:
 
 
 def test_an_empty_state_gets_every_key() -> None:
-    empty = {"messages": [], "plan": [], "outcomes": {}, "turn": "", "round": 0}
+    empty = {"messages": [], "plan": [], "outcomes": {}, "names": {}, "turn": "", "round": 0}
     assert mended({}) == {**empty, "feedback": None, "usage": {}, "seconds": 0.0}
 
 
@@ -86,6 +87,9 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(needs=["x", None, -1, 10**9])], [task()]),
         ([task(round=7)], [task()]),
         ([task(thought=5, text=None)], [task(thought="5")]),
+        ([task(name=5, line="3", source=None)], [task(name="5", line=3)]),
+        ([task(line=-1, error=None)], [task()]),
+        ([task(error=("no",))], [task(error='["no"]')]),
         ([task(args={"value": (1, math.inf), 5: b"x"})],
          [task(args={"value": [1, "Infinity"], "5": "eA=="})]),
         ([task(args={"value": "\ud800"}, tool="e\ud800")],
@@ -94,7 +98,7 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(rules=("guarded", "odd", 5, "asks"))], [task(rules=["asks", "guarded"])]),
         ([task(rules=5)], [task()]),
         ([task(), task(args={"value": "other"}), {"tool": "echo"}],
-         [task(), task(2, args={}, text="1. echo(…)", key="1-1-2"),
+         [task(), task(2, args={}, text="echo(…)", key="1-1-2"),
           task(3, args={}, text="None. echo(…)")]),
         ([task(10**9)], [task(args={}, text="1000000000. echo(…)", key="1-1000000000")]),
     ],
@@ -109,7 +113,7 @@ def test_a_plan_that_can_be_mended(stored: Any, came_to: Any) -> None:
     ("stored", "error"),
     [
         (5, "the stored plan is a number, not a list of tasks"),
-        ("1. echo('x')", "the stored plan is a string, not a list of tasks"),
+        ("echo('x')", "the stored plan is a string, not a list of tasks"),
         ({"1": task()}, "the stored plan is an object, not a list of tasks"),
         ({1, 2}, "the stored plan is of type set, not a list of tasks"),
         ([True], "the stored plan contains true or false in place of a task"),
@@ -119,7 +123,8 @@ def test_a_plan_that_can_be_mended(stored: Any, came_to: Any) -> None:
         ([task(args=[["value", 1]])], "its stored arguments are a list, not an object"),
         ([task(args={"value": deep(240)})],
          "its stored arguments are not JSON data, or exceed 100 levels"),
-        ([task(tool="answer", args={"text": 5})], "its stored text is not a string"),
+        ([task(tool="answer", args={"text": "So."})], "its stored expression is not a string"),
+        ([task(tool="compute", args={"expression": 5})], "its stored expression is not a string"),
     ],
 )  # fmt: skip
 def test_a_plan_that_cannot_be_read_is_a_task_that_failed(stored: Any, error: str) -> None:
@@ -253,6 +258,9 @@ def test_an_outcome_without_arguments_has_those_of_its_task_filled_in() -> None:
         ("feedback", 5, "5"),
         ("feedback", {"missing": ("a",)}, '{"missing": ["a"]}'),
         ("feedback", deep(240), "it cannot be read"),
+        ("names", None, {}),
+        ("names", ["x"], {}),
+        ("names", {"x": "$1", 5: "$2", "y": 3, "z": "\ud800"}, {"x": "$1"}),
         ("usage", 5, {}),
         ("usage", {"planner": 5}, {}),
         ("usage", {"planner": {"calls": "3", "input": 2.0, "output": None}},
