@@ -5,12 +5,13 @@ ends with its answer. All of it is Python that compiles, but for what no grammar
 that stand for nothing, and what a schema says beyond its types (`pattern`, `minimum`).
 """
 
-import keyword
 from collections.abc import Mapping
 
 from llm_compiler.language.gbnf import Rules, defined
 from llm_compiler.language.program_rules import MAX_DEPTH, expression_rules, shared_rules
 from llm_compiler.language.schema_grammar import ToolCalls
+from llm_compiler.language.stubs import python_name
+from llm_compiler.language.task import ANSWER
 from llm_compiler.language.tool import Tool
 
 _MAX_LINES = 40
@@ -20,19 +21,16 @@ _MAX_LINES = 40
 def program_grammar(tools: Mapping[str, Tool]) -> str:
     """The grammar of one program that calls these tools.
 
-    A tool whose name Python cannot write is left out.
+    A tool whose name has two underscores is left out.
     """
-    offered = [tool for name, tool in tools.items() if _is_name(name)]
-    shared = shared_rules(_MAX_LINES, [*tools, "answer"])
+    called = {python_name(name): tool for name, tool in tools.items()}
+    offered = [tool for name, tool in called.items() if "__" not in name]
+    shared = shared_rules(_MAX_LINES, [*called, ANSWER])
     bare = "".join(expression_rules(depth, ["call"]) for depth in range(MAX_DEPTH + 1))
     rules = Rules([*defined(shared), *defined(bare)])
     levels = []
     for depth in range(MAX_DEPTH + 1):
         inner = f"given-{depth - 1}", f"value-{depth - 1}"
         calls = [ToolCalls(rules, tool, *inner).rule() for tool in offered] if depth else []
-        levels.append(expression_rules(depth, calls, hidden=tools))
+        levels.append(expression_rules(depth, calls, hidden=called))
     return shared + "".join(levels) + rules.text
-
-
-def _is_name(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name) and "__" not in name

@@ -54,7 +54,7 @@ class ToolCalls:
 
     def rule(self) -> str:
         name = self._rules.reserve(self._tool.name)
-        opening = quoted(f"{self._tool.name}(")
+        opening = quoted(f"{python_name(self._tool.name)}(")
         self._rules.define(name, " ".join([opening, *self._arguments(), '")"']))
         return name
 

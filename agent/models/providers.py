@@ -1,6 +1,7 @@
 """Chooses the model of a role, and opens it.
 
-A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), or `"local"`.
+A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), `"local"`, or
+`"local:FILE.gguf"` or `"local:OWNER/NAME"` for another model that llama.cpp runs.
 """
 
 import asyncio
@@ -15,13 +16,14 @@ from langchain_core.language_models import BaseChatModel
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
-from llm_compiler.models.local.server import LOCAL_SERVER, Endpoint
+from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import (
     DEFAULT_PROFILE,
     LOCAL_PROFILE,
     OPENAI_PROFILE,
     Dialect,
+    profile_of,
 )
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import is_transient
@@ -99,7 +101,8 @@ class OpenModels:
         """The model with this name, opened at its first use in this loop."""
         models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
         # The local server may have restarted on another port; a variable may have changed.
-        endpoint = await LOCAL_SERVER.start() if name == LOCAL else None
+        provider, _, rest = name.partition(":")
+        endpoint = await LOCAL_SERVERS.of(rest).start() if provider == LOCAL else None
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
             models.setdefault(key, await _open(name, endpoint))  # another run may have been quicker
@@ -120,15 +123,16 @@ async def open_model(model: BaseChatModel | str) -> Model:
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    return Model(str(name or type(model).__name__), model, DEFAULT_PROFILE)
+    name = str(name or type(model).__name__)
+    return Model(name, model, profile_of(name, DEFAULT_PROFILE))
 
 
 async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
     if endpoint is not None:
         chat = await asyncio.to_thread(
-            _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0
+            _openai, name, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _OpenModel(Model(LOCAL, chat, LOCAL_PROFILE))
+        return _OpenModel(Model(name, chat, LOCAL_PROFILE))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
         raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
@@ -139,7 +143,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
             raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
-        return _OpenModel(Model(name, chat, OPENAI_PROFILE), unasked)
+        return _OpenModel(Model(name, chat, profile_of(name, OPENAI_PROFILE)), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(
             f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
@@ -151,7 +155,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
-    return _OpenModel(Model(name, chat, DEFAULT_PROFILE))
+    return _OpenModel(Model(name, chat, profile_of(name, DEFAULT_PROFILE)))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:

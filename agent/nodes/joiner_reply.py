@@ -26,6 +26,7 @@ class JoinerReply:
         self.missing: str | None = None
         """What is missing, if it is a replan."""
         self._message = AnswerStream()
+        self._held = ""
 
     @property
     def id(self) -> str:
@@ -44,6 +45,11 @@ class JoinerReply:
         """Add text to the answer and show it."""
         self._message.show(text)
 
+    def forget(self) -> None:
+        """What was read until now is no part of the reply."""
+        self._held = ""
+        self._message.take_back()
+
     def end(self) -> None:
         """The answer is complete."""
         self._message.end()
@@ -58,7 +64,7 @@ class JoinerReply:
         Raises:
             EmptyReplyError: it was empty.
         """
-        held, why = "", ""
+        self._held, why = "", ""
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
@@ -68,23 +74,23 @@ class JoinerReply:
                             why = f"cut off after {_MAX_ANSWER_CHARS} characters"
                             break
                         continue
-                    held = (held + piece).lstrip()
-                    if _may_replan(held):
-                        if len(held) > _MAX_FEEDBACK_CHARS:
+                    self._held = (self._held + piece).lstrip()
+                    if _may_replan(self._held):
+                        if len(self._held) > _MAX_FEEDBACK_CHARS:
                             break
-                    elif held:
-                        self.show(held)
+                    elif self._held:
+                        self.show(self._held)
         except CutOffError as error:
             why = str(error)
         if self.began:
             if why:
                 self.show(f"… ({why})")
             return
-        if replan := _REPLAN.match(held):
+        if replan := _REPLAN.match(self._held):
             missing = replan["missing"].strip()[:_MAX_FEEDBACK_CHARS]
             self.missing = missing or "the results do not answer the question"
-        elif held:
-            self.show(held)
+        elif self._held:
+            self.show(self._held)
         else:
             raise EmptyReplyError("the joiner's model wrote no answer", transient=True, wait=0)
 

@@ -54,7 +54,7 @@ class Planner:
         )
         warm_up(round.tools)
         run.watch_deadline()
-        load(round, before.plan, before.outcomes, announce=False)
+        load(round, before.plan, before.outcomes, before.names, announce=False)
         plan, meter = PlanStream(round, before.plan, before.names), Meter()
         deadline = round.context.deadline
         try:
@@ -90,7 +90,12 @@ class Planner:
         plan.begin()
         grammar = plan.grammar() if model.profile.grammar else None
         pieces = model.stream(
-            messages, meter, role="planner", grammar=grammar, has_ended=lambda: plan.ended
+            messages,
+            meter,
+            role="planner",
+            grammar=grammar,
+            has_ended=lambda: plan.ended,
+            forget=plan.broke,
         )
         try:
             async with aclosing(pieces):

@@ -16,8 +16,8 @@ from langchain_core.tools import StructuredTool
 
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.lowered import Refused
-from llm_compiler.language.lowering import WORDS
 from llm_compiler.language.program import Program
+from llm_compiler.language.task import WORDS
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.templates import MISSING, TOOLS
 from llm_compiler.text import quoted
