@@ -145,8 +145,12 @@ class Unfinished:
         other = '"' if quote == "'" else "'"
         around = [it for it, _ in self.strings]
         inside = self.pieces[begin + 1 : -1]
-        plain = not any(it in text for text, _ in inside for it in (other, "\\"))
-        if len(quote) == 1 and quote in around and other not in around and plain:
+        texts = "".join(text for text, _ in inside)
+        if other in texts:
+            other *= 3
+            if other in texts or texts.endswith(other[0]):
+                return
+        if len(quote) == 1 and quote in around and other[0] not in around and "\\" not in texts:
             for place in (begin, -1):
                 text, at = self.pieces[place]
                 self.pieces[place] = text.replace(quote, other), at
