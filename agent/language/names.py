@@ -178,6 +178,8 @@ def template(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=str() as text):
             return text.replace("$", "$$")
+        case ast.JoinedStr(values=parts) if all(isinstance(it, ast.Constant) for it in parts):
+            return "".join(template(it) for it in parts)
         case ast.Constant(value=bool() | None as value):
             return value
         case ast.Constant(value=int() as value) if -(2**63) <= value < 2**63:
