@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.parser import JOIN
+from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import COMPUTE, WORDS
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
@@ -27,6 +28,9 @@ class Toolbox(Mapping[str, Tool]):
     def __init__(self, tools: Iterable[Tool], absent: Absent = lambda name: None) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._absent = absent
+        self.python_names = {python_name(name): name for name in self._tools}
+        """The names of the tools by how a program writes them: `get_time` means `get-time`."""
+        self.python_names |= {name: name for name in self._tools}
 
     def __getitem__(self, name: str) -> Tool:
         return self._tools[name]

@@ -17,7 +17,9 @@ from llm_compiler.language.task import ANSWER, Refused, Task
 from llm_compiler.language.toolbox import Toolbox
 
 _PYTHON = re.compile(
-    r"(?m)^[ \t]*(?:```|~~~)|\A[\s\ufeff]*(?:#|[\"']{3}|(?:for|if|import|from|await|return)\b|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
+    r"(?m)^[ \t]*(?:```|~~~)"
+    r"|\A[\s\ufeff]*(?:#|[\"']{3}|(?:for|if|import|from|await|return)\b"
+    r"|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
 )
 _NUMBERED = re.compile(r"(?m)^\W*\d{1,9}\s*[.:)]")
 
