@@ -31,6 +31,9 @@ class Toolbox(Mapping[str, Tool]):
         """The tools as programs call them: `delete_file` for `delete-file`."""
         self.called |= {name: self._tools[name] for name in self.called if name in self._tools}
         self._absent = absent
+        self.python_names = {python_name(name): name for name in self._tools}
+        """The names of the tools by how a program writes them: `get_time` means `get-time`."""
+        self.python_names |= {name: name for name in self._tools}
 
     def __getitem__(self, name: str) -> Tool:
         return self._tools[name]
