@@ -27,9 +27,6 @@ class Toolbox(Mapping[str, Tool]):
 
     def __init__(self, tools: Iterable[Tool], absent: Absent = lambda name: None) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self.called = {python_name(name): tool for name, tool in self._tools.items()}
-        """The tools as programs call them: `delete_file` for `delete-file`."""
-        self.called |= {name: self._tools[name] for name in self.called if name in self._tools}
         self._absent = absent
         self.python_names = {python_name(name): name for name in self._tools}
         """The names of the tools by how a program writes them: `get_time` means `get-time`."""
