@@ -89,14 +89,11 @@ class Subjects:
         }
 
     def _read(self, page: _Page, text: str) -> None:
-        page.common |= _labels(text)
-        for sentence in _SENTENCE.split(text):
-            for word in _WORD.finditer(unicodedata.normalize("NFC", sentence)):
-                known = stem_of(word[0])
-                self._known.add(known)
-                if not word[0][0].isupper():
-                    self._common.add(known)
-                    page.common.add(known)
+        written = {*_WORD.findall(unicodedata.normalize("NFC", text))}
+        common = {stem_of(word) for word in written if not word[0].isupper()}
+        self._known |= {stem_of(word) for word in written}
+        self._common |= common
+        page.common |= common | _labels(text)
 
     def asked(self, query: str) -> list[Asked]:
         """The words of a query; a misspelt name of a page is mended."""
