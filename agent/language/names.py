@@ -6,6 +6,7 @@ A name assigned twice is two values: each use gets what its name stands for wher
 import ast
 import re
 from collections.abc import Container, Mapping
+from keyword import iskeyword
 from typing import Any
 
 from llm_compiler.language.comprehensions import names_in
@@ -15,6 +16,7 @@ from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
 from llm_compiler.language.task import WORDS
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.unparse import unparsed
 from llm_compiler.language.written import PLACEHOLDER
 
 REFERENCE = "\U00020001"
@@ -22,7 +24,7 @@ REFERENCE = "\U00020001"
 NO_FUNCTION = "no function"
 """How a call of an unknown function is refused. A tool may come to be there later."""
 _JSON_NAMES = {"true": True, "false": False, "null": None}
-_PATH_KEY = frozenset("[]\"'")
+_PATH_KEY = frozenset("[]\"'\\")
 
 
 class HeldError(Exception):
@@ -215,7 +217,9 @@ def _path(holder: ast.expr, key: str | int) -> Any:
         return ...
     if isinstance(key, int):
         return f"{path}[{key}]"
-    if key.isidentifier() and key.isascii():
+    if not key.isprintable():
+        return ...
+    if key.isidentifier() and key.isascii() and not iskeyword(key):
         return f"{path}.{key}"
     return ... if not _PATH_KEY.isdisjoint(key) or "$" in key else f'{path}["{key}"]'
 
@@ -224,12 +228,10 @@ def expression(node: ast.expr) -> str:
     """A resolved expression as `compute` takes it: `$3 - $4`."""
     count = sum(1 for it in ast.walk(node) if referred(it) is not None)
     try:
-        text = ast.unparse(node)
-    except ValueError:  # Python 3.11 has no way to write it
-        raise NodeError(
-            node, "in an f-string's {…} write no backslash; assign that part before"
-        ) from None
-    if text.count(REFERENCE) != count:
+        text = unparsed(node)
+    except ValueError:
+        text = ""
+    if not text or text.count(REFERENCE) != count:
         raise NodeError(node, "this text has a character that a plan cannot have; leave it out")
     return text.replace("$", "$$").replace(REFERENCE, "$")
 

@@ -54,7 +54,7 @@ class Planner:
         )
         warm_up(round.tools)
         run.watch_deadline()
-        load(round, before.plan, before.outcomes, announce=False)
+        load(round, before.plan, before.outcomes, before.names, announce=False)
         plan, meter = PlanStream(round, before.plan, before.names), Meter()
         deadline = round.context.deadline
         try:

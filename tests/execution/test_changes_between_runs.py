@@ -180,6 +180,31 @@ async def test_a_text_that_compiles_by_now_runs_once_and_stands(world: Make) -> 
     assert follows_protocol(state["messages"])
 
 
+async def test_a_statement_that_compiles_by_now_runs_once_and_stands(world: Make) -> None:
+    """Its tool was not there when it was planned, and is gone again once it has run."""
+    it = world("x = 'a'\ny = wipe(x)\npay(y)\n", "look(y)\n")
+    await it.deploy("wipe").ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
+    state = await it.deploy().ainvoke(None, THREAD, context=Context(approve=("pay",)))
+    assert asked(state) == [("pay", "a")]
+    state = await it.deploy("wipe").ainvoke(decide("approve"), THREAD)
+    assert it.began == [("wipe", "a"), ("pay", "a"), ("look", "a")]
+    assert ended(state) == {"1": ("ok", "a"), "2": ("ok", "a"), "3": ("ok", "a")}
+    assert follows_protocol(state["messages"])
+
+
+async def test_a_statement_stays_refused_for_what_no_tool_mends(world: Make) -> None:
+    it = world("look('a')\nlook(y)\n    look('b')\ny = 'c'\nanswer(f'{wipe(y)}')\n")
+    await it.deploy("wipe").ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
+    state = await it.deploy().ainvoke(None, THREAD)
+    assert it.began == [("look", "a")]
+    errors = [outcome["error"] for outcome in state["outcomes"].values()]
+    assert [error.split(";")[0] for error in errors if error] == [
+        'line 2: no name "y"',
+        "line 3: this line is indented and belongs to no block",
+        'line 5: no function "wipe"',
+    ]
+
+
 @pytest.mark.parametrize("hints", [DESTROY, READ, {}], ids=["as before", "read-only", "no hints"])
 async def test_a_destructive_call_that_was_cut_off_may_have_run(
     world: Make, hints: dict[str, Any]
@@ -412,6 +437,15 @@ async def test_what_was_read_stays_untrusted_though_its_reader_is_trusted_by_the
 
 async def test_a_text_that_compiles_by_now_asks_as_its_planner_had_read(world: Make) -> None:
     it = world("browse('x')", "pay('all')")
+    await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["joiner"])
+    await it.deploy("pay").ainvoke(None, THREAD, interrupt_before=["scheduler"])
+    state = await it.deploy("browse").ainvoke(None, THREAD)
+    assert asked(state) == [("pay", "all")]
+    assert it.began == [("browse", "x")]
+
+
+async def test_a_statement_that_compiles_by_now_asks_as_its_planner_had_read(world: Make) -> None:
+    it = world("browse('x')\n", "pay('all')\n")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["joiner"])
     await it.deploy("pay").ainvoke(None, THREAD, interrupt_before=["scheduler"])
     state = await it.deploy("browse").ainvoke(None, THREAD)

@@ -230,6 +230,14 @@ def test_refused_statement_spoils_the_names_that_it_assigns_or_changes(
             "x = search('a')\nnumber(x.name, x['b c'][0])",
             [(1, "x", "search", "a", []), (2, "", "number", ["$1.name", '$1["b c"][0]'], [1])],
         ),
+        (
+            "x = search('a')\nnumber(x['from'], x['a\\\\b'])\nanswer(f'{x.b} {x[\"from\"]}.')",
+            [
+                (1, "x", "search", "a", []),
+                (2, "", "compute", "$1['a\\\\b']", [1]),
+                (3, "", "number", ['$1["from"]', "$2"], [1, 2]),
+            ],
+        ),
         # A dollar is no reference.
         ("search('$5 and $$')", [(1, "", "search", "$$5 and $$$$", [])]),
         # What an argument computes is one task.
