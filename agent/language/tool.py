@@ -46,7 +46,8 @@ class Tool:
         """Inspect a LangChain tool.
 
         Raises:
-            SetupError: its arguments have no JSON schema, or its metadata has a limit below 1.
+            SetupError: its arguments have no JSON schema, or its metadata has a limit below 1 or a
+            domain that is no name.
         """
         try:
             # LangChain's `Tool` takes one string, but its schema shows a wrapper's arguments.
@@ -196,9 +197,12 @@ def _rules(tool: BaseTool) -> ToolRules:
         limits[f"tool {tool.name}"] = most
     if "exclusive" in hints:
         limits[f"exclusive {hints['exclusive']}"] = 1
+    domain = hints.get("domain", "")
+    if not isinstance(domain, str):
+        raise SetupError(f"{tool.name} has domain={domain!r}; write a name, such as 'orders'")
     return ToolRules(
-        early_start=not writes,
-        shared=not writes,
+        writes=writes,
+        domain=domain,
         guarded=writes,
         destructive=bool(hints.get("destructiveHint")),
         untrusted=bool(hints.get("openWorldHint")),

@@ -122,7 +122,7 @@ def _ruled(tool: Tool, *, asks: bool, trusted: bool) -> Tool:
     """A tool as the settings of a run have it."""
     rules = tool.rules
     if asks:
-        rules = replace(rules, early_start=False, asks=True)
+        rules = replace(rules, asks=True)
     if trusted:
         rules = replace(rules, guarded=False)
     return replace(tool, rules=rules)

@@ -60,7 +60,7 @@ def test_allowed_tools_are_offered_and_those_in_approve_ask() -> None:
     offered = box.offered(("numbers", "texts"), ("numbers",))
     assert list(offered) == ["texts", "numbers"]
     assert offered.rules("texts") == ToolRules()
-    assert offered.rules("numbers") == ToolRules(early_start=False, asks=True)
+    assert offered.rules("numbers") == ToolRules(asks=True)
     assert list(box.offered((), ())) == []
 
 

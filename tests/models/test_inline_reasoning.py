@@ -187,23 +187,23 @@ def test_models_that_think_without_an_opening_tag_are_known_by_name(
 
 def test_reasoning_that_comes_apart_makes_holding_needless() -> None:
     reply = StreamedReply(thinks=True)
-    reply.take(AIMessageChunk("", additional_kwargs={"reasoning_content": "Hm."}))
-    assert reply.take(AIMessageChunk("Okay, 5")) == "Okay, 5"
+    reply.take(AIMessageChunk(content="", additional_kwargs={"reasoning_content": "Hm."}))
+    assert reply.take(AIMessageChunk(content="Okay, 5")) == "Okay, 5"
 
 
 def test_inline_reasoning_counts_as_work_and_is_bounded() -> None:
     reply = StreamedReply()
-    assert reply.take(AIMessageChunk("<think>Hm")) == ""
+    assert reply.take(AIMessageChunk(content="<think>Hm")) == ""
     assert (reply.worked, reply.wrote, reply.has_text) == (True, False, False)
-    reply.take(AIMessageChunk("m" * 399_000))
+    reply.take(AIMessageChunk(content="m" * 399_000))
     assert reply.endless("it") is None
-    reply.take(AIMessageChunk("m" * 1_000))
+    reply.take(AIMessageChunk(content="m" * 1_000))
     assert isinstance(reply.endless("it"), EmptyReplyError)
 
 
 def test_thought_alone_is_no_reply() -> None:
     reply = StreamedReply()
-    reply.take(AIMessageChunk("<think>Hm.</think>\n"))
+    reply.take(AIMessageChunk(content="<think>Hm.</think>\n"))
     wrong = reply.wrong("it")
     assert isinstance(wrong, ModelError)
     assert "only its reasoning" in str(wrong)
