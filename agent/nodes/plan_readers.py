@@ -21,6 +21,7 @@ _PYTHON = re.compile(
     r"|\A[\s\ufeff]*(?:#|[\"']{3}|(?:for|if|import|from|await|return)\b"
     r"|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
 )
+_CUT = "the plan was cut off here; what would have followed is missing"
 _NUMBERED = re.compile(r"(?m)^\W*\d{1,9}\s*[.:)]")
 
 
@@ -75,7 +76,12 @@ class PythonReader:
         return [*map(planned, self._program.feed(text)), *self._answer(self._program.ended)]
 
     def close(self, *, cut: bool) -> list[Task | Refused]:
-        return [*map(planned, self._program.close(cut=cut)), *self._answer(True)]
+        out = [*map(planned, self._program.close(cut=cut)), *self._answer(True)]
+        program = self._program
+        if cut and program.tasks and not (program.ended or program.full) and not out:
+            # The joiner must know that more was to come.
+            out.append(Refused(program.take_id(), "plan", _CUT, "…"))
+        return out
 
     def written(self) -> Mapping[int, lowered.Task]:
         return {it.id: it for it in self._program.tasks if isinstance(it, lowered.Task)}

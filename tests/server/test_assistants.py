@@ -203,7 +203,10 @@ async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphCli
     [
         ({"planner_prompt": "Be brief."}, "add the lines 'Tools:' and '{tools}'"),
         ({"joiner_prompt": "Be brief."}, "add the line '{missing}'"),
-        ({"more_examples": ["Who?"]}, "a worked program begins with 'Question: …', not with 'Who?'"),
+        (
+            {"more_examples": ["Who?"]},
+            "a worked program begins with 'Question: …', not with 'Who?'",
+        ),
         ({"max_rounds": 0}, "max_rounds"),
         ({"model": "nobody:nothing"}, "nobody"),
     ],
