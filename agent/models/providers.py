@@ -22,6 +22,7 @@ from llm_compiler.models.profiles import (
     LOCAL_PROFILE,
     OPENAI_PROFILE,
     Dialect,
+    ModelProfile,
 )
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import is_transient
@@ -49,6 +50,14 @@ def chosen(context: Context, role: Role) -> tuple[str, str]:
     if os.environ.get("OPENAI_API_KEY"):
         return DEFAULT, "OPENAI_API_KEY is set"
     return LOCAL, "no model is chosen and OPENAI_API_KEY is not set"
+
+
+def profile_of(model: BaseChatModel | str) -> ModelProfile:
+    """A model's profile, but for what only its server knows (the grammar)."""
+    if model == LOCAL:
+        return LOCAL_PROFILE
+    of_openai = isinstance(model, str) and model.startswith("openai:")
+    return OPENAI_PROFILE if of_openai else DEFAULT_PROFILE
 
 
 @dataclass
@@ -120,7 +129,7 @@ async def open_model(model: BaseChatModel | str) -> Model:
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    return Model(str(name or type(model).__name__), model, DEFAULT_PROFILE)
+    return Model(str(name or type(model).__name__), model, profile_of(model))
 
 
 async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
@@ -128,7 +137,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(
             _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _OpenModel(Model(LOCAL, chat, LOCAL_PROFILE))
+        return _OpenModel(Model(LOCAL, chat, profile_of(LOCAL)))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
         raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
@@ -139,7 +148,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
             raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
-        return _OpenModel(Model(name, chat, OPENAI_PROFILE), unasked)
+        return _OpenModel(Model(name, chat, profile_of(name)), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(
             f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
@@ -151,7 +160,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
-    return _OpenModel(Model(name, chat, DEFAULT_PROFILE))
+    return _OpenModel(Model(name, chat, profile_of(name)))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:

@@ -59,7 +59,9 @@ class Planner:
         try:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
                 model = await self._setup.model(round.context, "planner")
-                await self._stream(plan, model, _messages(round, model, state, before), meter)
+                # Of a long plan, the results are many.
+                messages = await asyncio.to_thread(_messages, round, model, state, before)
+                await self._stream(plan, model, messages, meter)
         except TimeoutError:
             if deadline is None:
                 raise
@@ -141,6 +143,7 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
             before.outcomes,
             feedback,
             max_chars,
+            names=before.names,
             with_failures=model.profile.show_failures,
         )
     return planner_messages(

@@ -17,7 +17,7 @@ from typing import Any
 
 from llm_compiler import Context, build_graph
 from llm_compiler.language.references import as_text
-from llm_compiler.prompting.result_lines import called
+from llm_compiler.prompting.annotated_program import called
 
 QUESTIONS = Path(__file__).with_name("questions.json")
 LIBRARY = Path(__file__).parents[2] / "tools" / "library"
