@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from llm_compiler.errors import SetupError
-from llm_compiler.prompting.overrides import apart, checked_plan, checked_prompt
+from llm_compiler.prompting.overrides import apart, checked_program, checked_prompt
 from llm_compiler.prompting.templates import JOINER, MISSING, PLANNER, TOOLS
 from llm_compiler.text import quoted
 
@@ -107,12 +107,12 @@ class Context(BaseModel):
     )
     examples: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description='When worked plans are sent to the planner. "auto": only to the local model.',
+        description='When worked programs are sent to the planner. "auto": to the local model.',
     )
     planner_prompt: str = _prompt(
         PLANNER,
-        "Instructions for the planner. {tools} is replaced by the list of the tools."
-        " The worked plans follow the instructions.",
+        "Instructions for the planner. {tools} is replaced by the tools' signatures, {today} by"
+        " the date. Worked programs follow as earlier turns of the chat.",
         "planner",
     )
     joiner_prompt: str = _prompt(
@@ -125,8 +125,8 @@ class Context(BaseModel):
     more_examples: _Texts = Field(
         default=(),
         max_length=_MAX_EXAMPLES,
-        description='Your own worked plans: one or more lines "Question: …", then a plan. The two'
-        ' that are nearest to the question are sent to any model, unless `examples` is "never".',
+        description='Your own worked programs: a line "Question: …", then the program. Those whose'
+        ' tools are all offered are sent to any model, unless `examples` is "never".',
         json_schema_extra={"langgraph_nodes": ["planner"]},
     )
     max_result_chars: int = Field(
@@ -157,13 +157,13 @@ class Context(BaseModel):
     @field_validator("more_examples", mode="before")
     @classmethod
     def _apart(cls, value: Any) -> Any:
-        """Split a string into worked plans: an environment variable may hold several."""
+        """Split a string into worked programs: an environment variable may hold several."""
         return apart(value) if isinstance(value, str) else value
 
     @field_validator("more_examples")
     @classmethod
     def _plans(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(checked_plan, texts))
+        return tuple(map(checked_program, texts))
 
     @model_validator(mode="wrap")
     @classmethod

@@ -23,6 +23,11 @@ class LLMCompilerError(RuntimeError):
 class PlanError(LLMCompilerError):
     """A task of a plan does not compile."""
 
+    def __init__(self, message: str, *, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+        """The parameter whose argument is wrong, if it is one."""
+
 
 class ToolError(LLMCompilerError):
     """A tool call failed."""

@@ -1,6 +1,5 @@
 """The models' instructions: Markdown files in this folder, read once at import."""
 
-import re
 from importlib.resources import files
 
 
@@ -10,8 +9,7 @@ def prompt(name: str) -> str:
 
 
 def examples() -> list[str]:
-    """The worked plans in `prompts/examples/`: one file per kind of question."""
+    """The worked programs in `prompts/examples/`, one a file, in the order of their names."""
     folder = files(__name__).joinpath("examples")
     found = sorted((entry for entry in folder.iterdir()), key=lambda entry: entry.name)
-    texts = [entry.read_text(encoding="utf-8") for entry in found if entry.name.endswith(".md")]
-    return [plan for text in texts for plan in re.split(r"\n\s*\n", text.strip())]
+    return [it.read_text(encoding="utf-8").strip() for it in found if it.name.endswith(".md")]

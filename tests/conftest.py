@@ -1,5 +1,6 @@
 """Fixtures that tests in several folders share."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -28,6 +29,12 @@ def pytest_configure() -> None:
     home = Path(spec.origin).parent if spec and spec.origin else None
     if file := next(unlinked(Path(__file__).parents[1], home), None):
         pytest.exit(f"{file} is not installed; run pip install -e . --no-deps", 4)
+
+
+def pytest_collection_finish() -> None:
+    """Spare Python's collector what all modules of tests hold: many tests call it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -105,7 +105,7 @@ def test_wrong_variable_is_named_with_its_value(
         {"max_result_chars": 1},
         {"planner_prompt": "{tools}" * 3000},
         {"joiner_prompt": None},
-        {"more_examples": ["Question: Who?\n1. search('x')\njoin()"] * 101},
+        {"more_examples": ["Question: Who?\nanswer(search('x'))"] * 101},
         {"max_round": 3},
     ],
     ids=lambda wrong: repr(wrong)[:40],

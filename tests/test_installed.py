@@ -24,7 +24,7 @@ from langchain_core.language_models import FakeListChatModel
 import agent.graph, prompts, tools
 from llm_compiler import Context, build_graph, graph
 
-plan, answer = "1. double(21)\\n2. join()", "It is 42."
+plan, answer = "double(21)", "It is 42."
 planner, joiner = (FakeListChatModel(responses=[said]) for said in (plan, answer))
 own = build_graph([tools.double], planner=planner, joiner=joiner)
 asked = {"messages": [("user", "What is twice 21?")]}

@@ -248,7 +248,7 @@ ARGUMENTS = {
 @pytest.mark.parametrize("arguments", ARGUMENTS)
 async def test_plans(arguments: str) -> None:
     """As it is written, and as a person edits it in the state."""
-    text = f"1. f({ARGUMENTS[arguments]}"
+    text = f"f({ARGUMENTS[arguments]}"
     tools = Toolbox.of([])
 
     async def written() -> None:

@@ -37,7 +37,7 @@ def test_the_python_example_runs(
 ) -> None:
     [example] = blocks("python")
     assert len([line for line in example.splitlines() if line]) <= 10
-    plan = '1. population("Paris")\n2. population("Lyon")\n3. join()'
+    plan = 'population("Paris")\npopulation("Lyon")'
     script = by_role({"Write a plan": plan, "Answer": "1,528,000 more."})
     with ModelServer(script, first_token=0, rate=None) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)

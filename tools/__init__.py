@@ -4,11 +4,10 @@ from langchain_core.tools import BaseTool
 
 from .arithmetic import math
 from .number import number
-from .pick import pick
 from .read import read
 from .resources import Reader, Resources
 from .search import search
 
-__all__ = ["SHIPPED", "Reader", "Resources"]
+__all__ = ["SHIPPED", "Reader", "Resources", "math"]
 
-SHIPPED: tuple[BaseTool, ...] = (search, number, read, math, pick)
+SHIPPED: tuple[BaseTool, ...] = (search, number, read)

@@ -3,36 +3,31 @@
     folder ─► files ─► passages (title, text) ─► FTS5, ranked by bm25
 
 Ranking: BM25 with the title weighted above the text, words reduced to stems by Porter's algorithm
-and stripped of accents, all of it SQLite's own.
+and stripped of accents, all of it SQLite's own. What is found must be about the query: `subjects`.
 """
 
 import os
 import re
 import sqlite3
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
+from .subjects import Subjects
+from .words import significant
+
 MAX_PASSAGE = 1500
 """Characters of a passage; a longer file is cut at its headings and paragraphs."""
 MAX_TITLE = 200
-MAX_SUBJECTS = 5
 MAX_PASSAGES = 3
+_MAX_CANDIDATES = 50
 WORTH = 0.6
 """A passage is shown if its score is at least this part of the best one's."""
 
 _TITLE_WEIGHT, _TEXT_WEIGHT = 10.0, 1.0
-_STOP_WORDS = frozenset(
-    "a an and any are as at be been but by can could did do does for from had has have he her his "
-    "how i if in into is it its me my no not of on or our s she so t than that the their them then "
-    "there these they this those to us was we were what when where which who whom whose why will "
-    "with would you your".split()
-)
-_WORD = re.compile(r"[^\W_]+")
 _GAP = re.compile(r"\n\s*\n")
 _HEADING = re.compile(r"^#{1,6}[^\S\n]+(?P<text>\S.*)$", re.MULTILINE)
 
@@ -67,27 +62,29 @@ class Folder:
         self._path = path
         self._signature: frozenset[tuple[str, int, int]] = frozenset()
         self._database: sqlite3.Connection | None = None
-        self._subjects: dict[str, frozenset[str]] = {}
+        self._subjects = Subjects([])
         # SQLite takes one thread at a time; the index must not change under a search either.
         self._lock = Lock()
 
     def search(self, query: str) -> list[Passage]:
-        """Return the passages that answer `query`, the best first; none if no word of it occurs.
+        """Return the passages that are about `query`, the best first; none if no passage is.
 
-        A query that names subjects (all words of their titles occur in it) gets the best passage
-        of each, and no other. Raises FolderError for a folder that cannot be searched.
+        A query that names pages (by title or alias) gets the best passage of each, and no other.
+        Raises FolderError for a folder that cannot be searched.
         """
-        words = [word for word in _words(query) if word not in _STOP_WORDS] or _words(query)
+        words = significant(query)
         if not words:
             return []
         with self._lock:
             database = self._current()
-            subjects = self._named(frozenset(words))
-            if subjects:
+            asked = self._subjects.asked(query)
+            if named := self._subjects.named(asked):
                 # In the subject's own file its title does not distinguish passages.
-                rest = [word for word in words if word not in self._subjects[subjects[0]]]
-                return [_best_of(database, file, rest or words) for file in subjects]
-            return _ranked(database, words)
+                rest = self._subjects.besides(named[0], words)
+                return [_best_of(database, file, rest or words) for file in named]
+            return _ranked(
+                database, words, lambda it: self._subjects.is_about(asked, it.file, it.text)
+            )
 
     def close(self) -> None:
         """Drop the index; the next search builds it again."""
@@ -108,32 +105,8 @@ class Folder:
             if self._database is not None:
                 self._database.close()
             self._database, self._signature = database, signature
-            self._subjects = {
-                passage.file: frozenset(_words(passage.title)) - _STOP_WORDS for passage in passages
-            }
+            self._subjects = Subjects((it.file, it.title, it.text) for it in passages)
         return self._database
-
-    def _named(self, words: frozenset[str]) -> list[str]:
-        """Return the files whose titles `words` name in full, the longest titles first.
-
-        A title that is only a part of another named one is left out: "Amazon" beside "Amazon
-        River".
-        """
-        named = {file: title for file, title in self._subjects.items() if title and title <= words}
-        # "London in 1984" does not name the novel, unless nothing else is named.
-        worded = {file: title for file, title in named.items() if not "".join(title).isdecimal()}
-        named = worded or named
-        titles = set(named.values())
-        longest = [
-            file for file, title in named.items() if not any(title < other for other in titles)
-        ]
-        return sorted(longest, key=lambda file: -len(named[file]))[:MAX_SUBJECTS]
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of `text` as the index knows them: small letters without accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return _WORD.findall("".join(mark for mark in plain if not unicodedata.combining(mark)))
 
 
 def _markdown_in(path: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -246,17 +219,20 @@ def _match(words: list[str]) -> str:
     return " OR ".join(f'"{word}"' for word in dict.fromkeys(words))
 
 
-def _ranked(database: sqlite3.Connection, words: list[str]) -> list[Passage]:
-    """Return the best passages, without those much worse than the first."""
+def _ranked(
+    database: sqlite3.Connection, words: list[str], is_about: Callable[[Passage], bool]
+) -> list[Passage]:
+    """Return the best passages about the query, without those much worse than the best."""
     with closing(
         database.execute(
             f"SELECT file, title, text, -bm25(passages, {_TITLE_WEIGHT}, {_TEXT_WEIGHT}) AS score "
             "FROM passages WHERE passages MATCH ? ORDER BY score DESC, rowid LIMIT ?",
-            (_match(words), MAX_PASSAGES),
+            (_match(words), _MAX_CANDIDATES),
         )
     ) as rows:
-        found = rows.fetchall()
-    return [Passage(*row[:3]) for row in found if row[3] >= found[0][3] * WORTH]
+        found = [(Passage(*row[:3]), row[3]) for row in rows]
+    about = [(passage, score) for passage, score in found if is_about(passage)][:MAX_PASSAGES]
+    return [passage for passage, score in about if score >= about[0][1] * WORTH]
 
 
 def _best_of(database: sqlite3.Connection, file: str, words: list[str]) -> Passage:

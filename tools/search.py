@@ -25,7 +25,8 @@ LIBRARY = Path(__file__).resolve().parent / "library"
 async def search(query: str, config: RunnableConfig) -> str:
     """Find the facts about one thing.
 
-    The result is text, the best passages first, each under its file's name or its address.
+    The result is text, the best passages first, each under its file's name or its address. That
+    nothing is about it is an error.
     """
     query = question_of(query)
     if not query:
@@ -48,5 +49,5 @@ def _folder_search(path: Path, query: str) -> str:
         raise ToolException(str(error)) from None
     if not passages:
         searched = "the shipped library" if path == LIBRARY else f"the folder {path.name!r}"
-        raise ToolException(f"{searched} has nothing on {query[:60]!r}; use other words")
+        raise ToolException(f'nothing found on "{query[:60]}": {searched} has no page about it')
     return "\n\n".join(str(passage) for passage in passages)

@@ -62,5 +62,5 @@ def _text(reply: dict[str, Any], query: str) -> str:
             lines = (str(page.get(part) or "").strip() for part in ("title", "url", "content"))
             parts.append("\n".join(filter(None, lines)))
     if not parts:
-        raise ToolException(f"the web has nothing on {query[:60]!r}; use other words")
+        raise ToolException(f'nothing found on "{query[:60]}" on the web; use other words')
     return "\n\n".join(parts)

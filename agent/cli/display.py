@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
 from llm_compiler.cli import wording
-from llm_compiler.cli.report import ANSWER, Report
+from llm_compiler.cli.report import Report, TaskReport
 from llm_compiler.text import shortened
 
 _MAX_CHARS = 200
-"""Characters of a call or a result on one line."""
+"""Characters of a statement on one line."""
+_MAX_NOTE_CHARS = 100
+"""Characters of its result."""
 
 
 class Display(Protocol):
@@ -36,7 +38,7 @@ class Display(Protocol):
 
 
 class Quiet:
-    """Shows only the answer, or nothing if `out` is None."""
+    """Shows only the answer, or only the plan, or nothing if `out` is None."""
 
     def __init__(self, out: TextIO | None, report: Report, *, plan_only: bool = False) -> None:
         self.report = report
@@ -50,8 +52,7 @@ class Quiet:
     def take(self, event: Mapping[str, Any]) -> None:
         self.report.take(event)
         if self._plan_only and event["event"] == "plan.end":
-            for task in self.report.tasks:
-                self._write(f"{task.id}. {task.call}\n")
+            self._write(f"{wording.visible(event['program'])}\n")
 
     def answer(self, piece: str) -> None:
         self._write(wording.visible(piece))
@@ -74,14 +75,14 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """Shows a line for every important event, then the answer and the totals, without colours."""
+    """Shows the program line by line as it runs, with its results as comments; without colours."""
 
     def __init__(self, out: TextIO, report: Report, *, plan_only: bool = False) -> None:
         super().__init__(out, report, plan_only=plan_only)
         self._any_line = False
 
     def take(self, event: Mapping[str, Any]) -> None:
-        self.report.take(event)
+        super().take(event)
         line = self._line(event)
         if line:
             self._any_line = True
@@ -98,18 +99,25 @@ class Lines(Quiet):
         self._write(f"\n{self.report.totals(usage)}\n")
 
     def _line(self, event: Mapping[str, Any]) -> str:
-        kind = event["event"]
-        if kind == "round.end" and event["status"] == "replan":
-            return f"replan: {wording.one_line(event['feedback'] or '')}"
-        if kind not in ("plan.task", "task.finished"):
-            return ""
-        if event["tool"] == ANSWER and not self._plan_only:
-            return ""
-        task = next(task for task in reversed(self.report.tasks) if task.id == event["id"])
-        if kind == "plan.task":
-            needs = f", needs {', '.join(map(str, task.needs))}" if task.needs else ""
-            return f"task {task.id}: {shortened(task.call, _MAX_CHARS)}{needs}"
-        if task.status != "ok":
-            return f"task {task.id} {task.status}: {task.note}"
-        took = "the same call as before" if task.reused else wording.seconds(task.took)
-        return f"task {task.id} ok, {took}: {shortened(task.note, _MAX_CHARS)}"
+        match event["event"]:
+            case "plan.task" if event["error"] and not self._plan_only:
+                return wording.visible(event["error"])
+            case "plan.end" if self._plan_only:
+                return wording.visible("\n".join(t.error for t in self.report.tasks if t.error))
+            case "round.end" if event["status"] == "replan":
+                return f"# replan: {wording.one_line(event['feedback'] or '')}"
+            case "task.finished":
+                task = self.report.task(event["id"])
+                return _with_result(task) if task and task.shown and not task.error else ""
+        return ""
+
+
+def _with_result(task: TaskReport) -> str:
+    note = shortened(task.note, _MAX_NOTE_CHARS if task.status == "ok" else _MAX_CHARS)
+    if task.status != "ok":
+        note = f"{task.status}: {note}"
+    elif task.reused:
+        note += "  (the same call as before)"
+    elif not task.computes:
+        note += f"  ({wording.seconds(task.took)})"
+    return f"{shortened(task.call, _MAX_CHARS)}  # {note}"

@@ -55,7 +55,7 @@ def ask(
         int | None, typer.Option(help="Maximum plans per turn.", min=1, max=100, metavar="N")
     ] = None,
     plan_only: Annotated[
-        bool, typer.Option("--plan-only", help="Write the plan, but run nothing.", metavar="")
+        bool, typer.Option("--plan-only", help="Print the plan, but do not run it.", metavar="")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the final state as JSON.", metavar="")

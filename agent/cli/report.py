@@ -3,13 +3,17 @@
 Facts in, a record out: no I/O and no clock. All displays and the timeline show this record.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from llm_compiler.cli import wording
+from llm_compiler.language.task import ANSWER, is_pure
 
-ANSWER = "answer"
+_MAX_NESTED: Final = 60
+"""Characters of a call that is shown inside another."""
+_NEED: Final = re.compile(r"^needs (\d+)(?=,)")
 Event = Mapping[str, Any]
 TaskStatus = Literal["planned", "running", "ok", "failed", "skipped", "rejected"]
 
@@ -23,22 +27,30 @@ class TaskReport:
     args: Mapping[str, Any]
     needs: tuple[int, ...]
     planned: float
+    name: str = ""
+    """The variable that it is assigned to."""
+    line: int = 0
+    source: str = ""
+    error: str = ""
+    """Why its statement did not compile, over several lines."""
+    call: str = ""
+    """The statement as it is shown: `k2 = search("K2")`."""
     started: float | None = None
     ended: float | None = None
     status: TaskStatus = "planned"
     note: str = ""
     """Its result, or the reason why it has none, on one line."""
     reused: bool = False
-    compiled: bool = True
-    text: str = ""
-    """The text that the model wrote, for a task that did not compile."""
 
     @property
-    def call(self) -> str:
-        """The call as written."""
-        if self.text or self.args or self.compiled:
-            return wording.one_line(self.text) or wording.call(self.tool, self.args)
-        return f"{wording.visible(self.tool)}(…)"
+    def computes(self) -> bool:
+        """It calls no tool and takes no time."""
+        return is_pure(self.tool)
+
+    @property
+    def shown(self) -> bool:
+        """It has a row: an answer is shown as what it says, unless it says nothing."""
+        return self.tool != ANSWER or self.status == "failed"
 
     @property
     def took(self) -> float:
@@ -70,6 +82,10 @@ class RoundReport:
     ended: float | None = None
     verdict: str = ""
     feedback: str | None = None
+    asked: bool = True
+    """Whether the joiner's model was asked, as far as is known."""
+    program: str = ""
+    """As the planner wrote it, when it is complete."""
 
     @property
     def finished(self) -> bool:
@@ -79,17 +95,9 @@ class RoundReport:
     @property
     def joined_from(self) -> float | None:
         """When the joiner's model could start; None if it is not called, or not yet."""
-        if self.planned is None or not self.finished or self._unjoined:
+        if self.planned is None or not self.finished or not self.asked:
             return None
         return max([self.planned, *(task.ended or 0.0 for task in self.tasks.values())])
-
-    @property
-    def _unjoined(self) -> bool:
-        tasks = self.tasks.values()
-        none_compiled = bool(tasks) and not any(task.compiled for task in tasks)
-        return any(t.tool == ANSWER and t.status == "ok" for t in tasks) or (
-            none_compiled and self.verdict != "answer"
-        )
 
 
 class Report:
@@ -101,6 +109,7 @@ class Report:
         self.seconds = 0.0
         """From the start of the turn to the last event."""
         self._resumed_at = 0.0
+        self._by_id: dict[str, TaskReport] = {}
         for event in events:
             self.take(event)
 
@@ -115,19 +124,23 @@ class Report:
             case "plan.task":
                 self._plan(event, now)
             case "task.started":
-                task = self._task(event)
+                task = self.task(event["id"])
                 if task is not None:
                     task.started, task.status = now, "running"
             case "task.finished":
-                task = self._task(event)
+                task = self.task(event["id"])
                 if task is not None and task.ended is None:
-                    _finish(task, event, now)
+                    self._finish(task, event, now)
             case "plan.end":
-                self._round(event["round"], now).planned = now
+                round = self._round(event["round"], now)
+                round.planned, round.program = now, event["program"]
+                for task in round.tasks.values():
+                    task.name = event["names"].get(str(task.id), "")
+                    task.call = self._statement(task)
             case "round.end":
                 round = self._round(event["round"], now)
                 round.ended, round.verdict = now, event["status"]
-                round.feedback = event["feedback"]
+                round.feedback, round.asked = event["feedback"], event["asked"]
                 if round.verdict == "replan":
                     self._round(round.number + 1, now)
 
@@ -139,6 +152,10 @@ class Report:
     def tasks(self) -> list[TaskReport]:
         """The tasks of all rounds, in the order of planning."""
         return [task for round in self.rounds for task in round.tasks.values()]
+
+    def task(self, id: Any) -> TaskReport | None:
+        """A task by its id."""
+        return self._by_id.get(str(id))
 
     @property
     def model_calls(self) -> list[ModelCallReport]:
@@ -178,11 +195,6 @@ class Report:
             self.rounds.append(RoundReport(number, now))
         return next(round for round in reversed(self.rounds) if round.number <= number)
 
-    def _task(self, event: Event) -> TaskReport | None:
-        return next(
-            (r.tasks[event["id"]] for r in reversed(self.rounds) if event["id"] in r.tasks), None
-        )
-
     def _plan(self, event: Event, now: float) -> None:
         round = self._round(event["round"], now)
         before = round.tasks.get(event["id"])
@@ -194,19 +206,44 @@ class Report:
             event["args"],
             tuple(event["needs"]),
             now,
-            text=event.get("text", ""),
+            event["name"],
+            event["line"],
+            event["source"],
+            event["error"] or "",
         )
         if before is not None and (before.tool, before.args) == (task.tool, task.args):
             # The planner's stream broke off; the call continues for the plan that follows.
             task.started = before.started
             task.status = "planned" if before.started is None else "running"
-        round.tasks[task.id] = task
+        task.call = self._statement(task)
+        round.tasks[task.id] = self._by_id[str(task.id)] = task
 
+    def _statement(self, task: TaskReport) -> str:
+        if task.error:
+            return wording.one_line(task.source) or f"{wording.visible(task.tool)}(…)"
+        call = wording.call(task.tool, task.args, self._told)
+        if not task.line:
+            return f"{task.id}. {call}"  # it is in no program
+        return f"{task.name} = {call}" if task.name else call
 
-def _finish(task: TaskReport, event: Event, now: float) -> None:
-    task.status, task.ended, task.reused = event["status"], now, event["reused"]
-    task.note = wording.one_line(event["result"] if event["status"] == "ok" else event["error"])
-    task.compiled = task.status != "failed" or event["attempts"] > 0
-    if task.started is None and event["took"] > 0 and not task.reused:
-        # It started for a plan that broke off, or before the run was resumed.
-        task.started = max(0.0, now - event["took"])
+    def _told(self, id: str) -> str:
+        """What stands for a task where its result is used: its variable, or the task itself."""
+        task = self._by_id.get(id)
+        if task is None or not task.line:
+            return f"${id}"
+        assigned = task.source.partition("=")[0].strip() if task.error else task.name
+        if assigned.isidentifier():
+            return assigned
+        if len(task.call) <= _MAX_NESTED:
+            return task.call
+        return "(…)" if task.computes else f"{task.tool}(…)"
+
+    def _finish(self, task: TaskReport, event: Event, now: float) -> None:
+        task.status, task.ended, task.reused = event["status"], now, event["reused"]
+        note = wording.one_line(event["result"] if event["status"] == "ok" else event["error"])
+        if task.status == "skipped":
+            note = _NEED.sub(lambda found: f"needs {self._told(found[1])}", note)
+        task.note = wording.computed(note) if task.computes else note
+        if task.started is None and event["took"] > 0 and not task.reused and not task.computes:
+            # It started for a plan that broke off, or before the run was resumed.
+            task.started = max(0.0, now - event["took"])

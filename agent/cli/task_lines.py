@@ -1,4 +1,4 @@
-"""A round's tasks as lines on a terminal: mark, id, call, needs, result or error, seconds."""
+"""A round's tasks as lines on a terminal: mark, statement, result or error, seconds."""
 
 from typing import Final
 
@@ -6,7 +6,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from llm_compiler.cli import wording
-from llm_compiler.cli.report import ANSWER, RoundReport, TaskReport
+from llm_compiler.cli.python_lines import diagnostic_lines, highlighted, wrapped
+from llm_compiler.cli.report import RoundReport, TaskReport
 
 _MARKS: Final = {
     "planned": ("○", "dim"),
@@ -15,15 +16,18 @@ _MARKS: Final = {
     "skipped": ("–", "yellow"),
     "rejected": ("✗", "magenta"),
 }
+_COMPUTED: Final = ("=", "green")
+_INDENT: Final = 5
 _TIME: Final = 8
 """Width of the last column, in cells."""
+_MIN_NOTE: Final = 8
+_MAX_ERROR_LINES: Final = 4
 
 
 def round_lines(
     round: RoundReport,
     width: int,
     *,
-    hidden: bool = True,
     max_lines: int | None = None,
     now: float | None = None,
     spinner: str = "●",
@@ -31,13 +35,12 @@ def round_lines(
     """A round as lines of at most `width` cells: one line per task, then the feedback.
 
     Args:
-        hidden: Omit a direct answer, because it is shown as the answer.
-        max_lines: The most lines; running and waiting tasks take precedence.
+        max_lines: The most tasks; running and waiting ones take precedence.
         now: Seconds since the turn began, for running tasks.
     """
-    tasks = [task for task in round.tasks.values() if not (hidden and task.tool == ANSWER)]
+    tasks = [task for task in round.tasks.values() if task.shown]
     shown, left_out = _fitting(tasks, max_lines)
-    columns = _Columns.of(shown, width)
+    columns = _Columns(shown, width)
     lines = [line for task in shown for line in columns.lines(task, now, spinner)]
     if left_out:
         counts: dict[str, int] = {}
@@ -68,50 +71,37 @@ def _fitting(
 
 
 class _Columns:
-    """The widths that the tasks of a round share: id, call, needs, note, time."""
+    """The widths that the tasks of a round share: statement, note, time."""
 
-    def __init__(self, width: int, id: int, call: int, needs: int) -> None:
-        self.width, self.id, self.call, self.needs = width, id, call, needs
-        self.indent = 2 + 1 + 2 + id + 2
-        self.note = width - self.indent - call - 2 - (needs + 2 if needs else 0) - _TIME
-
-    @classmethod
-    def of(cls, tasks: list[TaskReport], width: int) -> "_Columns":
-        id = max((len(str(task.id)) for task in tasks), default=1)
-        needs = min(10, max((cell_len(_needs(task)) for task in tasks), default=0))
+    def __init__(self, tasks: list[TaskReport], width: int) -> None:
         longest = max((cell_len(task.call) for task in tasks), default=0)
-        room = width - (7 + id) - (needs + 2 if needs else 0) - _TIME - 2
-        return cls(width, id, max(8, min(longest, room * 55 // 100)), needs)
+        room = width - _INDENT - 2 - _TIME
+        self.width = width
+        self.call = max(8, min(longest, room * 65 // 100))
+        self.note = room - self.call
 
     def lines(self, task: TaskReport, now: float | None, spinner: str) -> list[Text]:
-        """One line. An error that does not fit into it follows on a second line."""
+        """One line. An error that does not fit into it follows on lines of its own."""
         mark, style = _MARKS.get(task.status, (spinner, "cyan"))
-        quiet = "dim" if task.status in ("planned", "skipped") else ""
-        line = Text.assemble("  ", (mark, style), "  ", (f"{task.id:>{self.id}}", "dim"), "  ")
-        line.append_text(_cut(_call(task, quiet), self.call, pad=True))
-        line.append("  ")
-        if self.needs:
-            line.append_text(_cut(Text(_needs(task), style="dim"), self.needs, pad=True))
-            line.append("  ")
-        note = Text(task.note, style="dim" if task.status in ("ok", "skipped") else style)
-        below = task.status in ("failed", "rejected") and note.cell_len > self.note
-        fits = self.note >= 8 and not below
-        line.append_text(_cut(note if fits else Text(), max(0, self.note), pad=True))
-        line.append(f"{_time(task, now):>{_TIME}}", style="dim")
-        lines = [_cut(line, self.width)]
-        if below:
-            indent = Text(" " * self.indent)
-            lines.append(indent + _cut(note, self.width - self.indent))
-        return lines
-
-
-def _call(task: TaskReport, quiet: str) -> Text:
-    tool, bracket, rest = task.call.partition("(")
-    return Text.assemble((tool, quiet or "bold"), (bracket + rest, quiet))
-
-
-def _needs(task: TaskReport) -> str:
-    return f"← {' '.join(map(str, task.needs))}" if task.needs else ""
+        if task.computes and task.status == "ok":
+            mark, style = _COMPUTED
+        line = Text.assemble("  ", (mark, style), "  ")
+        below: list[Text] = []
+        if "\n" in task.error:
+            line, *below = diagnostic_lines(task.error, self.width - _INDENT)
+            line = Text.assemble("  ", _MARKS["failed"], "  ", line)
+        else:
+            call = highlighted(task.call)
+            if task.status in ("planned", "skipped"):
+                call.stylize("dim")
+            line.append_text(_cut(call, self.call, pad=True)).append("  ")
+            note = Text(task.note, "dim" if task.status in ("ok", "skipped") else style)
+            if task.status in ("failed", "rejected") and note.cell_len > self.note:
+                below = wrapped(task.note, self.width - _INDENT, style)[:_MAX_ERROR_LINES]
+            fits = self.note >= _MIN_NOTE and not below
+            line.append_text(_cut(note if fits else Text(), max(0, self.note), pad=True))
+            line.append(f"{_time(task, now):>{_TIME}}", "dim")
+        return [_cut(line, self.width), *(Text(" " * _INDENT) + it for it in below)]
 
 
 def _time(task: TaskReport, now: float | None) -> str:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.flow import Flow
+from llm_compiler.cli.python_lines import diagnostic_lines, highlighted
 from llm_compiler.cli.report import Report, RoundReport
 from llm_compiler.cli.task_lines import round_lines
 
@@ -112,16 +113,23 @@ class Terminal:
             if before is not None and round.number >= before:
                 break
             self._printed += 1
-            for line in round_lines(round, self._width, hidden=self._hidden):
+            if self._plan_only and round.program:
+                self._print_program(round)
+                continue
+            for line in round_lines(round, self._width):
+                self._console.print(line)
+
+    def _print_program(self, round: RoundReport) -> None:
+        self._console.print(highlighted(wording.visible(round.program)), soft_wrap=True)
+        for task in round.tasks.values():
+            for line in diagnostic_lines(task.error, self._width) if task.error else ():
                 self._console.print(line)
 
     def _round(self, round: RoundReport) -> list[Text]:
         room = max(3, self._console.height - 5)
         spinner = _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
         now = self._clock() - self._turn_began
-        return round_lines(
-            round, self._width, hidden=self._hidden, max_lines=room, now=now, spinner=spinner
-        )
+        return round_lines(round, self._width, max_lines=room, now=now, spinner=spinner)
 
     def _going_on(self) -> Text:
         spinner = _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
@@ -144,10 +152,6 @@ class Terminal:
             of = wording.counted(len(round.tasks), "task")
             return f"running, {ended} of {of} done", now - round.planned
         return "joining the results", now - (round.joined_from or round.planned)
-
-    @property
-    def _hidden(self) -> bool:
-        return not self._plan_only
 
     @property
     def _width(self) -> int:

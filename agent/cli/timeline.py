@@ -1,9 +1,10 @@
 """Draws a turn as a Gantt chart in SVG: what ran when, and what waited for what.
 
-    planner  ▕▔1▔2▔3▔▏            the times at which tasks were emitted
-    1 search      ●━━━━━━┓        ● emitted, ━ running
-    2 number      ●──────┗━━━━    ─ waiting, an arrow for each need
-    joiner                    ▕▔▔▏
+    planner        ▕▔|▔|▔|▔▏             the times at which tasks were emitted
+    search("K2")     ●━━━━━━┓            ● emitted, ━ running
+    k2 = number(…)     ●────┗━━━━┓       ─ waiting, an arrow for each need
+    k2 / 2               ●───────┗● 4305 computed, in no time
+    joiner                         ▕▔▔▏
 
 The SVG is written without a library. It has dark text on a white background, so that it looks the
 same in light and dark pages. The tooltip of a bar shows the whole call and its result.
@@ -21,32 +22,43 @@ from llm_compiler.text import shortened
 
 WIDTH: Final = 900
 _MARGIN: Final = 28
-_LEFT: Final = 300
+_LEFT: Final = 330
 """Where the time axis begins; the names of the rows are left of it."""
 _RIGHT: Final = WIDTH - 84
 """Where it ends; right of it there is room for the last bar's seconds."""
 _ROW: Final = 26
 _BAR: Final = 14
-_NAME: Final = 35
+_NAME: Final = 40
 """Characters of a row's name."""
 _COLOURS: Final = {
     "planner": "#3f51b5",
     "joiner": "#8e3aa5",
     "ok": "#12806a",
+    "computed": "#12806a",
     "failed": "#c62f26",
     "rejected": "#b35c00",
     "skipped": "#6e7681",
     "running": "#6e7681",
     "planned": "#6e7681",
 }
+_CALLS: Final = {
+    "planner": "planner",
+    "joiner": "joiner",
+    "ok": "call",
+    "failed": "failed",
+    "rejected": "rejected",
+}
+"""What has a bar, and its name in the legend."""
 _TITLE: Final = 78
+_DIAMOND: Final = (
+    '<path d="M{x} {y}l5 -5 5 5 -5 5z" fill="#fff" stroke="{colour}" stroke-width="1.6"/>'
+)
 _STYLE: Final = """
 text{font:12px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:#1f2328}
 .title{font-size:17px;font-weight:600}
 .name{font:12px ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .faint,.tick{fill:#59636e}
 .tick{font-size:11px}
-.id{font-size:9px;fill:#59636e}
 .label{font-size:11px;paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}
 .grid{stroke:#e4e7eb}
 .wait{stroke:#a8b0ba;stroke-width:1.5}
@@ -174,13 +186,13 @@ def _draw_row(picture: _Picture, axis: _Axis, row: TimelineRow) -> None:
             f'<path class="wait" d="M{emitted} {row.y}H{max(emitted, begins)}"/>'
             f'<circle cx="{emitted}" cy="{row.y}" r="2.5" fill="#a8b0ba"/>'
         )
-    if row.started is None:
+    if row.kind == "computed":
+        shape = f'<circle cx="{begins}" cy="{row.y}" r="4" fill="{colour}"/>'
+        ends = begins + 4
+    elif row.started is None:
         # It never ran, or it shares the result of an equal call.
         ends = begins + 5
-        shape = (
-            f'<path d="M{begins - 5} {row.y}l5 -5 5 5 -5 5z" fill="#fff" stroke="{colour}"'
-            ' stroke-width="1.6"/>'
-        )
+        shape = _DIAMOND.format(x=begins - 5, y=row.y, colour=colour)
     else:
         width = max(2.5, ends - begins)
         ends = begins + width
@@ -195,16 +207,9 @@ def _draw_row(picture: _Picture, axis: _Axis, row: TimelineRow) -> None:
 
 
 def _emissions(axis: _Axis, row: TimelineRow) -> Iterator[str]:
-    """A mark in the planner's bar for each task, with its id if there is room."""
-    free = 0.0
+    """A mark in the planner's bar for each task."""
     for task in row.emitted:
-        x = axis.x(task.planned)
-        top = row.y - _BAR / 2
-        yield f'<path class="emitted" d="M{x} {top}v{_BAR}"/>'
-        half = 3.0 * len(str(task.id))
-        if x - half >= free:
-            free = x + half + 2
-            yield f'<text class="id" x="{x}" y="{top - 2.5}" text-anchor="middle">{task.id}</text>'
+        yield f'<path class="emitted" d="M{axis.x(task.planned)} {row.y - _BAR / 2}v{_BAR}"/>'
 
 
 def _label(row: TimelineRow, begins: float, ends: float) -> str:
@@ -219,32 +224,25 @@ def _label(row: TimelineRow, begins: float, ends: float) -> str:
 
 def _legend(rows: list[TimelineRow]) -> Iterator[str]:
     """The meaning of the colours and marks that occur."""
-    x = float(_MARGIN)
     kinds = {row.kind for row in rows}
-    for kind, name in (
-        ("planner", "planner"),
-        ("joiner", "joiner"),
-        ("ok", "call"),
-        ("failed", "failed"),
-        ("rejected", "rejected"),
-    ):
-        if kind in kinds:
-            colour = _COLOURS[kind]
-            yield f'<rect x="{x}" y="59" width="12" height="10" rx="2.5" fill="{colour}"/>'
-            yield f'<text class="faint" x="{x + 17}" y="68">{name}</text>'
-            x += 17 + len(name) * 6.6 + 20
-    if any(row.task is not None for row in rows):
-        yield (
-            f'<path class="wait" d="M{x} 64h22"/><circle cx="{x}" cy="64" r="2.5" fill="#a8b0ba"/>'
-        )
-        yield f'<text class="faint" x="{x + 28}" y="68">emitted, waiting</text>'
-        x += 28 + 16 * 6.6 + 16
-    if any(row.task is not None and row.started is None for row in rows):
-        yield (
-            f'<path d="M{x} 64l5 -5 5 5 -5 5z" fill="#fff" stroke="#6e7681" stroke-width="1.6"/>'
-            f'<text class="faint" x="{x + 15}" y="68">not run</text>'
-        )
-        x += 15 + 7 * 6.6 + 20
-    if any(row.task is not None and row.task.needs for row in rows):
-        yield f'<path class="need" d="M{x} 64h22"/>'
-        yield f'<text class="faint" x="{x + 28}" y="68">needs</text>'
+    tasks = [row for row in rows if row.task is not None]
+    entries = [
+        (kind in kinds, 12, f'<path d="M0 -5h12v10h-12z" fill="{_COLOURS[kind]}"/>', name)
+        for kind, name in _CALLS.items()
+    ]
+    unrun = any(row.started is None and row.kind != "computed" for row in tasks)
+    needs = any(row.task is not None and row.task.needs for row in tasks)
+    waiting = '<path class="wait" d="M0 0h22"/><circle r="2.5" fill="#a8b0ba"/>'
+    computed = f'<circle cx="4" r="4" fill="{_COLOURS["computed"]}"/>'
+    entries += [
+        (bool(tasks), 22, waiting, "emitted, waiting"),
+        ("computed" in kinds, 8, computed, "computed"),
+        (unrun, 10, _DIAMOND.format(x=0, y=0, colour=_COLOURS["skipped"]), "not run"),
+        (needs, 22, '<path class="need" d="M0 0h22"/>', "needs"),
+    ]
+    x = float(_MARGIN)
+    for occurs, width, mark, name in entries:
+        if occurs:
+            text = f'<text class="faint" x="{width + 5}" y="4">{name}</text>'
+            yield f'<g transform="translate({x:.1f} 64)">{mark}{text}</g>'
+            x += width + 5 + len(name) * 6.8 + 18

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.report import Report, RoundReport, TaskReport
+from llm_compiler.text import shortened
+
+_MAX_VALUE: Final = 16
+"""Characters of a computed value."""
 
 
 @dataclass
@@ -32,7 +37,7 @@ def rows_of(report: Report) -> Iterator[TimelineRow]:
 
 
 def _of_round(round: RoundReport, report: Report) -> Iterator[TimelineRow]:
-    tasks = list(round.tasks.values())
+    tasks = [task for task in round.tasks.values() if task.shown]
     name = "planner" if round.number == 1 else f"planner, round {round.number}"
     ended = report.seconds if round.planned is None else round.planned
     yield TimelineRow(
@@ -57,11 +62,12 @@ def _task_row(task: TaskReport, now: float) -> TimelineRow:
     ended = now if task.ended is None else task.ended
     took = wording.seconds(ended - task.started) if task.started is not None else ""
     if task.status == "ok":
-        label = "reused" if task.reused else took or task.tool
+        label = "reused" if task.reused else took or shortened(task.note, _MAX_VALUE)
     elif task.ended is None:
         label = "stopped" if task.started is not None else "not run"
     else:
         label = ", ".join(filter(None, [took, task.status]))
-    tip = f"{task.id}. {task.call}\n{task.status}: {task.note}"
+    kind = "computed" if task.computes and task.status == "ok" else task.status
+    tip = task.error or f"{task.call}\n{task.status}: {task.note}"
     started = None if task.reused else task.started
-    return TimelineRow(task.status, f"{task.id} {task.call}", started, ended, label, tip, task)
+    return TimelineRow(kind, task.call, started, ended, label, tip, task)

@@ -1,10 +1,16 @@
 """How calls, counts, seconds and untrusted text are written on the screen."""
 
 import json
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from llm_compiler.language.references import PATTERN
+from llm_compiler.language.task import ANSWER, COMPUTE
+
+Told = Callable[[str], str]
+"""Writes what has the task's result, by its id: a variable, or a call."""
 _KEPT = {"\n": "\n", "\t": "    ", "\r": ""}
 # Characters that change the direction of the text after them: they can make it look different.
 _BIDI_CONTROLS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -22,9 +28,20 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
-def call(tool: str, args: Mapping[str, Any]) -> str:
-    """A call in the plan language: `math("$3 - $4")`; a bare reference has no quotes."""
-    return one_line(f"{tool}({', '.join(_argument(value) for value in args.values())})")
+def call(tool: str, args: Mapping[str, Any], told: Told | None = None) -> str:
+    """A call in Python, or what a task computes. With `told`, its references are replaced."""
+    if told is not None and tool in (COMPUTE, ANSWER):
+        expression = _replaced(str(args.get("expression", "")), told)
+        return one_line(expression if tool == COMPUTE else f"{tool}({expression})")
+    return one_line(f"{tool}({', '.join(_value(value, told) for value in args.values())})")
+
+
+def computed(value: str) -> str:
+    """A computed value without the noise of binary fractions: 237.86000000000058 is `237.86`."""
+    try:
+        return f"{float(value):.12g}" if "." in value and len(value) > 12 else value
+    except ValueError:
+        return value
 
 
 def counted(number: int, noun: str) -> str:
@@ -49,10 +66,27 @@ def tokens(usage: Mapping[str, Mapping[str, int]]) -> str:
     return ", ".join(spent)
 
 
-def _argument(value: Any) -> str:
-    if isinstance(value, str) and value[:1] == "$" and value.strip("${}").isdigit():
-        return value
-    return json.dumps(value, ensure_ascii=False)
+def _value(value: Any, told: Told | None) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_value(item, told) for item in value)}]"
+    if isinstance(value, dict):
+        items = (f"{_value(key, told)}: {_value(item, told)}" for key, item in value.items())
+        return f"{{{', '.join(items)}}}"
+    if not isinstance(value, str):
+        return repr(value)
+    if told is None:
+        return json.dumps(value, ensure_ascii=False)
+    found = PATTERN.fullmatch(value)
+    replaced = _replaced(value, told)
+    return replaced if found and not found["dollar"] else json.dumps(replaced, ensure_ascii=False)
+
+
+def _replaced(text: str, told: Told) -> str:
+    def replacement(found: re.Match[str]) -> str:
+        held = "$" if found["dollar"] else told(found["id"] or found["braced"])
+        return held + (found["inner"] or "") + found["path"]
+
+    return PATTERN.sub(replacement, text)
 
 
 def _picture(char: str) -> str:

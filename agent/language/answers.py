@@ -16,6 +16,8 @@ _REFERENCE = re.compile(r"\$\d")
 def called(call: ast.Call, place: Place, *, given: bool) -> Answer:
     """What `answer(…)` or (not `given`) `print(…)` says."""
     values = [*call.args, *(keyword.value for keyword in call.keywords if given)]
+    if unpacked := next((it for it in call.keywords if it.arg is None), None):
+        raise NodeError(unpacked, "write the value itself, without **")
     if call.keywords and not given:
         raise NodeError(call.keywords[0], "print takes values only; write print(a, b)")
     if given and len(values) != 1:
@@ -43,20 +45,20 @@ def said(values: Sequence[ast.expr], place: Place, *, given: bool) -> Answer:
 
 def answer_expression(answer: Answer) -> str:
     """What a program says, as an expression: a value, or a text with its values filled in."""
-    nodes: list[ast.expr] = []
-    for part in answer.parts:
-        if isinstance(part, str):
-            nodes.append(ast.Constant(part))
-            continue
-        spec = ast.JoinedStr([ast.Constant(part.spec)]) if part.spec else None
-        conversion = ord(part.conversion) if part.conversion else -1
-        nodes.append(ast.FormattedValue(_node(part.value), conversion, spec))
-    [first, *rest] = nodes
-    if not rest and isinstance(first, ast.Constant):
-        return expression(first)
-    if not rest and isinstance(first, ast.FormattedValue) and first.format_spec is None:
-        return expression(first.value)
-    return expression(ast.JoinedStr(nodes))
+    match answer.parts:
+        case [str() as text]:
+            return expression(ast.Constant(text))
+        case [Hole(value=value, conversion="", spec="")]:
+            return expression(_node(value))
+    return expression(ast.JoinedStr([*map(_said, answer.parts)]))
+
+
+def _said(part: str | Hole) -> ast.expr:
+    if isinstance(part, str):
+        return ast.Constant(part)
+    spec = ast.JoinedStr([ast.Constant(part.spec)]) if part.spec else None
+    conversion = ord(part.conversion) if part.conversion else -1
+    return ast.FormattedValue(_node(part.value), conversion, spec)
 
 
 def _node(value: Any) -> ast.expr:
@@ -109,4 +111,6 @@ def has_words(node: ast.expr) -> bool:
             return has_words(left) or has_words(right)
         case ast.IfExp(body=yes, orelse=no):
             return has_words(yes) and has_words(no)
+        case ast.Subscript(value=ast.ListComp(elt=text)):
+            return has_words(text)  # an f-string as unparse.py writes it
     return False

@@ -9,13 +9,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from llm_compiler.errors import ToolError
+from llm_compiler.language.task import MAX_LEVELS
 
 MAX_STEPS = 50_000
 STEPS_PER_ITEM = 50
 MAX_SIZE = 500_000
 SIZE_PER_ITEM = 20
-MAX_DEPTH = 100
-"""Levels of lists and dicts in a value."""
 ITEM = 10
 """What an item of a list or a dict weighs."""
 
@@ -50,7 +49,7 @@ class Budget:
         Without recursion, which costs several times as much where Python's stack grows by a piece.
         Returns whether the keys of all dicts are texts, as JSON has them.
         """
-        waiting, are_texts = [(value, MAX_DEPTH)], True
+        waiting, are_texts = [(value, MAX_LEVELS)], True
         while waiting:
             value, levels = waiting.pop()
             if isinstance(value, str):
@@ -59,7 +58,7 @@ class Budget:
             if not isinstance(value, list | dict):
                 continue
             if not levels:
-                raise ComputeError(f"the data are nested more than {MAX_DEPTH} levels deep")
+                raise ComputeError(f"the data are nested more than {MAX_LEVELS} levels deep")
             self.step(1 + len(value))
             if isinstance(value, dict):
                 are_texts = are_texts and set(map(type, value)) <= {str}

@@ -1,5 +1,6 @@
 """Compiles a plan: calls as the model wrote them, or tasks as the state stores them, into tasks."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -8,10 +9,14 @@ from llm_compiler.errors import PlanError
 from llm_compiler.language import compute
 from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.parser import Call, PlanParser
+from llm_compiler.language.recompile import recompiled
 from llm_compiler.language.references import references
 from llm_compiler.language.task import ANSWER, Refused, Task, TaskData, did_not_compile, is_pure
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
+
+_NUMBERED = re.compile(r"\W*\d+\s*[.:)]")
+"""How a text in the notation of numbered calls begins."""
 
 
 class Compiler:
@@ -99,14 +104,25 @@ def too_many(max_tasks: int) -> str:
     return f"the plan has more than {max_tasks} tasks (max_tasks); plan fewer"
 
 
-def compile_data(tools: Toolbox, data: TaskData, *, ended: bool = False) -> Task | Refused:
+def compile_data(
+    tools: Toolbox,
+    data: TaskData,
+    *,
+    names: Mapping[str, str] | None = None,
+    ended: bool = False,
+) -> Task | Refused:
     """Compile a task of the state, which a person may have edited.
 
-    One that has ended needs no tool: if it was not edited since, its outcome is kept.
+    One that has ended needs no tool: if it was not edited since, its outcome is kept. `names` are
+    what the variables of the turn stand for.
     """
     id, thought = data["id"], data.get("thought", "")
     name, args = str(data.get("tool", "")), data.get("args") or {}
     text = data.get("text", "")
+    if did_not_compile(data) and not _NUMBERED.match(text):
+        task = recompiled(tools, data, names or {})
+        written: Any = {"name": task.name, "source": task.source} if isinstance(task, Task) else {}
+        return _as_planned(task, {**data, **written})
     if did_not_compile(data):
         parser = PlanParser()
         calls = [*parser.feed(text), *parser.close()]

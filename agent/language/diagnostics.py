@@ -8,13 +8,16 @@ line 3: no function "serch"; did you mean "search"?
 import ast
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from llm_compiler.language.written import PLACEHOLDER, Statement, Written
 
 MAX_SHOWN = 160
 """Characters of a line that are shown."""
+MAX_NAMES = 20
+"""Names that are listed where none is near."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,10 @@ def parser_fault(error: BaseException, written: Written) -> PlacedError:
     return PlacedError(at, 1, f"{message}; {remedy}")
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """`did you mean "search"?`, or the known names."""
-    known = sorted(set(names))
-    if near := difflib.get_close_matches(name, known, n=1, cutoff=0.6):
-        return f'did you mean "{near[0]}"?'
-    listed = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    return f"there are {listed}" if known else "assign it first"
+def nearest(name: Any, names: Iterable[str], shown: Callable[[str], str] = repr) -> str:
+    """`did you mean 'search'?`, or the known names."""
+    known = list(dict.fromkeys(names))
+    if near := difflib.get_close_matches(str(name), known, n=1):
+        return f"did you mean {shown(near[0])}?"
+    listed = ", ".join(known[:MAX_NAMES]) + (", …" if len(known) > MAX_NAMES else "")
+    return f"there are {listed or 'none'}"

@@ -3,10 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from llm_compiler.errors import SetupError
-
 _DEFINED = re.compile(r"^\s*([A-Za-z][\w-]*)\s*::=", re.MULTILINE)
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|#.*|(?P<name>[A-Za-z][\w-]*)')
 
 
 class Rules:
@@ -41,32 +38,6 @@ class Rules:
             self._names[body] = self.reserve(hint)
             self.define(self._names[body], body)
         return self._names[body]
-
-    def content(self, hint: str, gbnf: str, reference: str) -> str:
-        """Add a tool's own rules, which may use the rule `reference`; return the first one's name.
-
-        Raises:
-            SetupError: they use a rule that they do not define.
-        """
-        key = f"{reference} {gbnf}"
-        if key not in self._names:
-            own = {name: self.reserve(f"{hint}-{name}") for name in defined(gbnf)}
-            if not own:
-                raise SetupError(f"the gbnf of {hint} has no rule; write content ::= …")
-            first = next(iter(own.values()))
-            own.setdefault("reference", reference)
-
-            def renamed(token: re.Match[str]) -> str:
-                name = token["name"]
-                if name is None:
-                    return "" if token[0].startswith("#") else token[0]
-                if name not in own:
-                    raise SetupError(f"the gbnf of {hint} uses the rule {name!r}; define it there")
-                return own[name]
-
-            self._texts.append(_TOKEN.sub(renamed, gbnf).strip() + "\n")
-            self._names[key] = first
-        return self._names[key]
 
 
 def defined(gbnf: str) -> list[str]:

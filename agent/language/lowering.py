@@ -3,7 +3,8 @@
     Call ──names resolved, arguments checked──► compute tasks of its arguments, then its own
 
 A call is lowered at its closing bracket if it can be: a read, all of whose names are bound, outside
-of every condition. Otherwise it waits for the end of its statement, and so do the calls after it.
+of every condition. One with names that a comprehension around it may still bind waits for the comma
+or bracket after it. Others wait for the end of their statement, and so do the calls after them.
 """
 
 import ast
@@ -15,7 +16,6 @@ from typing import Any
 from llm_compiler.errors import PlanError
 from llm_compiler.language.diagnostics import PlacedError
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.functions import FUNCTIONS
 from llm_compiler.language.lowered import Task
 from llm_compiler.language.names import (
     HeldError,
@@ -31,12 +31,10 @@ from llm_compiler.language.stubs import python_name, takes_none
 from llm_compiler.language.task import COMPUTE
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.trees import Calls, calls_in, parsed
-from llm_compiler.language.written import MAX_SOURCE, Call
+from llm_compiler.language.trees import Calls, calls_in, has_names, parsed
+from llm_compiler.language.written import Call, bounded
 
 _REFERENCE = re.compile(r"\$\d.*", re.DOTALL)
-WORDS = ("answer", "print")
-"""Functions of the plan language itself."""
 
 
 @dataclass(slots=True)
@@ -46,7 +44,7 @@ class ReadCall:
     call: Call
     tree: ast.Call | PlacedError
     inside: Calls
-    task: int | None = None
+    has_names: bool
 
 
 class Lowering:
@@ -54,11 +52,15 @@ class Lowering:
 
     def __init__(self, tools: Toolbox, first_id: int) -> None:
         self.tools = tools
-        self.names = Names(tools, [*tools, *FUNCTIONS, *WORDS])
+        self.names = Names(tools)
         self.out: list[Task] = []
         self.next_id = first_id
         self.calls: list[ReadCall] = []
         """Of the statement that is being read."""
+        self._lowered = 0
+        """How many of them are tasks: the first ones."""
+        self._waits = False
+        """The next one waits for the end of the statement."""
         self._done: dict[int, ast.expr] = {}
         """By index, the references that replace calls that are tasks."""
 
@@ -66,6 +68,7 @@ class Lowering:
         """A statement begins."""
         self.calls.clear()
         self._done.clear()
+        self._lowered, self._waits = 0, False
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────
 
@@ -73,19 +76,31 @@ class Lowering:
         """Take in a complete call, and make it a task at once if that is safe."""
         try:
             tree = parsed(call.written, "eval")
-            self.calls.append(ReadCall(call, tree, calls_in(tree)))
+            self.calls.append(ReadCall(call, tree, calls_in(tree), has_names(tree)))
         except PlacedError as fault:
-            self.calls.append(ReadCall(call, fault, {}))
-        waits = len(self.calls) > 1 and self.calls[-2].task is None
-        if waits or call.conditional or not self.tools[call.tool].rules.early_start:
-            return
+            self.calls.append(ReadCall(call, fault, {}, has_names=True))
+        self.settle(call.settled)
+
+    def settle(self, below: int) -> None:
+        """Make tasks of the calls that are safe by now; those below this index are certain."""
+        while not self._waits and self._lowered < len(self.calls):
+            read = self.calls[self._lowered]
+            if read.has_names and self._lowered >= below:
+                return
+            self._waits = not self._lower_early(read)
+
+    def _lower_early(self, read: ReadCall) -> bool:
+        if read.call.conditional or not self.tools.called[read.call.tool].rules.early_start:
+            return False
         before = len(self.out), self.next_id
         try:
-            self._lower(self.calls[-1])
+            self._lower(read)
         except (HeldError, PlacedError, RecursionError):
-            # A name may be bound by a comprehension whose `for` is yet to come.
+            # What is wrong with it is said with its statement.
             del self.out[before[0] :]
             self.next_id = before[1]
+            return False
+        return True
 
     def lower_held(self) -> None:
         """Make tasks of the calls that waited for the end of their statement.
@@ -93,15 +108,14 @@ class Lowering:
         Raises:
             PlacedError: a call does not compile.
         """
-        for read in self.calls:
-            if read.task is None:
-                self._lower(read)
+        for read in self.calls[self._lowered :]:
+            self._lower(read)
 
     def _lower(self, read: ReadCall) -> None:
         if isinstance(read.tree, PlacedError):
             raise read.tree
         call, written = read.call, read.call.written
-        tool = self.tools[call.tool]
+        tool = self.tools.called[call.tool]
         try:
             args, ids = self._arguments(read.tree, tool, call)
         except NodeError as fault:
@@ -109,11 +123,11 @@ class Lowering:
         try:
             tool.check_written({name: _as_meant(value) for name, value in args.items()})
         except PlanError as error:
-            raise PlacedError.of(
-                _at_fault(read.tree, tool, str(error)), str(error), written
-            ) from None
-        read.task = self.add(call.tool, args, ids, call.target, call.line, call.source)
-        self._done[call.index] = reference(read.task)
+            at = _argument(read.tree, tool, error.argument)
+            raise PlacedError.of(at, str(error), written) from None
+        id = self.add(tool.name, args, ids, call.target, call.line, call.source)
+        self._done[call.index] = reference(id)
+        self._lowered += 1
 
     def _arguments(
         self, tree: ast.Call, tool: Tool, call: Call
@@ -191,11 +205,6 @@ class Lowering:
         return out
 
 
-def bounded(source: str) -> str:
-    """A statement or a call as it is shown."""
-    return source if len(source) <= MAX_SOURCE else source[: MAX_SOURCE - 1] + "…"
-
-
 def _as_meant(value: Any) -> Any:
     """A literal argument without the doubling of its dollars, as the tool will get it."""
     if isinstance(value, str) and "$" in value:
@@ -207,11 +216,9 @@ def _as_meant(value: Any) -> Any:
     return value
 
 
-def _at_fault(tree: ast.Call, tool: Tool, message: str) -> ast.AST:
-    """The argument that a message of the tool's schema is about, or the name that is called."""
+def _argument(tree: ast.Call, tool: Tool, name: str | None) -> ast.AST:
+    """An argument as it was written, or the name that is called."""
     written: dict[str, ast.AST] = dict(zip(tool.parameters, tree.args, strict=False))
-    written |= {keyword.arg: keyword for keyword in tree.keywords if keyword.arg}
-    for name, node in written.items():
-        if re.search(rf"\b{re.escape(name)}\b", message.split(";")[0]):
-            return node
-    return tree.func
+    names = {python_name(name): name for name in tool.parameters}
+    written |= {names.get(it.arg, it.arg): it for it in tree.keywords if it.arg}
+    return tree.func if name is None else written.get(name, tree.func)

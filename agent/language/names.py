@@ -6,6 +6,7 @@ A name assigned twice is two values: each use gets what its name stands for wher
 import ast
 import re
 from collections.abc import Container, Mapping
+from keyword import iskeyword
 from typing import Any
 
 from llm_compiler.language.comprehensions import names_in
@@ -13,12 +14,17 @@ from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError, is_math
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
+from llm_compiler.language.task import WORDS
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.unparse import unparsed
 from llm_compiler.language.written import PLACEHOLDER
 
 REFERENCE = "\U00020001"
 """Begins the name that stands for a task's result in a tree."""
+NO_FUNCTION = "no function"
+"""How a call of an unknown function is refused. A tool may come to be there later."""
 _JSON_NAMES = {"true": True, "false": False, "null": None}
-_PATH_KEY = frozenset("[]\"'")
+_PATH_KEY = frozenset("[]\"'\\")
 
 
 class HeldError(Exception):
@@ -60,9 +66,9 @@ class References(Container[str]):
 class Names:
     """What the names of a program stand for, at the place that was read last."""
 
-    def __init__(self, tools: Container[str], known: list[str]) -> None:
+    def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
-        self._known = known
+        self._known = [*tools.called, *FUNCTIONS, *WORDS]
         """The functions and tools that there are, to propose them."""
         self.bound: dict[str, ast.expr] = {}
 
@@ -118,9 +124,11 @@ class Names:
             return self.bound[name]
         if name in _JSON_NAMES:
             return ast.copy_location(ast.Constant(_JSON_NAMES[name]), node)
-        if name in self._known:
+        if name in self._known or name in MATH:
             raise NodeError(node, f'"{name}" is a function; call it: {name}(…)')
-        raise NodeError(node, f"no name {shown(name)}; {nearest(name, [*self.bound, *inner])}")
+        known = [*self.bound, *inner]
+        remedy = nearest(name, known, shown) if known else "assign it first"
+        raise NodeError(node, f"no name {shown(name)}; {remedy}")
 
     def _call(
         self, node: ast.Call, calls: Mapping[int, ast.expr], inner: frozenset[str]
@@ -128,8 +136,7 @@ class Names:
         func = node.func
         args = [self.resolve(it, calls, inner) for it in node.args]
         for keyword in node.keywords:
-            is_function = isinstance(keyword.value, ast.Name) and keyword.value.id in FUNCTIONS
-            if not (keyword.arg == "key" and is_function):
+            if not (keyword.arg == "key" and _is_function(keyword.value)):
                 keyword.value = self.resolve(keyword.value, calls, inner)
         node.args = args
         if isinstance(func, ast.Attribute):
@@ -138,17 +145,22 @@ class Names:
             if not is_math(func, self.bound):
                 func.value = self.resolve(func.value, calls, inner)
         elif isinstance(func, ast.Name):
-            if func.id in self._tools:
+            if func.id in self._tools.called:
                 raise NodeError(
                     func, f"this call of {func.id} cannot be read; write it on its own line"
                 )
-            if func.id not in FUNCTIONS and func.id not in MATH:
-                raise NodeError(
-                    func, f"no function {shown(func.id)}; {nearest(func.id, self._known)}"
-                )
+            if func.id in WORDS:
+                raise NodeError(func, f"{func.id}(…) has no value; write it on a line of its own")
+            if not _is_function(func):
+                remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._known, shown)}"
+                raise NodeError(func, f"{NO_FUNCTION} {shown(func.id)}; {remedy}")
         else:
             raise NodeError(func, "only a function can be called, by its name")
         return node
+
+
+def _is_function(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and (node.id in FUNCTIONS or node.id in MATH)
 
 
 def _is_gather(func: ast.Attribute) -> bool:
@@ -205,7 +217,9 @@ def _path(holder: ast.expr, key: str | int) -> Any:
         return ...
     if isinstance(key, int):
         return f"{path}[{key}]"
-    if key.isidentifier() and key.isascii():
+    if not key.isprintable():
+        return ...
+    if key.isidentifier() and key.isascii() and not iskeyword(key):
         return f"{path}.{key}"
     return ... if not _PATH_KEY.isdisjoint(key) or "$" in key else f'{path}["{key}"]'
 
@@ -214,12 +228,10 @@ def expression(node: ast.expr) -> str:
     """A resolved expression as `compute` takes it: `$3 - $4`."""
     count = sum(1 for it in ast.walk(node) if referred(it) is not None)
     try:
-        text = ast.unparse(node)
-    except ValueError:  # Python 3.11 has no way to write it
-        raise NodeError(
-            node, "in an f-string's {…} write no backslash; assign that part before"
-        ) from None
-    if text.count(REFERENCE) != count:
+        text = unparsed(node)
+    except ValueError:
+        text = ""
+    if not text or text.count(REFERENCE) != count:
         raise NodeError(node, "this text has a character that a plan cannot have; leave it out")
     return text.replace("$", "$$").replace(REFERENCE, "$")
 

@@ -7,7 +7,6 @@ their calls are complete; a call inside an unfinished statement comes out at its
 """
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -15,18 +14,16 @@ from dataclasses import replace
 from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.lowered import Answer, Refused, Task
-from llm_compiler.language.lowering import Lowering, bounded
+from llm_compiler.language.lowering import Lowering
 from llm_compiler.language.names import HeldError, expression, reference, referred, tree_of
 from llm_compiler.language.place import Place
 from llm_compiler.language.source import Source
 from llm_compiler.language.statements import lower
+from llm_compiler.language.targets import targets
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import calls_in, parsed
-from llm_compiler.language.written import Call, Event, Fence, Statement
+from llm_compiler.language.written import Call, Event, Fence, Settled, Statement, bounded
 
-_ASSIGNED = re.compile(
-    r"(?m)^[ \t]*((?:[^\W\d]\w*\s*,\s*)*[^\W\d]\w*)\s*(?::[^=\n]*)?[-+*/%]*=(?!=)"
-)
 _NOT_PYTHON = "this is not Python; write one statement per line, and thoughts after #"
 _CUT = "the plan was cut off inside this statement; it was not run"
 _INDENTED = "this line is indented and belongs to no block; it was not run"
@@ -50,7 +47,7 @@ class Program:
         first_id: int = 1,
         max_calls: int = 100_000,
     ) -> None:
-        self._source = Source(tools)
+        self._source = Source(tools.called)
         self._lowering = Lowering(tools, first_id)
         self._max_calls = self._left = max_calls
         self._in_statement: list[int] = []
@@ -104,6 +101,9 @@ class Program:
                 case Call():
                     self._lowering.read(event)
                     out += self._added()
+                case Settled(below=below):
+                    self._lowering.settle(below)
+                    out += self._added()
                 case Fence():
                     self._was_prose()
                 case Statement():
@@ -124,8 +124,7 @@ class Program:
             self._settle(place, {})
             self._begin()
             return self._refused(statement, fault)
-        out: list[Compiled] = []
-        out += self._was_program()
+        out = self._was_program()
         place.settle()
         out += self._added()
         self._settle(place, place.bound)
@@ -185,6 +184,8 @@ class Program:
         tasks = self._lowering.take()
         out = self._was_program() if tasks else []
         for task in tasks:
+            if self.full:
+                break
             if not task.is_compute and not self._spend():
                 return [*out, self._too_many(task.id, task.line, task.source)]
             self._tasks[task.id] = task
@@ -206,24 +207,23 @@ class Program:
     def _refused(self, statement: Statement, fault: PlacedError) -> list[Compiled]:
         id = self._lowering.next_id
         self._lowering.next_id += 1
-        if not self._spend():
-            return [self._too_many(id, statement.line, statement.raw.strip())]
         refused = Refused(id, diagnostic(statement, fault), statement.raw.strip())
-        for found in _ASSIGNED.finditer(statement.written.text):
-            for name in found[1].split(","):
-                self._lowering.names.bound[name.strip()] = reference(id)
-        if not self._source.is_program and not self._source.fenced:
-            self._prose.append(refused)
-            return []
-        self._tasks[id] = refused
-        return [refused]
+        for name in targets(statement):
+            self._lowering.names.bound[name] = reference(id)
+        self._prose.append(refused)
+        is_prose = not self._source.is_program and not self._source.fenced
+        return [] if is_prose else self._was_program()
 
     def _was_program(self) -> list[Compiled]:
         """Something made sense outside a fence: what was refused before was not prose."""
         self._source.is_program = True
-        out: list[Compiled] = list(self._prose)
-        self._tasks |= {refused.id: refused for refused in self._prose}
-        self._prose.clear()
+        prose, self._prose = self._prose, []
+        out: list[Compiled] = []
+        for refused in prose:
+            if not self._spend():
+                return [*out, self._too_many(refused.id, refused.line, refused.source)]
+            self._tasks[refused.id] = refused
+            out.append(refused)
         return out
 
     def _was_prose(self) -> None:
@@ -231,7 +231,6 @@ class Program:
         if self._prose:
             self._lowering.next_id = self._prose[0].id
             self._lowering.names.bound = dict(self._before)
-            self._left = self._max_calls
             self._prose.clear()
 
     def _settle(self, place: Place, bound: Mapping[str, ast.expr]) -> None:

@@ -1,31 +1,23 @@
 """Converts a tool's JSON schema to the grammar of its calls.
 
-    schema of a parameter ─► rule of its values ─► rule of the tool's calls
-
-A parameter's schema, or a part of it, may have rules of its own under the key `gbnf`: the first
-rule describes the content of a quoted string, the others are its helpers.
+schema of a parameter ─► rule of its values ─► rule of the tool's calls
 """
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from llm_compiler.errors import PlanError
-from llm_compiler.language.arguments import read_arguments
 from llm_compiler.language.gbnf import Rules, quoted
-from llm_compiler.language.references import references
-from llm_compiler.language.tool import Tool
-from llm_compiler.language.value_rules import (
-    BEHIND,
+from llm_compiler.language.program_rules import (
     DEFAULT_MAX_ITEMS,
     DEFAULT_MAX_STRING_CHARS,
     ESCAPE,
     HARD_MAX_ITEMS,
     HARD_MAX_STRING_CHARS,
-    NO_REFERENCE,
     PLAIN,
 )
+from llm_compiler.language.stubs import python_name
+from llm_compiler.language.tool import Tool
 
 Schema = Mapping[str, Any] | bool
 
@@ -33,7 +25,7 @@ _SCALARS = {
     "integer": "integer",
     "number": "number",
     "boolean": "boolean",
-    "null": '"null"',
+    "null": '"None"',
 }
 # Keys that describe the structure of a value, and the type that they imply.
 _STRUCTURE = {
@@ -49,47 +41,43 @@ _STRUCTURE = {
 class ToolCalls:
     """Writes the rules of one tool's calls into `rules`.
 
-    `reference` is the rule for references in the arguments.
+    `computed` is the rule of names, calls and computations in the arguments, `anything` that of
+    values of any kind.
     """
 
-    def __init__(self, rules: Rules, tool: Tool, reference: str) -> None:
+    def __init__(self, rules: Rules, tool: Tool, computed: str, anything: str) -> None:
         self._rules = rules
         self._tool = tool
-        self._reference = reference
-        self._references = [reference] if reference != NO_REFERENCE else []
+        self._computed = computed
+        self._anything = anything
         self._bracketed: dict[str, str] = {}
 
     def rule(self) -> str:
         name = self._rules.reserve(self._tool.name)
-        opening = quoted(f"{self._tool.name}(")
+        opening = quoted(f"{python_name(self._tool.name)}(")
         self._rules.define(name, " ".join([opening, *self._arguments(), '")"']))
         return name
 
     def _arguments(self) -> list[str]:
+        """The required arguments at the beginning by place or by name, all others by name."""
         names, required = list(self._tool.parameters), self._tool.required
         values = {name: self._value(schema) for name, schema in self._tool.parameters.items()}
-        named = {n: f"{quoted(f'{n}=')} {values[n]}" for n in names if _is_keyword(n)}
-        # If a required argument cannot be named, all arguments before it must be given.
-        unnamed = max((i + 1 for i, n in enumerate(names) if n in required - set(named)), default=0)
-        leading = unnamed
+        named = {name: f"{quoted(f'{python_name(name)}=')} {values[name]}" for name in names}
+        leading = 0
         while leading < len(names) and names[leading] in required:
             leading += 1
         others = names[leading:]
         rest = self._listed(
             [named[name] for name in others if name in required],
-            [named[name] for name in others if name in named and name not in required],
+            [named[name] for name in others if name not in required],
             led=leading > 0,
         )
         # As in Python, all arguments after a named one are named.
         all_named = rest
         for index in reversed(range(leading)):
             comma = ['", "'] if index else []
-            positional = [values[names[index]], *rest]
-            if index < unnamed:
-                rest = [*comma, *positional]
-                continue
             by_name = [named[names[index]], *all_named]
-            rest = [*comma, "(", *positional, "|", *by_name, ")"]
+            rest = [*comma, "(", values[names[index]], *rest, "|", *by_name, ")"]
             all_named = [*comma, *by_name]
         return rest
 
@@ -108,21 +96,18 @@ class ToolCalls:
     # ── values ────────────────────────────────────────────────────────────────────────────────
 
     def _value(self, schema: Schema) -> str:
-        """The rule of a value. Any value may be a reference instead."""
+        """The rule of a value. Any value may be computed instead."""
         alternatives = dict.fromkeys(self._alternatives(schema))
-        if "any" in alternatives:
-            return "any"
+        if self._anything in alternatives:
+            return self._anything
         if "number" in alternatives:
             alternatives.pop("integer", None)
-        return self._rules.rule("value", " | ".join([*alternatives, *self._references]))
+        return self._rules.rule("value", " | ".join([*alternatives, self._computed]))
 
     def _alternatives(self, schema: Schema, through: frozenset[str] = frozenset()) -> list[str]:
         """The forms that a value may have. `through`: the `$ref`s followed without a bracket."""
         if not isinstance(schema, Mapping):
-            return ["any"] if schema else []
-        if "gbnf" in schema:
-            content = self._rules.content(self._tool.name, schema["gbnf"], self._reference)
-            return [rf'"\"" {content} "\""']
+            return [self._anything] if schema else []
         if "$ref" in schema:
             pointer = schema["$ref"]
             if pointer in through:
@@ -130,14 +115,14 @@ class ToolCalls:
             return self._alternatives(self._resolved(schema), through | {pointer})
         if "enum" in schema or "const" in schema:
             choices = schema["enum"] if "enum" in schema else [schema["const"]]
-            return [quoted(text) for choice in choices if (text := _written(choice))]
+            return [quoted(_written(choice)) for choice in choices]
         if "allOf" in schema:
             return self._alternatives(self._merged(schema, *schema["allOf"]), through)
         for union in ("anyOf", "oneOf"):
             if union in schema:
                 parts = [self._merged(schema, part) for part in schema[union]]
                 return [text for part in parts for text in self._alternatives(part, through)]
-        kinds = schema.get("type") or next(filter(None, map(_STRUCTURE.get, schema)), "any")
+        kinds = schema.get("type") or next(filter(None, map(_STRUCTURE.get, schema)), "")
         return [self._of(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
 
     def _resolved(self, schema: Schema) -> Schema:
@@ -167,30 +152,22 @@ class ToolCalls:
         if kind == "string":
             return self._string(schema)
         if kind not in ("array", "object"):
-            return _SCALARS.get(kind, "any")
+            return _SCALARS.get(kind, self._anything)
         # A recursive schema becomes a recursive rule.
         key = f"{kind} {json.dumps(schema, sort_keys=True, default=str)}"
         if key not in self._bracketed:
             name = self._bracketed[key] = self._rules.reserve(kind)
-            body = self._array(schema) if kind == "array" else self._object(schema)
-            if body in ("any-list", "any-map"):
-                self._bracketed[key] = body
-            else:
-                self._rules.define(name, body)
+            self._rules.define(
+                name, self._array(schema) if kind == "array" else self._object(schema)
+            )
         return self._bracketed[key]
 
     def _string(self, schema: Mapping[str, Any]) -> str:
         least, most = schema.get("minLength", 0), schema.get("maxLength")
-        any_id = self._reference == "reference"
-        if any_id and not least and most is None:
+        if not least and most is None:
             return "string"
-        # A schema counts a written $$ as two characters, so it is only allowed without a bound.
-        others = ['"$$"'] if most is None else []
-        others += ['"$" [1-9]'] if any_id else [f"{name} {BEHIND}" for name in self._references]
-        last = "" if any_id else "".join(f" {name}?" for name in self._references)
         bound = _within(least, most, DEFAULT_MAX_STRING_CHARS, HARD_MAX_STRING_CHARS)
-        character = f"({' | '.join([PLAIN, ESCAPE, *others])})"
-        return self._rules.rule("string", rf'"\"" {character}{{{least},{bound}}}{last} "\""')
+        return self._rules.rule("string", rf'"\"" ({PLAIN} | {ESCAPE}){{{least},{bound}}} "\""')
 
     def _array(self, schema: Mapping[str, Any]) -> str:
         if prefix := schema.get("prefixItems"):
@@ -199,8 +176,6 @@ class ToolCalls:
             )
         item = self._value(schema.get("items", True))
         least, most = schema.get("minItems", 0), schema.get("maxItems")
-        if item == "any" and not least and most is None:
-            return "any-list"
         return f'"[" {_repeated(item, least, most)} "]"'
 
     def _object(self, schema: Mapping[str, Any]) -> str:
@@ -209,12 +184,9 @@ class ToolCalls:
         others = schema.get("additionalProperties", True)
         if not properties and not required and others is not False:
             return self._map(schema, others)
-        if not all(map(_written, required)):
-            return self._reference
         items = {
-            key: f"{quoted(f'{written}: ')} {self._value(properties.get(key, True))}"
+            key: f"{quoted(f'{_written(key)}: ')} {self._value(properties.get(key, True))}"
             for key in {**properties, **required}
-            if (written := _written(key))
         }
         listed = self._listed(
             [items[key] for key in items if key in required],
@@ -228,9 +200,7 @@ class ToolCalls:
         least, most = schema.get("minProperties", 0), schema.get("maxProperties")
         names = self._resolved(schema.get("propertyNames", True))
         choices = names.get("enum", ()) if isinstance(names, Mapping) else ()
-        keys = " | ".join(quoted(text) for choice in choices if (text := _written(choice)))
-        if value == "any" and not least and most is None and not keys:
-            return "any-map"
+        keys = " | ".join(quoted(_written(choice)) for choice in choices)
         pair = self._rules.rule("pair", f'{f"({keys})" if keys else "key"} ": " {value}')
         return f'"{{" {_repeated(pair, least, most)} "}}"'
 
@@ -250,20 +220,14 @@ def _repeated(item: str, least: int, most: int | None) -> str:
     return items if least else f"({items})?"
 
 
-def _written(value: Any) -> str | None:
-    """A value in the plan language; None if the plan language would read it as something else."""
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        same = read_arguments(text) == ([value], {})
-    except PlanError:
-        return None
-    return text if same and "$$" not in text and not any(references(value)) else None
-
-
-@lru_cache(maxsize=1024)
-def _is_keyword(name: str) -> bool:
-    """Whether the plan language accepts this as an argument's name; `from` is a Python keyword."""
-    try:
-        return read_arguments(f"{name}=0") == ([], {name: 0})
-    except PlanError:
-        return False
+def _written(value: Any) -> str:
+    """JSON data in Python, with double quotes."""
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case list():
+            return f"[{', '.join(map(_written, value))}]"
+        case dict():
+            pairs = (f"{_written(key)}: {_written(item)}" for key, item in value.items())
+            return f"{{{', '.join(pairs)}}}"
+    return repr(value)

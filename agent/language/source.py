@@ -166,8 +166,8 @@ class Source:
             self._raw.clear()
             self._raw_at, self._raw_line = token.at + 1, self._line
             return
-        if call := now.add(token, self._raw, self._line):
-            yield call
+        if event := now.add(token, self._raw, self._line):
+            yield event
 
     def _ends_before(self, now: Unfinished, token: Token) -> bool:
         """Whether `token`, the first of its line, begins another statement."""

@@ -10,6 +10,7 @@ from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.lowered import Answer
 from llm_compiler.language.names import template
 from llm_compiler.language.place import Place, is_copied
+from llm_compiler.language.task import ANSWER, WORDS
 
 _MODULES = ("math", "asyncio")
 
@@ -76,8 +77,8 @@ def _expression(node: ast.Expr, place: Place) -> None:
         return  # a thought
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
         name = value.func.id
-        if name in ("answer", "print") and name not in place.lowering.tools:
-            place.answer = called(value, place, given=name == "answer")
+        if name in WORDS:
+            place.answer = called(value, place, given=name == ANSWER)
             return
     resolved = place.lowering.resolved(value)
     if template(resolved) is ... and not isinstance(resolved, ast.Tuple):

@@ -43,7 +43,7 @@ def stub(tool: Tool, *, brief: bool = False) -> str:
         _parameter(tool, name, schema, defs) for name, schema in tool.parameters.items()
     )
     returned = _returned(tool)
-    head = f"def {tool.name}({parameters}){f' -> {returned}' if returned else ''}:"
+    head = f"def {python_name(tool.name)}({parameters}){f' -> {returned}' if returned else ''}:"
     text = inspect.cleandoc(tool.base.description or "").replace('"""', "'''")
     text = text.split("\n\n", 1)[0] if brief else text
     notes = [
@@ -58,9 +58,9 @@ def stub(tool: Tool, *, brief: bool = False) -> str:
     return f'{head}\n    """{body.lstrip()}\n    """'
 
 
-def python_name(parameter: str) -> str:
-    """A parameter's name as Python can write it: `from_`, `due_date`."""
-    name = re.sub(r"\W", "_", parameter)
+def python_name(name: str) -> str:
+    """The name of a tool or a parameter as Python can write it: `from_`, `due_date`."""
+    name = re.sub(r"\W", "_", name)
     name = f"_{name}" if name[:1].isdigit() else name
     return f"{name}_" if keyword.iskeyword(name) else name
 

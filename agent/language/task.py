@@ -15,6 +15,8 @@ COMPUTE = "compute"
 """The built-in that evaluates an expression over results: no tool, no slot, no journal."""
 ANSWER = "answer"
 """The built-in that says what a plan ends with; evaluated as `compute` is."""
+WORDS = (ANSWER, "print")
+"""The functions of the plan language that say something; each is a statement of its own."""
 
 
 def is_pure(tool: str) -> bool:

@@ -1,10 +1,9 @@
 """A tool as the planner and the compiler see it: its parameters, checks and signature."""
 
-import difflib
 import inspect
 import json
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +14,7 @@ from pydantic import BaseModel, PydanticUserError, ValidationError
 
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language import schema_checks
+from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.references import references
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.redaction import one_line
@@ -46,7 +46,8 @@ class Tool:
         """Inspect a LangChain tool.
 
         Raises:
-            SetupError: its arguments have no JSON schema, or its metadata has a limit below 1.
+            SetupError: its arguments have no JSON schema, or its metadata has a limit below 1 or a
+            domain that is no name.
         """
         try:
             # LangChain's `Tool` takes one string, but its schema shows a wrapper's arguments.
@@ -110,26 +111,27 @@ class Tool:
         """
         self._check_names(args)
         checked, errors = self._validate(args)
-        for _, error in errors:
-            raise PlanError(error)
+        for name, error in errors:
+            raise PlanError(error, argument=name or None)
         return checked
 
     def check_written(self, args: Mapping[str, Any]) -> None:
         """Check arguments as written, except those with a reference, which are checked when filled.
 
         Raises:
-            PlanError: the schema rejects an argument that is already complete.
+            PlanError: the schema rejects an argument that is already complete. It names it.
         """
         self._check_names(args)
         filled_later = {name for name, value in args.items() if next(references(value), None)}
         for name, error in self._validate(args)[1]:
             if name not in filled_later and (name or not filled_later):
-                raise PlanError(error)
+                raise PlanError(error, argument=name or None)
 
     def _check_names(self, args: Mapping[str, Any]) -> None:
         if unknown := next((name for name in args if name not in self.parameters), None):
             raise PlanError(
-                f"{self.name} has no argument {unknown!r}; {nearest(unknown, self.parameters)}"
+                f"{self.name} has no argument {unknown!r}; {nearest(unknown, self.parameters)}",
+                argument=unknown,
             )
         missing = (name for name in self.parameters if name in self.required and name not in args)
         for name in missing:
@@ -195,20 +197,17 @@ def _rules(tool: BaseTool) -> ToolRules:
         limits[f"tool {tool.name}"] = most
     if "exclusive" in hints:
         limits[f"exclusive {hints['exclusive']}"] = 1
+    domain = hints.get("domain", "")
+    if not isinstance(domain, str):
+        raise SetupError(f"{tool.name} has domain={domain!r}; write a name, such as 'orders'")
     return ToolRules(
-        early_start=not writes,
-        shared=not writes,
+        writes=writes,
+        domain=domain,
         guarded=writes,
         destructive=bool(hints.get("destructiveHint")),
         untrusted=bool(hints.get("openWorldHint")),
         limits=limits,
     )
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    names = list(names)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
 
 
 def _kind(schema: JsonSchema | bool) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-STORED = ("asks", "destructive", "guarded", "untrusted")
+STORED = ("asks", "destructive", "guarded", "untrusted", "writes")
 """The rules that are stored with a task when it is planned, and hold from then on."""
 
 
@@ -12,9 +12,11 @@ STORED = ("asks", "destructive", "guarded", "untrusted")
 class ToolRules:
     """What the scheduling rules need to know about a tool."""
 
-    early_start: bool = True
-    shared: bool = True
-    """Equal calls run once."""
+    writes: bool = False
+    """Its calls have effects, which happen in the order of the plan; those of others are reads."""
+    domain: str = ""
+    """What its calls read or write. A read without one reads no domain; writes without one share
+    a domain."""
     asks: bool = False
     """A person must approve each call."""
     guarded: bool = False
@@ -27,6 +29,11 @@ class ToolRules:
     """The most calls at once, by the name of the limit."""
 
     @property
+    def early_start(self) -> bool:
+        """Whether a call may start while its plan is still being written."""
+        return not (self.writes or self.asks)
+
+    @property
     def stored(self) -> list[str]:
         """The names of those that are stored with a task."""
         return [name for name in STORED if getattr(self, name)]
@@ -36,14 +43,10 @@ class ToolRules:
         if not names:
             return self
         held: dict[str, Any] = dict.fromkeys(names, True)
-        rules = replace(self, **held)
-        writes = rules.guarded or rules.destructive
-        return replace(
-            rules,
-            early_start=rules.early_start and not (writes or rules.asks),
-            shared=rules.shared and not writes,
-        )
+        if "guarded" in held or "destructive" in held:
+            held["writes"] = True
+        return replace(self, **held)
 
 
-ABSENT = ToolRules(early_start=False, shared=False, guarded=True, untrusted=True)
+ABSENT = ToolRules(writes=True, guarded=True, untrusted=True)
 """The rules of a tool that is absent: the worst is assumed."""

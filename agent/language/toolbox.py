@@ -9,13 +9,17 @@ from langchain_core.tools import BaseTool
 from pydantic_core import to_jsonable_python
 
 from llm_compiler.errors import PlanError, SetupError
+from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.parser import JOIN
-from llm_compiler.language.task import ANSWER
-from llm_compiler.language.tool import Tool, nearest
+from llm_compiler.language.stubs import python_name
+from llm_compiler.language.task import COMPUTE, WORDS
+from llm_compiler.language.tool import Tool
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
 
 Absent = Callable[[str], str | None]
 """The reason why a tool with this name is absent, if it may exist."""
+RESERVED = frozenset((JOIN, COMPUTE, *WORDS))
+"""Names that no tool may have: they mean something else in plans."""
 
 
 class Toolbox(Mapping[str, Tool]):
@@ -23,6 +27,9 @@ class Toolbox(Mapping[str, Tool]):
 
     def __init__(self, tools: Iterable[Tool], absent: Absent = lambda name: None) -> None:
         self._tools = {tool.name: tool for tool in tools}
+        self.called = {python_name(name): tool for name, tool in self._tools.items()}
+        """The tools as programs call them: `delete_file` for `delete-file`."""
+        self.called |= {name: self._tools[name] for name in self.called if name in self._tools}
         self._absent = absent
 
     def __getitem__(self, name: str) -> Tool:
@@ -46,7 +53,7 @@ class Toolbox(Mapping[str, Tool]):
             inspected = Tool.of(tool)
             if inspected.name in found:
                 raise SetupError(f"two tools are named {inspected.name!r}; rename one")
-            if inspected.name in (JOIN, ANSWER):
+            if inspected.name in RESERVED:
                 raise SetupError(
                     f"a tool is named {inspected.name!r}, a word of the plan language; rename it"
                 )
@@ -93,9 +100,13 @@ class Toolbox(Mapping[str, Tool]):
     def tool(self, name: str) -> Tool:
         """The tool with this name. Raises PlanError with the nearest name if there is none."""
         if name not in self._tools:
-            why = self._absent(name)
-            raise PlanError(f"no tool {name!r}; {f'{why}; ' if why else ''}{nearest(name, self)}")
+            raise PlanError(f"no tool {name!r}; {self.why_absent(name)}{nearest(name, self)}")
         return self._tools[name]
+
+    def why_absent(self, name: str) -> str:
+        """Why there is no tool with this name, if it may exist, as the beginning of a remedy."""
+        why = self._absent(name)
+        return f"{why}; " if why else ""
 
     # The toolbox as the scheduling rules see it (`llm_compiler.scheduling.facts.Tools`).
 
@@ -111,7 +122,7 @@ def _ruled(tool: Tool, *, asks: bool, trusted: bool) -> Tool:
     """A tool as the settings of a run have it."""
     rules = tool.rules
     if asks:
-        rules = replace(rules, early_start=False, asks=True)
+        rules = replace(rules, asks=True)
     if trusted:
         rules = replace(rules, guarded=False)
     return replace(tool, rules=rules)

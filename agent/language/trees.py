@@ -59,6 +59,15 @@ def calls_in(tree: ast.AST | list[ast.stmt]) -> Calls:
     return found
 
 
+def has_names(call: ast.Call) -> bool:
+    """Whether a call has names in its arguments, besides those of functions."""
+    functions = {id(node.func) for node in ast.walk(call) if isinstance(node, ast.Call)}
+    return any(
+        isinstance(node, ast.Name) and placeholder(node) is None and id(node) not in functions
+        for node in ast.walk(call)
+    )
+
+
 def _decides(node: ast.AST, child: ast.AST) -> bool:
     """Whether `node` evaluates `child` never, once or many times, as its values have it."""
     match node:

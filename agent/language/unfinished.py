@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from llm_compiler.language.tokens import Kind, Token
-from llm_compiler.language.written import MAX_SOURCE, PLACEHOLDER, Call, Fault, Written
+from llm_compiler.language.written import (
+    MAX_SOURCE,
+    PLACEHOLDER,
+    Call,
+    Fault,
+    Settled,
+    Written,
+    bounded,
+)
 
 
 @dataclass(slots=True)
@@ -22,12 +30,23 @@ class _Group:
     at: int = 0
     line: int = 0
     target: str = ""
+    first_call: int = 0
+    """The index of the first call in it, if there is one."""
+    is_element: bool = False
+    """What it holds so far is a comprehension's element if a `for` follows."""
+    doubtful: int | None = None
+    """The index of the first call that a group around it may still take for an element."""
     inside_condition: bool = False
     """A group around it is conditional here."""
     for_good: bool = False
     """Until it closes."""
     for_now: bool = False
     """Until the next comma."""
+
+    @property
+    def first_doubtful(self) -> int | None:
+        """As `doubtful`, with this group."""
+        return self.first_call if self.doubtful is None and self.is_element else self.doubtful
 
     @property
     def conditional(self) -> bool:
@@ -61,6 +80,10 @@ class Unfinished:
     head: list[str] = field(default_factory=list)
     """Its first tokens."""
     calls: int = 0
+    settled: int = 0
+    """How many calls are certain (`Settled`)."""
+    looped: int | None = None
+    """The first call that a comprehension makes again and again."""
     fault: Fault = ""
     compound: bool = False
     in_block: bool = False
@@ -72,8 +95,8 @@ class Unfinished:
     """The word just read: its text, piece, raw piece and offset."""
     after_dot: bool = False
 
-    def add(self, token: Token, raw: list[str], line: int) -> Call | None:
-        """Take in the next token; `raw` is what was written before it. A call that it ends."""
+    def add(self, token: Token, raw: list[str], line: int) -> Call | Settled | None:
+        """Take in the next token; `raw` is what was written before it. What it completes."""
         if not self.head and token.kind is Kind.WORD:
             self.compound = token.text in _COMPOUND
             self.groups[0].for_good = _is_operator(token.text) and token.text not in _STRAIGHT
@@ -94,7 +117,7 @@ class Unfinished:
             case Kind.WORD:
                 self._word(token, before, len(raw))
             case Kind.OPEN:
-                self.groups.append(self._opened(token, name, line))
+                self.groups.append(self._opened(token, name, line, before))
             case Kind.CLOSE:
                 self.before = "operand"
                 if len(self.groups) == 1 or _CLOSER[group.opener] != text:
@@ -103,10 +126,12 @@ class Unfinished:
                     self.groups.pop()
                     if group.tool and not self.fault:
                         return self._call(group, token, raw)
+                    return self._settle()
             case Kind.OPERATOR:
                 if text == ",":
-                    group.for_now = False
-                elif text == ":" and len(self.groups) == 1 and self.compound:
+                    group.for_now = group.is_element = False
+                    return self._settle()
+                if text == ":" and len(self.groups) == 1 and self.compound:
                     group.for_good = True
                 elif text == "." and before == "operand" and not self.after_dot:
                     self.before = "number." if self.pieces[-2][0][0].isdigit() else "operator"
@@ -139,6 +164,8 @@ class Unfinished:
             self.fault = self.fault or "broken"
         elif word in ("for", "lambda") and len(self.head) > 1:
             group.for_good = True
+            if word == "for" and self.looped is None and self.calls > group.first_call:
+                self.looped = group.first_call
         elif word in ("and", "or", "if", "else") and len(self.head) > 1:
             group.for_now = True
         if _is_operator(word):
@@ -149,24 +176,43 @@ class Unfinished:
         if word in self.tools and not self.after_dot and not digits:
             self.name = word, len(self.pieces) - 1, raw, token.at
 
-    def _opened(self, token: Token, name: tuple[str, int, int, int] | None, line: int) -> _Group:
-        condition = self.groups[-1].conditional
+    def _opened(
+        self, token: Token, name: tuple[str, int, int, int] | None, line: int, before: str
+    ) -> _Group:
+        around = self.groups[-1]
+        group = _Group(
+            token.text,
+            first_call=self.calls,
+            is_element=token.text != "[" or before not in ("operand", "string"),
+            doubtful=around.first_doubtful,
+            inside_condition=around.conditional,
+        )
         if name is None or token.text != "(":
-            return _Group(token.text, inside_condition=condition)
+            return group
         word, piece, raw, at = name
         head = [text for text in self.head if text != "await"]
         target = head[0] if len(head) > 2 and head[1:3] == ["=", word] else ""
         if len(self.groups) > 1 or len(head) > 4:
             target = ""
-        return _Group("(", word, piece, raw, at, line, target, inside_condition=condition)
+        group.tool, group.piece, group.raw, group.at = word, piece, raw, at
+        group.line, group.target = line, target
+        return group
+
+    def _settle(self) -> Settled | None:
+        """Say which calls are certain by now, if these are more than before."""
+        doubtful = (self.groups[-1].first_doubtful, self.looped)
+        below = min((it for it in doubtful if it is not None), default=self.calls)
+        if below <= self.settled:
+            return None
+        self.settled = below
+        return Settled(below)
 
     def _call(self, group: _Group, token: Token, raw: list[str]) -> Call:
         written = Written(tuple(self.pieces[group.piece :]))
         self.pieces[group.piece :] = [(f"{PLACEHOLDER}{self.calls}", group.at)]
         self.calls += 1
-        source = "".join([*raw[group.raw : group.raw + MAX_SOURCE], token.text])
-        if len(source) > MAX_SOURCE:
-            source = source[: MAX_SOURCE - 1] + "…"
+        source = bounded("".join([*raw[group.raw : group.raw + MAX_SOURCE], token.text]))
+        self._settle()
         return Call(
             self.calls - 1,
             group.tool,
@@ -176,6 +222,7 @@ class Unfinished:
             group.at,
             group.inside_condition,
             group.target,
+            self.settled,
         )
 
 

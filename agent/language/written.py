@@ -8,7 +8,7 @@ from typing import Literal
 PLACEHOLDER = "\U00020000"
 """Begins the name that takes a call's place; a letter to Python that no program uses."""
 MAX_SOURCE = 300
-"""Characters of a call's own text that are kept to be shown."""
+"""Characters of a statement or a call that are kept to be shown."""
 
 Fault = Literal["", "cut", "indent", "broken"]
 
@@ -56,6 +56,17 @@ class Call:
     """Behind a word of a loop, a condition or a lambda, as far as the text has come."""
     target: str
     """The name that the call is assigned to, unless the statement continues after it."""
+    settled: int
+    """As in `Settled`, once the call is read."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A bracket closed, or a comma came: what stands before can be a loop's element no more."""
+
+    below: int
+    """The calls with a lower index are certain. A `for` may follow the others in the brackets that
+    are open, and bind their names: `[search(x) for x in …`."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +92,9 @@ class Fence:
     tag: str
 
 
-Event = Call | Statement | Fence
+Event = Call | Settled | Statement | Fence
+
+
+def bounded(source: str) -> str:
+    """A statement or a call as it is shown."""
+    return source if len(source) <= MAX_SOURCE else source[: MAX_SOURCE - 1] + "…"

@@ -37,6 +37,7 @@ class Hints(BaseModel):
     max_parallel: int | None = Field(None, ge=1)
     exclusive: str | None = None
     timeout: float | None = Field(None, gt=0)
+    domain: str | None = None
 
 
 class Server(BaseModel):

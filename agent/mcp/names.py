@@ -7,8 +7,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
-from llm_compiler.language.parser import JOIN
-from llm_compiler.language.task import ANSWER
+from llm_compiler.language.toolbox import RESERVED
 from llm_compiler.mcp.tools import McpTool
 
 _MAX_NAME_CHARS = 64
@@ -29,7 +28,7 @@ class Names:
 
     def __init__(self, servers: Iterable[str], own: Collection[str]) -> None:
         self._prefixes = {server: _plain(f"{server}_") for server in servers}
-        self._taken = {*own, ANSWER, JOIN}
+        self._taken = {*own, *RESERVED}
 
     def of(self, server: str, tool: str) -> str:
         """The name of a server's tool, as the plan language and the models' providers write it."""

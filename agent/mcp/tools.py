@@ -41,7 +41,7 @@ class McpTool(BaseTool):
             name=listed.name,
             description=listed.description or listed.name,
             args_schema=args_schema,
-            metadata=hints(listed.metadata or {}, said),
+            metadata={"domain": server, **hints(listed.metadata or {}, said)},
             server=server,
             there=listed.name,
             parameters=parameters,

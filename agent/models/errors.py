@@ -46,6 +46,11 @@ _TOO_LONG = (
 )
 
 
+def was_cut(reason: str) -> bool:
+    """Whether a reply that ended for this reason is not whole."""
+    return reason in _LENGTH or reason in _FILTER
+
+
 def ending_error(
     who: str, reason: str, *, said: bool, refusal: str, reasoned: bool
 ) -> ModelError | None:

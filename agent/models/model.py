@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -72,6 +72,14 @@ class Meter:
             self.usage["output"] += chunk.usage_metadata["output_tokens"]
 
 
+@dataclass
+class Habits:
+    """What was seen of a model."""
+
+    thinks: bool = False
+    """Whether a reply of it began with a thought that no tag opened."""
+
+
 @dataclass(frozen=True)
 class Model:
     """An open chat model."""
@@ -79,6 +87,7 @@ class Model:
     name: str
     chat: BaseChatModel
     profile: ModelProfile = DEFAULT_PROFILE
+    habits: Habits = field(default_factory=Habits)
 
     @property
     def provider(self) -> str:
@@ -95,8 +104,9 @@ class Model:
         grammar: str | None = None,
         max_tokens: int | None = None,
         has_ended: Callable[[], bool] = lambda: False,
+        forget: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[str]:
-        """Yield the reply's text as it comes.
+        """Yield the reply's text as it comes, without the thoughts that some servers leave in it.
 
         Args:
             messages: The prompt.
@@ -106,6 +116,8 @@ class Model:
             max_tokens: The most tokens of the reply, where its profile has a limit.
             has_ended: Whether the text until now is all that is needed: the rest is not waited
                 for.
+            forget: Called when the text until now turns out to be a thought, before the text that
+                follows it. That is rare: a reply that begins as thoughts do is held back.
 
         The caller limits the text. Everything else in a reply is limited here: chunks without
         text, characters of reasoning and blanks, seconds without text, chunks after the end.
@@ -122,7 +134,8 @@ class Model:
             options["max_tokens"] = limit if max_tokens is None else min(limit, max_tokens)
         meter.begin()
         config = {"run_name": _TRACED_AS[role], "tags": [_HIDDEN]}
-        who, reply = f"the {role}'s model {self.name}", StreamedReply()
+        who = f"the {role}'s model {self.name}"
+        reply = StreamedReply(thinks=self.profile.thinks or self.habits.thinks)
         with model_call(self.name, self.provider, role) as observed:
             chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
             try:
@@ -131,24 +144,30 @@ class Model:
                     while (chunk := await self._next(who, stream, reply, times)) is not None:
                         meter.add(chunk)
                         observed.take(chunk)
-                        if text := reply.take(chunk):
+                        text = reply.take(chunk)
+                        if reply.began_anew:
+                            self.habits.thinks = True
+                            forget()
+                        if text:
                             yield text
                         if endless := reply.endless(who):
                             raise endless
-                        over = has_ended()
+                        # A thought may contain what looks like a whole plan.
+                        over = has_ended() and not reply.may_be_thought
                         times.came(reply, over=over or bool(reply.reason and not reply.wrote))
                         await times.give_way()
-                if text := reply.rest():
-                    yield text
             except ModelError:
                 raise
             except Exception as error:
                 if not is_empty_stream(error):
                     raise broken_error(who, error) from None
             observed.ended(reply.reason)
+            broke_off = self.profile.names_end and not reply.reason and not has_ended()
+            if text := reply.rest(broke_off=broke_off):
+                yield text
             if has_ended():
                 return
-            if self.profile.names_end and not reply.reason:
+            if broke_off:
                 raise ModelError(
                     f"{who} stopped in the middle of its reply; try again", transient=True, wait=0
                 )

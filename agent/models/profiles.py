@@ -3,7 +3,8 @@
 The nodes read its fields and never check which model it is. The defaults suit a large hosted model.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Dialect = Literal["llama.cpp", "vllm"]
@@ -15,9 +16,8 @@ class ModelProfile:
     """How the planner, the joiner and the model's stream treat a model."""
 
     few_shot: bool = False
-    """Send worked plans to the planner when the setting `examples` is "auto", and with a grammar
-    ask for plans like them. A small model plans well only by copying the form of a worked plan;
-    for a large model they are wasted tokens."""
+    """Send the worked programs to the planner when the setting `examples` is "auto". A small model
+    plans well only with them; for a large model they are wasted tokens."""
     grammar: Dialect | None = None
     """How its server accepts a grammar; None if it decodes without one. Under a grammar, a small
     model cannot write a plan that does not parse."""
@@ -43,6 +43,10 @@ class ModelProfile:
     names_end: bool = False
     """Whether its server always gives the reason for the end of a reply. If so, a reply without a
     reason broke off."""
+    thinks: bool = False
+    """Whether its text may begin with a thought that no tag opens, because its chat template wrote
+    the tag into the prompt. If so, no text is passed on before the thought's closing tag, or the
+    reply's end."""
 
 
 DEFAULT_PROFILE: Final = ModelProfile()
@@ -60,3 +64,19 @@ LOCAL_PROFILE: Final = ModelProfile(
     names_end=True,
 )
 """For the embedded model, which has 1.5 billion parameters."""
+
+# Their templates open the thought. Models that write the opening tag themselves (Qwen3, Magistral,
+# gpt-oss, …) are not among these: their thoughts are known at once, and nothing has to be held.
+_THINKS = re.compile(
+    r"deepseek[-_.]?r1|(?<![a-z0-9])r1(?![a-z0-9])|reasoner|qwq|thinking|(?<![a-z])think(?![a-z])"
+    r"|minimax-m[2-9]|exaone-(?:deep|4)|nemotron-(?:nano|3)|sonar-reasoning|deephermes",
+    re.IGNORECASE,
+)
+_THINKS_APART = re.compile(r"non?[-_]?think", re.IGNORECASE)
+
+
+def profile_of(name: str, profile: ModelProfile) -> ModelProfile:
+    """`profile`, with what is known about the model of this name."""
+    if _THINKS.search(name) and not _THINKS_APART.search(name):
+        return replace(profile, thinks=True)
+    return profile

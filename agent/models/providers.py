@@ -1,6 +1,7 @@
 """Chooses the model of a role, and opens it.
 
-A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), or `"local"`.
+A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), `"local"`, or
+`"local:FILE.gguf"` or `"local:OWNER/NAME"` for another model that llama.cpp runs.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
-from llm_compiler.models.local.server import LOCAL_SERVER, Endpoint
+from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import (
     DEFAULT_PROFILE,
@@ -23,6 +24,7 @@ from llm_compiler.models.profiles import (
     OPENAI_PROFILE,
     Dialect,
     ModelProfile,
+    profile_of,
 )
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import is_transient
@@ -50,14 +52,6 @@ def chosen(context: Context, role: Role) -> tuple[str, str]:
     if os.environ.get("OPENAI_API_KEY"):
         return DEFAULT, "OPENAI_API_KEY is set"
     return LOCAL, "no model is chosen and OPENAI_API_KEY is not set"
-
-
-def profile_of(model: BaseChatModel | str) -> ModelProfile:
-    """A model's profile, but for what only its server knows (the grammar)."""
-    if model == LOCAL:
-        return LOCAL_PROFILE
-    of_openai = isinstance(model, str) and model.startswith("openai:")
-    return OPENAI_PROFILE if of_openai else DEFAULT_PROFILE
 
 
 @dataclass
@@ -108,7 +102,8 @@ class OpenModels:
         """The model with this name, opened at its first use in this loop."""
         models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
         # The local server may have restarted on another port; a variable may have changed.
-        endpoint = await LOCAL_SERVER.start() if name == LOCAL else None
+        provider, _, rest = name.partition(":")
+        endpoint = await LOCAL_SERVERS.of(rest).start() if provider == LOCAL else None
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
             models.setdefault(key, await _open(name, endpoint))  # another run may have been quicker
@@ -128,16 +123,30 @@ async def open_model(model: BaseChatModel | str) -> Model:
     """
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
+    return Model(_name_of(model), model, known_profile(model))
+
+
+def known_profile(model: BaseChatModel | str) -> ModelProfile:
+    """A model's profile as far as it is known before its server was asked: without a grammar."""
+    if not isinstance(model, str):
+        return profile_of(_name_of(model), DEFAULT_PROFILE)
+    provider = model.partition(":")[0]
+    if provider == LOCAL:
+        return LOCAL_PROFILE
+    return profile_of(model, OPENAI_PROFILE if provider == "openai" else DEFAULT_PROFILE)
+
+
+def _name_of(model: BaseChatModel) -> str:
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    return Model(str(name or type(model).__name__), model, profile_of(model))
+    return str(name or type(model).__name__)
 
 
 async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
     if endpoint is not None:
         chat = await asyncio.to_thread(
-            _openai, LOCAL, endpoint.base_url, endpoint.api_key, temperature=0
+            _openai, name, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _OpenModel(Model(LOCAL, chat, profile_of(LOCAL)))
+        return _OpenModel(Model(name, chat, known_profile(name)))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
         raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
@@ -148,7 +157,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
             raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
-        return _OpenModel(Model(name, chat, profile_of(name)), unasked)
+        return _OpenModel(Model(name, chat, known_profile(name)), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(
             f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
@@ -160,7 +169,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
-    return _OpenModel(Model(name, chat, profile_of(name)))
+    return _OpenModel(Model(name, chat, known_profile(name)))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:

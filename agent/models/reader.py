@@ -1,6 +1,6 @@
 """A model that reads texts for the tools (`tools.Reader`)."""
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -34,18 +34,23 @@ class Reader:
         messages = [SystemMessage(system), HumanMessage(user)]
 
         async def read() -> str:
+            reply: list[str] = []
+            characters = 0
             pieces = self.model.stream(
-                messages, self.meter, role="reader", grammar=grammar, max_tokens=max_tokens
+                messages,
+                self.meter,
+                role="reader",
+                grammar=grammar,
+                max_tokens=max_tokens,
+                forget=reply.clear,
             )
-            reply = ""
-            try:
+            with suppress(CutOffError):
                 async with aclosing(pieces):
                     async for piece in pieces:
-                        reply += piece
-                        if len(reply) > _MAX_REPLY_CHARS:
+                        reply.append(piece)
+                        characters += len(piece)
+                        if characters > _MAX_REPLY_CHARS:
                             break
-            except CutOffError:
-                pass
-            return reply
+            return "".join(reply)
 
         return await retrying()(read)

@@ -1,4 +1,5 @@
-"""A reply of a model as it streams: its text, how it ended, and how much came that is not text."""
+"""A reply of a model as it streams: its text without its thoughts, how it ended, and how much came
+that is not text."""
 
 import codecs
 from typing import Any
@@ -6,7 +7,8 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 
 from llm_compiler.errors import ModelError
-from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_error
+from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_error, was_cut
+from llm_compiler.models.inline_reasoning import InlineReasoning
 from llm_compiler.text import clean
 
 _MAX_EMPTY_CHUNKS = 5_000
@@ -23,15 +25,22 @@ _OF_BLOCKS = ("type", "id", "index", "extras")
 
 
 class StreamedReply:
-    """The reply so far."""
+    """The reply so far.
 
-    def __init__(self) -> None:
+    Args:
+        thinks: Whether its model is known to think in its text without an opening tag.
+    """
+
+    def __init__(self, *, thinks: bool = False) -> None:
         self.reason = ""
         """Why it ended, in its provider's words; "" if no reason came."""
         self.has_text = False
         """Whether any text other than blanks came."""
         self.wrote = self.worked = False
         """Whether the last chunk had text but blanks, and whether it had that or reasoning."""
+        self.began_anew = False
+        """Whether all text that was returned before the last call is a thought."""
+        self._reasoning = InlineReasoning(thinks=thinks)
         self._has_reasoning = False
         self._refusal: list[str] = []
         self._empty_chunks = self._other_chars = 0
@@ -39,25 +48,29 @@ class StreamedReply:
         self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
 
     def take(self, chunk: AIMessageChunk) -> str:
-        """Take a chunk; return its text, without characters that no checkpoint can store."""
+        """Take a chunk; return the text that is known by now, without thoughts and without
+        characters that no checkpoint can store."""
         more = chunk.additional_kwargs
         if refusal := more.get("refusal"):
             self._refusal.append(str(refusal))
         self._has_reasoning |= "reasoning_content" in more or "reasoning" in more
         if chunk.response_metadata:
             self.reason = _reason(chunk.response_metadata) or self.reason
-        text, other = self._decoded(chunk.text), _other_chars(chunk)
+        came, other = self._decoded(chunk.text), _other_chars(chunk)
+        if other and not came:
+            self._reasoning.comes_apart()
+        text = self._returned(self._reasoning.feed(came))
         self.wrote = bool(text) and not text.isspace()
-        self.worked = self.wrote or other > 0
+        self.worked = bool(came.strip()) or other > 0
         self._other_chars += other if self.wrote else other + len(text)
-        self._empty_chunks += not (text or other)
-        if max(self._other_chars, _CHARS_OF_A_CHUNK * self._empty_chunks) > _MAX_KEPT_CHARS:
+        self._empty_chunks += not (came or other)
+        if max(self._uncounted, _CHARS_OF_A_CHUNK * self._empty_chunks) > _MAX_KEPT_CHARS:
             _strip(chunk)
         return text
 
     def endless(self, who: str) -> ModelError | None:
         """The error if too much came that is not text; else None."""
-        if self._empty_chunks <= _MAX_EMPTY_CHUNKS and self._other_chars <= _MAX_OTHER_CHARS:
+        if self._empty_chunks <= _MAX_EMPTY_CHUNKS and self._uncounted <= _MAX_OTHER_CHARS:
             return None
         return self.without_end(who, "sent data other than text without end")
 
@@ -67,20 +80,37 @@ class StreamedReply:
             return CutOffError(f"{who} {what}")
         return EmptyReplyError(f"{who} {what}; use another model")
 
-    def rest(self) -> str:
-        """The text that waited for its other half when the stream ended."""
-        return self._decoded("", final=True)
+    @property
+    def may_be_thought(self) -> bool:
+        """Whether a closing tag may still show that this text is a thought."""
+        return self._reasoning.may_be_thought
+
+    def rest(self, *, broke_off: bool = False) -> str:
+        """The text that was held back when the stream ended."""
+        text = self._reasoning.feed(self._decoded("", final=True))
+        cut = broke_off or was_cut(self.reason)
+        return self._returned(text + self._reasoning.close(cut=cut))
 
     def wrong(self, who: str) -> ModelError | None:
         """What is wrong with the reply, now that it has ended; None if nothing is."""
         refusal = clean("".join(self._refusal))
+        reasoned = self._has_reasoning or self._reasoning.thought
         return ending_error(
-            who, self.reason, said=self.has_text, refusal=refusal, reasoned=self._has_reasoning
+            who, self.reason, said=self.has_text, refusal=refusal, reasoned=reasoned
         )
+
+    @property
+    def _uncounted(self) -> int:
+        """The characters that no caller counts."""
+        return self._other_chars + self._reasoning.withheld
 
     def _decoded(self, text: str, *, final: bool = False) -> str:
         data = text.encode("utf-16-le", "surrogatepass")
-        text = self._decoder.decode(data, final).replace("\0", "\ufffd")
+        return self._decoder.decode(data, final).replace("\0", "\ufffd")
+
+    def _returned(self, text: str) -> str:
+        self.began_anew = self._reasoning.began_anew
+        self.has_text &= not self.began_anew
         self.has_text |= bool(text) and not text.isspace()
         return text
 

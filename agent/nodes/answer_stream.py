@@ -27,19 +27,27 @@ class AnswerStream:
         self._run = uuid.uuid4()
         self.text = ""
         self.began = False
+        """Whether it has any text."""
+        self._announced = False
         self._readers: list[BaseCallbackHandler] = []
         """The callbacks that read events."""
 
     def show(self, text: str) -> None:
         """Add text to the message."""
-        if not self.began:
+        if not self._announced:
             self._begin()
+        self.began = True
         self.text += text
         if self._readers:
             delta = {"type": "text-delta", "text": text}
             self._tell({"event": "content-block-delta", "index": 0, "delta": delta})
         else:
             push_message(AIMessageChunk(content=text, id=self.id), state_key=None)
+
+    def take_back(self) -> None:
+        """Begin the text anew: the whole message, which its node returns, replaces what was
+        shown."""
+        self.text, self.began = "", False
 
     def end(self) -> None:
         """The message is complete."""
@@ -48,7 +56,7 @@ class AnswerStream:
         self._tell({"event": "message-finish"})
 
     def _begin(self) -> None:
-        self.began = True
+        self._announced = True
         config = get_config()
         self._readers = event_readers(config)
         for reader in self._readers:

@@ -251,9 +251,7 @@ class Grounding:
         elif text == "\n":
             self._line = self._sentence = True
             self._english = self._heading = False
-        elif text in ".!?:;…。！？":
-            self._sentence, self._line = True, False
-        elif text in '"“‘«([':
+        elif text in ".!?:;…。！？" or text in '"“‘«([':
             self._sentence, self._line = True, False
         elif text in "#|" and self._line:
             self._heading = True

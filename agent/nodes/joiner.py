@@ -55,7 +55,7 @@ class Joiner:
         if (said := _said(state)) is not None and self._answers(context) == "plan":
             reply.show(said)
         elif may_replan and (reasons := _none_compiled(state)):
-            return _replan(events, state, reasons)
+            return _replan(events, state, reasons, asked=False)
         elif not may_replan and (failed := _nothing_succeeded(state)):
             reply.show(failed)
         else:
@@ -71,7 +71,7 @@ class Joiner:
                     profile = model.profile
                     at_once = profile.replan_on_failure and may_replan
                     if at_once and (reasons := _came_to_nothing(state)):
-                        return _replan(events, state, reasons)
+                        return _replan(events, state, reasons, asked=False)
                     all_ok = _all_ok(state)
                     may_replan = may_replan and (profile.offer_replan_when_all_ok or not all_ok)
                     if left is not None:
@@ -89,9 +89,9 @@ class Joiner:
         if meter.usage["calls"]:
             usage = spent(usage, "joiner", meter.usage)
         if reply.missing is not None:
-            return {**_replan(events, state, reply.missing), "usage": usage}
+            return {**_replan(events, state, reply.missing, asked=True), "usage": usage}
         reply.end()
-        events.round_end(_ids(state), "answer", None)
+        events.round_end(_ids(state), "answer", None, asked=bool(meter.usage["calls"]))
         # The planner of the next turn reads the answer, so the mark must stay on it.
         mark = UNTRUSTED if untrusted(state["messages"]) else {}
         answer = AIMessage(content=reply.text, id=reply.id, response_metadata=mark)
@@ -126,7 +126,9 @@ class Joiner:
                 template=context.joiner_prompt,
                 ungrounded=reply.ungrounded,
             )
-            pieces = model.stream(messages, meter, role="joiner", max_tokens=_MAX_TOKENS)
+            pieces = model.stream(
+                messages, meter, role="joiner", max_tokens=_MAX_TOKENS, forget=reply.forget
+            )
             await reply.read(pieces, facts)
 
         try:
@@ -162,8 +164,8 @@ def _ids(state: State) -> list[int]:
     return [task["id"] for task in tasks_of_round(state)]
 
 
-def _replan(events: Events, state: State, feedback: str) -> dict[str, Any]:
-    events.round_end(_ids(state), "replan", feedback)
+def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict[str, Any]:
+    events.round_end(_ids(state), "replan", feedback, asked=asked)
     return {"feedback": feedback}
 
 

@@ -30,6 +30,7 @@ class JoinerReply:
         self.ungrounded = ""
         """A figure or a name in the last reply that was read, which stands nowhere."""
         self._message = AnswerStream()
+        self._begin(Facts())
 
     @property
     def id(self) -> str:
@@ -49,6 +50,11 @@ class JoinerReply:
         if text:
             self._message.show(text)
 
+    def forget(self) -> None:
+        """What was read until now is no part of the reply."""
+        self._begin(self._facts)
+        self._message.take_back()
+
     def end(self) -> None:
         """The answer is complete."""
         self._message.end()
@@ -65,45 +71,56 @@ class JoinerReply:
         self.show(_as_it_stands(why[0].upper() + why[1:], state))
 
     async def read(self, pieces: AsyncGenerator[str], facts: Facts) -> None:
-        """Read a model's reply to its end, or up to what is not in the facts (`ungrounded`).
+        """Read a model's reply to its end. Nothing is shown from `ungrounded` on.
 
         Raises:
             EmptyReplyError: it was empty.
         """
-        held, why, answers, length = "", "", False, 0
-        grounding = Grounding(facts)
-        self.ungrounded = ""
+        self._begin(facts)
+        why = ""
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
-                    if not answers:
-                        held = (held + piece).lstrip()
-                        if _may_replan(held):
-                            if len(held) > _MAX_FEEDBACK_CHARS:
-                                break
-                            continue
-                        piece, answers = held, True
-                    self.show(grounding.feed(piece))
-                    length += len(piece)
-                    if grounding.violation:
-                        break
-                    if length > _MAX_ANSWER_CHARS:
-                        why = f"cut off after {_MAX_ANSWER_CHARS} characters"
+                    if self._answers:
+                        self._say(piece)
+                        if self._length > _MAX_ANSWER_CHARS:
+                            why = f"cut off after {_MAX_ANSWER_CHARS} characters"
+                            break
+                        continue
+                    self._held = (self._held + piece).lstrip()
+                    if not _may_replan(self._held):
+                        self._say(self._held)
+                    elif len(self._held) > _MAX_FEEDBACK_CHARS:
                         break
         except CutOffError as error:
             why = str(error)
-        if not answers and (replan := _REPLAN.match(held)):
-            missing = replan["missing"].strip()[:_MAX_FEEDBACK_CHARS]
-            self.missing = missing or "the results do not answer the question"
-            return
-        if not answers:
-            if not held:
+        if not self._answers:
+            if replan := _REPLAN.match(self._held):
+                missing = replan["missing"].strip()[:_MAX_FEEDBACK_CHARS]
+                self.missing = missing or "the results do not answer the question"
+                return
+            if not self._held:
                 raise EmptyReplyError("the joiner's model wrote no answer", transient=True, wait=0)
-            self.show(grounding.feed(held))
-        self.show(grounding.close())
-        self.ungrounded = grounding.violation
+            self._say(self._held)
+        self.show(self._grounding.close())
+        self.ungrounded = self._grounding.violation
         if why and not self.ungrounded:
             self.show(f"… ({why})")
+
+    def _begin(self, facts: Facts) -> None:
+        """A reply begins, or begins anew."""
+        self._facts = facts
+        self._grounding = Grounding(facts)
+        self._held = ""
+        self._answers = False
+        self._length = 0
+        self.ungrounded = ""
+
+    def _say(self, text: str) -> None:
+        """Take in text of an answer. Behind a violation, it is read on: it may be a thought."""
+        self._answers = True
+        self._length += len(text)
+        self.show(self._grounding.feed(text))
 
 
 def _may_replan(held: str) -> bool:

@@ -28,7 +28,7 @@ from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
-from llm_compiler.models.providers import Role, chosen, open_model, profile_of
+from llm_compiler.models.providers import Role, chosen, known_profile, open_model
 from llm_compiler.models.reader import Reader
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.resources import Round, RunResources, without_resources
@@ -56,7 +56,7 @@ class Setup:
     def profile(self, context: Context, role: Role) -> ModelProfile:
         """What is known of the model of a role before it is opened."""
         given = self.models.get(role)
-        return profile_of(given if given is not None else chosen(context, role)[0])
+        return known_profile(given if given is not None else chosen(context, role)[0])
 
     async def tools(self, context: Context, remaining_seconds: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that can be reached in that time."""
@@ -136,6 +136,7 @@ def load(
     round: Round,
     plan: list[TaskData],
     outcomes: Mapping[str, OutcomeData],
+    names: Mapping[str, str],
     journaled: Mapping[str, Sequence[Prior]] | None = None,
     asked: Collection[str] = (),
     *,
@@ -147,6 +148,7 @@ def load(
         round: The round.
         plan: The tasks, of all rounds.
         outcomes: Those of the state.
+        names: What the variables of the turn stand for.
         journaled: How calls ended that the state does not have yet, by their tasks' keys.
         asked: The keys of the tasks whose calls a person was asked about.
         announce: Whether tasks that have not ended are events.
@@ -158,15 +160,17 @@ def load(
         priors = [prior for prior in found if prior.outcome.id == data["id"]]
         if before is not None:
             priors.append(Prior.of(Outcome.of(before)))
-        refused = None if priors else data.get("error")
+        refused = None
         if not priors and not is_pure(data["tool"]):
             tasks_left -= 1
             if tasks_left < 0:
                 refused = too_many(round.context.max_tasks)
-        elif did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome):
+        elif (
+            priors and did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome)
+        ):
             refused = last.error or ""
         if refused is None:
-            task = compile_data(round.tools, data, ended=bool(priors))
+            task = compile_data(round.tools, data, names=names, ended=bool(priors))
             if priors and isinstance(task, Refused) and did_not_compile(data):
                 # Its text compiled when it ran; by now its tool is not there.
                 ran = priors[-1]

@@ -11,16 +11,15 @@ from llm_compiler.language import lowered
 from llm_compiler.language.answers import answer_expression
 from llm_compiler.language.compiler import Compiler
 from llm_compiler.language.parser import JOIN, Call, PlanParser
-from llm_compiler.language.program import Compiled, Program
+from llm_compiler.language.program import Program
+from llm_compiler.language.recompile import planned
 from llm_compiler.language.task import ANSWER, Refused, Task
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.text import clean
 
 _PYTHON = re.compile(
     r"\s*(?:```|#|[\"']{3}|(?:for|if|import|from|await|return)\b|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
 )
 _NUMBERED = re.compile(r"(?m)^\W*\d{1,9}\s*[.:)]")
-_CALLED = re.compile(r"[^\W\d][\w.]*(?=\s*\()")
 
 
 class PlanReader(Protocol):
@@ -71,10 +70,10 @@ class PythonReader:
         return self._program.names
 
     def feed(self, text: str) -> list[Task | Refused]:
-        return [*map(_task, self._program.feed(text)), *self._answer(self._program.ended)]
+        return [*map(planned, self._program.feed(text)), *self._answer(self._program.ended)]
 
     def close(self, *, cut: bool) -> list[Task | Refused]:
-        return [*map(_task, self._program.close(cut=cut)), *self._answer(True)]
+        return [*map(planned, self._program.close(cut=cut)), *self._answer(True)]
 
     def written(self) -> Mapping[int, lowered.Task]:
         return {it.id: it for it in self._program.tasks if isinstance(it, lowered.Task)}
@@ -88,17 +87,6 @@ class PythonReader:
         id = self._program.take_id()
         args = {"expression": answer_expression(answer)}
         return [Task(id, ANSWER, args, answer.needs, line=answer.line, source=answer.source)]
-
-
-def _task(compiled: Compiled) -> Task | Refused:
-    it = compiled
-    if isinstance(it, lowered.Task):
-        return Task(
-            it.id, it.tool, it.args, it.needs, name=it.name, line=it.line, source=clean(it.source)
-        )
-    called = _CALLED.search(it.source)
-    name = called[0] if called else "plan"
-    return Refused(it.id, name, clean(str(it.diagnostic)), clean(it.source), line=it.line)
 
 
 class NumberedReader:

@@ -1,20 +1,23 @@
 """A plan while it is being written: read, compiled and passed on, task by task."""
 
+import re
 import uuid
 from collections.abc import Mapping
 
-from llm_compiler.language.plan_grammar import plan_grammar
+from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_readers import EitherReader, NumberedReader, PythonReader
 from llm_compiler.run.resources import Round
+from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from llm_compiler.text import clean
 
 _MAX_CHARS = 100_000
 """The most characters of a plan, besides `_MAX_CHARS_OF_TASK` for each task that it may have."""
 _MAX_CHARS_OF_TASK = 1000
+_FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
 class PlanStream:
@@ -40,15 +43,16 @@ class PlanStream:
             PythonReader(tools, self._names, self.first_id, max_tasks),
             NumberedReader(tools, self._taken, max_tasks),
         )
+        self._order = EffectOrder(tools, self._taken)
         self._ids: list[int] = []
+        self._text: list[str] = []
         self._characters = 0
         self._closed = False
         self.too_long = False
 
-    def grammar(self, *, staged: bool) -> str:
+    def grammar(self) -> str:
         """The grammar of this plan, for servers that decode under one."""
-        max_tasks = self.round.context.max_tasks
-        return plan_grammar(self.round.tools, self.first_id, max_tasks=max_tasks, staged=staged)
+        return program_grammar(self.round.tools)
 
     @property
     def ended(self) -> bool:
@@ -65,11 +69,19 @@ class PlanStream:
         """What the variables stand for, those of earlier rounds included."""
         return {**self._names, **self._reader.names}
 
+    @property
+    def program(self) -> str:
+        """The plan as it was written, without a fence around it."""
+        text = "".join(self._text)
+        fenced = _FENCED.search(text)
+        return clean(fenced[1] if fenced else text).strip("\n")
+
     def feed(self, text: str) -> None:
         """Take the next text of the plan, up to the most characters that a plan may have."""
         room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
         self.too_long = len(text) > room
         self._characters += len(text)
+        self._text.append(text[:room])
         for task in self._reader.feed(text[:room]):
             self._plan(task)
 
@@ -128,7 +140,7 @@ class PlanStream:
             if rules and task["tool"] in self.round.tools:
                 task["rules"] = rules
             written.append(task)
-        self.round.events.plan_end([task["id"] for task in written])
+        self.round.events.plan_end(written, self.program)
         return written
 
     def _free(self, id: int) -> int:
@@ -137,6 +149,7 @@ class PlanStream:
         return id if id not in taken else max(taken) + 1
 
     def _plan(self, task: Task | Refused) -> None:
+        task = self._order.ordered(task)
         self._ids.append(task.id)
         self.round.events.plan_task(task)
         self.round.unit.tell(Planned(task))

@@ -1,6 +1,7 @@
 """The planner: streams a plan, and hands each task to the task-fetching unit as it is written."""
 
 import asyncio
+import datetime
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,14 +54,15 @@ class Planner:
         )
         warm_up(round.tools)
         run.watch_deadline()
-        load(round, before.plan, before.outcomes, announce=False)
+        load(round, before.plan, before.outcomes, before.names, announce=False)
         plan, meter = PlanStream(round, before.plan, before.names), Meter()
         deadline = round.context.deadline
         try:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
                 model = await self._setup.model(round.context, "planner")
+                today = datetime.date.fromtimestamp(run.clock.source.now())
                 # Of a long plan, the results are many.
-                messages = await asyncio.to_thread(_messages, round, model, state, before)
+                messages = await asyncio.to_thread(_messages, round, model, state, before, today)
                 await self._stream(plan, model, messages, meter)
         except TimeoutError:
             if deadline is None:
@@ -87,10 +89,14 @@ class Planner:
         self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
     ) -> None:
         plan.begin()
-        staged = _with_examples(plan.round.context, model)
-        grammar = plan.grammar(staged=staged) if model.profile.grammar else None
+        grammar = plan.grammar() if model.profile.grammar else None
         pieces = model.stream(
-            messages, meter, role="planner", grammar=grammar, has_ended=lambda: plan.ended
+            messages,
+            meter,
+            role="planner",
+            grammar=grammar,
+            has_ended=lambda: plan.ended,
+            forget=plan.broke,
         )
         try:
             async with aclosing(pieces):
@@ -128,11 +134,13 @@ class _Before:
 
 
 def _with_examples(context: Context, model: Model) -> bool:
-    """Whether to send worked plans, and ask for plans in stages like them."""
+    """Whether to send the worked programs."""
     return context.examples == "always" or (context.examples == "auto" and model.profile.few_shot)
 
 
-def _messages(round: Round, model: Model, state: State, before: _Before) -> list[BaseMessage]:
+def _messages(
+    round: Round, model: Model, state: State, before: _Before, today: datetime.date
+) -> list[BaseMessage]:
     context = round.context
     replan = None
     if before.asked is None:
@@ -151,6 +159,7 @@ def _messages(round: Round, model: Model, state: State, before: _Before) -> list
         conversation(state),
         question(state),
         with_examples=_with_examples(context, model),
+        today=today,
         more_examples=() if context.examples == "never" else context.more_examples,
         template=context.planner_prompt,
         replan=replan,

@@ -97,7 +97,15 @@ class Scheduler:
         )
         warm_up(round.tools)
         before = state["outcomes"]
-        load(round, state["plan"], before, journal.ended(), journal.asked_keys, announce=True)
+        load(
+            round,
+            state["plan"],
+            before,
+            state["names"],
+            journal.ended(),
+            journal.asked_keys,
+            announce=True,
+        )
         round.unit.tell(PlanEnded())
         return round
 

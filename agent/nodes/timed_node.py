@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.run.resources import RunResources
-from llm_compiler.run.stored_state import mended, repairs
+from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.state import State, begins_turn, next_round
 
 Node = Callable[[State, RunnableConfig, Runtime[Context]], Awaitable[dict[str, Any]]]
@@ -24,7 +24,7 @@ def timed(name: str, node: Node) -> Any:
         state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
         run = RunResources.of(config)
-        stored, state = state, mended(state, run.state)
+        stored, state = state, await read_state(state, run.state)
         number = state["round"]
         run.clock.count_on(state["seconds"])
         if name == "planner":

@@ -1,14 +1,19 @@
 """The events of `stream_mode="custom"`: one dict each, with the seconds since the turn began.
 
-`turn.start`, `plan.task`, `task.started`, `task.finished` (exactly one for each planned task),
-`plan.end`, `round.end`.
+- `turn.start`: the `question`.
+- `plan.task`: a task as soon as it is written: `id`, `name` (its variable), `tool`, `args`,
+  `needs`, `line`, `source`; with `error` if its statement did not compile. Until it is whole,
+  `source` is the call alone and `name` may be a guess.
+- `plan.end`: the `program` as written, and the `names` of its tasks, by id as a text.
+- `task.started`, `task.finished`: the latter exactly once for each planned task.
+- `round.end`: the verdict as `status`, its `feedback`, and whether the joiner's model was `asked`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task import Outcome, Refused, Task, TaskData
 from llm_compiler.scheduling.facts import Launch
 from llm_compiler.text import shortened
 
@@ -40,11 +45,13 @@ class Events:
         self._event(
             "plan.task",
             id=task.id,
+            name=data["name"],
             tool=task.tool,
             args=data["args"],
             needs=[need for need in data["needs"] if need not in maybe],
-            thought=task.thought,
-            text=data.get("text", ""),
+            line=task.line,
+            source=data["source"],
+            error=data.get("error"),
             status="planned",
         )
 
@@ -64,11 +71,20 @@ class Events:
             took=(outcome.ended_at or 0) - (outcome.started_at or 0),
         )
 
-    def plan_end(self, ids: Sequence[int]) -> None:
-        self._event("plan.end", ids=list(ids), tasks=len(ids), status="planned")
+    def plan_end(self, tasks: Sequence[TaskData], program: str) -> None:
+        self._event(
+            "plan.end",
+            ids=[task["id"] for task in tasks],
+            tasks=len(tasks),
+            names={str(task["id"]): task["name"] for task in tasks if task["name"]},
+            program=program,
+            status="planned",
+        )
 
-    def round_end(self, ids: Sequence[int], verdict: str, feedback: str | None) -> None:
-        self._event("round.end", ids=list(ids), status=verdict, feedback=feedback)
+    def round_end(
+        self, ids: Sequence[int], verdict: str, feedback: str | None, *, asked: bool
+    ) -> None:
+        self._event("round.end", ids=list(ids), status=verdict, feedback=feedback, asked=asked)
 
 
 def _shown(value: Any) -> str:

@@ -66,11 +66,6 @@ def commented(text: str) -> str:
     return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
 
 
-def called(task: TaskData) -> str:
-    """A task as its model wrote it, or as a person edited it."""
-    return Calls({task["id"]: task}, {}).call(task["id"])
-
-
 def why_not_ok(plan: Sequence[TaskData], outcomes: Mapping[str, OutcomeData]) -> list[str]:
     """What did not end ok and why, one line each, without what only followed from it."""
     ran = _Ran({task["id"]: task for task in plan}, {}, 0)

@@ -1,5 +1,6 @@
 """The messages that are sent to planner and joiner."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 from langchain_core.messages import (
@@ -12,10 +13,11 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.utils import count_tokens_approximately
 
+from llm_compiler.language.stubs import stub
 from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.annotated_program import annotated_program, commented, fenced
-from llm_compiler.prompting.examples import worked_plans
+from llm_compiler.prompting.examples import worked_programs
 from llm_compiler.prompting.templates import (
     JOINER,
     JOINER_RESULTS,
@@ -24,7 +26,6 @@ from llm_compiler.prompting.templates import (
     MISSING,
     PLANNER,
     REPLAN,
-    TOOLS,
     UNGROUNDED,
     filled,
 )
@@ -43,22 +44,24 @@ def planner_messages(
     question: str,
     *,
     with_examples: bool,
+    today: datetime.date,
     more_examples: Sequence[str] = (),
     template: str = PLANNER,
     replan: BaseMessage | None = None,
 ) -> list[BaseMessage]:
     """The planner's prompt. An assistant may replace `template` and `more_examples` (overrides.py).
 
-    It starts the same for every question, so servers cache that part; the examples depend on the
-    question and come last.
+    It begins the same for all questions of a day, so that servers read that part once: the
+    instructions, and the worked programs as earlier turns.
     """
-    described = "\n".join(f"{tool.signature}  {tool.summary}" for tool in tools.values())
-    system = template.replace(TOOLS, described)
-    plans = worked_plans(tools, question, more_examples, shipped=with_examples)
-    system = "\n\n".join([system, *plans])
-    messages: list[BaseMessage] = [SystemMessage(system)]
-    messages += bounded(conversation)
-    messages.append(HumanMessage(question))
+    stubs = "\n".join(stub(tool, brief=True) for tool in tools.values())
+    system = filled(template, {"tools": stubs, "today": f"{today:%A, %Y-%m-%d}"})
+    messages: list[BaseMessage] = [
+        SystemMessage(system),
+        *worked_programs(tools, more_examples, shipped=with_examples),
+        *bounded(conversation),
+        HumanMessage(question),
+    ]
     return alternating([*messages, replan] if replan is not None else messages)
 
 

@@ -1,26 +1,25 @@
-"""Checks the prompts and worked plans that an assistant may set in place of those shipped.
+"""Checks the prompts and worked programs that an assistant may set in place of those shipped.
 
-A prompt is a text with one placeholder, which the agent fills in: `{tools}` for the planner,
-`{missing}` for the joiner. All other braces are plain text. A worked plan is a text as in
-prompts/examples/:
+A prompt is a text with one placeholder, which the agent fills in: `{tools}` for the planner (and
+`{today}`, if it has it), `{missing}` for the joiner. All other braces are plain text. A worked
+program is a text as in prompts/examples/:
 
     Question: How old was Chopin when he died?
-    Thought: year of death - year of birth.
-    1. search("Chopin")
-    2. number("year of death", $1)
-    ...
-
-It may begin with several questions that it answers, one per line; the nearest is shown.
+    life = search("Chopin")
+    answer(f"He was {number('year of death', life) - number('year of birth', life)} years old.")
 """
 
+import ast
 import re
-from itertools import chain
+from functools import lru_cache
 
-from llm_compiler.errors import PlanError
-from llm_compiler.language.arguments import read_arguments
-from llm_compiler.language.parser import Call, PlanParser
-from llm_compiler.language.references import references
-from llm_compiler.language.task import ANSWER
+from langchain_core.tools import StructuredTool
+
+from llm_compiler.language.functions import FUNCTIONS, MATH
+from llm_compiler.language.lowered import Refused
+from llm_compiler.language.program import Program
+from llm_compiler.language.task import WORDS
+from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.templates import MISSING, TOOLS
 from llm_compiler.text import quoted
 
@@ -29,10 +28,11 @@ _WHAT = {
     MISSING: "which says what to do if the results are not enough; add the line '{missing}'",
 }
 _QUESTION = re.compile(r"Question: *(\S.*)\s*")
+_FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 _LINE = r"(?:.*\n|.+)"
-_PIECE = re.compile(
-    rf"(?:^Question:{_LINE})*(?:^(?!Question:){_LINE})+|(?:^Question:{_LINE})+", re.MULTILINE
-)
+_PIECE = re.compile(rf"(?:^Question:{_LINE})?(?:^(?!Question:){_LINE})+|^Question:{_LINE}", re.M)
+_MAX_ARGUMENTS = 20
+"""Positional ones, of a tool in a worked program."""
 
 
 def checked_prompt(text: str, placeholder: str) -> str:
@@ -47,65 +47,74 @@ def checked_prompt(text: str, placeholder: str) -> str:
 
 
 def apart(text: str) -> tuple[str, ...]:
-    """The worked plans in one text, as an environment variable holds them."""
+    """The worked programs in one text, as an environment variable holds them."""
     return tuple(piece.strip() for piece in _PIECE.findall(text) if piece.strip())
 
 
-def questions_and_plan(text: str) -> tuple[list[str], str]:
-    """Split a worked plan into the questions above it and the rest."""
-    questions: list[str] = []
-    while found := _QUESTION.match(text):
-        questions.append(found[1].rstrip())
-        text = text[found.end() :]
-    return questions, text
+def question_and_program(text: str) -> tuple[str, str]:
+    """Split a worked program into its question, "" if it has none, and the program without a
+    fence around it."""
+    found = _QUESTION.match(text)
+    program = text[found.end() :].strip() if found else text
+    fenced = _FENCE.fullmatch(program)
+    return found[1].rstrip() if found else "", fenced[1] if fenced else program
 
 
-def checked_plan(text: str) -> str:
-    """Return a worked plan without the whitespace around it.
+def called_tools(program: str) -> set[str]:
+    """The names that a program calls and that are not of the language."""
+    return set(_calls(program))
+
+
+def checked_program(text: str) -> str:
+    """Return a worked program without the whitespace around it.
 
     Its tools need not exist: it is only sent if all of them are offered.
 
     Raises:
-        ValueError: it is not a worked plan, and why.
+        ValueError: it is not a worked program, and why.
     """
     text = text.strip()
-    questions, plan = questions_and_plan(text)
-    if not questions:
+    question, program = question_and_program(text)
+    if not question:
         head = text.partition("\n")[0]
-        raise ValueError(f"a worked plan begins with 'Question: …', not with {quoted(head)}")
-    parser = PlanParser()
-    calls = parser.feed(plan)
-    ended = parser.ended
-    try:
-        _check([*calls, *parser.close()])
-        if not ended:
-            raise PlanError("it does not end; write join() below its last task")
-    except PlanError as error:
-        raise ValueError(f"the worked plan of {quoted(questions[0])}: {error}") from None
+        raise ValueError(f"a worked program begins with 'Question: …', not with {quoted(head)}")
+    reader = Program(_tools_of(program))
+    tasks = [*reader.feed(program), *reader.close()]
+    wrong = (task.diagnostic for task in tasks if isinstance(task, Refused))
+    why = next((f"line {it.line}: {it.message}" for it in wrong), None)
+    if why is None and not reader.ended:
+        why = 'it does not end; write answer(f"…") below its last line'
+    if why is not None:
+        raise ValueError(f"the worked program of {quoted(question)}: {why}")
     return text
 
 
-def _check(calls: list[Call]) -> None:
-    if not calls:
-        raise PlanError('it has no task; write its tasks below, such as 1. search("…")')
-    known: set[int] = set()
-    for call in calls:
-        if not call.whole:
-            raise PlanError(f"{quoted(call.text)} is cut off; close its bracket")
-        positional, keywords = _arguments(call)
-        if call.tool == ANSWER:
-            return
-        if call.id < 1 or call.id in known:
-            raise PlanError(f"the id of {quoted(call.text)} is 0 or used twice; count up from 1")
-        known.add(call.id)
-        named = references([*positional, *keywords.values()])
-        needs = chain((it.id for it in named if it.certain), call.after)
-        if (lost := next((id for id in needs if id not in known - {call.id}), None)) is not None:
-            raise PlanError(f"{quoted(call.text)} needs ${lost}, but no earlier task has that id")
-
-
-def _arguments(call: Call) -> tuple[list[object], dict[str, object]]:
+@lru_cache(maxsize=1024)
+def _calls(program: str) -> dict[str, set[str]]:
+    """The tools that a program calls, with the names of their arguments; none if it is broken."""
     try:
-        return read_arguments(call.arguments)
-    except PlanError as error:
-        raise PlanError(f"{quoted(call.text)}: {error}") from None
+        tree = ast.parse(program)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    calls: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+            if name not in FUNCTIONS and name not in MATH and name not in WORDS:
+                named = {keyword.arg for keyword in node.keywords if keyword.arg}
+                calls[name] = calls.get(name, set()) | named
+    return calls
+
+
+def _tools_of(program: str) -> Toolbox:
+    """Tools that take what the program gives them."""
+    tools = []
+    for name, named in _calls(program).items():
+        names = [*(f"argument_{place}" for place in range(_MAX_ARGUMENTS)), *sorted(named)]
+        schema = {"type": "object", "properties": {name: {} for name in names}}
+        tools.append(
+            StructuredTool(
+                name=name, description=name, args_schema=schema, func=lambda **given: None
+            )
+        )
+    return Toolbox.of(tools)

@@ -20,5 +20,5 @@ MISSING = "{missing}"
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """Fill all placeholders in one pass, so that braces in a question or a result stay text."""
-    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+    """Fill the placeholders in one pass; all other braces, in values too, are plain text."""
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)

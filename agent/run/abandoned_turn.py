@@ -19,7 +19,7 @@ from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
 from llm_compiler.round_messages import ABANDONED, round_messages
-from llm_compiler.run.stored_state import mended, repairs
+from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.run.turn_journal import records_of
 
 _NODES = ("planner", "scheduler", "joiner")
@@ -51,7 +51,7 @@ async def close_abandoned_turn(
     messages: list[AnyMessage] = written.pop("messages", [])
     answered = node.name == "joiner" and bool(messages)
     stored = {**snapshot.values, **written}
-    state = mended(stored)
+    state = await read_state(stored)
     outcomes = state["outcomes"]
     if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
         plan = [task for task in state["plan"] if str(task["id"]) not in outcomes]

@@ -6,6 +6,7 @@ tuple. Where that would hide a mistake, the task in question fails, and its outc
 the joiner and the user learn of it. No value makes the thread's next message fail.
 """
 
+import asyncio
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -53,6 +54,13 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
     # A state that was stored before there was a turn has none, and its replan continues.
     state["turn"] = asked_by(state) if turn is None else text_of(turn)
     return cast(State, {**values, **state})
+
+
+async def read_state(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> State:
+    """As `mended`; a plan that nothing is known of is read in a thread, since it may be long."""
+    if known or not values.get("plan"):
+        return mended(values, known)
+    return await asyncio.to_thread(mended, values)
 
 
 def repairs(values: Mapping[str, Any], state: State) -> dict[str, Any]:

@@ -8,19 +8,18 @@ is drawn and ruled in task_record.py.
 from collections.abc import Mapping
 from typing import Any
 
-from llm_compiler.errors import PlanError
-from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome, Refused, Task, is_pure
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling import invariants
+from llm_compiler.scheduling.asking import Asking
+from llm_compiler.scheduling.calling import Calling
 from llm_compiler.scheduling.computing import Computing
-from llm_compiler.scheduling.decisions import Decisions, question_about
+from llm_compiler.scheduling.effects import LastWrites
 from llm_compiler.scheduling.facts import (
     Cancel,
     Computed,
     DeadlinePassed,
     Decided,
-    Decision,
     Fact,
     Launch,
     Order,
@@ -62,6 +61,7 @@ class Schedule:
         self._queue = ReadyQueue(max_parallel, self._graph.heights)
         self._calls = SharedCalls()
         self._computing = Computing(self._graph, self._orders)
+        self._last_writes = LastWrites()
         self.taint = Taint(read=read_untrusted)
         self._tools = tools
         self._early_start = early_start
@@ -74,7 +74,17 @@ class Schedule:
         self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
         """Those that turned out not to compile are `Refused`."""
         self.outcomes: Mapping[TaskId, Outcome] = Column(self.records, lambda it: it.outcome)
-        self._decisions = Decisions()
+        self._asking = Asking(self._graph, self._calls, self._admit)
+        self._calling = Calling(
+            self._graph,
+            self._calls,
+            self._asking,
+            tools,
+            rules_of=self.rules_of,
+            reached=self.taint.of_args,
+            outcomes=self.outcomes,
+            admit=self._admit,
+        )
 
     @property
     def finished(self) -> bool:
@@ -118,14 +128,13 @@ class Schedule:
             case TakenOver():
                 self._take_over()
             case Decided(decisions):
-                self._decide(decisions)
+                due = self._asking.decide(decisions)
+                for record in due if self._taken_over else ():
+                    self._asking.carry_out(record)
             case DeadlinePassed(seconds):
                 self._expire(seconds)
         for record in self._graph.met():
-            if is_pure(record.task.tool):
-                self._computing.begin(record, self.outcomes)
-            else:
-                self._find_call(record)
+            self._begin(record)
         self._launch()
         self._ask()
         orders = [*self._orders]
@@ -135,8 +144,9 @@ class Schedule:
     def _plan(self, task: Task | Refused, priors: tuple[Prior, ...], asked: bool) -> None:
         record = self._graph.add(task, priors, asked)
         if isinstance(task, Task):
-            untrusted = self.rules_of(task.id).untrusted
-            self.taint.add(task, untrusted=untrusted, earlier=record.earlier)
+            rules = self.rules_of(task.id)
+            self.taint.add(task, untrusted=rules.untrusted, earlier=record.earlier)
+            record.behind = self._last_writes.add(task.id, rules)
         if self._late is not None and not priors and record.needs:
             self._graph.drop(record, "skipped", self._late)
         else:
@@ -163,58 +173,23 @@ class Schedule:
                 if heir.state == "ready":
                     self._queue.add(heir.id, call.number, call.rules.limits)
             record.move("forgotten")
+        self._last_writes = LastWrites()
+        for record in self.records.values():
+            if isinstance(record.task, Task):
+                self._last_writes.add(record.id, self.rules_of(record.id))
 
-    def _find_call(self, record: TaskRecord) -> None:
-        """All needs ended ok: fill the references in, and find or make the call."""
-        task = record.task
-        assert isinstance(task, Task)
-        rules, args = self.rules_of(task.id), None
-        try:
-            args = substitute(
-                task.args, lambda id: self.outcomes[id].value, lambda id: id in task.needs
-            )
-            if (prior := record.holding(args)) is not None:
-                self._recall(record, prior)
-                return
-            key = self._tools.check(task.tool, args)
-        except PlanError as error:
-            self._graph.drop(record, "failed", str(error), args)
-            return
-        record.priors = ()
-        call = self._calls.find(key)
-        if self._late is not None and (call is None or not call.kept):
-            self._graph.drop(record, "skipped", self._late, args)
-        elif call is not None:
-            self._share(record, call)
-        else:
-            record.call = call = self._calls.add(task.tool, args, key, rules, task.id)
-            if self._decisions.must_ask(record, rules, self.taint.of_args(task.id)):
-                record.move("asked")
-                if self._taken_over:
-                    self._apply(record)
+    def _begin(self, record: TaskRecord) -> None:
+        """All needs of a task have ended, those for data ok."""
+        if is_pure(record.task.tool):
+            if record.stopper is not None:
+                self._graph.stop(record, record.stopper, record.task.args)
             else:
-                self._admit(record, call)
-
-    def _recall(self, record: TaskRecord, prior: Prior) -> None:
-        """A task ended before and was not edited since; equal calls may share what came of it."""
-        rules, tool = self.rules_of(record.id), prior.outcome.tool
-        try:
-            key = self._tools.check(tool, prior.planned)
-        except PlanError:  # its tool is gone, or takes other arguments now
-            key = f"{tool} of task {record.id}"
-        record.call = self._calls.recall(prior, key, rules)
-        record.priors = ()
-        self._graph.settle(record, prior.outcome, announce=False)
-
-    def _share(self, record: TaskRecord, call: Call) -> None:
-        """An equal call is known: wait for it, or take it over from a plan that broke off."""
-        kept = call.kept
-        record.call = call
-        call.owners.append(record.id)
-        if call.ended:
-            self._graph.settle(record, call.outcome(record.id))
-        else:
-            record.move("running" if kept else "sharing")
+                self._computing.begin(record, self.outcomes)
+            return
+        if record.state != "asked":
+            self._calling.begin(record, self._late)
+        if record.state == "asked" and self._taken_over:
+            self._asking.carry_out(record)
 
     def _admit(self, record: TaskRecord, call: Call) -> None:
         """Let a call start: at once, or when the scheduler has taken over."""
@@ -230,7 +205,7 @@ class Schedule:
             if record.state == "held":
                 self._admit(record, record.known_call)
             elif record.state == "asked":
-                self._apply(record)
+                self._asking.carry_out(record)
 
     def _launch(self) -> None:
         """Fill the free slots, the call with the longest path of waiting tasks behind it first."""
@@ -247,43 +222,16 @@ class Schedule:
             return
         if not self._queue.idle or not self._computing.idle:
             return
-        if (question := question_about(self.records.values())) is not None:
+        self._calling.ask_in_advance()
+        if (question := self._asking.question()) is not None:
             self._orders.append(question)
-
-    def _decide(self, decisions: tuple[Decision, ...]) -> None:
-        for decision in decisions:
-            record = self.records.get(decision.id)
-            if record is None or record.state not in ("waiting", "asked"):
-                continue  # it has ended: by the deadline, say, while the person was deciding
-            self._decisions.add(decision)
-            if record.state == "asked" and self._taken_over:
-                self._apply(record)
-
-    def _apply(self, record: TaskRecord) -> None:
-        """Do what a person decided on a call, if that is known."""
-        call, decision = record.known_call, self._decisions.take(record)
-        if decision is None:
-            return
-        if decision.rejected is not None:
-            call.rejected = decision.rejected
-            self._settle_owners(call)
-            return
-        if decision.args is not None:
-            # An equal call shares what the person made of it.
-            call.planned, call.args = call.args, decision.args
-        self._admit(record, call)
 
     def _return(self, returned: Returned) -> None:
         if returned.call in self._queue.running:
             self._queue.release(returned.call)
             call = self._calls.known[returned.call]
             call.returned = returned
-            self._settle_owners(call)
-
-    def _settle_owners(self, call: Call) -> None:
-        """Give the tasks that wait for a call its outcome."""
-        for id in call.owners:
-            self._graph.settle(self.records[id], call.outcome(id))
+            self._graph.settle_owners(call)
 
     def _stop(self, call: Call, *, keep: bool = False) -> None:
         self._queue.release(call.number)
@@ -295,7 +243,7 @@ class Schedule:
         self._late = why = f"the turn's deadline of {seconds:g} s passed"
         for call in [self._calls.known[number] for number in self._queue.running]:
             call.returned = Returned(call.number, error=why)
-            self._settle_owners(call)
+            self._graph.settle_owners(call)
             self._stop(call, keep=call.kept)
         self._queue.clear()
         for record in self.records.values():

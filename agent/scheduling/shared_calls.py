@@ -1,7 +1,8 @@
 """The calls of a turn, each with the tasks that it is for: equal calls run once.
 
 Two calls are equal when their keys are: the tool, and the arguments with references and defaults
-filled in. Launched calls of a plan that broke off are kept, without a task, for the plan that
+filled in. Equal reads run once if no write of their domain stands between them: both are behind the
+same one. Launched calls of a plan that broke off are kept, without a task, for the plan that
 follows: the first of its tasks with an equal call takes it over.
 """
 
@@ -25,6 +26,8 @@ class Call:
     args: Mapping[str, Any]
     key: str
     rules: ToolRules
+    behind: TaskId | None
+    """The last write of the domain that it reads, written before it."""
     owners: list[TaskId]
     """The first is the one that it was launched for, or that took it over; the others share it."""
     earlier: bool = False
@@ -51,7 +54,7 @@ class Call:
             return True
         # What failed in an earlier round was planned again to be tried again.
         failed_earlier = self.earlier and self.returned is not None and self.returned.error
-        return self.rules.shared and not failed_earlier
+        return not self.rules.writes and not failed_earlier
 
     def launch(self, id: TaskId) -> Launch:
         """The order to start it for one of its tasks."""
@@ -81,7 +84,8 @@ class SharedCalls:
     def __init__(self) -> None:
         self.known: dict[int, Call] = {}
         self._numbers = count()
-        self._by_key: dict[str, Call] = {}
+        self._by_key: dict[tuple[str, TaskId | None], Call] = {}
+        self._rejected: dict[str, Call] = {}
 
     @property
     def unclaimed(self) -> list[Launch]:
@@ -92,36 +96,52 @@ class SharedCalls:
             if call.kept and call.launched_for is not None
         ]
 
-    def find(self, key: str) -> Call | None:
-        """The call that a task with an equal one is to share or to take over."""
-        call = self._by_key.get(key)
+    def find(self, key: str, behind: TaskId | None = None) -> Call | None:
+        """The call that a task with an equal one is to share or to take over.
+
+        A rejected one is found whatever was written since: it is not proposed again.
+        """
+        call = self._rejected.get(key) or self._by_key.get((key, behind))
         return call if call is not None and call.open_to_others else None
 
     def add(
-        self, tool: str, args: Mapping[str, Any], key: str, rules: ToolRules, owner: TaskId
+        self,
+        tool: str,
+        args: Mapping[str, Any],
+        key: str,
+        rules: ToolRules,
+        owner: TaskId,
+        behind: TaskId | None = None,
     ) -> Call:
         """A new call. It is the one that equal calls are compared with from now on."""
-        call = Call(next(self._numbers), tool, args, key, rules, [owner])
-        self.known[call.number] = self._by_key[key] = call
+        call = Call(next(self._numbers), tool, args, key, rules, behind, [owner])
+        self.known[call.number] = self._by_key[key, behind] = call
         return call
 
-    def recall(self, prior: Prior, key: str, rules: ToolRules) -> Call:
+    def reject(self, call: Call, why: str) -> None:
+        """A person rejected a call."""
+        call.rejected = why
+        self._rejected[call.key] = call
+
+    def recall(
+        self, prior: Prior, key: str, rules: ToolRules, behind: TaskId | None = None
+    ) -> Call:
         """A call that ended in an earlier run or round, for equal calls of this one."""
         outcome = prior.outcome
-        call = self.add(outcome.tool, outcome.args, key, rules, outcome.id)
+        call = self.add(outcome.tool, outcome.args, key, rules, outcome.id, behind)
         call.earlier = True
         if outcome.args != prior.planned:
             call.planned = prior.planned
         if outcome.status == "rejected":
-            call.rejected = outcome.error
+            self.reject(call, outcome.error or "")
         else:
             call.returned = Returned.again(call.number, outcome)
         return call
 
     def forget(self, call: Call) -> None:
         del self.known[call.number]
-        if self._by_key.get(call.key) is call:
-            del self._by_key[call.key]
+        if self._by_key.get((call.key, call.behind)) is call:
+            del self._by_key[call.key, call.behind]
 
     def disown(self, ids: Container[TaskId]) -> None:
         """Take calls from tasks that are forgotten; keep those that were launched."""
@@ -138,5 +158,7 @@ class SharedCalls:
             assert len(set(call.owners)) == len(call.owners), f"call {number} has an owner twice"
             assert call.returned is None or call.rejected is None, f"call {number} ended twice"
         for key, call in self._by_key.items():
-            assert call.key == key, f"call {call.number} is stored under another's key"
+            assert (call.key, call.behind) == key, (
+                f"call {call.number} is stored under another's key"
+            )
             assert self.known.get(call.number) is call, f"key of the forgotten call {call.number}"

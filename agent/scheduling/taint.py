@@ -9,8 +9,8 @@ What reaches a task is stored with it when it is planned, and holds from then on
 tool that read it is gone, or a person deleted its task.
 """
 
-from llm_compiler.language.references import references
 from llm_compiler.language.task import Refused, Task
+from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import TaskId
 
 EARLIER = "an untrusted result of an earlier turn may have reached it"
@@ -80,5 +80,4 @@ class Taint:
 
     def _sources(self, task: Task) -> list[TaskId]:
         """The planned tasks that a task's arguments refer to."""
-        referred = dict.fromkeys(reference.id for reference in references(task.args))
-        return [id for id in referred if id in self._tasks and id in task.needs]
+        return [id for id in data_needs(task) if id in self._tasks]

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
+from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import Order, Prior, Settle, TaskId
+from llm_compiler.scheduling.shared_calls import Call
 from llm_compiler.scheduling.task_record import TaskRecord
 
 
@@ -32,6 +34,8 @@ class TaskGraph:
 
     def add(self, task: Task | Refused, priors: Sequence[Prior], asked: bool) -> TaskRecord:
         record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors), asked)
+        if isinstance(task, Task):
+            record.order = frozenset(task.needs).difference(data_needs(task))
         self.unsettled += 1
         return record
 
@@ -87,8 +91,9 @@ class TaskGraph:
         return forgotten
 
     def met(self) -> Iterator[TaskRecord]:
-        """Notify the waiting tasks; yield those whose needs are all ok.
+        """Notify the waiting tasks; yield those whose needs have all ended, those for data ok.
 
+        A task that comes after one that failed is yielded too, with its `stopper`.
         Skipping one task can strand another, and so can what the caller does with a yielded task,
         so this continues until nothing moves.
         """
@@ -99,14 +104,21 @@ class TaskGraph:
                 continue
             for id in self._dependants.pop(moved.id, ()):
                 record = self.records[id]
-                if record.state != "waiting":
-                    continue
-                if not moved.outcome.ok:
-                    self._skip(record, moved.outcome)
+                if record.state not in ("waiting", "asked") or not self._goes_on(record, moved):
                     continue
                 record.unmet -= 1
                 if not record.unmet:
                     yield record
+
+    def waiting_in_order(self) -> list[TaskRecord]:
+        """The waiting tasks that have their data, and come after others that have not ended."""
+        return [
+            record
+            for record in self.records.values()
+            if record.state == "waiting"
+            and record.stopper is None
+            and all(need in record.order or self._ended(need) for need in record.needs)
+        ]
 
     # ── settling ──────────────────────────────────────────────────────────────────────────────
 
@@ -137,9 +149,14 @@ class TaskGraph:
             args = task.args
         self.settle(record, Outcome(task.id, task.tool, status, args, error=error))
 
-    def _skip(self, record: TaskRecord, need: Outcome) -> None:
-        how = "failed" if need.status == "failed" else f"was {need.status}"
-        self.drop(record, "skipped", f"needs {need.id}, which {how}")
+    def stop(self, record: TaskRecord, stopper: Outcome, args: Mapping[str, Any]) -> None:
+        """Skip a task that comes after one that failed."""
+        self.drop(record, "skipped", f"comes after {stopper.id}, which {_how(stopper)}", args)
+
+    def settle_owners(self, call: Call) -> None:
+        """Give the tasks that wait for a call its outcome."""
+        for id in call.owners:
+            self.settle(self.records[id], call.outcome(id))
 
     def _refuse(self, record: TaskRecord, error: str) -> None:
         """A task that parsed turns out not to compile with the others."""
@@ -150,16 +167,28 @@ class TaskGraph:
 
     # ── who waits for whom ────────────────────────────────────────────────────────────────────
 
+    def _ended(self, need: TaskId) -> bool:
+        return need in self.records and self.records[need].outcome is not None
+
+    def _goes_on(self, record: TaskRecord, need: TaskRecord) -> bool:
+        """Whether a task goes on now that one of its needs has ended; else it is skipped."""
+        if need.id in record.order:
+            record.stopper = record.stopper or need.stops
+        elif need.outcome is not None and not need.outcome.ok:
+            self.drop(record, "skipped", f"needs {need.id}, which {_how(need.outcome)}")
+            return False
+        return True
+
     def _wait(self, record: TaskRecord) -> None:
-        """Wait for the needs that have not ended; skip the task if one is not ok."""
+        """Wait for the needs that have not ended; skip the task if one for data is not ok."""
         record.unmet = 0
+        record.stopper = None
         for need in record.needs:
             known = self.records.get(need)
             if known is None or known.outcome is None:
                 record.unmet += 1
                 self._dependants[need].append(record.id)
-            elif not known.outcome.ok:
-                self._skip(record, known.outcome)
+            elif not self._goes_on(record, known):
                 return
         if record.unmet:
             self.heights.add(record.id)
@@ -185,19 +214,19 @@ class TaskGraph:
         for id, record in self.records.items():
             record.validate()
             assert record.id == id, f"task {record.id} is stored under {id}"
-            if record.state == "waiting":
+            if record.state == "waiting" or (record.state == "asked" and record.unmet):
                 self._validate_waiting(record)
             elif record.state != "settled":
                 self._validate_met(record)
 
     def _validate_waiting(self, record: TaskRecord) -> None:
-        known = [self.records[need] for need in record.needs if need in self.records]
-        ended = [need.outcome for need in known if need.outcome is not None]
+        ended = [need for need in record.needs if self._ended(need)]
         unmet = len(record.needs) - len(ended)
         assert record.unmet == unmet > 0, f"{record} counts {record.unmet} of {unmet} unmet needs"
-        assert all(outcome.ok for outcome in ended), f"{record} waits though a need is not ok"
+        data = [self.records[need] for need in ended if need not in record.order]
+        assert all(map(record.is_met_by, data)), f"{record} waits though a need is not ok"
         for need in record.needs:
-            if need not in self.records or self.records[need].outcome is None:
+            if not self._ended(need):
                 assert record.id in self._dependants[need], f"{need} will not notify {record}"
 
     def _validate_met(self, record: TaskRecord) -> None:
@@ -205,8 +234,14 @@ class TaskGraph:
             known = self.records.get(need)
             if record.earlier and (known is None or not known.earlier):
                 continue  # the plan of the need may have broken off since
-            ok = known is not None and known.outcome is not None and known.outcome.ok
+            if record.state == "asked" and need in record.order:
+                continue  # it may be rejected though it comes after a failure
+            ok = known is not None and record.is_met_by(known)
             assert ok, f"{record} is {record.state} and its need {need} is not ok"
+
+
+def _how(outcome: Outcome) -> str:
+    return "failed" if outcome.status == "failed" else f"was {outcome.status}"
 
 
 def _refused_before(priors: Sequence[Prior], task: Task) -> Outcome | None:

@@ -3,26 +3,31 @@
     waiting ─ its needs are ok ───────────────────────────→ ready
     waiting ─ its needs are ok, no early start ───────────→ held
     waiting ─ its needs are ok, a person must decide ─────→ asked
+    waiting ─ so are those for data; a person is asked ───→ asked
     waiting ─ its needs are ok, an equal call is known ───→ sharing
     waiting ─ its needs are ok, its call runs already ────→ running
     waiting ─ its needs are ok, it only computes ─────────→ computing
     held    ─ the scheduler takes over ───────────────────→ ready
-    asked   ─ approved ───────────────────────────────────→ ready
+    asked   ─ approved, and its needs are ok ─────────────→ ready
     ready   ─ a slot is free ─────────────────────────────→ running
     running | sharing ─ the call ended ───────────────────→ settled
     computing ─ its expression has a value, or none ──────→ settled
-    asked   ─ rejected ───────────────────────────────────→ settled
+    asked   ─ rejected, or what it comes after failed ────→ settled
     waiting ─ a need is not ok, or it does not compile ───→ settled
     waiting | held | asked | ready | computing ─ the deadline passed ─→ settled
 
 A plan that breaks off is forgotten, whatever its tasks are doing. A task of an earlier round that
 shared a call with one of them takes the call over:
 
-    any state ─ its plan broke off ───────────────────────→ forgotten
+    waiting | computing | held | asked ─ its plan broke off ─→ forgotten
+    ready | running | sharing | settled ─ its plan broke off ─→ forgotten
     sharing ─ the plan of the call's first task broke off ─→ held | asked | ready | running
 
 In the manner of h11's `_state.py`: `TRANSITIONS` is this drawing as a table, and `TaskRecord.move`
 refuses every other.
+
+A need for data is ok when its task ended `ok`. One for order is ok unless its task failed or was
+skipped, or came after such a task.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,6 +79,12 @@ class TaskRecord:
     state: State = "waiting"
     unmet: int = 0
     """How many of its needs have not ended."""
+    order: frozenset[TaskId] = frozenset()
+    """Those of its needs that are for order, not for data."""
+    behind: TaskId | None = None
+    """The last write of the domain that it reads, written before it."""
+    stopper: Outcome | None = None
+    """What failed or was skipped among the tasks that it comes after."""
     computing: Compute | None = None
     """The order that its expression is evaluated by."""
     call: Call | None = None
@@ -87,6 +98,18 @@ class TaskRecord:
     @property
     def needs(self) -> tuple[TaskId, ...]:
         return () if isinstance(self.task, Refused) else self.task.needs
+
+    @property
+    def stops(self) -> Outcome | None:
+        """What keeps the tasks that come after this one from starting."""
+        it = self.outcome
+        return it if it is not None and it.status in ("failed", "skipped") else self.stopper
+
+    def is_met_by(self, need: "TaskRecord") -> bool:
+        """Whether one of its needs has ended, and ok."""
+        if need.id in self.order:
+            return need.outcome is not None and need.stops is None
+        return need.outcome is not None and need.outcome.ok
 
     @property
     def known_call(self) -> Call:

@@ -28,10 +28,9 @@ TOOL_SECONDS = 0.05
 PLANNER, JOINER = "Write a plan", "Answer the question"
 """What stands in a system message, and tells the model server whose request it is."""
 PLAN = """\
-1. look_up("the height of Mount Everest in metres")
-2. look_up("the height of K2 in metres")
-3. difference($1, $2)
-4. join()"""
+everest = look_up("the height of Mount Everest in metres")
+k2 = look_up("the height of K2 in metres")
+difference(everest, k2)"""
 ANSWER = (
     "Mount Everest is 8849 m high and K2 8611 m, so that Mount Everest is 238 m higher than K2."
 )

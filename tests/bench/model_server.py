@@ -10,7 +10,7 @@ Token i of a reply is written at arrival + first_token + i / rate: an absolute s
 token delays no later one. What follows the last token goes out with it. It is a bare
 `asyncio.Protocol` with one timer a reply, because it shares its cores with what is measured.
 
-    with ModelServer(by_role({"planner": "1. join()", "joiner": ["Paris."]})) as server:
+    with ModelServer(by_role({"planner": "search(1)", "joiner": ["Paris."]})) as server:
         ChatOpenAI(base_url=server.base_url, api_key="x", model="m").invoke("Which city?")
     assert server.requests[0].ended.result() == "sent"
 

@@ -44,7 +44,7 @@ async def nothing(value: int, after: list[Any] | None = None) -> int:
 
 
 def independent(tasks: int) -> str:
-    return "".join(f"{i}. nothing({i})\n" for i in range(1, tasks + 1)) + f"{tasks + 1}. join()"
+    return "".join(f"nothing({i})\n" for i in range(1, tasks + 1))
 
 
 def random_dag(tasks: int, seed: int = 1) -> str:
@@ -55,8 +55,8 @@ def random_dag(tasks: int, seed: int = 1) -> str:
         needs = sorted(
             {chance.randrange(1, i) for _ in range(chance.randrange(4))} if i > 1 else ()
         )
-        lines.append(f"{i}. nothing({i}, [{', '.join(f'${need}' for need in needs)}])\n")
-    return "".join(lines) + f"{tasks + 1}. join()"
+        lines.append(f"x{i} = nothing({i}, [{', '.join(f'x{need}' for need in needs)}])\n")
+    return "".join(lines)
 
 
 async def turn(plan: str, tasks: int) -> float:

@@ -1,98 +1,166 @@
-"""Asks a model the questions of `questions.json`, and counts the right answers.
+"""Asks a model the questions of a set, and counts the right and the honest replies.
 
-    python -m tests.bench.questions --split report [--model local] [--ids t01,t02] [--plans]
+    python -m tests.bench.questions --set free --split report [--model local] [--ids f01,f02]
+                                    [--plans] [--jsonl FILE]
 
-Right is an answer whose first figure (or, for a name, whose first mentioned candidate) is the one
-that was worked out beforehand. The split `tune` is for tuning prompts and worked plans, `check` for
-seeing whether that helped, `report` for reporting.
+| set | what is in it |
+|---|---|
+| `questions` | two and three steps |
+| `hypothetical` | changed figures, ratios, averages and pairs, of one to five subjects |
+| `free` | as people write, with what nobody can answer, small talk and other languages |
+
+The split `tune` is for tuning prompts and worked plans, `check` (of `questions` alone) for seeing
+whether that helped, `report` for reporting. How replies are judged: `judging.py`.
 """
 
 import argparse
 import asyncio
 import json
-import re
+import statistics
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from llm_compiler import Context, build_graph
-from llm_compiler.language.references import as_text
-from llm_compiler.prompting.annotated_program import called
+from tests.bench.judging import computed_by, honest, invented, right
 
-QUESTIONS = Path(__file__).with_name("questions.json")
-LIBRARY = Path(__file__).parents[2] / "tools" / "library"
-_FIGURE = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
+SETS = ("questions", "hypothetical", "free")
+SPLITS = ("tune", "check", "report")
 
 
-def right(question: dict[str, Any], answer: str) -> bool:
-    """Whether an answer gives what was worked out."""
-    expected = question["answer"]
-    if "number" in expected:
-        own = set(_figures(question["question"]))
-        figures = [figure for figure in _figures(answer) if figure not in own]
-        close = [abs(f - expected["number"]) <= max(expected["tolerance"], 1e-9) for f in figures]
-        return bool(close) and close[0]
-    names = expected["text"] if isinstance(expected["text"], list) else [expected["text"]]
-    candidates = [*names, *map(_title, question["subjects"])]
-    found = {name: answer.casefold().find(name.casefold()) for name in candidates}
-    mentioned = {name: at for name, at in found.items() if at >= 0}
-    return bool(mentioned) and min(mentioned, key=lambda name: mentioned[name]) in names
+def question_set(name: str) -> list[dict[str, Any]]:
+    """The questions of a set, in its order."""
+    text = Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8")
+    questions: list[dict[str, Any]] = json.loads(text)
+    return questions
 
 
-def _figures(text: str) -> list[float]:
-    return [float(figure.replace(",", "")) for figure in _FIGURE.findall(text)]
+async def ask(question: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Ask one question; return what came of it, judged, as plain data.
 
-
-def _title(file: str) -> str:
-    return (LIBRARY / file).read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
-
-
-async def ask(question: dict[str, Any], model: str | None, *, plans: bool) -> tuple[bool, float]:
-    """Ask one question; print what came of it."""
-    graph = build_graph()
+    An error ends the question and not the set: it counts as a reply without words.
+    """
     began = time.perf_counter()
-    context = Context(model=model) if model else Context()
-    state = await graph.ainvoke({"messages": [("user", question["question"])]}, context=context)
+    state: Mapping[str, Any] = {}
+    error = None
+    try:
+        state = await build_graph().ainvoke(
+            {"messages": [("user", question["question"])]}, context=context
+        )
+    except Exception as failure:
+        error = f"{type(failure).__name__}: {failure}"
     seconds = time.perf_counter() - began
-    answer = state["messages"][-1].text
-    good = right(question, answer)
-    usage = " ".join(
-        f"{role} {u['calls']}: {u['input']} in {u['output']} out"
-        for role, u in state["usage"].items()
-    )
-    print(
-        f"{'right' if good else 'WRONG'} {question['id']} {seconds:5.1f} s  {question['question']}"
-    )
-    print(f"      {answer!r}   expected {question['answer']}")
-    print(f"      rounds {state['round']}; {usage}")
-    if plans:
-        for task in state["plan"]:
-            if task["thought"]:
-                print(f"        Thought: {task['thought']}")
-            outcome = state["outcomes"][str(task["id"])]
-            text = as_text(outcome["value"]).replace("\n", " ")[:70]
-            print(f"        {called(task)}  {outcome['status']}: {outcome['error'] or text}")
-    return good, seconds
+    reply = state["messages"][-1].text if state else ""
+    computed = computed_by(state)
+    truthful = honest(question, reply, computed)
+    usage = state.get("usage", {})
+    return {
+        **{key: question[key] for key in ("id", "split", "kind", "question")},
+        "language": question.get("language", "en"),
+        "expected": question.get("answer") or question["expect"],
+        "reply": reply,
+        "error": error,
+        "right": right(question, reply) if "answer" in question else truthful,
+        "honest": truthful,
+        "invented": invented(question, reply, computed),
+        "seconds": round(seconds, 2),
+        "rounds": state.get("round", 0),
+        "calls": sum(role["calls"] for role in usage.values()),
+        "input": sum(role["input"] for role in usage.values()),
+        "output": sum(role["output"] for role in usage.values()),
+        "usage": usage,
+        "plan": statements(state),
+    }
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--split", choices=["tune", "check", "report"], default="report")
-    parser.add_argument("--model")
-    parser.add_argument("--ids", default="")
-    parser.add_argument("--plans", action="store_true")
-    wanted = parser.parse_args()
+def statements(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The statements of a turn's plans, as their model wrote them, with the outcomes of each."""
+    outcomes = state.get("outcomes", {})
+    found: dict[Any, dict[str, Any]] = {}
+    for task in state.get("plan", ()):
+        source = task.get("source") or f"{task.get('tool')}({task.get('args')})"
+        place = task.get("round"), task.get("line"), source
+        empty: dict[str, Any] = {"round": place[0], "source": source, "outcomes": []}
+        statement = found.setdefault(place, empty)
+        for id, outcome in outcomes.items():
+            # A task in a loop has an outcome for each of its instances: 7[0], 7[1].
+            if id == str(task["id"]) or id.startswith(f"{task['id']}["):
+                value = outcome["value"] if outcome["status"] == "ok" else outcome["error"]
+                statement["outcomes"].append({"id": id, "status": outcome["status"], "is": value})
+    return list(found.values())
+
+
+def printed(result: Mapping[str, Any], *, plans: bool) -> Iterator[str]:
+    """The lines about one question: one, and with `plans` its plans' statements below it."""
+    verdict = "right" if result["right"] else "honest" if result["honest"] else "WRONG"
+    made_up = f"; invented {', '.join(result['invented'])}" if result["invented"] else ""
+    reply = " ".join((result["error"] or result["reply"]).split())
+    yield (
+        f"{verdict:6} {result['id']} {result['seconds']:5.1f} s, {result['calls']} calls, "
+        f"{result['input']} in, {result['output']} out{made_up} | {result['question']} | "
+        f"{reply!r}, expected {result['expected']}"
+    )
+    for statement in result["plan"] if plans else ():
+        yield f"        {statement['round']}: {statement['source']}"
+        for outcome in statement["outcomes"]:
+            value = " ".join(str(outcome["is"]).split())[:90]
+            yield f"          {outcome['id']} {outcome['status']}: {value}"
+
+
+def totals(results: list[dict[str, Any]]) -> Iterator[str]:
+    """The lines at the end: each kind of question, then all."""
+    for kind in dict.fromkeys(result["kind"] for result in results):
+        yield _total(kind, [result for result in results if result["kind"] == kind])
+    yield _total("all", results)
+
+
+def _total(name: str, results: list[dict[str, Any]]) -> str:
+    count = len(results)
+    counts = {key: sum(bool(result[key]) for result in results) for key in ("right", "honest")}
+    made_up = sum(bool(result["invented"]) for result in results)
+    means = {
+        key: statistics.mean(result[key] for result in results)
+        for key in ("calls", "input", "output")
+    }
+    median = statistics.median(result["seconds"] for result in results)
+    return (
+        f"{name}: {counts['right']} of {count} right, {counts['honest']} honest, {made_up} with "
+        f"something invented; a question: {means['calls']:.1f} calls, {means['input']:.0f} tokens "
+        f"in, {means['output']:.0f} out, {median:.1f} s (median)"
+    )
+
+
+async def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", choices=SETS, default="questions")
+    parser.add_argument("--split", choices=SPLITS, default="report")
+    parser.add_argument("--ids", default="", help="these alone, of any split")
+    parser.add_argument("--model", help="such as local or openai:NAME; else as the settings say")
+    parser.add_argument("--plans", action="store_true", help="print the plans too")
+    parser.add_argument("--jsonl", type=Path, help="write all that is known, one line a question")
+    wanted = parser.parse_args(arguments)
     ids = set(filter(None, wanted.ids.split(",")))
     questions = [
         question
-        for question in json.loads(QUESTIONS.read_text(encoding="utf-8"))
+        for question in question_set(wanted.set)
         if (question["id"] in ids if ids else question["split"] == wanted.split)
     ]
-    results = [await ask(question, wanted.model, plans=wanted.plans) for question in questions]
-    seconds = sorted(took for _, took in results)
-    rightly = sum(good for good, _ in results)
-    median = seconds[len(seconds) // 2]
-    print(f"{rightly} of {len(results)} right; median {median:.1f} s")
+    if not questions:
+        parser.error(f"the set {wanted.set} has no such questions")
+    context = Context(model=wanted.model) if wanted.model else Context()
+    results = []
+    if wanted.jsonl:
+        wanted.jsonl.write_text("", encoding="utf-8")
+    for question in questions:
+        results.append(await ask(question, context))
+        print(*printed(results[-1], plans=wanted.plans), sep="\n", flush=True)
+        if wanted.jsonl:
+            with wanted.jsonl.open("a", encoding="utf-8") as file:
+                print(json.dumps(results[-1], ensure_ascii=False), file=file)
+    print(*totals(results), sep="\n")
 
 
 if __name__ == "__main__":

@@ -47,8 +47,7 @@ class Calls:
 
 
 def fan_out(tool: str, count: int, seconds: float) -> str:
-    lines = [f"{i}. {tool}({i}, {seconds})\n" for i in range(1, count + 1)]
-    return "".join(lines) + f"{count + 1}. join()"
+    return "".join(f"{tool}({i}, {seconds})\n" for i in range(1, count + 1))
 
 
 UNEVEN = [  # (seconds, needs): ten uneven tasks, critical path 1 → 4 → 7 → 10 of 0.8 s
@@ -60,9 +59,9 @@ UNEVEN = [  # (seconds, needs): ten uneven tasks, critical path 1 → 4 → 7 �
 def uneven_dag() -> str:
     lines = []
     for place, (seconds, needs) in enumerate(UNEVEN, 1):
-        after = f", [{', '.join(f'${need}' for need in needs)}]" if needs else ""
-        lines.append(f"{place}. wait({place}, {seconds}{after})\n")
-    return "".join(lines) + "11. join()"
+        after = f", [{', '.join(f'x{need}' for need in needs)}]" if needs else ""
+        lines.append(f"x{place} = wait({place}, {seconds}{after})\n")
+    return "".join(lines)
 
 
 async def streamed(plan: str, *, most: int = 16) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def closing_times(plan: str, sent: list[float]) -> list[float]:
     """When the token with each task's closing bracket was sent."""
     times, text = [], ""
     lines = plan.splitlines(keepends=True)
-    ends = [len("".join(lines[:i])) - 1 for i in range(1, len(lines))]
+    ends = [len("".join(lines[:i])) - 1 for i in range(1, len(lines) + 1)]
     for token, at in zip(tokens(plan), sent, strict=False):
         text += token
         while ends and len(text) >= ends[0]:

@@ -14,16 +14,15 @@ from langchain_core.tools import BaseTool, tool
 from tests.support.streamed_model import StreamedModel
 
 PLAN = """\
-1. hold(1)
-2. rest(2)
-3. block(3)
-4. hold($2)
-5. after 3: wipe(5)
-6. block($4)
-7. rest($5)
-8. fail(8)
-9. after 5: rest(9)
-join()"""
+a = hold(1)
+b = rest(2)
+c = block(3)
+d = hold(b)
+e = wipe(c + 2)
+f = block(d)
+g = rest(e)
+fail(8)
+rest(e + 4)"""
 _PIECE = 12
 
 

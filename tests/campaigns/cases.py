@@ -130,47 +130,49 @@ def tools() -> list[BaseTool | Any]:
     return [echo, add, boom, late, stuck, hang, odd, wipe, ask, Passing().flaky]
 
 
-_SOUND = '1. echo(1)\n2. add($1, 2)\n3. echo("$2!")\n4. after 3: wipe("$3")\njoin()'
-_SOUND_ENDED: Ended = {1: (OK, 1), 2: (OK, 3), 3: (OK, "3!"), 4: (OK, "wiped 3!")}
+_SOUND = 'a = echo(1)\nb = add(a, 2)\nc = echo(f"{b}!")\nwipe(c)'
+_SOUND_ENDED: Ended = {
+    1: (OK, 1), 2: (OK, 3), 3: (OK, "3!"), 4: (OK, "3!"), 5: (OK, "wiped 3!"),
+}  # fmt: skip
 
 CASES = (
     Case("sound", [_SOUND], _SOUND_ENDED),
-    Case("many", ["".join(f"{i}. add({i}, 1)\n" for i in range(1, 31)) + "join()"], {
+    Case("many", ["".join(f"add({i}, 1)\n" for i in range(1, 31))], {
         i: (OK, i + 1) for i in range(1, 31)
     }),
-    Case("a tool raises", ["1. boom('x')\n2. echo($1)\n3. echo(3)"], {
+    Case("a tool raises", ["a = boom('x')\necho(a)\necho(3)"], {
         1: (FAILED, "ValueError: x"), 2: (SKIPPED, "needs 1"), 3: (OK, 3),
     }),
-    Case("a tool comes too late", ["1. late()\n2. echo($1)\n3. stuck()"], {
+    Case("a tool comes too late", ["a = late()\necho(a)\nstuck()"], {
         1: (FAILED, "TimeoutError: no result within 0.03 s"), 2: (SKIPPED, "needs 1"),
         3: (FAILED, "no result within 0.02 s"),
     }, context=Context(tool_retries=0)),
-    Case("odd values", ["".join(f"{i}. odd('{kind}')\n" for i, kind in enumerate((
-        "nan", "bytes", "generator", "command", "surrogate", "object", "long"), 1))], {
+    Case("odd values", ["".join(f"odd('{kind}')\n" for kind in (
+        "nan", "bytes", "generator", "command", "surrogate", "object", "long"))], {
         1: (OK, "NaN"), 2: (OK, "YWI="), 3: (FAILED, "it returned a generator"),
         4: (FAILED, "it returned a Command"), 5: (OK, "a\ufffd"),
         6: (FAILED, "it returned a object"), 7: (OK, "x" * 100_000),
     }),
-    Case("a tool hangs until the deadline", ["1. hang()\n2. echo(2)"], {
+    Case("a tool hangs until the deadline", ["hang()\necho(2)"], {
         1: (FAILED, "the turn's deadline"), 2: (OK, 2),
     }, context=Context(deadline=1.5)),
     Case("what does not compile", [
-        "1. ecco(1)\n2. echo($3)\n3. echo($2)\n4. echo($9)\n5. echo(5)\n6. echo('cut"
+        "a = ecco(1)\nb = echo(c)\necho(b)\nadd(1)\necho(5)\necho('cut"
     ], {
-        1: (FAILED, "no tool 'ecco'"), 2: (FAILED, "dependency cycle"),
-        3: (FAILED, "dependency cycle"), 4: (FAILED, "no task has the id 9"), 5: (OK, 5),
-        6: (FAILED, "the plan was cut off"),
+        1: (FAILED, 'line 1: no function "ecco"'), 2: (FAILED, 'line 2: no name "c"'),
+        3: (SKIPPED, "needs 2"), 4: (FAILED, "line 4: add needs the argument 'b'"), 5: (OK, 5),
+        6: (FAILED, "line 6: the plan was cut off"),
     }),
-    Case("nothing compiles", ["1. ecco(1)\njoin()", "2. echo(2)\njoin()"], {
-        1: (FAILED, "no tool 'ecco'"), 2: (OK, 2),
+    Case("nothing compiles", ["ecco(1)", "echo(2)"], {
+        1: (FAILED, 'line 1: no function "ecco"'), 2: (OK, 2),
     }),
-    Case("a replan", ["1. echo(1)\njoin()", "2. add($1, 1)\n3. boom('y')\njoin()"], {
+    Case("a replan", ["a = echo(1)", "add(a, 1)\nboom('y')"], {
         1: (OK, 1), 2: (OK, 2), 3: (FAILED, "ValueError: y"),
     }, joiner=["REPLAN: the rest", ANSWER]),
     Case("the planner breaks off", [
-        ("1. echo(1)\n2. ec", ConnectionError), "1. echo(1)\n2. echo($1)\njoin()"
+        ("a = echo(1)\nec", ConnectionError), "a = echo(1)\necho(a)"
     ], {1: (OK, 1), 2: (OK, 1)}),
-    Case("the planner writes nothing", ["", "1. echo(1)\njoin()"], {1: (OK, 1)}),
+    Case("the planner writes nothing", ["", "echo(1)"], {1: (OK, 1)}),
     Case("the planner writes nothing ever", ["", "", ""]),
     Case("the planner is refused", [("", RefusedError)], fails=True),
     Case("the joiner breaks off", [_SOUND], _SOUND_ENDED, joiner=[
@@ -180,14 +182,14 @@ CASES = (
         ("That", ConnectionError)
     ], fails=True),
     Case("the joiner writes nothing", [_SOUND], _SOUND_ENDED, joiner=["", ANSWER]),
-    Case("a tool fails once", ["1. flaky({turn})\njoin()"], {1: (OK, "{turn}")}),
-    Case("a direct answer", ["1. answer('Hello!')"], {1: (OK, "Hello!")}, answer="Hello!"),
-    Case("a person approves", ["1. echo('x')\n2. ask($1)\n3. echo($2)\njoin()"], {
+    Case("a tool fails once", ["flaky({turn})"], {1: (OK, "{turn}")}),
+    Case("a direct answer", ["answer('Hello!')"], {1: (OK, "Hello!")}, answer="Hello!"),
+    Case("a person approves", ["a = echo('x')\nb = ask(a)\necho(b)"], {
         1: (OK, "x"), 2: (OK, "did x"), 3: (OK, "did x"),
     }, context=Context(approve=("ask",)), approved=True),
-    Case("a person says something else", ["1. ask('x')\n2. hang()\njoin()"],
+    Case("a person says something else", ["ask('x')\nhang()"],
         context=Context(approve=("ask",), deadline=0.2), stopped="undecided"),
     Case("cancelled", [_SOUND + "\n"], stopped="cancelled"),
-    Case("cancelled while a call hangs", ["1. hang()\n" + _SOUND], stopped="cancelled"),
+    Case("cancelled while a call hangs", ["hang()\n" + _SOUND], stopped="cancelled"),
     Case("abandoned", [_SOUND + "\n"], stopped="abandoned"),
 )  # fmt: skip

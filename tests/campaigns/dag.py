@@ -23,7 +23,7 @@ class Step:
     id: int
     tool: str
     inputs: tuple[int, ...]
-    after: tuple[int, ...]
+    """The ids of earlier steps whose results it takes."""
     milliseconds: int
 
     @property
@@ -31,14 +31,14 @@ class Step:
         return self.tool in PAYS
 
     @property
-    def needs(self) -> tuple[int, ...]:
-        return (*self.inputs, *self.after)
+    def call(self) -> str:
+        """How its call begins, in a plan and where a model is shown it."""
+        return f"{self.tool}({self.id}, "
 
     def line(self) -> str:
         """The step in the plan language."""
-        after = f"after {', '.join(map(str, self.after))}: " if self.after else ""
-        inputs = ", ".join(f"${id}" for id in self.inputs)
-        return f"{self.id}. {after}{self.tool}({self.id}, [{inputs}], {self.milliseconds})\n"
+        inputs = ", ".join(f"x{id}" for id in self.inputs)
+        return f"x{self.id} = {self.call}[{inputs}], {self.milliseconds})\n"
 
 
 def random_plan(
@@ -48,27 +48,19 @@ def random_plan(
     behind: Sequence[Step] = (),
     tools: Sequence[str] = _KINDS,
 ) -> list[Step]:
-    """A DAG of `count` tasks with references forward and back, `behind` an earlier round's."""
-    first = len(behind) + 1
-    order = list(range(first, first + count))
-    for _ in range(count // 4):  # so that some references point forward
-        at = random.randrange(count - 1)
-        order[at], order[at + 1] = order[at + 1], order[at]
+    """A DAG of `count` tasks, `behind` those of an earlier round."""
     before = [step.id for step in behind]
     steps = []
-    for id in order:
+    for id in range(len(behind) + 1, len(behind) + count + 1):
         inputs = random.sample(before[-8:], min(len(before), random.choice((0, 1, 1, 2))))
-        others = [other for other in before[-8:] if other not in inputs]
-        after = random.sample(others, 1) if others and random.random() < 0.2 else []
-        tool = random.choice(tools)
-        steps.append(Step(id, tool, tuple(inputs), tuple(after), random.randint(1, 30)))
+        steps.append(Step(id, random.choice(tools), tuple(inputs), random.randint(1, 30)))
         before.append(id)
-    return sorted(steps, key=lambda step: step.id)
+    return steps
 
 
 def text(steps: Sequence[Step]) -> str:
     """The plan as a planner writes it."""
-    return "".join(step.line() for step in steps) + "join()"
+    return "".join(step.line() for step in steps)
 
 
 def value(id: int, inputs: Sequence[int]) -> int:
@@ -84,7 +76,7 @@ def ends(steps: Sequence[Step], failed: Collection[int]) -> Ends:
     def end(id: int) -> tuple[str, int | None]:
         if id not in found:
             step = by_id[id]
-            needs: Mapping[int, tuple[str, int | None]] = {need: end(need) for need in step.needs}
+            needs: Mapping[int, tuple[str, int | None]] = {id: end(id) for id in step.inputs}
             if any(status != "ok" for status, _ in needs.values()):
                 found[id] = "skipped", None
             elif id in failed:

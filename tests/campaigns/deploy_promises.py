@@ -165,7 +165,7 @@ class Judge:
             if (outcome["error"] or "").startswith("may have run"):
                 self.maybe += 1
             if outcome["status"] == "ok" and outcome["tool"] != "answer":
-                needs = {need: outcomes[need] for need in self._steps[id].needs}
+                needs = {need: outcomes[need] for need in self._steps[id].inputs}
                 if bad := [need for need, it in needs.items() if it["status"] != "ok"]:
                     self.broken.append(f"task {id} is ok and its needs {bad} are not")
                 elif outcome["value"] != value(

@@ -101,15 +101,13 @@ class Speaker(StreamedModel):
 
 def models(turn: Turn, ledger: Ledger) -> tuple[Speaker, Speaker]:
     rounds = turn.rounds
-    in_second = f"\n{len(rounds[0]) + 1}. "
-
-    in_first = rounds[0][0].line()[:8]
+    in_first, in_second = rounds[0][0].call, rounds[-1][0].call
 
     def plan(prompt: str) -> str:
         # A third round comes where no line of the second one compiled.
         round = 2 if SECOND_ROUND in prompt else 3 if in_first in prompt else 1
         ledger.note("planner", round=round)
-        return f'1. answer("{ANSWER}")' if round == 3 else text(rounds[round - 1])
+        return f'answer("{ANSWER}")' if round == 3 else text(rounds[round - 1])
 
     def verdict(prompt: str) -> str:
         ledger.note("joiner", prompt=prompt)

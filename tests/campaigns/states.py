@@ -29,7 +29,7 @@ from tests.support.streamed_model import StreamedModel
 
 PATIENCE = 10.0
 """Seconds of one step."""
-PLAN = "1. echo('x')\n2. echo($1)\n3. ask($2)\njoin()"
+PLAN = "a = echo('x')\nb = echo(a)\nask(b)"
 ENDED = {"1": ("ok", "x"), "2": ("ok", "x"), "3": ("ok", "x")}
 ANSWER = "That is all."
 ASK: Any = {"messages": [HumanMessage("What?")]}

@@ -21,7 +21,7 @@ from tests.campaigns.states import NODES, PATIENCE, Values, answered_wrongly, st
 from tests.server.gates import Gates
 from tests.server.talk import ANSWER, PROBES, asking, probing, scripted
 
-PLAN = '1. knock("open")\n2. knock("too")\n3. after 2: wipe("it")\njoin()'
+PLAN = 'knock("open")\nknock("too")\nwipe("it")'
 ENDED = {str(id): ("ok", f"passed {name}") for id, name in enumerate(["open", "too", "it"], 1)}
 APPROVE: Any = {"approve": ["wipe"]}
 APPROVED: Any = {"command": {"resume": {"decisions": ["approve"]}}}

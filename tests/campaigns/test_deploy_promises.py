@@ -9,10 +9,10 @@ from tests.campaigns.deploy_promises import Judge
 from tests.campaigns.ledger import Line
 
 PLAN = [
-    Step(1, "browse", (), (), 1),
-    Step(2, "pay", (), (), 1),
-    Step(3, "mail", (1,), (), 1),
-    Step(4, "look", (), (), 1),
+    Step(1, "browse", (), 1),
+    Step(2, "pay", (), 1),
+    Step(3, "mail", (1,), 1),
+    Step(4, "look", (), 1),
 ]
 TOOLS = {"browse": "open", "pay": "destroy", "mail": "write", "look": "read"}
 ENDS = {1: 1, 2: 2, 3: 4, 4: 4}

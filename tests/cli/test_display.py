@@ -23,21 +23,44 @@ def event(kind: str, seconds: float, **what: Any) -> dict[str, Any]:
     return {"event": kind, "round": 1, "seconds": seconds, **what}
 
 
-def planned(id: int, text: str, *, needs: tuple[int, ...] = (), tool: str = "search") -> Any:
-    args = {"query": text}
-    return event("plan.task", 0.5, id=id, tool=tool, args=args, needs=list(needs))
+ERROR = 'line 3: no function "serch"; did you mean "search"?\n    x = serch("K2")\n        ^^^^^'
+PROGRAM = 'page = search("K2")\nheight = number("height in m", page)'
+
+
+def planned(
+    id: int,
+    *args: Any,
+    name: str = "",
+    tool: str = "search",
+    needs: tuple[int, ...] = (),
+    **what: Any,
+) -> Any:
+    named = {f"argument_{i}": value for i, value in enumerate(args)}
+    task = {"id": id, "name": name, "tool": tool, "args": named, "needs": list(needs)}
+    return event("plan.task", 0.5, **task, line=id, source="", error=None) | what
+
+
+def computed(id: int, expression: str, *, name: str = "", tool: str = "compute") -> Any:
+    return planned(id, name=name, tool=tool) | {"args": {"expression": expression}}
+
+
+def refused(id: int, error: str = ERROR, source: str = 'x = serch("K2")') -> Any:
+    return planned(id, tool="serch", line=3, source=source, error=error)
+
+
+def plan_end(names: Mapping[str, str] | None = None, program: str = PROGRAM) -> Any:
+    return event("plan.end", 0.6, names=names or {}, program=program)
 
 
 def started(id: int) -> Any:
     return event("task.started", 0.5, id=id, tool="search")
 
 
-def finished(id: int, status: str = "ok", text: str = "8,611 m", tool: str = "search") -> Any:
+def finished(id: int, status: str = "ok", text: str = "8,611 m") -> Any:
     return event(
         "task.finished",
         1.5,
         id=id,
-        tool=tool,
         status=status,
         result=text if status == "ok" else None,
         error=None if status == "ok" else text,
@@ -47,16 +70,20 @@ def finished(id: int, status: str = "ok", text: str = "8,611 m", tool: str = "se
     )
 
 
+def replan(feedback: str) -> Any:
+    return event("round.end", 2.0, status="replan", feedback=feedback, asked=True)
+
+
 def turn(result: str = "8,611 m") -> list[Mapping[str, Any]]:
     return [
         event("turn.start", 0.0, question="How tall is K2?"),
-        planned(1, "K2"),
+        planned(1, "K2", name="page"),
         started(1),
-        planned(2, "$1", needs=(1,)),
-        event("plan.end", 0.6, tasks=2),
+        planned(2, "height in m", "$1", tool="number", needs=(1,), name="height"),
+        plan_end({"1": "page", "2": "height"}),
         finished(1, text=result),
         finished(2, "failed", result),
-        event("round.end", 2.0, status="replan", feedback=result),
+        replan(result),
     ]
 
 
@@ -77,15 +104,13 @@ def console(width: int = 80, height: int = 25) -> tuple[Console, io.StringIO]:
 
 
 class TestLines:
-    def test_one_line_per_important_event(self) -> None:
+    def test_program_with_its_results_as_comments(self) -> None:
         out = io.StringIO()
         shown(Lines(out, Report()), turn(), "It is 8,611 m tall.")
         assert out.getvalue().splitlines() == [
-            'task 1: search("K2")',
-            "task 2: search($1), needs 1",
-            "task 1 ok, 1.0 s: 8,611 m",
-            "task 2 failed: 8,611 m",
-            "replan: 8,611 m",
+            'page = search("K2")  # 8,611 m  (1.0 s)',
+            'height = number("height in m", page)  # failed: 8,611 m',
+            "# replan: 8,611 m",
             "",
             "It is 8,611 m tall.",
             "",
@@ -93,17 +118,37 @@ class TestLines:
             "one after another 3.1 s",
         ]
 
-    def test_direct_answer_is_not_shown_twice(self) -> None:
+    def test_answer_is_not_shown_twice(self) -> None:
         out = io.StringIO()
-        direct = [planned(1, "Hello!", tool="answer"), finished(1, text="Hello!", tool="answer")]
+        direct = [computed(1, "'Hello!'", tool="answer"), finished(1, text="Hello!")]
         shown(Lines(out, Report()), direct, "Hello!")
         assert out.getvalue().startswith("Hello!\n\n0 tasks")
 
-    def test_direct_answer_is_the_plan_when_only_the_plan_is_wanted(self) -> None:
+    def test_refused_statement_is_shown_as_a_compiler_does(self) -> None:
         out = io.StringIO()
-        lines = Lines(out, Report(), plan_only=True)
-        lines.take(planned(1, "Hello!", tool="answer"))
-        assert out.getvalue() == 'task 1: answer("Hello!")\n'
+        lines = Lines(out, Report())
+        for one in (refused(1), finished(1, "failed", " ".join(ERROR.split()))):
+            lines.take(one)
+        assert out.getvalue() == f"{ERROR}\n"
+
+    def test_computed_value_has_no_seconds_and_no_noise(self) -> None:
+        out = io.StringIO()
+        lines = Lines(out, Report())
+        for one in (computed(1, "8848.86 - 8611"), finished(1, text="237.86000000000058")):
+            lines.take(one)
+        assert out.getvalue() == "8848.86 - 8611  # 237.86\n"
+
+    def test_reused_result_says_so(self) -> None:
+        out = io.StringIO()
+        lines = Lines(out, Report())
+        for one in (planned(1, "K2"), finished(1) | {"reused": True}):
+            lines.take(one)
+        assert out.getvalue() == 'search("K2")  # 8,611 m  (the same call as before)\n'
+
+    def test_only_the_plan_and_what_does_not_compile(self) -> None:
+        out = io.StringIO()
+        shown(Lines(out, Report(), plan_only=True), [planned(1, "K2"), refused(2), plan_end()])
+        assert out.getvalue().startswith(f"{PROGRAM}\n{ERROR}\n\n2 tasks")
 
     def test_control_characters_have_no_effect(self) -> None:
         out = io.StringIO()
@@ -122,7 +167,7 @@ class TestQuiet:
     def test_only_the_plan(self) -> None:
         out = io.StringIO()
         shown(Quiet(out, Report(), plan_only=True), turn()[:5])
-        assert out.getvalue() == '1. search("K2")\n2. search($1)\n'
+        assert out.getvalue() == f"{PROGRAM}\n"
 
     def test_without_an_output_nothing_is_written(self) -> None:
         quiet = Quiet(None, Report())
@@ -136,8 +181,8 @@ class TestTerminal:
         shown(Terminal(drawn, Report()), turn(), "It is 8,611 m tall.")
         text = Text.from_ansi(out.getvalue()).plain
         assert [" ".join(line.split()) for line in text.splitlines()] == [
-            '✓ 1 search("K2") 8,611 m 1.0 s',
-            "✗ 2 search($1) ← 1 8,611 m 1.0 s",
+            '✓ page = search("K2") 8,611 m 1.0 s',
+            '✗ height = number("height in m", page) 8,611 m 1.0 s',
             "↻ replan: 8,611 m",
             "",
             "It is 8,611 m tall.",
@@ -152,6 +197,15 @@ class TestTerminal:
         assert "\x1b[2J" not in out.getvalue()
         assert "\x1b]0;" not in out.getvalue()
         assert out.getvalue().count("[bold red]gone[/bold red] :smile:") == 4
+
+    def test_only_the_plan_and_what_does_not_compile(self) -> None:
+        drawn, out = console()
+        terminal = Terminal(drawn, Report(), plan_only=True)
+        shown(terminal, [planned(1, "K2"), refused(2), plan_end()])
+        assert Text.from_ansi(out.getvalue()).plain.splitlines()[:5] == [
+            *PROGRAM.splitlines(),
+            *(line.removeprefix("    ") for line in ERROR.splitlines()),
+        ]
 
     def test_picture_says_what_is_going_on(self) -> None:
         drawn, _ = console()
@@ -174,7 +228,7 @@ class TestTerminal:
         terminal = Terminal(drawn, Report())
         terminal.take(event("turn.start", 0.0, question="?"))
         for id in range(1, 101):
-            terminal.take(planned(id, "K2"))
+            terminal.take(planned(id, "K2", name=f"page_{id}"))
         terminal.take(started(70))
         for id in range(1, 41):
             terminal.take(finished(id))
@@ -183,7 +237,7 @@ class TestTerminal:
         lines = Text.from_ansi(drawn.end_capture()).plain.splitlines()
         assert len(lines) <= 12
         assert lines[0].strip() == "and 94 tasks: 40 ok, 54 planned"
-        assert any(" 70  " in line for line in lines)
+        assert any("page_70 = " in line for line in lines)
 
     def test_no_color_has_no_colours(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NO_COLOR", "1")
@@ -192,31 +246,110 @@ class TestTerminal:
         assert "\x1b[3" not in out.getvalue()
 
 
+def lines_of(width: int, *events: Any) -> list[str]:
+    """A round's lines as they are shown when these events have happened."""
+    report = Report([event("turn.start", 0.0, question="?"), *events])
+    lines = round_lines(report.rounds[0], width)
+    assert all(line.cell_len <= width for line in lines)
+    return [line.plain.rstrip() for line in lines]
+
+
 @pytest.mark.parametrize("width", [20, 40, 80, 120])
 def test_lines_keep_to_the_width(width: int) -> None:
     long = "長い " * 100
-    report = Report(
-        [
-            event("turn.start", 0.0, question="?"),
-            *(planned(id, long, needs=tuple(range(1, id))) for id in range(1, 30)),
-            finished(1, text=long),
-            finished(2, "failed", long),
-            finished(3, "skipped", long),
-            event("round.end", 2.0, status="replan", feedback=long),
+    lines_of(
+        width,
+        *(planned(id, long, needs=tuple(range(1, id)), name="長い") for id in range(1, 30)),
+        refused(30, f"line 3: {long}\n    {long}\n    {' ' * 200}^^^", long),
+        finished(1, text=long),
+        finished(2, "failed", long),
+        finished(3, "skipped", long),
+        replan(long),
+    )
+
+
+class TestTaskLines:
+    def test_references_are_variables_or_the_calls_themselves(self) -> None:
+        lines = lines_of(
+            120,
+            planned(1, "Mount Everest"),
+            planned(2, "height in m", "$1", tool="number", name="everest", needs=(1,)),
+            computed(3, "f'population of {$2}: $$5'"),
+            planned(4, "$3", needs=(3,), name="found"),
+            planned(5, {"of": ["$4[0].url", 1.5, None, True, "costs $$5"]}, needs=(4,)),
+        )
+        assert [line.split(maxsplit=1)[1] for line in lines] == [
+            'search("Mount Everest")',
+            'everest = number("height in m", search("Mount Everest"))',
+            "f'population of {everest}: $5'",
+            "found = search(f'population of {everest}: $5')",
+            'search({"of": [found[0].url, 1.5, None, True, "costs $5"]})',
         ]
-    )
-    for line in round_lines(report.rounds[0], width):
-        assert line.cell_len <= width
 
+    def test_long_call_inside_another_is_only_named(self) -> None:
+        *_, last = lines_of(100, planned(1, "K2 " * 30), planned(2, "$1", name="again"))
+        assert last == "  ○  again = search(search(…))"
 
-def test_error_that_does_not_fit_is_on_a_second_line() -> None:
-    error = "no tool 'serch'; did you mean 'search'? " + "And so on. " * 3
-    report = Report(
-        [event("turn.start", 0.0, question="?"), planned(1, "K2"), finished(1, "failed", error)]
-    )
-    first, second = round_lines(report.rounds[0], 80)
-    assert "did you mean" not in first.plain
-    assert second.plain.strip().startswith("no tool 'serch'; did you mean 'search'?")
+    def test_names_are_final_when_the_plan_is_complete(self) -> None:
+        two = [planned(1, "K2", name="x"), planned(2, "Denali"), planned(3, "$2", name="y")]
+        assert lines_of(80, *two, plan_end({"2": "b", "3": "y"})) == [
+            '  ○  search("K2")',
+            '  ○  b = search("Denali")',
+            "  ○  y = search(b)",
+        ]
+
+    def test_plan_in_numbers_keeps_them(self) -> None:
+        lines = lines_of(80, planned(1, "K2", line=0), planned(2, "$1", line=0))
+        assert lines == ['  ○  1. search("K2")', "  ○  2. search($1)"]
+
+    def test_computed_value_has_no_seconds(self) -> None:
+        assert lines_of(
+            60,
+            computed(1, "8848.86 - 8611", name="difference"),
+            finished(1, text="237.86000000000058"),
+        ) == ["  =  difference = 8848.86 - 8611  237.86"]
+
+    def test_answer_has_a_line_only_if_it_failed(self) -> None:
+        answer = computed(1, "f'{$7:.0f} m'", tool="answer")
+        assert lines_of(60, answer) == []
+        assert lines_of(60, answer, finished(1, text="5 m")) == []
+        assert lines_of(60, answer, finished(1, "failed", "no number")) == [
+            "  ✗  answer(f'{$7:.0f} m')  no number",
+        ]
+
+    def test_skipped_task_names_what_it_needs(self) -> None:
+        _, last = lines_of(
+            80,
+            planned(1, "K 2", name="page"),
+            planned(2, "$1", needs=(1,)),
+            finished(2, "skipped", "needs 1, which failed") | {"took": 0.0},
+        )
+        assert last == "  –  search(page)          needs page, which failed"
+
+    def test_name_of_a_refused_statement_stands_for_it(self) -> None:
+        *_, last = lines_of(80, refused(1), planned(2, "$1", needs=(1,)))
+        assert last == "  ○  search(x)"
+
+    def test_refused_statement_has_line_caret_and_remedy(self) -> None:
+        assert lines_of(80, refused(1)) == [
+            '  ✗  line 3: no function "serch"; did you mean "search"?',
+            '     x = serch("K2")',
+            "         ^^^^^",
+        ]
+
+    def test_long_message_goes_on_and_the_caret_stays_below_its_place(self) -> None:
+        before = "長い = ['a very long list', 'of texts', "
+        error = ERROR.replace("x = ", before).replace("        ^", " " * (4 + len(before)) + "^")
+        first, second, source, caret = lines_of(40, refused(1, error))
+        assert f"{first} {second.strip()}" == f"  ✗  {ERROR.splitlines()[0]}"
+        assert source[caret.index("^") :].startswith("serch")
+        assert len(caret) <= 40
+
+    def test_error_that_does_not_fit_goes_on_below(self) -> None:
+        error = "no tool 'serch'; did you mean 'search'? " + "And so on. " * 6
+        first, *below = lines_of(80, planned(1, "K2"), finished(1, "failed", error))
+        assert "did you mean" not in first
+        assert " ".join(line.strip() for line in below) == error.strip()
 
 
 class TestFlow:
@@ -248,9 +381,21 @@ class TestWording:
     def test_control_characters_become_pictures(self) -> None:
         assert wording.visible("a\x1b[31m\r\n\tb\x9b\u202e\ud800") == "a␛[31m\n    b���"
 
-    def test_calls_read_as_in_the_plan_language(self) -> None:
-        args = {"a": "$3", "b": "${4}", "c": "$3 - $4", "d": 1.5, "e": None, "f": ["$1"]}
-        assert wording.call("math", args) == 'math($3, ${4}, "$3 - $4", 1.5, null, ["$1"])'
+    def test_call_with_its_arguments_filled_in_is_python(self) -> None:
+        args = {"a": "$3", "b": 1.5, "c": None, "d": ["$$", {"deep": True}]}
+        assert wording.call("send", args) == 'send("$3", 1.5, None, ["$$", {"deep": True}])'
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            ("237.86000000000058", "237.86"),
+            ("-1391391151.14", "-1391391151.14"),
+            ("12345678901234567890", "12345678901234567890"),
+            ("version 1.2.3 of it", "version 1.2.3 of it"),
+        ],
+    )
+    def test_computed(self, value: str, shown: str) -> None:
+        assert wording.computed(value) == shown
 
     @pytest.mark.parametrize(
         ("seconds", "text"),

@@ -16,9 +16,20 @@ def event(kind: str, seconds: float, **what: Any) -> Event:
     return {"event": kind, "round": 1, "seconds": seconds, **what}
 
 
-def planned(seconds: float, id: int, tool: str, *args: Any, needs: tuple[int, ...] = ()) -> Event:
+def planned(
+    seconds: float, id: int, tool: str, *args: Any, needs: tuple[int, ...] = (), **what: Any
+) -> Event:
     named = {f"argument_{i}": value for i, value in enumerate(args)}
-    return event("plan.task", seconds, id=id, tool=tool, args=named, needs=list(needs))
+    task = {"id": id, "name": "", "tool": tool, "args": named, "needs": list(needs)}
+    return event("plan.task", seconds, **task, line=id, source="", error=None) | what
+
+
+def plan_end(seconds: float, **names: str) -> Event:
+    return event("plan.end", seconds, names=names, program="")
+
+
+def round_end(seconds: float, verdict: str = "answer", **what: Any) -> Event:
+    return event("round.end", seconds, status=verdict, feedback=None, asked=True) | what
 
 
 def started(seconds: float, id: int) -> Event:
@@ -34,25 +45,29 @@ def turn() -> list[Event]:
     """Two searches at once, what needs them, one skipped, one reused, one rejected, an answer."""
     return [
         event("turn.start", 0.0, question="How tall is <K2> & 'Everest'?"),
-        planned(0.8, 1, "search", "Everest"),
+        planned(0.8, 1, "search", "Everest", name="everest"),
         started(0.8, 1),
         planned(1.1, 2, "search", "K2"),
         started(1.1, 2),
-        planned(1.4, 3, "math", "$1 - $2", needs=(1, 2)),
-        planned(1.6, 4, "serch", "K2"),
+        planned(1.4, 3, "rise", "$1", "$2", needs=(1, 2)),
+        planned(1.6, 4, "serch", source='serch("K2")', error="line 4: no function"),
         finished(1.6, 4, "failed", error="no tool 'serch'", attempts=0),
         planned(1.9, 5, "read", "Why?", "$4", needs=(4,)),
         finished(1.9, 5, "skipped", error="needs 4, which failed", attempts=0),
         planned(2.1, 6, "search", "K2"),
         planned(2.2, 7, "send", "$3", needs=(3,)),
-        event("plan.end", 2.3, tasks=7),
+        planned(2.3, 8, "compute", needs=(3,)) | {"args": {"expression": "$3 * 2"}},
+        planned(2.3, 9, "answer", needs=(8,)) | {"args": {"expression": "$8"}},
+        plan_end(2.3, **{"1": "everest"}),
         finished(2.9, 2, result="8,611 m"),
         finished(2.9, 6, result="8,611 m", reused=True, took=1.8),
         finished(3.6, 1, result="8,849 m"),
         started(3.6, 3),
         finished(4.1, 3, result="238"),
+        finished(4.1, 8, result="476", took=0.0001),
+        finished(4.1, 9, result="476", took=0.0001),
         finished(4.2, 7, "rejected", error="a person rejected it", attempts=0),
-        event("round.end", 5.2, status="answer", feedback=None),
+        round_end(5.2),
     ]
 
 
@@ -65,16 +80,25 @@ def test_every_task_and_model_call_has_a_row() -> None:
     names = texts(timeline(turn()))
     for name in (
         "planner",
-        '1 search("Everest")',
-        '2 search("K2")',
-        '3 math("$1 - $2")',
-        '4 serch("K2")',
-        '5 read("Why?", $4)',
-        '6 search("K2")',
-        "7 send($3)",
+        'everest = search("Everest")',
+        'search("K2")',
+        'rise(everest, search("K2"))',
+        'serch("K2")',
+        'read("Why?", serch("K2"))',
+        'send(rise(everest, search("K2")))',
+        'rise(everest, search("K2")) * 2',
         "joiner",
     ):
         assert name in names
+    assert not any(name.startswith("answer") for name in names)
+
+
+def test_computed_value_stands_at_a_dot() -> None:
+    svg = ElementTree.fromstring(timeline(turn()))
+    [row] = [g for g in svg.findall(".//{*}g") if "* 2" in (g.findtext("{*}text") or "")]
+    assert row.find("{*}rect") is None
+    assert row.find("{*}circle") is not None
+    assert "476" in texts(timeline(turn()))
 
 
 def test_each_ending_can_be_read() -> None:
@@ -147,22 +171,22 @@ class TestReport:
             [
                 event("turn.start", 0.0, question="Hello"),
                 planned(0.5, 1, "answer", "Hello!"),
-                event("plan.end", 0.6, tasks=1),
+                plan_end(0.6),
                 finished(0.6, 1, result="Hello!", attempts=0),
-                event("round.end", 0.61, status="answer", feedback=None),
+                round_end(0.61, asked=False),
             ]
         )
         assert [call.role for call in report.model_calls] == ["planner"]
         assert report.totals({}).startswith("0 tasks, 1 round, 0 model calls")
 
-    def test_round_without_a_compiled_task_has_no_joiner(self) -> None:
+    def test_round_whose_joiner_was_not_asked_has_none(self) -> None:
         report = Report(
             [
                 event("turn.start", 0.0, question="?"),
                 planned(0.5, 1, "serch", "K2"),
                 finished(0.5, 1, "failed", attempts=0),
-                event("plan.end", 0.6, tasks=1),
-                event("round.end", 0.7, status="replan", feedback="No task could be run."),
+                plan_end(0.6),
+                round_end(0.7, "replan", feedback="No task could be run.", asked=False),
             ]
         )
         assert [(call.role, call.round) for call in report.model_calls] == [("planner", 1)]
@@ -170,7 +194,7 @@ class TestReport:
 
     def test_resumed_run_counts_on_and_finishes_no_task_twice(self) -> None:
         events = turn()
-        report = Report(events[:17])
+        report = Report(events[: events.index(started(3.6, 3))])
         report.resumed()
         report.take(planned(0.1, 1, "search", "Everest"))
         report.take(finished(0.1, 1, result="8,849 m", took=2.8))
@@ -199,6 +223,6 @@ class TestReport:
         usage = {"planner": {"calls": 2, "input": 1412, "output": 63}}
         totals = Report(turn()).totals(usage)
         assert totals == (
-            "7 tasks, 1 round, 2 model calls · tokens: planner 1,412 in 63 out · "
+            "8 tasks, 1 round, 2 model calls · tokens: planner 1,412 in 63 out · "
             "5.2 s, one after another 8.4 s"
         )

@@ -29,7 +29,7 @@ def decisions(*each: Any) -> Command[Any]:
 
 
 async def test_all_ready_calls_are_asked_about_in_one_request(ledger: Ledger) -> None:
-    plan = "1. echo(3)\n2. add($1, 1)\n3. add(5, 5)\n4. echo($2)\n5. join()"
+    plan = "a = echo(3)\nb = add(a, 1)\nadd(5, 5)\necho(b)"
     compiled = graph(ledger, plan, saver=InMemorySaver())
     state = await compiled.ainvoke(ASK, THREAD, context=APPROVE)
     [request] = state["__interrupt__"]
@@ -53,7 +53,7 @@ async def test_all_ready_calls_are_asked_about_in_one_request(ledger: Ledger) ->
 
 
 async def test_an_edited_call_runs_as_edited(ledger: Ledger) -> None:
-    compiled = graph(ledger, "1. add(1, 2)\n2. join()", saver=InMemorySaver())
+    compiled = graph(ledger, "add(1, 2)", saver=InMemorySaver())
     await compiled.ainvoke(ASK, THREAD, context=APPROVE)
     edit = {"type": "edit", "edited_action": {"name": "add", "args": {"a": 40, "b": 2}}}
     state = await compiled.ainvoke(decisions(edit), THREAD, context=APPROVE)
@@ -62,7 +62,7 @@ async def test_an_edited_call_runs_as_edited(ledger: Ledger) -> None:
 
 
 async def test_without_a_checkpointer_nobody_can_be_asked(ledger: Ledger) -> None:
-    state = await graph(ledger, "1. add(1, 2)\n2. join()").ainvoke(ASK, context=APPROVE)
+    state = await graph(ledger, "add(1, 2)").ainvoke(ASK, context=APPROVE)
     assert state["outcomes"]["1"]["status"] == "rejected"
     assert "approval needs a checkpointer" in state["outcomes"]["1"]["error"]
     assert ledger.begun == []
@@ -71,8 +71,8 @@ async def test_without_a_checkpointer_nobody_can_be_asked(ledger: Ledger) -> Non
 async def test_a_rejected_call_is_not_proposed_again_in_the_turn(ledger: Ledger) -> None:
     compiled = graph(
         ledger,
-        "1. add(1, 2)\n2. join()",
-        "2. add(1, 2)\n3. join()",
+        "add(1, 2)",
+        "add(1, 2)",
         saver=InMemorySaver(),
         answers=2,
     )
@@ -83,7 +83,7 @@ async def test_a_rejected_call_is_not_proposed_again_in_the_turn(ledger: Ledger)
 
 
 async def test_a_second_batch_is_asked_about_after_the_first(ledger: Ledger) -> None:
-    compiled = graph(ledger, "1. add(1, 2)\n2. add($1, 1)\n3. join()", saver=InMemorySaver())
+    compiled = graph(ledger, "a = add(1, 2)\nadd(a, 1)", saver=InMemorySaver())
     await compiled.ainvoke(ASK, THREAD, context=APPROVE)
     state = await compiled.ainvoke(decisions({"type": "approve"}), THREAD, context=APPROVE)
     [request] = state["__interrupt__"]
@@ -105,7 +105,7 @@ async def test_a_second_batch_is_asked_about_after_the_first(ledger: Ledger) -> 
     ],
 )
 async def test_wrong_decisions_are_asked_for_again(ledger: Ledger, answer: Any, error: str) -> None:
-    compiled = graph(ledger, "1. add(1, 2)\n2. join()", saver=InMemorySaver())
+    compiled = graph(ledger, "add(1, 2)", saver=InMemorySaver())
     await compiled.ainvoke(ASK, THREAD, context=APPROVE)
     state = await compiled.ainvoke(Command(resume=answer), THREAD, context=APPROVE)
     [request] = state["__interrupt__"]
@@ -128,7 +128,7 @@ async def test_a_destructive_call_waits_for_the_checkpoint_and_runs_once(ledger:
         return what
 
     wipe.metadata = {"destructiveHint": True}
-    planner = ScriptedModel("1. wipe('a')\n2. wipe('a')\n3. join()")
+    planner = ScriptedModel("wipe('a')\nwipe('a')")
     compiled = build_graph(
         [wipe], planner=planner, joiner=ScriptedModel("Done."), checkpointer=saver
     )
@@ -149,7 +149,7 @@ async def test_a_destructive_call_needs_a_durability_that_writes(ledger: Ledger)
     wipe.metadata = {"destructiveHint": True}
     compiled = build_graph(
         [wipe],
-        planner=ScriptedModel("1. wipe('a')\n2. join()"),
+        planner=ScriptedModel("wipe('a')"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )
@@ -158,7 +158,7 @@ async def test_a_destructive_call_needs_a_durability_that_writes(ledger: Ledger)
 
 
 async def test_max_concurrency_does_not_turn_the_journal_off(ledger: Ledger) -> None:
-    plan = "1. echo('x')\n2. after 1: add(1, 2)\n3. join()"
+    plan = "a = echo('x')\nadd(len(a), 2)"
     compiled = graph(ledger, plan, saver=InMemorySaver())
     config = {**THREAD, "max_concurrency": 1}
     await compiled.ainvoke(ASK, config, context=APPROVE)
@@ -178,7 +178,7 @@ async def test_a_tool_that_interrupts_lets_the_others_end(ledger: Ledger) -> Non
 
     compiled = build_graph(
         [*ledger.tools, confirm],
-        planner=ScriptedModel("1. echo('slow')\n2. confirm()\n3. join()"),
+        planner=ScriptedModel("echo('slow')\nconfirm()"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )

@@ -120,7 +120,7 @@ CHANGES: list[Any] = [
 async def test_a_destructive_call_that_has_ended_does_not_run_again(
     world: Make, change: Callable[[World], Any], context: Context
 ) -> None:
-    it = world("1. wipe('a')\n2. after 1: pay('b')\n3. join()")
+    it = world("wipe('a')\npay('b')")
     state = await it.deploy().ainvoke(ASK, THREAD, context=Context(approve=("pay",)))
     assert asked(state) == [("pay", "b")]
     state = await change(it).ainvoke(decide("approve"), THREAD, context=context)
@@ -133,7 +133,7 @@ async def test_a_destructive_call_that_has_ended_does_not_run_again(
 async def test_a_round_that_has_ended_stands_in_the_next(
     world: Make, change: Callable[[World], Any], context: Context
 ) -> None:
-    it = world("1. wipe('a')\n2. join()", "2. look('b')\n3. join()")
+    it = world("wipe('a')", "look('b')")
     before = await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["joiner"])
     state = await change(it).ainvoke(None, THREAD, context=context)
     assert it.began == [("wipe", "a"), ("look", "b")]
@@ -153,11 +153,11 @@ async def test_a_round_that_has_ended_stands_in_the_next(
     ],
     ids=["dropped", "an argument more", "not allowed", "max_tasks"],
 )
-@pytest.mark.parametrize("plan", ["1. look('a')\n2. wipe('b')", "1. look('a')\n2. wipe($1)"])
+@pytest.mark.parametrize("plan", ["look('a')\nb = wipe('b')", "a = look('a')\nb = wipe(a)"])
 async def test_what_failed_without_its_tool_does_not_run_when_it_is_back(
     world: Make, plan: str, change: Callable[[World], Any], context: Context, error: str
 ) -> None:
-    it = world(f"{plan}\n3. look($2)\n4. join()", "4. look('c')\n5. join()")
+    it = world(f"{plan}\nlook(b)", "look('c')")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     other = change(it)
     before = await other.ainvoke(None, THREAD, context=context, interrupt_before=["joiner"])
@@ -170,7 +170,7 @@ async def test_what_failed_without_its_tool_does_not_run_when_it_is_back(
 
 async def test_a_text_that_compiles_by_now_runs_once_and_stands(world: Make) -> None:
     """Its tool was not there when it was planned, and is gone again once it has run."""
-    it = world("1. wipe('a')\n2. after 1: pay('b')\n3. join()", "3. look('c')\n4. join()")
+    it = world("wipe('a')\npay('b')", "look('c')")
     await it.deploy("wipe").ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     state = await it.deploy().ainvoke(None, THREAD, context=Context(approve=("pay",)))
     assert asked(state) == [("pay", "b")]
@@ -180,11 +180,36 @@ async def test_a_text_that_compiles_by_now_runs_once_and_stands(world: Make) -> 
     assert follows_protocol(state["messages"])
 
 
+async def test_a_statement_that_compiles_by_now_runs_once_and_stands(world: Make) -> None:
+    """Its tool was not there when it was planned, and is gone again once it has run."""
+    it = world("x = 'a'\ny = wipe(x)\npay(y)\n", "look(y)\n")
+    await it.deploy("wipe").ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
+    state = await it.deploy().ainvoke(None, THREAD, context=Context(approve=("pay",)))
+    assert asked(state) == [("pay", "a")]
+    state = await it.deploy("wipe").ainvoke(decide("approve"), THREAD)
+    assert it.began == [("wipe", "a"), ("pay", "a"), ("look", "a")]
+    assert ended(state) == {"1": ("ok", "a"), "2": ("ok", "a"), "3": ("ok", "a")}
+    assert follows_protocol(state["messages"])
+
+
+async def test_a_statement_stays_refused_for_what_no_tool_mends(world: Make) -> None:
+    it = world("look('a')\nlook(y)\n    look('b')\ny = 'c'\nanswer(f'{wipe(y)}')\n")
+    await it.deploy("wipe").ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
+    state = await it.deploy().ainvoke(None, THREAD)
+    assert it.began == [("look", "a")]
+    errors = [outcome["error"] for outcome in state["outcomes"].values()]
+    assert [error.split(";")[0] for error in errors if error] == [
+        'line 2: no name "y"',
+        "line 3: this line is indented and belongs to no block",
+        'line 5: no function "wipe"',
+    ]
+
+
 @pytest.mark.parametrize("hints", [DESTROY, READ, {}], ids=["as before", "read-only", "no hints"])
 async def test_a_destructive_call_that_was_cut_off_may_have_run(
     world: Make, hints: dict[str, Any]
 ) -> None:
-    it = world("1. wipe('a')\n2. join()")
+    it = world("wipe('a')")
     await it.cut_off(it.deploy(), ASK)
     state = await it.deploy(wipe=hints).ainvoke(None, THREAD)
     assert it.began == [("wipe", "a")]
@@ -195,7 +220,7 @@ async def test_a_destructive_call_that_was_cut_off_may_have_run(
 async def test_a_call_that_was_destructive_when_planned_is_claimed_and_tried_once(
     world: Make, hints: dict[str, Any]
 ) -> None:
-    it = world("1. wipe('a')\n2. join()")
+    it = world("wipe('a')")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     await it.cut_off(it.deploy(wipe=hints), None)
     state = await it.deploy(wipe=hints).ainvoke(None, THREAD)
@@ -204,7 +229,7 @@ async def test_a_call_that_was_destructive_when_planned_is_claimed_and_tried_onc
 
 
 async def test_a_call_that_was_destructive_when_planned_has_no_second_try(world: Make) -> None:
-    it = world("1. wipe('a')\n2. join()")
+    it = world("wipe('a')")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     it.error = ConnectionError("try again")
     state = await it.deploy(wipe=READ).ainvoke(None, THREAD)
@@ -228,9 +253,9 @@ async def test_a_call_that_was_destructive_when_planned_has_no_second_try(world:
 @pytest.mark.parametrize(
     ("plan", "planned", "asks"),
     [
-        ("1. look('a')\n2. pay($1)", Context(approve=("pay",)), Context(approve=("pay",))),
-        ("1. browse('a')\n2. pay($1)", Context(), Context()),
-        ("1. look('a')\n2. pay($1)", Context(), Context(approve=("pay",))),
+        ("a = look('a')\npay(a)", Context(approve=("pay",)), Context(approve=("pay",))),
+        ("a = browse('a')\npay(a)", Context(), Context()),
+        ("a = look('a')\npay(a)", Context(), Context(approve=("pay",))),
     ],
     ids=["in approve", "untrusted", "in approve after it was planned"],
 )
@@ -244,7 +269,7 @@ async def test_a_decision_holds_whatever_the_settings_are_by_then(
     context: Context,
     decision: str,
 ) -> None:
-    it = world(f"{plan}\n3. join()")
+    it = world(plan)
     await it.deploy().ainvoke(ASK, THREAD, context=planned, interrupt_before=["scheduler"])
     state = await it.deploy().ainvoke(None, THREAD, context=asks)
     assert asked(state) == [("pay", "a")]
@@ -255,7 +280,7 @@ async def test_a_decision_holds_whatever_the_settings_are_by_then(
 
 async def test_what_was_asked_about_asks_again_where_nobody_decided(world: Make) -> None:
     """Resumed without a decision, and without the setting by which it was asked about."""
-    it = world("1. pay('a')\n2. join()")
+    it = world("pay('a')")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     await it.deploy().ainvoke(None, THREAD, context=Context(approve=("pay",)))
     state = await it.deploy().ainvoke(None, THREAD)
@@ -264,7 +289,7 @@ async def test_what_was_asked_about_asks_again_where_nobody_decided(world: Make)
 
 
 async def test_what_was_asked_about_is_asked_about_in_a_fork(world: Make) -> None:
-    it = world("1. pay('a')\n2. join()")
+    it = world("pay('a')")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     planned = await it.deploy().aget_state(THREAD)
     await it.deploy().ainvoke(None, THREAD, context=Context(approve=("pay",)))
@@ -276,7 +301,7 @@ async def test_what_was_asked_about_is_asked_about_in_a_fork(world: Make) -> Non
 
 
 async def test_an_approval_of_one_call_runs_no_other(world: Make) -> None:
-    it = world("1. pay('a')\n2. after 1: wipe('b')\n3. join()")
+    it = world("pay('a')\nwipe('b')")
     state = await it.deploy().ainvoke(ASK, THREAD, context=Context(approve=("pay",)))
     assert asked(state) == [("pay", "a")]
     other = Context(approve=("wipe",))
@@ -290,7 +315,7 @@ async def test_an_approval_of_one_call_runs_no_other(world: Make) -> None:
 
 @pytest.mark.parametrize("what", ["more", "$1"])
 async def test_an_approval_binds_to_the_arguments_that_were_shown(world: Make, what: str) -> None:
-    it = world("1. look('x')\n2. pay('less')\n3. join()")
+    it = world("look('x')\npay('less')")
     context = Context(approve=("pay",))
     state = await it.deploy().ainvoke(ASK, THREAD, context=context)
     assert asked(state) == [("pay", "less")]
@@ -306,7 +331,7 @@ async def test_an_approval_binds_to_the_arguments_that_were_shown(world: Make, w
 
 
 async def test_an_answer_that_comes_before_its_question_decides_on_nothing(world: Make) -> None:
-    it = world("1. pay('a')\n2. join()")
+    it = world("pay('a')")
     context = Context(approve=("pay",))
     await it.deploy().ainvoke(ASK, THREAD, context=context, interrupt_before=["scheduler"])
     state = await it.deploy().ainvoke(decide("approve"), THREAD, context=context)
@@ -324,14 +349,14 @@ async def test_an_answer_that_comes_before_its_question_decides_on_nothing(world
 async def test_a_write_that_is_not_destructive_asks_where_an_untrusted_result_reaches_it(
     world: Make,
 ) -> None:
-    it = world("1. browse('x')\n2. send_mail($1)\n3. send_mail('y')\n4. join()")
+    it = world("a = browse('x')\nsend_mail(a)\nsend_mail('y')")
     state = await it.deploy().ainvoke(ASK, THREAD)
     assert asked(state) == [("send_mail", "x")]
     assert it.began == [("browse", "x"), ("send_mail", "y")]
 
 
 async def test_trusted_writes_are_reached_without_a_person_and_no_others(world: Make) -> None:
-    it = world("1. browse('x')\n2. send_mail($1)\n3. pay($1)\n4. join()")
+    it = world("a = browse('x')\nsend_mail(a)\npay(a)")
     context = Context(trusted_writes=("send_mail",))
     state = await it.deploy().ainvoke(ASK, THREAD, context=context)
     assert asked(state) == [("pay", "x")]
@@ -342,7 +367,7 @@ async def test_trusted_writes_are_reached_without_a_person_and_no_others(world: 
 async def test_a_name_that_no_tool_has_is_an_error_before_anything_runs(
     world: Make, setting: str
 ) -> None:
-    it = world("1. pay('x')\n2. join()")
+    it = world("pay('x')")
     names: Any = {setting: ("payy",)}
     with pytest.raises(SetupError, match=f"{setting}: no tool 'payy'"):
         await it.deploy().ainvoke(ASK, THREAD, context=Context(**names))
@@ -364,7 +389,7 @@ UNTRUSTED: list[Any] = [
 async def test_what_was_planned_after_reading_an_untrusted_page_asks(
     world: Make, change: Callable[[World], Any], context: Context, how: str
 ) -> None:
-    it = world("1. browse('x')\n2. join()", "2. pay('all')\n3. join()")
+    it = world("browse('x')", "pay('all')")
     first = it.deploy()
     await first.ainvoke(ASK, THREAD, interrupt_before=["joiner"])
     await first.ainvoke(None, THREAD, interrupt_before=["scheduler"])
@@ -387,7 +412,7 @@ async def test_a_planner_that_reads_an_untrusted_page_is_known(
     world: Make, change: Callable[[World], Any], context: Context, deleted: bool
 ) -> None:
     """The reader changes between the reading and the next plan."""
-    it = world("1. browse('x')\n2. look('y')\n3. join()", "3. pay('all')\n4. join()")
+    it = world("browse('x')\nlook('y')", "pay('all')")
     first = it.deploy()
     await first.ainvoke(ASK, THREAD, interrupt_before=["joiner"])
     if deleted:
@@ -403,7 +428,7 @@ async def test_what_was_read_stays_untrusted_though_its_reader_is_trusted_by_the
     world: Make,
 ) -> None:
     """In the middle of its round, before its messages are written."""
-    it = world("1. browse('x')\n2. pay('y')\n3. join()", "3. wipe('all')\n4. join()")
+    it = world("browse('x')\npay('y')", "wipe('all')")
     await it.deploy().ainvoke(ASK, THREAD, context=Context(approve=("pay",)))
     state = await it.deploy(browse=READ).ainvoke(decide("approve"), THREAD)
     assert it.began == [("browse", "x"), ("pay", "y")]
@@ -411,7 +436,16 @@ async def test_what_was_read_stays_untrusted_though_its_reader_is_trusted_by_the
 
 
 async def test_a_text_that_compiles_by_now_asks_as_its_planner_had_read(world: Make) -> None:
-    it = world("1. browse('x')\n2. join()", "2. pay('all')\n3. join()")
+    it = world("browse('x')", "pay('all')")
+    await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["joiner"])
+    await it.deploy("pay").ainvoke(None, THREAD, interrupt_before=["scheduler"])
+    state = await it.deploy("browse").ainvoke(None, THREAD)
+    assert asked(state) == [("pay", "all")]
+    assert it.began == [("browse", "x")]
+
+
+async def test_a_statement_that_compiles_by_now_asks_as_its_planner_had_read(world: Make) -> None:
+    it = world("browse('x')\n", "pay('all')\n")
     await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["joiner"])
     await it.deploy("pay").ainvoke(None, THREAD, interrupt_before=["scheduler"])
     state = await it.deploy("browse").ainvoke(None, THREAD)

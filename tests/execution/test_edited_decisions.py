@@ -21,7 +21,7 @@ async def asked(ledger: Ledger) -> Any:
     """A graph that has asked about `echo('x')`."""
     compiled = build_graph(
         ledger.tools,
-        planner=ScriptedModel("1. echo('x')\n2. join()"),
+        planner=ScriptedModel("echo('x')"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )

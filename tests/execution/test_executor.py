@@ -363,7 +363,7 @@ from tests.support.scripted import ScriptedModel, until
 
 async def main():
     begun = asyncio.Event()
-    planner = ScriptedModel([begun, "1. math('1.5 + 1')\\n2. join()"])
+    planner = ScriptedModel([begun, "math('1.5 + 1')"])
     graph = build_graph(planner=planner, joiner=ScriptedModel("Done."))
     assert "numpy" not in sys.modules
     running = asyncio.ensure_future(graph.ainvoke({"messages": [("user", "?")]}))

@@ -31,13 +31,13 @@ class Askers:
             await self.gates[name].wait()
             return " ".join(str(interrupt(f"{name}{n}?")) for n in range(times))
 
-        def ask_in_thread(name: str) -> str:
-            """Ask at once."""
+        def ask_in_thread(name: str, after: str) -> str:
+            """Ask at once, with another's answer at hand."""
             return str(interrupt(f"{name}?"))
 
         @tool(response_format="content_and_artifact")
-        async def ask_through_langchain(name: str) -> tuple[str, None]:
-            """Ask at once."""
+        async def ask_through_langchain(name: str, after: int) -> tuple[str, None]:
+            """Ask at once, with another's result at hand."""
             return str(interrupt(f"{name}?")), None
 
         return [ask, ask_in_thread, ask_through_langchain]
@@ -74,7 +74,7 @@ def graph(tools: list[Any], plan: str) -> Any:
 async def test_each_of_two_tools_gets_its_own_answers_in_any_order(first: str, by_id: bool) -> None:
     """The one that asked last is the first to ask again."""
     askers = Askers()
-    compiled = graph(askers.tools, "1. ask('a', 2)\n2. ask('b', 2)\n3. join()")
+    compiled = graph(askers.tools, "ask('a', 2)\nask('b', 2)")
     askers.gates[first[0]].set()
     loop = asyncio.get_running_loop()
     loop.call_soon(askers.gates[first[1]].set)
@@ -96,16 +96,16 @@ async def test_questions_one_after_another_and_an_approval_do_not_mix(by_id: boo
         gate.set()
     compiled = graph(
         [*askers.tools, *ledger.tools],
-        "1. ask('a')\n2. after 1: ask_in_thread('b')\n3. after 2: add(1, 2)\n4. echo('x')\n"
-        "5. after 3: ask_through_langchain('c')\n6. join()",
+        "a = ask('a')\nb = ask_in_thread('b', a)\nc = add(1, len(b))\necho('x')\n"
+        "ask_through_langchain('c', c)",
     )
     context = Context(approve=("add",))
     state = await compiled.ainvoke(ASK, THREAD, context=context)
     state, asked = await answered(compiled, state, by_id=by_id, context=context)
     values = [outcome["value"] for outcome in state["outcomes"].values()]
-    assert values == ["yes, a0?", "yes, b?", 3, "x", "yes, c?"]
+    assert values == ["yes, a0?", "yes, b?", 7, 8, "x", "yes, c?"]
     assert [it if isinstance(it, str) else "add" for it in asked] == ["a0?", "b?", "add", "c?"]
-    assert ledger.begun == ["x", (1, 2)]
+    assert ledger.begun == ["x", (1, 7)]
 
 
 async def test_what_can_run_beside_a_question_runs_before_it_is_asked() -> None:
@@ -113,7 +113,7 @@ async def test_what_can_run_beside_a_question_runs_before_it_is_asked() -> None:
     askers.gates["a"].set()
     compiled = graph(
         [*askers.tools, *ledger.tools],
-        "1. ask('a')\n2. echo(1)\n3. echo('$2')\n4. add($2, $3)\n5. join()",
+        "ask('a')\nb = echo(1)\nc = echo(b)\nadd(b, c)",
     )
     state = await compiled.ainvoke(ASK, THREAD)
     assert len(state["__interrupt__"]) == 1

@@ -67,10 +67,10 @@ async def test_calls_keep_to_the_limits_of_their_tools(resumed: bool, sync: bool
         watched.tool("free", {}, sync=sync),
     ]
     names = ["two", "read_db", "write_db", "free"] * 5
-    plan = "\n".join(f"{id}. {name}({id})" for id, name in enumerate(names, 1))
+    plan = "\n".join(f"{name}({place})" for place, name in enumerate(names))
     compiled = build_graph(
         tools,
-        planner=ScriptedModel(f"{plan}\n99. join()"),
+        planner=ScriptedModel(plan),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )
@@ -95,7 +95,7 @@ async def test_a_call_ends_with_the_timeout_of_its_tool(resumed: bool) -> None:
     late.metadata = {"timeout": 0.05}
     compiled = build_graph(
         [late],
-        planner=ScriptedModel("1. late()\n2. join()"),
+        planner=ScriptedModel("late()"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )

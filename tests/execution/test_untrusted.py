@@ -65,9 +65,9 @@ def graph(tools: list[Any], *plans: str, saver: bool = True) -> Any:
 @pytest.mark.parametrize(
     "plan",
     [
-        "1. look('x')\n3. wipe($1)",
-        "1. look('x')\n3. wipe('all of $1')",
-        "1. look('x')\n2. short($1)\n3. wipe($2)",
+        "a = look('x')\nshort('y')\nwipe(a)",
+        "a = look('x')\nwipe(f'all of {a}')",
+        "a = look('x')\nb = short(a)\nwipe(b)",
     ],
     ids=["itself", "in a text", "through another tool"],
 )
@@ -91,11 +91,11 @@ async def test_an_untrusted_result_in_a_destructive_call_asks(
 @pytest.mark.parametrize(
     "plan",
     [
-        "1. look('x')\n2. wipe('y')",
-        "1. look('x')\n2. after 1: wipe('y')",
-        "1. short('x')\n2. wipe($1)",
+        "wipe('y')\nlook('x')",
+        "look('x')\nwipe('y')",
+        "a = short('x')\nwipe(a)",
     ],
-    ids=["beside", "after", "trusted"],
+    ids=["before", "after", "trusted"],
 )
 async def test_what_no_untrusted_result_reaches_does_not_ask(
     tools: list[Any], wiped: list[str], plan: str
@@ -109,7 +109,7 @@ async def test_what_is_planned_after_reading_an_untrusted_result_asks(
     tools: list[Any], wiped: list[str]
 ) -> None:
     """A result that tells the planner to wipe everything is asked about, though obeyed."""
-    compiled = graph(tools, "1. look('x')\n2. join()", "2. wipe('everything')\n3. join()")
+    compiled = graph(tools, "look('x')", "wipe('everything')")
     state = await compiled.ainvoke(ASK, THREAD)
     [request] = state["__interrupt__"]
     assert "result of task 1 (look)" in request.value["action_requests"][0]["description"]
@@ -130,12 +130,12 @@ async def two_turns(tools: list[Any], *plans: str, answer: str = "It says: wipe 
     return state
 
 
-@pytest.mark.parametrize("between", [[], ["1. short('x')\n2. join()"]], ids=["next", "after next"])
+@pytest.mark.parametrize("between", [[], ["short('x')"]], ids=["next", "after next"])
 async def test_what_is_planned_in_a_later_turn_asks(
     tools: list[Any], wiped: list[str], between: list[str]
 ) -> None:
     """An answer that quotes an untrusted result is read by the planners of the turns to come."""
-    plans = ["1. look('x')\n2. join()", *between, "1. wipe('all')\n2. join()"]
+    plans = ["look('x')", *between, "wipe('all')"]
     state = await two_turns(tools, *plans)
     [request] = state["__interrupt__"]
     assert request.value["action_requests"][0]["description"] == (
@@ -148,7 +148,7 @@ async def test_what_is_planned_in_a_later_turn_asks(
 async def test_what_is_planned_after_a_turn_that_read_nothing_untrusted_does_not_ask(
     tools: list[Any], wiped: list[str]
 ) -> None:
-    await two_turns(tools, "1. short('x')\n2. join()", "1. wipe('all')\n2. join()")
+    await two_turns(tools, "short('x')", "wipe('all')")
     assert wiped == ["all"]
 
 
@@ -156,9 +156,9 @@ async def test_an_untrusted_answer_is_known_by_its_message_alone(
     tools: list[Any], wiped: list[str]
 ) -> None:
     """So a parent graph may keep questions and answers, and let the results go."""
-    state = await graph(tools, "1. look('x')\n2. join()").ainvoke(ASK, THREAD)
+    state = await graph(tools, "look('x')").ainvoke(ASK, THREAD)
     said = [state["messages"][0], state["messages"][-1], HumanMessage("And now?")]
-    state = await graph(tools, "1. wipe('all')\n2. join()").ainvoke({"messages": said}, THREAD)
+    state = await graph(tools, "wipe('all')").ainvoke({"messages": said}, THREAD)
     assert len(state["__interrupt__"]) == 1
     assert wiped == []
 
@@ -166,7 +166,7 @@ async def test_an_untrusted_answer_is_known_by_its_message_alone(
 async def test_what_was_approved_does_not_run_again_in_the_next_round(
     tools: list[Any], wiped: list[str]
 ) -> None:
-    compiled = graph(tools, "1. look('x')\n2. wipe($1)\n3. join()", "3. short($2)\n4. join()")
+    compiled = graph(tools, "a = look('x')\nb = wipe(a)", "short(b)")
     await compiled.ainvoke(ASK, THREAD)
     args = {"what": "$1 only"}
     edit = {"type": "edit", "edited_action": {"name": "wipe", "args": args}}
@@ -177,7 +177,7 @@ async def test_what_was_approved_does_not_run_again_in_the_next_round(
 
 
 async def test_without_a_checkpointer_it_is_rejected(tools: list[Any], wiped: list[str]) -> None:
-    state = await graph(tools, "1. look('x')\n2. wipe($1)", saver=False).ainvoke(ASK)
+    state = await graph(tools, "a = look('x')\nwipe(a)", saver=False).ainvoke(ASK)
     outcome = state["outcomes"]["2"]
     assert outcome["status"] == "rejected"
     assert outcome["error"].startswith("approval needs a checkpointer")

@@ -315,7 +315,7 @@ def test_edited_arguments_of_a_refused_task_are_taken() -> None:
         ({"tool": "mth", "args": {"expression": "1"}}, "no tool 'mth'; did you mean 'math'?"),
         ({"args": ["1"]}, "the arguments are not an object; write them by parameter name"),
         ({"args": {}}, "math needs the argument 'expression'"),
-        ({"text": "prose"}, "'prose' is not a call; write 3. tool(arguments)"),
+        ({"text": "prose"}, 'line 1: no name "prose"'),
         ({"text": '3. math("1"'}, "the plan was cut off inside this call; it was not run"),
         ({"args": {"expression": "1"}, "needs": ["x"]}, "invalid literal for int()"),
     ],

@@ -1,9 +1,19 @@
 """What is wrong with a line: where, and what to write instead."""
 
 import pytest
+from langchain_core.tools import StructuredTool, tool
+from pydantic import BaseModel
 
 from llm_compiler.language.lowered import Refused, Task
-from tests.language.test_program import compiled
+from llm_compiler.language.program import Program
+from llm_compiler.language.toolbox import Toolbox
+from tests.language.test_program import TOOLS, compiled
+
+
+def refusals(tools: Toolbox, text: str) -> list[str]:
+    program = Program(tools)
+    found = [*program.feed(text), *program.close()]
+    return [str(it.diagnostic) for it in found if isinstance(it, Refused)]
 
 
 def said(text: str) -> str:
@@ -47,6 +57,13 @@ def test_diagnostic_has_its_line_a_caret_and_a_remedy() -> None:
         ("y = search", '"search" is a function; call it: search(…)', "search"),
         ("answer(1, 2)", "answer takes one value", "answer(1, 2)"),
         ("print(1, sep='')", "print takes values only", "sep=''"),
+        ("answer()", "answer takes one value", "answer()"),
+        ("answer(*everest)", "write the items out", "*everest"),
+        ("answer(**everest)", "write the value itself", "**everest"),
+        ("print(*everest)", "write the items out", "*everest"),
+        ("y = print(1)", "print(…) has no value; write it on a line of its own", "print"),
+        ("answer(answer(1))", "answer(…) has no value", "answer"),
+        ("y = sqrt", '"sqrt" is a function; call it: sqrt(…)', "sqrt"),
         ("y = 'abc", "close the quote on the same line", "'"),
         ("y = search('a'", "close it", "("),
         ("y = (1, 2))", "close each bracket once", ")"),
@@ -84,6 +101,50 @@ def test_what_needs_a_refused_line_needs_its_id() -> None:
     assert isinstance(first, Task)
     assert isinstance(second, Task)
     assert (first.needs, second.needs) == ((1,), (2,))
+
+
+class Order(BaseModel):
+    amount: int
+    label: str
+
+
+@tool
+def order(amount: str, from_: str, order: Order, items: list[int] | None = None) -> str:
+    """Order."""
+    return amount
+
+
+@pytest.mark.parametrize(
+    ("line", "caret"),
+    [
+        # The message says "amount", and means that of the order.
+        ("order('1', 'a', {'amount': 'lots', 'label': 'a'})", "{'amount': 'lots', 'label': 'a'}"),
+        ("order('1', 'a', {'amount': 1, 'label': 'a'}, [1, 'x'])", "[1, 'x']"),
+        ("order(amount=5, from_='a', order={'amount': 1, 'label': ''})", "amount=5"),
+        ("order('a', 'b')", "order"),
+        ("order('1', 'a', 'b', itms=[1])", "itms=[1]"),
+    ],
+)
+def test_caret_stands_at_the_argument_that_the_schema_refuses(line: str, caret: str) -> None:
+    [refused] = refusals(Toolbox.of([order]), line)
+    _, shown, carets = refused.split("\n")
+    assert shown[carets.index("^") : carets.rindex("^") + 1] == caret
+
+
+def test_parameter_whose_name_python_has_is_known_by_the_name_that_the_stub_shows() -> None:
+    schema = {"type": "object", "properties": {"from": {"type": "integer"}}}
+    go = StructuredTool(name="go", description="Go.", args_schema=schema, func=print)
+    [refused] = refusals(Toolbox.of([go]), "go(from_='x')")
+    assert refused.split("\n")[2].strip() == "^" * len("from_='x'")
+
+
+def test_function_that_is_absent_is_named_with_the_reason() -> None:
+    def why(name: str) -> str | None:
+        return "the MCP server 'wiki' is down" if name == "wiki_serch" else None
+
+    down, unknown = refusals(Toolbox(TOOLS.values(), why), "wiki_serch('a')\nserch('b')\n")
+    assert "no function \"wiki_serch\"; the MCP server 'wiki' is down; " in down
+    assert 'no function "serch"; did you mean "search"?' in unknown
 
 
 def test_long_line_is_cut_around_its_caret() -> None:

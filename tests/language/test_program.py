@@ -109,12 +109,100 @@ def test_call_is_a_task_at_its_closing_bracket() -> None:
         ("[search(q) for", True),
         ("x and search('a')", True),
         ("search('a') + ", False),
+        # Until a comma or a bracket, a `for` may still bind x anew.
+        ("[search(x)", True),
+        ("[search(x),", False),
+        ("[search(x)]", False),
+        ("{'a': search(x)", True),
+        ("{'a': search(x),", False),
+        ("sum(search(x)", True),
+        ("sum([search(x),", True),
+        ("sum([search(x)])", False),
+        ("f'{search(x)", True),
+        ("f'{search(x)} and", False),
+        ("number(search(x)", True),
+        ("number(search(x),", False),
+        ("number('a', search(x)", False),
+        ("a[search(x)", False),
+        ("y = search(x)", False),
+        # Without names, or with those of functions only, nothing can change.
+        ("[search('a')", False),
+        ("[search(query=str(1.5))", False),
+        ("[number('a', search('b'))", False),
+        ("[search(math.pi)", True),
     ],
 )
-def test_call_that_may_not_be_meant_yet_waits_for_its_statement(text: str, waits: bool) -> None:
+def test_call_that_may_not_be_meant_yet_waits(text: str, waits: bool) -> None:
     program = Program(TOOLS)
-    program.feed("x = 1\n")
+    program.feed("x = 'b'\n")
     assert (program.feed(text) == []) is waits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = [search(x) for x in [1, 2]]",
+        "y = [number('a', search(x)) for x in [1, 2]]",
+        "y = {x: [search(x)] for x in [1, 2]}",
+        "y = max(search(x) for x in [1, 2])",
+        "y = f'{[search(x) for x in [1, 2]]}'",
+        "y = [[search(x), 1] for x in [1, 2]]",
+    ],
+)
+def test_call_does_not_run_with_a_name_that_a_comprehension_binds_anew(text: str) -> None:
+    program, out = compiled("x = 'b'\n", *text, "\nsearch('b')\n")
+    assert [type(it) for it in out] == [Refused, Task]
+    assert "loops and conditions around calls" in str(program.tasks[0].diagnostic)  # type: ignore[union-attr]
+
+
+def test_calls_that_waited_for_a_bracket_are_tasks_in_the_order_of_their_brackets() -> None:
+    program = Program(TOOLS)
+    program.feed("x = 'a'\n")
+    assert program.feed("y = [number(x, search(x)) , search('b') ]") != []
+    assert [it.args for it in program.tasks if isinstance(it, Task)] == [
+        {"query": "a"},
+        {"what": "a", "text": "$1"},
+        {"query": "b"},
+    ]
+
+
+# ── refused statements ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("serch(a,\n  b=1)", ""),
+        ("serch(a,\n  b=1", ""),
+        ("y = serch(a,\n  b=1)", "y"),
+        ("y = serch(x = = 1,\n  b=1)", "y"),
+        ("a, (b, *c) = serch(1)", "abc"),
+        ("a = b = serch(1)", "ab"),
+        ("a: int = serch(1)", "a"),
+        ("a //= serch(1)", "a"),
+        ("a **= 1 1", "a"),
+        ("a == serch(1)", ""),
+        ("y = [serch(b) for b in a]", "y"),
+        ("a = (b := 1)", "ab"),
+        ("for b in a:\n    y = serch(b)", "by"),
+        ("while a:\n    y = 1\n    b = 2", "by"),
+        ("if a:\n    y = = 1\n    b = 2", "by"),
+        ("def f():\n    a = 1", ""),
+        ("with a as b:\n    y = 1", "by"),
+        # What it would have changed is not what it was.
+        ("a.append(1)", "a"),
+        ("a['b'].c = 1", "a"),
+        ("for b in c:\n    a.append(b)", "ab"),
+        ("y = a.serch(1)", "y"),
+    ],
+)
+def test_refused_statement_spoils_the_names_that_it_assigns_or_changes(
+    text: str, failed: str
+) -> None:
+    program, _ = compiled("a = b = c = y = 1\n", text, "\n")
+    [refused] = program.tasks
+    assert isinstance(refused, Refused)
+    assert "".join(name for name, value in program.names.items() if value == "$1") == failed
 
 
 @pytest.mark.parametrize(
@@ -141,6 +229,14 @@ def test_call_that_may_not_be_meant_yet_waits_for_its_statement(text: str, waits
         (
             "x = search('a')\nnumber(x.name, x['b c'][0])",
             [(1, "x", "search", "a", []), (2, "", "number", ["$1.name", '$1["b c"][0]'], [1])],
+        ),
+        (
+            "x = search('a')\nnumber(x['from'], x['a\\\\b'])\nanswer(f'{x.b} {x[\"from\"]}.')",
+            [
+                (1, "x", "search", "a", []),
+                (2, "", "compute", "$1['a\\\\b']", [1]),
+                (3, "", "number", ['$1["from"]', "$2"], [1, 2]),
+            ],
         ),
         # A dollar is no reference.
         ("search('$5 and $$')", [(1, "", "search", "$$5 and $$$$", [])]),
@@ -202,6 +298,12 @@ def test_call_that_may_not_be_meant_yet_waits_for_its_statement(text: str, waits
                 (4, "b", "compute", "1 if $2 else 2", [2]),
             ],
         ),
+        # A key is a function's name, also one of math.
+        ("x = sorted([4, 1], key=sqrt)", [(1, "x", "compute", "sorted([4, 1], key=sqrt)", [])]),
+        (
+            "import math\nx = min([4, 1], key=math.sqrt)",
+            [(1, "x", "compute", "min([4, 1], key=math.sqrt)", [])],
+        ),
         ("'''A thought.'''\npass\nimport math\n", []),
     ],
 )  # fmt: skip
@@ -258,6 +360,21 @@ def test_literal_dollars_are_checked_as_the_tool_will_get_them() -> None:
     program = Program(Toolbox.of([price]))
     program.feed("price('$5', 'a $')\nprice('$$6', 'b')\nprice('$$7', 'b')\n")
     assert [type(it) for it in program.tasks] == [Task, Task, Refused]
+
+
+def test_tools_are_called_by_their_names_as_python_can_write_them() -> None:
+    def act(what: str) -> str:
+        """Act."""
+        return what
+
+    tools = [tool(name)(act) for name in ("delete-file", "mail.send", "class", "a-b", "a_b")]
+    program = Program(Toolbox.of(tools))
+    program.feed("delete_file('x')\nmail_send('x')\nclass_('x')\na_b('x')\ndelete-file('x')\n")
+    *found, refused = program.tasks
+    assert [it.tool for it in found if isinstance(it, Task)] == [
+        "delete-file", "mail.send", "class", "a_b",
+    ]  # fmt: skip
+    assert 'no name "delete"' in str(refused.diagnostic)  # type: ignore[union-attr]
 
 
 def test_refused_lines_count_as_calls_do() -> None:
@@ -327,6 +444,22 @@ def test_fences_and_prose_around_a_program_leave_no_trace(text: str) -> None:
     assert program.names == {"x": "$1"}
 
 
+def test_prose_before_a_fence_uses_up_no_calls() -> None:
+    prose = "This is a thought.\nx = foo bar\n" * 50
+    program, out = compiled(*f"{prose}```python\nsearch('a')\n```\n", max_calls=1)
+    assert [(type(it), it.id) for it in out] == [(Task, 1)]
+    assert not program.full
+
+
+def test_prose_without_a_fence_counts_as_refused_lines_do() -> None:
+    program, out = compiled(*("This is a thought.\n" * 50), max_calls=3)
+    assert [it.id for it in out] == [1, 2, 3, 4]
+    assert program.full
+    program, out = compiled(*("This is a thought.\n" * 50), "search('a')\n", max_calls=3)
+    assert [type(it) for it in out] == [Refused] * 4
+    assert program.full
+
+
 def test_line_that_is_no_python_is_no_prose_without_a_fence() -> None:
     program, _ = compiled("I will search.\nx = search('a')\nThat is all.\n")
     assert [type(it) for it in program.tasks] == [Refused, Task, Refused]
@@ -369,7 +502,7 @@ def test_calls_of_a_program_are_those_that_ast_sees(seed: int) -> None:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in tools
     ]
-    found = [it for it in language.compiled(source, tools)[0].tasks if isinstance(it, Task)]
+    found = [it for it in language.compiled(source, tools)[1] if isinstance(it, Task)]
     calls = [it.source for it in found if not it.is_compute and not it.source.endswith("…")]
     assert Counter(ast.dump(ast.parse(it, mode="eval").body) for it in calls) <= Counter(seen)
     assert len([it for it in found if not it.is_compute]) == len(seen)

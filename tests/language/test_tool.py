@@ -32,7 +32,7 @@ from tests.support.functions import (
 
 def named(value: object) -> str:
     """How a case is called: the same in every process."""
-    return value.__name__ if callable(value) else repr(value)
+    return str(getattr(value, "__name__", None) or repr(value))
 
 
 # ── signatures ────────────────────────────────────────────────────────────────────────────────
@@ -216,8 +216,10 @@ def test_validator_that_raises_is_a_refusal_and_no_crash() -> None:
         ({"readOnlyHint": True}, ToolRules()),
         (
             {"destructiveHint": True},
-            ToolRules(early_start=False, shared=False, guarded=True, destructive=True),
+            ToolRules(writes=True, guarded=True, destructive=True),
         ),
+        ({"readOnlyHint": False}, ToolRules(writes=True, guarded=True)),
+        ({"readOnlyHint": True, "domain": "orders"}, ToolRules(domain="orders")),
         ({"openWorldHint": True}, ToolRules(untrusted=True)),
         ({"max_parallel": 2}, ToolRules(limits={"tool texts": 2})),
         ({"exclusive": "disk"}, ToolRules(limits={"exclusive disk": 1})),

@@ -38,6 +38,8 @@ def joined() -> str:
         ([texts, texts], "two tools are named 'texts'; rename one"),
         ([tool("join")(joined)], "a tool is named 'join', a word of the plan language; rename it"),
         ([tool("answer")(joined)], "a tool is named 'answer'"),
+        ([tool("compute")(joined)], "a tool is named 'compute'"),
+        ([tool("print")(joined)], "a tool is named 'print'"),
     ],
 )
 def test_duplicate_and_reserved_names_are_refused_at_once(tools: list[Any], error: str) -> None:
@@ -58,7 +60,7 @@ def test_allowed_tools_are_offered_and_those_in_approve_ask() -> None:
     offered = box.offered(("numbers", "texts"), ("numbers",))
     assert list(offered) == ["texts", "numbers"]
     assert offered.rules("texts") == ToolRules()
-    assert offered.rules("numbers") == ToolRules(early_start=False, asks=True)
+    assert offered.rules("numbers") == ToolRules(asks=True)
     assert list(box.offered((), ())) == []
 
 

@@ -65,8 +65,7 @@ def runs(pid: int) -> bool:
 async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configure) -> None:
     configure(mountains=entry)
     found = await turn(
-        '1. height("K2")\n2. height(name="Everest")\n3. facts("K2")\n'
-        '4. describe("Year $3.first.year")'
+        'height("K2")\nheight(name="Everest")\nc = facts("K2")\ndescribe(f"Year {c.first.year}")'
     )
     assert "height(name, unit=" in found["prompt"]
     assert "A mountain in a few words." in found["prompt"]
@@ -77,7 +76,7 @@ async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configu
 async def test_one_session_serves_all_calls_and_runs(ledger: Path, configure: Configure) -> None:
     configure(mountains=stdio(ledger))
     for _ in range(3):
-        found = await turn('1. describe("A")\n2. describe("B")')
+        found = await turn('describe("A")\ndescribe("B")')
         assert [found["1"]["status"], found["2"]["status"]] == ["ok", "ok"]
     assert len(pids(ledger)) == 1
 
@@ -104,7 +103,7 @@ async def test_results_become_values(entry: Any, configure: Configure) -> None:
 
 async def test_a_tool_that_raises_is_a_failed_outcome(entry: Any, configure: Configure) -> None:
     configure(mountains=entry)
-    found = await turn('1. fail("no such thing")')
+    found = await turn('fail("no such thing")')
     assert found["1"]["status"] == "failed"
     assert found["1"]["error"] == "Error executing tool fail: no such thing"
     assert found["1"]["attempts"] == 1
@@ -113,7 +112,7 @@ async def test_a_tool_that_raises_is_a_failed_outcome(entry: Any, configure: Con
 async def test_odd_parameter_names_can_be_called(entry: Any, configure: Configure) -> None:
     configure(mountains=entry)
     found = await turn(
-        '1. odd_names(max_results=5, from_="here", config="c", self="s")\n2. odd_names(7, "there")'
+        'odd_names(max_results=5, from_="here", config="c", self="s")\nodd_names(7, "there")'
     )
     named = [("config", "c"), ("from", "here"), ("max-results", 5), ("self", "s")]
     assert found["1"]["value"] == repr(named)
@@ -187,7 +186,7 @@ async def test_a_destructive_call_that_an_untrusted_result_reaches_needs_a_perso
     ledger: Path, configure: Configure
 ) -> None:
     configure(mountains=stdio(ledger))
-    planner = ScriptedModel('1. web("x")\n2. delete-file("$1")\n3. delete-file("mine")')
+    planner = ScriptedModel('a = web("x")\ndelete-file(a)\ndelete-file("mine")')
     graph = build_graph(
         [], planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
     )
@@ -211,7 +210,7 @@ async def test_an_unreachable_server_never_fails_a_turn(
         broken={"command": sys.executable, "args": ["-c", "raise SystemExit('no licence')"]},
         mountains=stdio(ledger),
     )
-    plan = '1. mountains_describe("K2")\n2. dead_climb("K2")\n3. gone_whatever()'
+    plan = 'mountains_describe("K2")\ndead_climb("K2")\ngone_whatever()'
     found = await turn(plan, approve=["dead_climb"], allow=["mountains_describe", "dead_climb"])
     assert "climb" not in found["prompt"]
     assert "__interrupt__" not in found
@@ -328,13 +327,13 @@ async def test_a_server_that_dies_in_the_middle_is_a_failed_outcome_and_comes_ba
     ledger: Path, configure: Configure
 ) -> None:
     configure(mountains=stdio(ledger))
-    found = await turn('1. exit_now(3)\n2. after 1: height("K2")')
+    found = await turn('exit_now(3)\nheight("K2")')
     assert found["1"]["status"] == "failed"
     assert found["1"]["attempts"] == 1
     assert found["1"]["error"].startswith(
         "the MCP server 'mountains' ended during the call: Connection closed"
     )
-    assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
+    assert (await turn('describe("K2")'))["1"]["value"] == "K2 is high."
     assert len(pids(ledger)) == 2
     assert lines(ledger) == ["exit", "describe K2"]
 
@@ -343,22 +342,22 @@ async def test_an_http_server_that_dies_in_the_middle_is_a_failed_outcome(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     configure(mountains={"url": http.url})
-    found = await turn('1. slow("a")\n2. exit_now(3)', tool_retries=0)
+    found = await turn('slow("a")\nexit_now(3)', tool_retries=0)
     assert "the MCP server 'mountains' ended during the call" in found["2"]["error"]
     # Whether this one had been sent when the server ended is a matter of luck.
     assert found["1"]["status"] == "failed"
     assert found["1"]["error"].startswith("the MCP server 'mountains'")
-    found = await turn('1. describe("K2")', tool_retries=0)
+    found = await turn('describe("K2")', tool_retries=0)
     assert "'mountains' cannot be reached" in found["1"]["error"]
     http.start()
-    assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
+    assert (await turn('describe("K2")'))["1"]["value"] == "K2 is high."
 
 
 async def test_a_session_lost_between_two_calls_is_opened_again(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     configure(near=stdio(ledger, allow=["describe"]), far={"url": http.url, "allow": ["add_note"]})
-    plan = '1. near_describe("A")\n2. far_add_note("A")'
+    plan = 'near_describe("A")\nfar_add_note("A")'
     assert (await turn(plan))["2"]["status"] == "ok"
     assert http.process is not None
     [near] = {*pids(ledger)} - {http.process.pid}
@@ -373,10 +372,10 @@ async def test_a_cancelled_call_is_cancelled_on_its_server(
     entry: Any, ledger: Path, configure: Configure
 ) -> None:
     configure(mountains=entry)
-    found = await turn('1. slow("a")', tool_timeout=0.5, tool_retries=0)
+    found = await turn('slow("a")', tool_timeout=0.5, tool_retries=0)
     assert found["1"]["error"].endswith("no result within 0.5 s (tool_timeout)")
     await until(lambda: "left a" in lines(ledger))
-    assert (await turn('1. describe("K2")'))["1"]["value"] == "K2 is high."
+    assert (await turn('describe("K2")'))["1"]["value"] == "K2 is high."
 
 
 # ── nothing is left ───────────────────────────────────────────────────────────────────────────
@@ -387,7 +386,7 @@ def test_a_reset_ends_the_servers_and_the_next_run_starts_them(
 ) -> None:
     configure(mountains=stdio(ledger))
     for number in (1, 2):
-        planner, joiner = ScriptedModel('1. describe("K2")'), ScriptedModel("Done.")
+        planner, joiner = ScriptedModel('describe("K2")'), ScriptedModel("Done.")
         state = build_graph([], planner=planner, joiner=joiner).invoke(ASK)
         assert state["outcomes"]["1"]["value"] == "K2 is high."
         MCP_SERVERS.reset()

@@ -49,7 +49,8 @@ def test_the_tools_of_a_single_server_keep_their_names() -> None:
     assert names.of("the alps", "odd.name") == "odd_name"
     assert names.of("the alps", "8000ers") == "_8000ers"
     assert names.of("the alps", "search") == "the_alps_search", "the graph has a tool of this name"
-    assert names.of("the alps", "join") == "the_alps_join", "a word of the plan language"
+    for word in ("join", "answer", "print", "compute"):
+        assert names.of("the alps", word) == f"the_alps_{word}", "a word of the plan language"
     assert len(names.of("the alps", "x" * 100)) == 64
 
 
@@ -118,7 +119,7 @@ async def test_a_call_in_approve_asks_while_another_server_is_down(
     ledger: Path, configure: Configure
 ) -> None:
     configure(a=stdio(ledger), b=GONE)
-    planner = ScriptedModel('1. a_delete-file("x")\n2. delete-file("y")')
+    planner = ScriptedModel('a_delete_file("x")\ndelete_file("y")')
     graph = build_graph(
         [], planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
     )
@@ -213,7 +214,7 @@ async def comes_up(http: HttpServer, plan: str, approve: str) -> dict[str, Any]:
         http.start()
         return "up"
 
-    planner = ScriptedModel("1. wake()", plan)
+    planner = ScriptedModel("wake()", plan)
     joiner = ScriptedModel("REPLAN: delete it", "Done.")
     graph = build_graph([wake], planner=planner, joiner=joiner, checkpointer=InMemorySaver())
     state: dict[str, Any] = await graph.ainvoke(ASK, THREAD, context=Context(approve=[approve]))
@@ -225,7 +226,7 @@ async def test_a_server_that_comes_up_in_the_middle_of_a_turn_is_guarded(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     configure(a={"url": http.url})
-    state = await comes_up(http, '2. delete-file("x")', "delete-file")
+    state = await comes_up(http, 'delete_file("x")', "delete-file")
     assert asked_about(state) == [("delete-file", {"path": "x"})]
     assert lines(ledger) == []
 
@@ -236,7 +237,7 @@ async def test_a_wrong_name_is_an_error_as_soon_as_its_server_is_up(
 ) -> None:
     configure(a={"url": http.url})
     with pytest.raises(SetupError, match=r"approve: no tool 'delet'; .*delete-file"):
-        await comes_up(http, '2. delete-file("x")', "delet")
+        await comes_up(http, 'delete_file("x")', "delet")
     assert lines(ledger) == []
 
 
@@ -245,7 +246,7 @@ async def test_a_name_guards_when_another_server_comes_up_with_a_tool_of_that_na
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
     configure(a=stdio(ledger), b={"url": http.url})
-    plan = '2. a_delete-file("x")\n3. after 2: b_delete-file("y")\n4. delete-file("z")'
+    plan = 'a_delete_file("x")\nb_delete_file("y")\ndelete_file("z")'
     state = await comes_up(http, plan, "a_delete-file")
     assert asked_about(state) == [("a_delete-file", {"path": "x"})]
     assert lines(ledger) == []
@@ -254,7 +255,7 @@ async def test_a_name_guards_when_another_server_comes_up_with_a_tool_of_that_na
 def begun(ledger: Path, configure: Configure, **listed: Any) -> Any:
     """A turn that waits for a person, when its server has begun again with other tools."""
     configure(a=stdio(ledger))
-    planner = ScriptedModel('1. add_note("x")\n2. after 1: add_note("y")')
+    planner = ScriptedModel('add_note("x")\nadd_note("y")')
     graph = build_graph(
         [], planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
     )

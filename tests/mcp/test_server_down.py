@@ -56,9 +56,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
 
 async def test_what_a_server_did_stands_while_it_is_down(files: Files, ledger: Ledger) -> None:
-    planner = ScriptedModel(
-        "1. delete-file('a')\n2. after 1: echo('b')\n3. join()", "3. echo('c')\n4. join()"
-    )
+    planner = ScriptedModel("delete_file('a')\necho('b')", "echo('c')")
     joiner = ScriptedModel("REPLAN: more", "Done.")
 
     def deployed() -> Any:
@@ -80,7 +78,7 @@ async def test_an_approved_call_whose_server_is_down_does_not_run_later(
     files: Files, ledger: Ledger
 ) -> None:
     """It fails while the server is down, and that stands when it is back."""
-    planner = ScriptedModel("1. delete-file('a')\n2. join()", "2. echo('c')\n3. join()")
+    planner = ScriptedModel("delete_file('a')", "echo('c')")
     joiner = ScriptedModel("REPLAN: more", "Done.")
 
     def deployed() -> Any:

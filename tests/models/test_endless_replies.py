@@ -125,8 +125,8 @@ async def test_a_server_that_names_an_end_with_every_chunk_is_read_to_its_end() 
 @pytest.mark.parametrize("kind", [*NO_TEXT, "text"])
 async def test_behind_the_end_of_a_plan_nothing_is_waited_for(kind: str, pause: float) -> None:
     ledger = Ledger()
-    then = NO_TEXT.get(kind, chunk("2. echo(2)\n"))
-    planner = Endless(first=["1. echo(1)\n", "join()\n"], then=then, pause=pause)
+    then = NO_TEXT.get(kind, chunk("echo(2)\n"))
+    planner = Endless(first=["echo(1)\n", "answer('Done.')\n"], then=then, pause=pause)
     graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel("Done."))
     began = time.perf_counter()
     state = await graph.ainvoke(ASK)
@@ -258,7 +258,7 @@ async def test_opening_a_model_counts_towards_the_deadline(serve: Any, role: str
     await open_model("openai:scripted")  # a deadline in a test must not count the client's import
     serve("a byte a second")
     given: dict[str, Any] = {
-        "planner": ScriptedModel("1. echo(1)\njoin()"),
+        "planner": ScriptedModel("echo(1)"),
         "joiner": ScriptedModel("Too late."),
     }
     graph = build_graph(Ledger().tools, **{**given, role: "openai:scripted"})

@@ -29,7 +29,7 @@ QUOTED = f"{KEY}: {QUESTION}: {RESULT}"
 ASK: Any = {"messages": [HumanMessage(QUESTION)]}
 NAME = "openai:scripted"
 
-PLAN = f'1. echo("one")\n2. number("height in metres", "{RESULT}")\n3. join()'
+PLAN = f'echo("one")\nnumber("height in metres", "{RESULT}")'
 ANSWER = "Ten."
 SAID = {"planner": PLAN, "joiner": ANSWER, "reader": "1"}
 PROMPT = {"planner": "planner", "joiner": "joiner", "reader": "number"}
@@ -241,7 +241,7 @@ async def test_results_replace_the_answer_of_a_joiner_that_writes_nothing(
     serve(joiner=reply)
     answer = (await turn())["messages"][-1].text
     assert answer.startswith(f"the joiner's model {NAME} {why}. The last results:\n")
-    assert '1. echo("one") = one' in answer
+    assert 'echo("one") = one' in answer
 
 
 @pytest.mark.parametrize("kind", NOTHING)
@@ -252,7 +252,7 @@ async def test_a_reader_that_writes_nothing_fails_its_call(serve: Serve, kind: s
 
 
 async def test_reasoning_before_a_reply_is_not_part_of_it(serve: Serve) -> None:
-    reasoned = {role: Reply(said, reasoning='1. fail("no") ') for role, said in SAID.items()}
+    reasoned = {role: Reply(said, reasoning='fail("no") ') for role, said in SAID.items()}
     serve(**reasoned)
     state = await turn()
     assert state["messages"][-1].text == ANSWER
@@ -283,7 +283,7 @@ async def test_results_replace_the_answer_of_a_joiner_that_a_filter_stops(serve:
     serve(joiner=Reply(finish_reason="content_filter"))
     answer = (await turn())["messages"][-1].text
     assert "content filter; rephrase the question, or use another model" in answer
-    assert '1. echo("one") = one' in answer
+    assert 'echo("one") = one' in answer
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
@@ -295,9 +295,9 @@ async def test_a_reader_that_refuses_fails_its_call(serve: Serve, kind: str) -> 
 
 
 CUTS = {
-    "inside a call": ('1. echo("one")\n2. echo("tw', "2"),
-    "between two calls": ('1. echo("one")\n', "2"),
-    "inside an id": ('1. echo("one")\n2', "2"),
+    "inside a call": ('echo("one")\necho("tw', "2"),
+    "between two calls": ('echo("one")\n', "2"),
+    "inside an id": ('echo("one")\n2', "2"),
 }
 
 

@@ -15,8 +15,8 @@ from tests.bench.model_server import ModelServer
 from tests.support.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [HumanMessage("How much is it?")]}
-SUM = "1. add(1, 2)\n2. join()"
-FAILS = "1. add(1, 2)\n2. fail('no')\n3. join()"
+SUM = "add(1, 2)"
+FAILS = "add(1, 2)\nfail('no')"
 
 
 def graph(
@@ -28,18 +28,19 @@ def graph(
     return build_graph(Ledger().tools, planner=planner, joiner=joiner), planner, joiner
 
 
-async def test_few_shot_sends_worked_plans_when_the_setting_is_auto(
+async def test_few_shot_sends_worked_programs_when_the_setting_is_auto(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     prompts = {}
     for few_shot in (True, False):
         monkeypatch.setattr(providers, "DEFAULT_PROFILE", ModelProfile(few_shot=few_shot))
-        planner = ScriptedModel('1. math("17 * 23")\n2. join()')
+        planner = ScriptedModel('answer(f"{17 * 23}")')
         compiled = build_graph(SHIPPED, planner=planner, joiner=ScriptedModel("391."))
         await compiled.ainvoke(ASK, context=Context(examples="auto"))
         prompts[few_shot] = planner.prompts[-1]
     assert len(prompts[True]) > len(prompts[False])
-    assert "Question:" in prompts[True]
+    assert "```python" in prompts[True]
+    assert "```python" not in prompts[False]
 
 
 @pytest.mark.parametrize("shown", [True, False])
@@ -50,7 +51,7 @@ async def test_show_failures_tells_the_next_planner_what_failed(
         monkeypatch,
         ModelProfile(show_failures=shown),
         FAILS,
-        "3. add(2, 2)\n4. join()",
+        "add(2, 2)",
         answers=["REPLAN: more", "Four."],
     )
     await compiled.ainvoke(ASK)
@@ -59,9 +60,7 @@ async def test_show_failures_tells_the_next_planner_what_failed(
 
 async def test_replan_on_failure_does_not_ask_the_joiner(monkeypatch: pytest.MonkeyPatch) -> None:
     profile = ModelProfile(replan_on_failure=True)
-    compiled, _, joiner = graph(
-        monkeypatch, profile, FAILS, "3. add(2, 2)\n4. join()", answers=["Four."]
-    )
+    compiled, _, joiner = graph(monkeypatch, profile, FAILS, "add(2, 2)", answers=["Four."])
     state = await compiled.ainvoke(ASK)
     assert state["round"] == 2
     assert state["usage"]["joiner"]["calls"] == len(joiner.prompts) == 1

@@ -87,7 +87,7 @@ async def test_a_reset_forgets_the_open_models(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_server_that_decodes_under_a_grammar_is_sent_one(
     monkeypatch: pytest.MonkeyPatch, owner: str, dialect: str | None
 ) -> None:
-    script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
+    script = by_role({"Write a plan": "add(1, 2)", "Answer": "Three."})
     with ModelServer(script, first_token=0, rate=None, owned_by=owner) as server:
         point_to(monkeypatch, server)
         assert (await open_model("openai:scripted")).profile.grammar == dialect
@@ -140,7 +140,7 @@ async def test_an_invalid_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_usage_is_metered_by_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
+    script = by_role({"Write a plan": "add(1, 2)", "Answer": "Three."})
     with ModelServer(script, first_token=0, rate=None) as server:
         point_to(monkeypatch, server)
         state = await build_graph(Ledger().tools).ainvoke(ASK, context=OPENAI)
@@ -184,7 +184,7 @@ async def test_a_server_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 async def test_too_many_requests_are_retried_after_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan: Any = [Reply(status=429, retry_after=0.01), Reply(status=500), "1. add(1, 2)\n2. join()"]
+    plan: Any = [Reply(status=429, retry_after=0.01), Reply(status=500), "add(1, 2)"]
     script = by_role({"Write a plan": plan, "Answer": "Three."})
     with ModelServer(script, first_token=0, rate=None) as server:
         point_to(monkeypatch, server)
@@ -193,7 +193,7 @@ async def test_too_many_requests_are_retried_after_a_wait(monkeypatch: pytest.Mo
 
 
 async def test_a_stream_that_breaks_off_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = "1. echo('one')\n2. add(1, 2)\n3. join()"
+    plan = "echo('one')\nadd(1, 2)"
     script = by_role({"Write a plan": [Reply(plan, cut_after=20), plan], "Answer": "Three."})
     ledger = Ledger()
     with ModelServer(script, first_token=0, rate=None) as server:
@@ -206,7 +206,7 @@ async def test_a_stream_that_breaks_off_is_read_again(monkeypatch: pytest.Monkey
 
 def test_one_graph_serves_many_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pooled connections die with their loop: each loop has its own."""
-    script = by_role({"Write a plan": "1. add(1, 2)\n2. join()", "Answer": "Three."})
+    script = by_role({"Write a plan": "add(1, 2)", "Answer": "Three."})
     graph = build_graph(Ledger().tools)
     with ModelServer(script, first_token=0, rate=None) as server:
         point_to(monkeypatch, server)

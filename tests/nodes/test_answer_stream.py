@@ -35,7 +35,7 @@ def of_answer(seen: list[Any]) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("plan", "replies"),
-    [("1. look(42)\njoin()", [ANSWER]), (f'1. answer("{ANSWER}")', [])],
+    [("look(42)", [ANSWER]), (f'answer("{ANSWER}")', [])],
     ids=["joined", "direct"],
 )
 async def test_the_answer_is_one_message_with_its_beginning_and_end(
@@ -54,7 +54,7 @@ async def test_the_answer_is_one_message_with_its_beginning_and_end(
 
 async def test_a_replan_is_not_a_message() -> None:
     seen, values = await events(
-        ScriptedModel("1. look(1)\njoin()", "2. look(42)\njoin()"),
+        ScriptedModel("look(1)", "look(42)"),
         ScriptedModel("REPLAN: the other number", ANSWER),
     )
     assert values["round"] == 2
@@ -62,7 +62,7 @@ async def test_a_replan_is_not_a_message() -> None:
 
 
 async def test_what_happens_is_shown_beside_the_messages() -> None:
-    seen, _ = await events(ScriptedModel("1. look(42)\njoin()"), ScriptedModel(ANSWER))
+    seen, _ = await events(ScriptedModel("look(42)"), ScriptedModel(ANSWER))
     told = [e["params"]["data"]["event"] for e in seen if e["method"] == "custom"]
     assert (told[0], told[-1]) == ("turn.start", "round.end")
     updates = [name for e in seen if e["method"] == "updates" for name in e["params"]["data"]]

@@ -206,7 +206,7 @@ def test_plain_words_are_shown_at_once() -> None:
 def test_a_figure_is_shown_when_it_is_whole() -> None:
     shown = pieces("is 8849 m high", facts(HEIGHT))
     assert shown[:3] == ["i", "s", " "]
-    assert [it for it in shown[3:] if it][0] == "8849 m "
+    assert next(filter(None, shown[3:])) == "8849 m "
     assert "".join(shown) == "is 8849 m high"
 
 

@@ -51,7 +51,7 @@ def used_up(graph: Any, seconds: float) -> None:
 
 async def test_deadline_counts_on_after_a_resume(ledger: Ledger) -> None:
     ledger.gate("never")
-    compiled = graph(ledger, "1. echo('never')\n2. join()")
+    compiled = graph(ledger, "echo('never')")
     context = Context(deadline=100)
     await compiled.ainvoke(ASK, THREAD, context=context, interrupt_before=["scheduler"])
     used_up(compiled, 99.9)
@@ -62,7 +62,7 @@ async def test_deadline_counts_on_after_a_resume(ledger: Ledger) -> None:
 
 
 async def test_deadline_that_has_passed_launches_nothing(ledger: Ledger) -> None:
-    compiled = graph(ledger, "1. echo('x')\n2. join()")
+    compiled = graph(ledger, "echo('x')")
     context = Context(deadline=100)
     await compiled.ainvoke(ASK, THREAD, context=context, interrupt_before=["scheduler"])
     used_up(compiled, 100.5)
@@ -74,7 +74,7 @@ async def test_deadline_that_has_passed_launches_nothing(ledger: Ledger) -> None
 
 
 async def test_deadline_ends_the_rounds(ledger: Ledger) -> None:
-    plans = ["1. echo('x')\n2. join()", "2. echo('y')\n3. join()"]
+    plans = ["echo('x')", "echo('y')"]
     compiled = graph(ledger, *plans, answers=["REPLAN: more"] * 2)
     context = Context(deadline=100)
     await compiled.ainvoke(ASK, THREAD, context=context, interrupt_before=["joiner"])
@@ -88,13 +88,13 @@ async def test_deadline_ends_the_rounds(ledger: Ledger) -> None:
 async def test_calls_of_a_plan_that_broke_off_outlive_the_deadline(ledger: Ledger) -> None:
     """It passes before the next plan; the state has what ran, and the joiner sees it."""
     ledger.gate("slow")
-    plan = "3. echo('ran')\n5. echo('slow')\n6. add(2, 2)\n7. echo($6)\n"
+    plan = "echo('ran')\necho('slow')\nf = add(2, 2)\necho(f)\n"
     ran = asyncio.Event()
     broken: Any = [plan, ran, ModelError("", transient=True, wait=0)]
     joiner = ScriptedModel("Done.")
     compiled = build_graph(
         ledger.tools,
-        planner=ScriptedModel(broken, ["3. add(1, 1)\n4. echo('hal", asyncio.Event()]),
+        planner=ScriptedModel(broken, ["add(1, 1)\necho('hal", asyncio.Event()]),
         joiner=joiner,
         checkpointer=InMemorySaver(),
     )
@@ -131,7 +131,7 @@ async def test_calls_of_a_plan_that_broke_off_outlive_the_deadline(ledger: Ledge
 
 
 async def test_deadline_starts_afresh_with_the_next_turn(ledger: Ledger) -> None:
-    compiled = graph(ledger, *["1. echo('x')\n2. join()"] * 2, answers=["A.", "B."])
+    compiled = graph(ledger, *["echo('x')"] * 2, answers=["A.", "B."])
     context = Context(deadline=100)
     await compiled.ainvoke(ASK, THREAD, context=context, interrupt_before=["joiner"])
     used_up(compiled, 100.5)
@@ -152,7 +152,7 @@ async def test_deadline_does_not_count_while_a_person_decides(ledger: Ledger) ->
 
     compiled = build_graph(
         [*ledger.tools, work],
-        planner=ScriptedModel("1. work(40)\n2. add($1, 1)\n3. work($2)\n4. add($3, 1)\n5. join()"),
+        planner=ScriptedModel("a = work(40)\nb = add(a, 1)\nc = work(b)\nadd(c, 1)"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )
@@ -177,7 +177,7 @@ async def test_deadline_counts_what_ran_before_a_tool_interrupted(ledger: Ledger
 
     compiled = build_graph(
         [sure],
-        planner=ScriptedModel("1. sure()\n2. join()"),
+        planner=ScriptedModel("sure()"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )
@@ -193,7 +193,7 @@ async def test_deadline_counts_what_ran_before_a_tool_interrupted(ledger: Ledger
 async def test_deadline_counts_on_after_a_run_was_killed(ledger: Ledger) -> None:
     """As of the last checkpoint, which here is the planner's."""
     gate = ledger.gate("slow")
-    planner = ["1. echo('slow')\n2. join()", lambda: time.sleep(0.2)]
+    planner = ["echo('slow')", lambda: time.sleep(0.2)]
     saver = InMemorySaver()
     compiled = graph(ledger, planner, saver=saver)
     running = asyncio.ensure_future(compiled.ainvoke(ASK, THREAD))
@@ -229,7 +229,7 @@ def test_an_edited_task_does_not_run_again_after_the_deadline() -> None:
 
 @pytest.mark.parametrize("resumed", [False, True])
 async def test_max_tasks(ledger: Ledger, resumed: bool) -> None:
-    compiled = graph(ledger, "1. echo(1)\n2. echo(2)\n3. echo(3)\n4. join()")
+    compiled = graph(ledger, "echo(1)\necho(2)\necho(3)")
     two = Context(max_tasks=2)
     if resumed:
         await compiled.ainvoke(ASK, THREAD, context=two, interrupt_before=["scheduler"])
@@ -241,9 +241,7 @@ async def test_max_tasks(ledger: Ledger, resumed: bool) -> None:
 
 async def test_a_plan_of_one_line_for_ever_is_read_up_to_max_tasks(ledger: Ledger) -> None:
     joiner = ScriptedModel("Done.")
-    compiled = build_graph(
-        ledger.tools, planner=ScriptedModel("1. echo(1)\n" * 10_000), joiner=joiner
-    )
+    compiled = build_graph(ledger.tools, planner=ScriptedModel("echo(1)\n" * 10_000), joiner=joiner)
     state = await compiled.ainvoke(ASK, context=Context(max_tasks=5))
     assert ledger.begun == [1]
     errors = [state["outcomes"][str(id)]["error"] for id in range(1, 7)]
@@ -269,7 +267,7 @@ async def test_max_parallel(resumed: bool) -> None:
         running -= 1
         return n
 
-    plan = "\n".join(f"{i}. count({i})" for i in range(1, 10))
+    plan = "\n".join(f"count({i})" for i in range(1, 10))
     compiled = build_graph(
         [count],
         planner=ScriptedModel(plan),
@@ -293,7 +291,7 @@ async def test_max_result_chars(ledger: Ledger, resumed: bool) -> None:
 
     compiled = build_graph(
         [much, *ledger.tools],
-        planner=ScriptedModel("1. much()\n2. echo($1)\n3. join()"),
+        planner=ScriptedModel("a = much()\necho(a)"),
         joiner=joiner,
         checkpointer=InMemorySaver(),
     )
@@ -309,7 +307,7 @@ async def test_max_result_chars(ledger: Ledger, resumed: bool) -> None:
 
 @pytest.mark.parametrize("resumed", [False, True])
 async def test_max_rounds(ledger: Ledger, resumed: bool) -> None:
-    plans = [f"{i}. echo({i})\n{i + 1}. join()" for i in (1, 2, 3)]
+    plans = [f"echo({i})" for i in (1, 2, 3)]
     compiled = graph(ledger, *plans, answers=["REPLAN: more"] * 3)
     context = Context(max_rounds=2)
     if resumed:

@@ -19,8 +19,8 @@ from tests.support.scripted import Ledger, ScriptedModel
 pytestmark = pytest.mark.timeout(30)
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
-FIRST, SECOND = "1. echo('x')\n2. join()", "1. echo('y')\n2. join()"
-REPLANNED = "2. echo('y')\n3. join()"
+FIRST, SECOND = "echo('x')", "echo('y')"
+REPLANNED = "echo('y')"
 
 
 def handoff(id: str = "h") -> list[Any]:
@@ -117,7 +117,7 @@ async def test_a_question_sent_again_under_its_id_is_asked_again(
     ledger: Ledger, stopped: str
 ) -> None:
     """As Agent Chat UI does when its user edits a message."""
-    planner = ScriptedModel("1. add(1, 2)\n2. join()", SECOND)
+    planner = ScriptedModel("add(1, 2)", SECOND)
     joiner = ScriptedModel(
         "REPLAN: more" if stopped == "before the replan" else "First.", "Second."
     )
@@ -176,7 +176,7 @@ async def test_two_graphs_in_one_thread_each_begin_their_turn(ledger: Ledger) ->
 
 
 async def test_each_task_knows_its_round(ledger: Ledger) -> None:
-    plans = "1. echo(1)\n2. ad(1, 2)\n2. echo(2)\n3. join()", '4. answer("Done.")'
+    plans = "echo(1)\nad(1, 2)\necho(2)", 'answer("Done.")'
     compiled = graph(ledger, *plans, answers=("REPLAN: more",))
     ended = []
     ask: Any = {"messages": [("user", "What?")]}

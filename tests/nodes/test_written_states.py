@@ -14,7 +14,7 @@ from tests.support.scripted import Ledger, ScriptedModel
 pytestmark = pytest.mark.timeout(30)
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
-FIRST, SECOND = "1. echo('x')\n2. join()", "1. echo('y')\n2. join()"
+FIRST, SECOND = "echo('x')", "echo('y')"
 
 
 def ask(text: str) -> Any:
@@ -34,7 +34,7 @@ async def stopped(ledger: Ledger, *plans: str, before: str | None = "scheduler")
 
 
 async def test_a_plan_that_is_none_is_told_to_the_planner(ledger: Ledger) -> None:
-    planner = ScriptedModel(FIRST, "2. echo('again')\n3. join()")
+    planner = ScriptedModel(FIRST, "echo('again')")
     compiled = build_graph(
         ledger.tools,
         planner=planner,

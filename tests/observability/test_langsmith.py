@@ -53,7 +53,7 @@ def graph(ledger: Ledger, plan: str, **options: Any) -> Any:
 
 
 async def test_the_program_keeps_what_a_trace_masks(traces: TraceServer, ledger: Ledger) -> None:
-    compiled = graph(ledger, f'1. echo("{KEY}")\njoin()', checkpointer=InMemorySaver())
+    compiled = graph(ledger, f'echo("{KEY}")', checkpointer=InMemorySaver())
     state = await compiled.ainvoke({"messages": [("user", f"Is it {KEY}?")]}, THREAD)
     assert ledger.begun == [KEY]
     assert state["outcomes"]["1"]["value"] == KEY
@@ -64,7 +64,7 @@ async def test_the_program_keeps_what_a_trace_masks(traces: TraceServer, ledger:
 
 
 async def test_what_is_written_to_the_state_is_masked(traces: TraceServer, ledger: Ledger) -> None:
-    compiled = graph(ledger, "join()", checkpointer=InMemorySaver())
+    compiled = graph(ledger, "", checkpointer=InMemorySaver())
     messages = [("user", "A note."), ("ai", f"{KEY} and {PASSWORD}")]
     await compiled.aupdate_state(THREAD, {"messages": messages}, as_node="joiner")
     assert "[SECRET_DETECTED] and ***" in sent(traces)
@@ -81,7 +81,7 @@ async def test_a_wrong_langsmith_setting_does_not_fail_the_turn(
     monkeypatch.setenv("LANGSMITH_TRACING_SAMPLING_RATE", "ten")
     _forget()
     with caplog.at_level(logging.ERROR, "llm_compiler.observability.langsmith"):
-        state = await graph(ledger, '1. echo("x")\njoin()').ainvoke({"messages": [("user", "?")]})
+        state = await graph(ledger, 'echo("x")').ainvoke({"messages": [("user", "?")]})
     assert state["messages"][-1].text == f"It is {PASSWORD}."
     assert "no traces; check LANGSMITH_…" in caplog.text
 

@@ -20,7 +20,7 @@ from llm_compiler.observability.spans import model_call
 from tests.support.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [("user", "How much?")]}
-PLAN = '1. echo("a secret")\n2. add(1, 2)\n3. echo("$1 and $2")\njoin()'
+PLAN = 'a = echo("a secret")\nb = add(1, 2)\necho(f"{a} and {b}")'
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def graph(ledger: Ledger, *plans: str, joiner: Any = "3", **options: Any) -> Any
 
 async def test_a_turn_holds_its_rounds_and_they_their_calls(spans: Spans, ledger: Ledger) -> None:
     joiner = ["REPLAN: one more", "3"]
-    await graph(ledger, PLAN, '4. echo("b")\njoin()', joiner=joiner).ainvoke(ASK)
+    await graph(ledger, PLAN, 'echo("b")', joiner=joiner).ainvoke(ASK)
     tree = spans.tree()
     assert tree[""] == ["invoke_agent LLM Compiler"]
     assert tree["invoke_agent LLM Compiler"] == ["round 1", "round 2"]
@@ -134,7 +134,7 @@ async def test_no_text_of_a_person_or_a_tool_is_in_a_span(spans: Spans, ledger: 
 
 
 async def test_a_failed_call_says_so(spans: Spans, ledger: Ledger) -> None:
-    await graph(ledger, '1. fail("oh")\njoin()').ainvoke(ASK)
+    await graph(ledger, 'fail("oh")').ainvoke(ASK)
     call = spans.one("execute_tool fail")
     assert call.status.status_code is StatusCode.ERROR
     assert call.status.description == "ValueError: oh"
@@ -177,14 +177,14 @@ async def test_what_a_tool_traces_stands_under_its_call(spans: Spans) -> None:
         with trace.get_tracer("app").start_as_current_span(f"look at {what}"):
             return what
 
-    planner, joiner = ScriptedModel('1. look("it")\njoin()'), ScriptedModel("It.")
+    planner, joiner = ScriptedModel('look("it")'), ScriptedModel("It.")
     await build_graph([look], planner=planner, joiner=joiner).ainvoke(ASK)
     assert spans.tree()["execute_tool look"] == ["look at it"]
 
 
 async def test_a_run_that_is_abandoned_ends_its_spans(spans: Spans, ledger: Ledger) -> None:
     ledger.gate("held")
-    stream = graph(ledger, '1. echo("held")\njoin()').astream(ASK, stream_mode="custom")
+    stream = graph(ledger, 'echo("held")').astream(ASK, stream_mode="custom")
     async for event in stream:
         if event["event"] == "task.started":
             break
@@ -212,7 +212,7 @@ async def test_a_question_inside_a_parent_graph_is_not_a_failure(spans: Spans) -
         """Ask a person."""
         return str(interrupt(f"May I {what}?"))
 
-    planner, joiner = ScriptedModel('1. ask("go")\njoin()'), ScriptedModel("Yes.")
+    planner, joiner = ScriptedModel('ask("go")'), ScriptedModel("Yes.")
     parent = StateGraph(MessagesState)
     parent.add_node("compiler", build_graph([ask], planner=planner, joiner=joiner))
     parent.add_edge(START, "compiler")

@@ -1,4 +1,4 @@
-"""Events show the start of a result, however long it is."""
+"""Events carry a plan as a program, and show the start of a result, however long it is."""
 
 from typing import Any
 
@@ -6,16 +6,74 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_compiler import build_graph
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome
 from llm_compiler.observability.stream_events import Events
 from tests.support.cost import cost
+from tests.support.scripted import Ledger, ScriptedModel
 
 TEXTS = st.text(max_size=500)
 DATA = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
     lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
 )
+
+
+PROGRAM = """# two at once
+one, two = echo(1), echo(2)
+three = add(one, echo(2)) + one
+x = eho("x")
+answer(f"It is {three}.")"""
+
+
+async def events_of(ledger: Ledger, plan: str, *answers: str) -> list[dict[str, Any]]:
+    graph = build_graph(ledger.tools, planner=ScriptedModel(plan), joiner=ScriptedModel(*answers))
+    question: Any = {"messages": [("user", "What?")]}
+    return [event async for event in graph.astream(question, stream_mode="custom")]
+
+
+async def test_a_planned_task_has_its_variable_its_line_and_its_text(ledger: Ledger) -> None:
+    events = await events_of(ledger, f"```python\n{PROGRAM}\n```")
+    planned = [event for event in events if event["event"] == "plan.task"]
+    assert [(task["name"], task["tool"], task["line"], task["source"]) for task in planned] == [
+        ("", "echo", 3, "echo(1)"),
+        ("", "echo", 3, "echo(2)"),
+        ("", "echo", 4, "echo(2)"),
+        ("three", "add", 4, "add(one, echo(2))"),
+        ("three", "compute", 4, "three = add(one, echo(2)) + one"),
+        ("", "eho", 5, 'x = eho("x")'),
+        ("", "answer", 6, 'answer(f"It is {three}.")'),
+    ]
+    assert [task["needs"] for task in planned] == [[], [], [], [1, 3], [1, 4], [], [5]]
+    assert planned[3]["args"] == {"a": "$1", "b": "$3"}
+
+
+async def test_a_refused_statement_has_its_error(ledger: Ledger) -> None:
+    events = await events_of(ledger, PROGRAM)
+    errors = {e["id"]: e["error"] for e in events if e["event"] == "plan.task" and e["error"]}
+    assert errors == {
+        6: 'line 4: no function "eho"; did you mean "echo"?\n    x = eho("x")\n        ^^^'
+    }
+
+
+async def test_the_end_of_a_plan_has_the_program_and_the_names(ledger: Ledger) -> None:
+    for plan in (PROGRAM, f"```python\n{PROGRAM}\n```\n"):
+        events = await events_of(ledger, plan)
+        [end] = [event for event in events if event["event"] == "plan.end"]
+        assert end["program"] == PROGRAM
+        assert end["names"] == {"1": "one", "2": "two", "5": "three"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "replies", "asked"),
+    [('answer(f"It is {echo(1)}.")', [], False), ("answer(echo(1))", ["One."], True)],
+)
+async def test_the_end_of_a_round_says_whether_the_joiner_was_asked(
+    ledger: Ledger, plan: str, replies: list[str], asked: bool
+) -> None:
+    *_, end = await events_of(ledger, plan, *replies)
+    assert (end["event"], end["status"], end["asked"]) == ("round.end", "answer", asked)
 
 
 def shown(value: Any) -> str:

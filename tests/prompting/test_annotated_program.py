@@ -8,7 +8,6 @@ import pytest
 
 from llm_compiler.prompting.annotated_program import (
     annotated_program,
-    called,
     commented,
     fenced,
     why_not_ok,
@@ -307,12 +306,6 @@ def test_needs_in_a_circle_and_endless_references_are_bounded() -> None:
         for id in range(1, 40)
     ]
     assert len(program(plan, *(outcome(it, LONG) for it in range(1, 40)))) < 100_000
-
-
-def test_called_is_a_task_as_it_is_now() -> None:
-    assert called(task(1, "f", a="x", b=[1])) == 'f(a="x", b=[1])'
-    assert called(task(1, "f") | {"text": "x = f(("}) == "x = f(("
-    assert called(written(1, "compute", "x = 1 + y", expression="1 + $3")) == "1 + $3"
 
 
 def test_what_only_followed_from_a_failure_is_no_reason() -> None:

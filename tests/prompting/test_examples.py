@@ -1,89 +1,74 @@
-"""Which worked plans a question is planned with."""
+"""The worked programs that are sent to a planner."""
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 
+from llm_compiler.language.lowered import Refused
+from llm_compiler.language.program import Program
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.prompting.examples import worked_plans
+from llm_compiler.prompting.examples import worked_programs
+from llm_compiler.prompting.overrides import called_tools, question_and_program
+from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
+from llm_compiler.tools.search import LIBRARY
+from tests.bench.questions import QUESTIONS
 
 ALL = Toolbox.of(SHIPPED)
 
 
-@pytest.mark.parametrize(
-    ("question", "form"),
-    [
-        ("Which is longer, the Danube or the Rhine?", 'pick("largest", {"Thames"'),
-        ("What percentage of the area of Africa is the Sahara?", "* 100"),
-        ("How many times as long as the Rhine is the Nile?", "$11 / $12"),
-        ("How much taller is Mount Everest than K2?", "$11 - $12"),
-        ("How high is the highest mountain of Norway?", "read("),
-        ("How many people live in Spain and Portugal together?", "$11 + $12"),
-        ("Rome or Oslo: which is older?", 'pick("smallest"'),
-        ("Who is younger, Bach or Liszt?", 'pick("largest"'),
-        ("Is K2 higher than Denali?", 'pick("largest"'),
-        ("Is Rome older than Oslo?", 'pick("smallest"'),
-        ("What is the average height of K2, Denali and Elbrus?", "$21 / 3"),
-    ],
-)
-def test_the_nearest_worked_plan_comes_last(question: str, form: str) -> None:
-    assert form in worked_plans(ALL, question)[-1]
+@pytest.mark.parametrize("text", examples())
+def test_each_compiles_without_a_diagnostic_and_ends_in_its_own_words(text: str) -> None:
+    _, program = question_and_program(text)
+    reader = Program(ALL)
+    tasks = [*reader.feed(f"```python\n{program}\n```"), *reader.close()]
+    assert [task for task in tasks if isinstance(task, Refused)] == []
+    assert reader.ended
+    assert reader.answer.in_words
 
 
-def test_names_and_figures_tell_nothing_of_a_questions_form() -> None:
-    one = worked_plans(ALL, "If Spain grew by 3%, by how many people would it pass Italy?")
-    other = worked_plans(ALL, "If Lake Baikal grew by 71%, by how many people would it pass K2?")
-    assert one == other
+def test_they_are_turns_of_a_chat() -> None:
+    turns = worked_programs(ALL)
+    assert 2 * 4 <= len(turns) <= 2 * 12
+    assert {type(turn) for turn in turns[::2]} == {HumanMessage}
+    assert {type(turn) for turn in turns[1::2]} == {AIMessage}
+    assert all(turn.text.startswith("```python\n") for turn in turns[1::2])
+    assert all(turn.text.endswith(")\n```") for turn in turns[1::2])
 
 
-def test_only_plans_whose_tools_are_all_offered_are_shown() -> None:
-    shown = worked_plans(ALL.offered(("search", "read"), ()), "Who painted the Night Watch?")
-    assert shown
-    assert not any("number(" in plan or "math(" in plan for plan in shown)
-    assert worked_plans(Toolbox.of([]), "Who?") == []
+def test_only_those_are_sent_whose_tools_are_all_offered() -> None:
+    fewer = worked_programs(ALL.offered(("search", "number"), ()))
+    assert fewer
+    assert len(fewer) < len(worked_programs(ALL))
+    assert not any("read(" in turn.text for turn in fewer)
+    assert all(
+        not called_tools(question_and_program(text)[1]) for text in examples()
+    ) or worked_programs(()) != worked_programs(ALL)
 
 
-DIFFERENCE, RATIO = "Thought: a - b.\n1. answer('1')", "Thought: a / b.\n1. answer('2')"
+def test_added_ones_come_behind_the_shipped_ones() -> None:
+    added = 'Question: What is your favourite colour?\nanswer("Blue.")'
+    *shipped, question, program = worked_programs(ALL, (added,))
+    assert shipped == worked_programs(ALL)
+    assert question.text == "What is your favourite colour?"
+    assert program.text == '```python\nanswer("Blue.")\n```'
+    assert worked_programs(ALL, (added,), shipped=False) == [question, program]
 
 
-def test_the_nearest_of_a_plans_questions_is_shown() -> None:
-    text = f"Question: Is it A?\nQuestion: What is left of it?\n{DIFFERENCE}"
-    shown = worked_plans(ALL, "What is left of Rome?", (text,), shipped=False)
-    assert shown == [f"Question: What is left of it?\n{DIFFERENCE}"]
+def test_their_subjects_are_neither_in_the_library_nor_in_the_questions() -> None:
+    asked = QUESTIONS.read_text(encoding="utf-8")
+    subjects = {name for text in examples() for name in _subjects(question_and_program(text)[1])}
+    assert subjects
+    files = {path.stem for path in LIBRARY.glob("*.md")}
+    assert not {it.casefold().replace(" ", "-") for it in subjects} & files
+    assert not [subject for subject in subjects if subject in asked]
 
 
-def test_a_plan_is_shown_once_though_several_of_its_questions_are_near() -> None:
-    text = f"Question: What is left of it?\nQuestion: What is left of that?\n{DIFFERENCE}"
-    other = f"Question: Who is it?\n{RATIO}"
-    shown = worked_plans(ALL, "What is left of Rome?", (text, other), shipped=False)
-    assert shown == [other, f"Question: What is left of it?\n{DIFFERENCE}"]
-
-
-def test_many_near_questions_of_one_form_outvote_the_nearest_of_another() -> None:
-    like = "\n".join(
-        f"Question: What is left of it in {unit}?" for unit in ("km", "days", "kg", "cups")
+def _subjects(program: str) -> set[str]:
+    reader = Program(ALL)
+    tasks = [*reader.feed(program), *reader.close()]
+    queries = (
+        task.args["query"]
+        for task in tasks
+        if not isinstance(task, Refused) and task.tool == "search"
     )
-    likest = f"Question: What is left of it in Rome in all?\n{RATIO}"
-    asked = "What is left of it in Oslo?"
-    assert worked_plans(ALL, asked, (likest,), shipped=False)[-1] == likest
-    voted = worked_plans(ALL, asked, (f"{like}\n{DIFFERENCE}", likest), shipped=False)
-    assert voted[-1].endswith(DIFFERENCE)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"Question:What is left of it?\n{DIFFERENCE}",
-        f"Question: Who?\n\n  Question:  What is left of it? \n{DIFFERENCE}",
-        f"Question: Who?\r\nQuestion: What is left of it?\r\n{DIFFERENCE}",
-    ],
-)
-def test_blank_lines_may_separate_questions_from_their_plan(text: str) -> None:
-    shown = worked_plans(ALL, "What is left of Rome?", (text,), shipped=False)
-    assert shown == [f"Question: What is left of it?\n{DIFFERENCE}"]
-
-
-def test_the_same_question_is_planned_with_what_is_offered() -> None:
-    asked = "How many people live in the capital of Peru?"
-    assert "number(" in worked_plans(ALL, asked)[-1]
-    fewer = worked_plans(ALL.offered(("search", "read"), ()), asked)
-    assert "number(" not in fewer[-1]
+    return {query for query in queries if not query.startswith("$")}

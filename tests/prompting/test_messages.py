@@ -1,9 +1,11 @@
 """The prompts of planner and joiner, and how many tokens they take."""
 
+import datetime
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.tools import BaseTool
 
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.messages import (
@@ -12,32 +14,65 @@ from llm_compiler.prompting.messages import (
     planner_messages,
     replan_message,
 )
-from llm_compiler.tools import SHIPPED
+from llm_compiler.tools import SHIPPED, math
+from llm_compiler.tools.search import search
 from tests.support.outcomes import outcome, task
 
 ALL = Toolbox.of(SHIPPED)
-TWO = ALL.offered(("search", "math"), ())
+TWO = Toolbox.of([search, math])
+TODAY = datetime.date(2026, 11, 27)
+ASKED = [HumanMessage("Hello"), AIMessage("Hello! What can I do for you?")]
 
 
-def tokens(tools: Toolbox, *, with_examples: bool) -> float:
-    """Characters by four of planner and joiner, without question and results."""
-    planner = planner_messages(tools, [], "", with_examples=with_examples)
-    joiner = joiner_messages("", [], [], may_replan=True)
-    return sum(len(message.text) for message in [*planner, *joiner]) / 4
+def planner(
+    tools: Toolbox, question: str = "", *, with_examples: bool = False, **options: Any
+) -> list[BaseMessage]:
+    return planner_messages(
+        tools,
+        options.pop("conversation", []),
+        question,
+        with_examples=with_examples,
+        today=options.pop("today", TODAY),
+        **options,
+    )
 
 
-@pytest.mark.parametrize(
-    ("tools", "with_examples", "most"), [(TWO, False, 400), (ALL, False, 500), (ALL, True, 900)]
-)
-def test_every_prompt_token_earns_its_place(tools: Toolbox, with_examples: bool, most: int) -> None:
-    assert tokens(tools, with_examples=with_examples) < most
+@pytest.mark.parametrize(("tools", "most"), [(Toolbox.of([]), 150), (TWO, 200), (ALL, 230)])
+def test_every_prompt_token_of_the_planner_earns_its_place(tools: Toolbox, most: int) -> None:
+    """Characters by four, without the question; growth of the instructions shows here."""
+    assert sum(len(message.text) for message in planner(tools)) / 4 < most
+
+
+@pytest.mark.parametrize("tool", [*SHIPPED, math], ids=lambda tool: tool.name)
+def test_a_tool_takes_few_tokens(tool: BaseTool) -> None:
+    most = {"search": 17, "number": 33, "read": 31, "math": 36}[tool.name]
+    alone = sum(len(message.text) for message in planner(Toolbox.of([tool])))
+    none = sum(len(message.text) for message in planner(Toolbox.of([])))
+    assert (alone - none) / 4 <= most + 1
+
+
+def test_worked_programs_are_earlier_turns_of_the_chat() -> None:
+    messages = planner(ALL, "Who?", with_examples=True, conversation=ASKED)
+    assert isinstance(messages[0], SystemMessage)
+    assert {type(message) for message in messages[1::2]} == {HumanMessage}
+    assert {type(message) for message in messages[2::2]} == {AIMessage}
+    assert messages[2].text.startswith("```python\n")
+    assert [message.text for message in messages[-3:]] == [*(it.text for it in ASKED), "Who?"]
+
+
+def test_the_prompt_is_the_same_for_every_question_up_to_the_conversation() -> None:
+    one, other = (planner(ALL, question, with_examples=True) for question in ("Who?", "Is K2 {x}?"))
+    assert one[:-1] == other[:-1]
+    assert (one[-1].text, other[-1].text) == ("Who?", "Is K2 {x}?")
+
+
+def test_the_date_is_told() -> None:
+    assert "Friday, 2026-11-27" in planner(ALL)[0].text
 
 
 def test_examples_are_sent_only_if_all_their_tools_are_offered() -> None:
-    with_all = planner_messages(ALL, [], "", with_examples=True)[0].text
-    with_two = planner_messages(TWO, [], "", with_examples=True)[0].text
-    assert "Question:" in with_all
-    assert "number(" not in with_two
+    assert len(planner(ALL, with_examples=True)) > len(planner(TWO, with_examples=True))
+    assert not any("number(" in it.text for it in planner(TWO, with_examples=True))
 
 
 def test_what_a_joiner_found_missing_is_fenced() -> None:

@@ -11,7 +11,7 @@ from llm_compiler.prompting.templates import filled
 @pytest.mark.parametrize(
     ("name", "placeholders"),
     [
-        ("PLANNER", {"tools"}),
+        ("PLANNER", {"tools", "today"}),
         ("JOINER", {"missing"}),
         ("MAY_REPLAN", set()),
         ("LAST_ROUND", set()),

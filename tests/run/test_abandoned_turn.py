@@ -43,8 +43,8 @@ def texts(state: Any) -> list[str]:
 async def test_a_message_in_place_of_a_decision_starts_a_new_turn(ledger: Ledger) -> None:
     compiled = graph(
         ledger,
-        "1. echo('x')\n2. add(1, 2)\n3. echo($2)\n4. nope()\n5. join()",
-        "1. echo('y')\n2. join()",
+        "echo('x')\nb = add(1, 2)\necho(b)\nnope()",
+        "echo('y')",
     )
     stopped = await compiled.ainvoke(ask("First?"), THREAD, context=APPROVE)
     [request] = stopped["__interrupt__"]
@@ -64,7 +64,7 @@ async def test_a_message_in_place_of_a_decision_starts_a_new_turn(ledger: Ledger
 
 
 async def test_a_late_decision_decides_on_no_other_question(ledger: Ledger) -> None:
-    compiled = graph(ledger, "1. add(1, 2)\n2. join()", "1. add(5, 5)\n2. join()")
+    compiled = graph(ledger, "add(1, 2)", "add(5, 5)")
     stopped = await compiled.ainvoke(ask("First?"), THREAD, context=APPROVE)
     [old] = stopped["__interrupt__"]
     stopped = await compiled.ainvoke(ask("Second?"), THREAD, context=APPROVE)
@@ -78,7 +78,7 @@ async def test_a_late_decision_decides_on_no_other_question(ledger: Ledger) -> N
 
 
 async def test_a_message_at_a_breakpoint_starts_a_new_turn(ledger: Ledger) -> None:
-    compiled = graph(ledger, "1. echo('x')\n2. join()", "1. echo('y')\n2. join()")
+    compiled = graph(ledger, "echo('x')", "echo('y')")
     await compiled.ainvoke(ask("First?"), THREAD, interrupt_before=["scheduler"])
     state = await compiled.ainvoke(ask("Second?"), THREAD)
     assert ledger.begun == ["y"]
@@ -90,8 +90,8 @@ async def test_a_message_after_a_run_was_killed_records_what_had_ended(ledger: L
     saver = InMemorySaver()
     compiled = graph(
         ledger,
-        "1. echo('x')\n2. echo('never')\n3. join()",
-        "1. echo('y')\n2. join()",
+        "echo('x')\necho('never')",
+        "echo('y')",
         saver=saver,
     )
     ledger.gate("never")
@@ -114,9 +114,9 @@ async def test_a_message_after_a_run_was_killed_records_what_had_ended(ledger: L
 async def test_a_message_in_the_second_round_keeps_the_first(ledger: Ledger) -> None:
     compiled = graph(
         ledger,
-        "1. echo('x')\n2. join()",
-        "2. add(1, 2)\n3. join()",
-        "1. echo('y')\n2. join()",
+        "echo('x')",
+        "add(1, 2)",
+        "echo('y')",
         answers=("REPLAN: more", "Second."),
     )
     await compiled.ainvoke(ask("First?"), THREAD, context=APPROVE)
@@ -130,7 +130,7 @@ async def test_a_message_in_the_second_round_keeps_the_first(ledger: Ledger) -> 
 
 @pytest.mark.parametrize("node", ["planner", "joiner"])
 async def test_a_message_after_another_node_was_stopped(ledger: Ledger, node: str) -> None:
-    compiled = graph(ledger, "1. echo('x')\n2. join()", "1. echo('y')\n2. join()")
+    compiled = graph(ledger, "echo('x')", "echo('y')")
     if node == "planner":
         broken = graph(ledger, [ValueError("x")], saver=compiled.checkpointer)
         with pytest.raises(ModelError):
@@ -143,7 +143,7 @@ async def test_a_message_after_another_node_was_stopped(ledger: Ledger, node: st
 
 
 async def test_the_next_question_is_asked_with_what_became_of_the_last(ledger: Ledger) -> None:
-    planner = ScriptedModel("1. add(1, 2)\n2. join()", "1. echo('y')\n2. join()")
+    planner = ScriptedModel("add(1, 2)", "echo('y')")
     compiled = build_graph(
         ledger.tools, planner=planner, joiner=ScriptedModel("B."), checkpointer=InMemorySaver()
     )
@@ -155,7 +155,7 @@ async def test_the_next_question_is_asked_with_what_became_of_the_last(ledger: L
 @pytest.mark.parametrize("place", ["metadata", "configurable"])
 async def test_a_run_that_a_server_begins_again_goes_on(ledger: Ledger, place: str) -> None:
     """It sends the same input once more, with the same run id."""
-    compiled = graph(ledger, "1. echo('x')\n2. join()", answers=("First.",))
+    compiled = graph(ledger, "echo('x')", answers=("First.",))
     config = {**THREAD, place: {**THREAD.get(place, {}), "run_id": "7"}}
     await compiled.ainvoke(ask("First?"), config, interrupt_before=["scheduler"])
     state = await compiled.ainvoke(ask("First?"), config)
@@ -190,8 +190,8 @@ async def test_a_node_that_ended_before_its_checkpoint_was_written_is_not_droppe
     saver = Killed(step)
     compiled = graph(
         ledger,
-        "1. echo('x')\n2. add(1, 2)\n3. join()",
-        "1. echo('y')\n2. join()",
+        "echo('x')\nadd(1, 2)",
+        "echo('y')",
         answers=("First.", "Second.") if node == "joiner" else ("Second.",),
         saver=saver,
     )
@@ -212,8 +212,8 @@ async def test_a_replan_that_was_killed_before_its_checkpoint_is_left(ledger: Le
     saver = Killed(3)
     compiled = graph(
         ledger,
-        "1. echo('x')\n2. join()",
-        "1. echo('y')\n2. join()",
+        "echo('x')",
+        "echo('y')",
         answers=("REPLAN: more", "Second."),
         saver=saver,
     )

@@ -26,7 +26,7 @@ def shout(text: str) -> str:
 
 
 def graph(checkpointer: Any = None) -> LLMCompiler:
-    plan = '1. shout("k2")\n2. shout("$1!")\n3. join()'
+    plan = 'a = shout("k2")\nshout(f"{a}!")'
     planner, joiner = ScriptedModel(plan, plan), ScriptedModel("So high.", "Higher.")
     return build_graph([shout], planner=planner, joiner=joiner, checkpointer=checkpointer)
 

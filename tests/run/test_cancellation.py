@@ -23,7 +23,7 @@ from tests.support.scripted import Ledger, ScriptedModel, until
 pytestmark = pytest.mark.timeout(60)
 
 ASK: Any = {"messages": [HumanMessage("What?")]}
-PLAN = "1. echo('never')\n2. add(1, 2)\n3. block($2)\n4. join()"
+PLAN = "echo('never')\nb = add(1, 2)\nblock(b)"
 RUNS = 20
 
 
@@ -71,7 +71,7 @@ STOPS: dict[str, Any] = {
 async def test_runs_that_stop_and_that_nobody_resumes_leave_nothing(
     stop: str, folder: Path
 ) -> None:
-    plan = "1. add(1, 2)\n2. block($1)\n3. confirm('x')\n4. join()"
+    plan = "a = add(1, 2)\nblock(a)\nconfirm('x')"
     compiled = graph(Ledger(), InMemorySaver(), plan)
     await compiled.ainvoke(ASK, thread("first"), **STOPS[stop])
     await settled(1.0)
@@ -132,7 +132,7 @@ async def never(name: str) -> str:
     finally:
         print("cancelled", name, flush=True)
 
-planner = ScriptedModel("1. never('a')\\n2. never('b')\\n3. join()")
+planner = ScriptedModel("never('a')\\nnever('b')")
 graph = build_graph([never], planner=planner, joiner=ScriptedModel())
 try:
     asyncio.run(graph.ainvoke({"messages": [("user", "x")]}))

@@ -44,7 +44,7 @@ async def test_a_graph_reads_the_time_from_its_clock() -> None:
 
     compiled = build_graph(
         [work],
-        planner=ScriptedModel("1. work(40)\n2. join()"),
+        planner=ScriptedModel("work(40)"),
         joiner=ScriptedModel("Done."),
         checkpointer=InMemorySaver(),
     )

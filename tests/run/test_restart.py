@@ -28,7 +28,7 @@ async def test_a_cancelled_scheduler_goes_on_where_it_stood(
 ) -> None:
     ledger = Ledger()
     gate = ledger.gate("slow")
-    planner = ScriptedModel("1. echo('slow')\n2. add(1, 2)\n3. add($2, 1)\n4. echo($3)\n5. join()")
+    planner = ScriptedModel("echo('slow')\nb = add(1, 2)\nc = add(b, 1)\necho(c)")
     saver = InMemorySaver()
     graph = build_graph(
         ledger.tools, planner=planner, joiner=ScriptedModel("Done."), checkpointer=saver
@@ -65,7 +65,7 @@ ALL_MODES = ["updates", "custom", "messages", "values", "tasks", "debug", "check
 async def test_no_max_concurrency_deadlocks(modes: Any, max_concurrency: int) -> None:
     ledger = Ledger()
     gate = ledger.gate("slow")
-    plan = "1. echo('slow')\n2. add(1, 2)\n3. add($2, 1)\n4. echo($3)\n5. join()"
+    plan = "echo('slow')\nb = add(1, 2)\nc = add(b, 1)\necho(c)"
     graph = build_graph(
         ledger.tools,
         planner=ScriptedModel(plan),
@@ -105,7 +105,7 @@ async def journaled():
     writes = [value for it in every for _, _, value in it.pending_writes or ()]
     return {str(w["outcome"]["id"]) for w in writes if isinstance(w, dict) and "outcome" in w}
 
-async def step(name: str) -> str:
+async def step(name: str, after: str = "") -> str:
     "Take a step."
     note("begin", name)
     if name == die and not resume:
@@ -122,9 +122,14 @@ async def wipe(name: str) -> str:
     return await step(name)
 wipe.metadata = {"destructiveHint": True}
 
+@tool
+async def burn(name: str, after: str) -> str:
+    "Wipe elsewhere."
+    return await step(name)
+burn.metadata = {"destructiveHint": True, "domain": "elsewhere"}
+
 PLAN = (
-    "1. step('a')\\n2. step('$1 b')\\n3. wipe('c')\\n4. after 3: step('d')\\n"
-    "5. after 2: wipe('e')\\n9. join()"
+    "a = step('a')\\nb = step('a b', a)\\nc = wipe('c')\\nstep('d', c)\\nburn('e', b)"
 )
 
 config = {"configurable": {"thread_id": "1"}}
@@ -133,7 +138,7 @@ async def main():
     global saver
     async with AsyncSqliteSaver.from_conn_string(os.path.join(folder, "db")) as saver:
         planner = ScriptedModel(*([] if resume else [PLAN]))
-        graph = build_graph([step, wipe], planner=planner, joiner=ScriptedModel("Done."),
+        graph = build_graph([step, wipe, burn], planner=planner, joiner=ScriptedModel("Done."),
                             checkpointer=saver)
         async for update in graph.astream(
             None if resume else {"messages": [("user", "x")]}, config

@@ -13,7 +13,7 @@ from langgraph.types import Command, Overwrite
 from llm_compiler.language.task import Outcome
 from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.round_messages import round_messages
-from llm_compiler.run.stored_state import check_input, mended, repairs
+from llm_compiler.run.stored_state import check_input, mended, read_state, repairs
 from llm_compiler.state import (
     check_messages,
     mended_messages,
@@ -21,6 +21,7 @@ from llm_compiler.state import (
     tasks_of_round,
     with_messages,
 )
+from tests.support.loop_watch import LoopWatch
 from tests.support.protocol import follows_protocol
 from tests.support.stored import STATES, deep, outcome, task
 from tests.support.strategies import MANY
@@ -34,8 +35,9 @@ def state(**values: Any) -> Any:
 
 SOUND: dict[str, Any] = {
     "messages": [ASKED],
-    "plan": [task(), task(2, text="2. echo('x')", taint="1", loop={"over": "$1"})],
+    "plan": [task(), task(2, text="echo('x')", taint="1", loop={"over": "$1"})],
     "outcomes": {"1": outcome(), "2": outcome(2, status="failed", error="no", started_at=1.5)},
+    "names": {"x": "$1", "city": "'Paris'"},
     "turn": "q",
     "round": 1,
     "feedback": "more",
@@ -52,7 +54,7 @@ def test_a_sound_state_is_handed_back_as_it_is() -> None:
 
 
 def test_an_empty_state_gets_every_key() -> None:
-    empty = {"messages": [], "plan": [], "outcomes": {}, "turn": "", "round": 0}
+    empty = {"messages": [], "plan": [], "outcomes": {}, "names": {}, "turn": "", "round": 0}
     assert mended({}) == {**empty, "feedback": None, "usage": {}, "seconds": 0.0}
 
 
@@ -85,6 +87,9 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(needs=["x", None, -1, 10**9])], [task()]),
         ([task(round=7)], [task()]),
         ([task(thought=5, text=None)], [task(thought="5")]),
+        ([task(name=5, line="3", source=None)], [task(name="5", line=3)]),
+        ([task(line=-1, error=None)], [task()]),
+        ([task(error=("no",))], [task(error='["no"]')]),
         ([task(args={"value": (1, math.inf), 5: b"x"})],
          [task(args={"value": [1, "Infinity"], "5": "eA=="})]),
         ([task(args={"value": "\ud800"}, tool="e\ud800")],
@@ -93,7 +98,7 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(rules=("guarded", "odd", 5, "asks"))], [task(rules=["asks", "guarded"])]),
         ([task(rules=5)], [task()]),
         ([task(), task(args={"value": "other"}), {"tool": "echo"}],
-         [task(), task(2, args={}, text="1. echo(…)", key="1-1-2"),
+         [task(), task(2, args={}, text="echo(…)", key="1-1-2"),
           task(3, args={}, text="None. echo(…)")]),
         ([task(10**9)], [task(args={}, text="1000000000. echo(…)", key="1-1000000000")]),
     ],
@@ -108,7 +113,7 @@ def test_a_plan_that_can_be_mended(stored: Any, came_to: Any) -> None:
     ("stored", "error"),
     [
         (5, "the stored plan is a number, not a list of tasks"),
-        ("1. echo('x')", "the stored plan is a string, not a list of tasks"),
+        ("echo('x')", "the stored plan is a string, not a list of tasks"),
         ({"1": task()}, "the stored plan is an object, not a list of tasks"),
         ({1, 2}, "the stored plan is of type set, not a list of tasks"),
         ([True], "the stored plan contains true or false in place of a task"),
@@ -118,7 +123,8 @@ def test_a_plan_that_can_be_mended(stored: Any, came_to: Any) -> None:
         ([task(args=[["value", 1]])], "its stored arguments are a list, not an object"),
         ([task(args={"value": deep(240)})],
          "its stored arguments are not JSON data, or exceed 100 levels"),
-        ([task(tool="answer", args={"text": 5})], "its stored text is not a string"),
+        ([task(tool="answer", args={"text": "So."})], "its stored expression is not a string"),
+        ([task(tool="compute", args={"expression": 5})], "its stored expression is not a string"),
     ],
 )  # fmt: skip
 def test_a_plan_that_cannot_be_read_is_a_task_that_failed(stored: Any, error: str) -> None:
@@ -252,6 +258,9 @@ def test_an_outcome_without_arguments_has_those_of_its_task_filled_in() -> None:
         ("feedback", 5, "5"),
         ("feedback", {"missing": ("a",)}, '{"missing": ["a"]}'),
         ("feedback", deep(240), "it cannot be read"),
+        ("names", None, {}),
+        ("names", ["x"], {}),
+        ("names", {"x": "$1", 5: "$2", "y": 3, "z": "\ud800"}, {"x": "$1"}),
         ("usage", 5, {}),
         ("usage", {"planner": 5}, {}),
         ("usage", {"planner": {"calls": "3", "input": 2.0, "output": None}},
@@ -370,3 +379,19 @@ def test_whatever_is_stored_comes_to_a_state_that_works(values: dict[str, Any]) 
     messages: Any = round_messages(ended, found["outcomes"], 100)
     said: Any = with_messages([], messages)
     assert follows_protocol(said)
+
+
+@pytest.mark.alone
+async def test_a_long_plan_is_read_without_holding_the_loop() -> None:
+    tasks = [
+        {"id": n, "tool": "f", "args": {"x": [1, "two", {"three": 3.0}] * 3}, "needs": []}
+        for n in range(1, 10_001)
+    ]
+    outcomes = {
+        str(n): {**Outcome(n, "f", "ok", {"x": 1}, [1, 2, 3]).data(), "extra": 1}
+        for n in range(1, 10_001)
+    }
+    async with LoopWatch() as watch:
+        read = await read_state({"messages": [], "plan": tasks, "outcomes": outcomes})
+    assert len(read["plan"]) == len(read["outcomes"]) == 10_000
+    assert watch.busy < 0.05

@@ -21,7 +21,7 @@ from tests.support.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [HumanMessage("What?")]}
 THREAD: Any = {"configurable": {"thread_id": "1"}}
-PLAN = "1. add(1, 2)\n2. add($1, 4)\n3. join()"
+PLAN = "a = add(1, 2)\nadd(a, 4)"
 
 
 def graph(ledger: Ledger, **options: Any) -> Any:
@@ -87,7 +87,7 @@ def test_sync_tools_all_run_at_once(count: int) -> None:
         barrier.wait()
         return place
 
-    plan = "".join(f"{i}. meet({i})\n" for i in range(1, count + 1)) + "99. join()"
+    plan = "".join(f"meet({i})\n" for i in range(count))
     compiled = build_graph([meet], planner=ScriptedModel(plan), joiner=ScriptedModel("Met."))
     state = compiled.invoke(ASK, context=Context(max_parallel=count))
     assert [outcome["status"] for outcome in state["outcomes"].values()] == ["ok"] * count
@@ -96,7 +96,7 @@ def test_sync_tools_all_run_at_once(count: int) -> None:
 def test_closing_a_stream_early_cancels_its_calls() -> None:
     ledger = Ledger()
     ledger.gate("never")
-    planner = ScriptedModel("1. echo('never')\n2. join()")
+    planner = ScriptedModel("echo('never')")
     compiled = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel())
     stream: Any = compiled.stream(ASK, stream_mode="custom")
     for event in stream:
@@ -109,7 +109,7 @@ def test_closing_a_stream_early_cancels_its_calls() -> None:
 async def test_cancelling_ainvoke_cancels_its_calls() -> None:
     ledger = Ledger()
     ledger.gate("never")
-    planner = ScriptedModel("1. echo('never')\n2. join()")
+    planner = ScriptedModel("echo('never')")
     compiled = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
@@ -130,7 +130,7 @@ async def never() -> str:
         await asyncio.Event().wait()
     finally:
         print("cancelled", flush=True)
-planner = ScriptedModel("1. never()\\n2. join()")
+planner = ScriptedModel("never()")
 graph = build_graph([never], planner=planner, joiner=ScriptedModel())
 try:
     graph.invoke({"messages": [("user", "x")]})
@@ -156,7 +156,7 @@ def test_a_tool_may_itself_invoke_a_graph() -> None:
         return str(inner.invoke(ASK)["messages"][-1].text)
 
     compiled = build_graph(
-        [nested], planner=ScriptedModel("1. nested('x')\n2. join()"), joiner=ScriptedModel("Yes.")
+        [nested], planner=ScriptedModel("nested('x')"), joiner=ScriptedModel("Yes.")
     )
     assert compiled.invoke(ASK)["outcomes"]["1"]["value"] == "Seven."
 
@@ -166,9 +166,7 @@ def test_a_keyboard_interrupt_inside_a_tool_does_not_end_the_loop() -> None:
         """Stop."""
         raise KeyboardInterrupt
 
-    compiled = build_graph(
-        [stop], planner=ScriptedModel("1. stop()\n2. join()"), joiner=ScriptedModel("Well.")
-    )
+    compiled = build_graph([stop], planner=ScriptedModel("stop()"), joiner=ScriptedModel("Well."))
     assert compiled.invoke(ASK)["outcomes"]["1"]["status"] == "failed"
     assert graph(Ledger()).invoke(ASK)["messages"][-1].text == "Seven."
 

@@ -90,7 +90,7 @@ async def test_a_watch_outlives_an_error_of_the_checkpointer_but_not_its_run(
 async def test_a_change_of_the_state_ends_the_run_that_had_read_the_one_before() -> None:
     ledger, saver = Ledger(), InMemorySaver()
     gate = ledger.gate("slow")
-    planner = ScriptedModel("1. echo('slow')\n2. join()")
+    planner = ScriptedModel("echo('slow')")
     graph = build_graph(
         ledger.tools, planner=planner, joiner=ScriptedModel("Done."), checkpointer=saver
     )
@@ -114,7 +114,7 @@ async def test_a_tool_that_changes_the_state_of_its_own_thread_ends_no_run() -> 
 
     graph: Any = build_graph(
         [note],
-        planner=ScriptedModel("1. note()\n2. join()"),
+        planner=ScriptedModel("note()"),
         joiner=ScriptedModel("Done."),
         checkpointer=saver,
     )

@@ -30,7 +30,7 @@ def ask(text: str) -> Any:
 
 
 def plan(value: str) -> str:
-    return f"1. echo('{value}')\n2. join()"
+    return f"echo('{value}')"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_sync_and_async_runs_stand_in_one_line(ledger: Ledger) -> None:
 
 
 async def test_a_decision_sent_twice_runs_its_call_once(ledger: Ledger) -> None:
-    compiled = graph(ledger, "1. add(1, 2)\n2. join()", answers=["Three."])
+    compiled = graph(ledger, "add(1, 2)", answers=["Three."])
     context = Context(approve=("add",))
     await compiled.ainvoke(ask("?"), THREAD, context=context)
     approve: Any = Command(resume={"decisions": [{"type": "approve"}]})
@@ -169,7 +169,7 @@ async def test_a_tool_that_asks_in_its_own_thread_does_not_wait_for_itself(ledge
 
     outer = build_graph(
         [think],
-        planner=ScriptedModel("1. think('x')\n2. join()"),
+        planner=ScriptedModel("think('x')"),
         joiner=ScriptedModel("Outer."),
         checkpointer=saver,
     )
@@ -189,7 +189,7 @@ async def test_two_subgraphs_of_one_parent_run_at_once(ledger: Ledger) -> None:
         return me
 
     def child(me: str, other: str) -> Any:
-        planner = ScriptedModel(f"1. meet('{me}', '{other}')\n2. join()")
+        planner = ScriptedModel(f"meet('{me}', '{other}')")
         return build_graph([meet], planner=planner, joiner=ScriptedModel(f"{me}."))
 
     async def of(graph: Any, state: State, config: RunnableConfig) -> Any:
@@ -227,7 +227,7 @@ async def test_a_reset_forgets_who_waits() -> None:
 async def test_graphs_that_share_a_checkpointer_stand_in_one_line(ledger: Ledger) -> None:
     """LangGraph gives each graph a copy of it, which knows the types that the graph stores."""
     saver = InMemorySaver()
-    one, other = (graph(ledger, "1. join()", answers=[], saver=saver) for _ in range(2))
+    one, other = (graph(ledger, "", answers=[], saver=saver) for _ in range(2))
     assert one.checkpointer is not other.checkpointer
     assert thread_of(THREAD, one.checkpointer) == thread_of(THREAD, other.checkpointer)
     assert thread_of(THREAD, one.checkpointer) == thread_of(THREAD, saver)

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.timeout(60)
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 ASK: Any = {"messages": [HumanMessage("What?")]}
 APPROVE: Any = Command(resume={"decisions": [{"type": "approve"}]})
-FIRST = "1. add(1, 2)\n2. add($1, 10)\n3. join()"
-SECOND = "3. add($2, 100)\n4. echo($3)\n5. join()"
+FIRST = "a = add(1, 2)\nb = add(a, 10)"
+SECOND = "c = add(b, 100)\necho(c)"
 ENDED = [(1, 2), (3, 10), (13, 100), 113]
 
 
@@ -52,7 +52,7 @@ def two_rounds(ledger: Ledger, saver: Any) -> Any:
     return build_graph(
         ledger.tools,
         planner=Rounds(FIRST, SECOND, lambda prompt: "Begin with task 3" in prompt),
-        joiner=Rounds("REPLAN: more", "Done.", lambda prompt: "4. echo(" in prompt),
+        joiner=Rounds("REPLAN: more", "Done.", lambda prompt: "echo(" in prompt),
         checkpointer=saver,
     )
 
@@ -132,7 +132,7 @@ async def test_a_destructive_call_is_not_begun_again_by_going_back(
     wipe = wiping(lambda what: ledger.begun.append(f"wipe {what}"))
     graph = build_graph(
         [*ledger.tools, wipe],
-        planner=ScriptedModel("1. wipe('a')\n2. add(1, 2)\n3. join()"),
+        planner=ScriptedModel("wipe('a')\nadd(1, 2)"),
         joiner=ScriptedModel(*["Done."] * 5),
         checkpointer=saver,
     )
@@ -157,7 +157,7 @@ async def test_a_destructive_call_is_not_begun_again_by_going_back(
 
 async def test_a_destructive_call_that_has_not_run_is_claimed_in_the_fork(saver: Any) -> None:
     begun: list[str] = []
-    planner, joiner = ScriptedModel("1. wipe('a')\n2. join()"), ScriptedModel("Done.")
+    planner, joiner = ScriptedModel("wipe('a')"), ScriptedModel("Done.")
     graph = build_graph([wiping(begun.append)], planner=planner, joiner=joiner, checkpointer=saver)
     await graph.ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
     planned = await graph.aget_state(THREAD)
@@ -171,7 +171,7 @@ async def test_a_message_after_an_edit_closes_the_turn_with_what_had_run(
 ) -> None:
     graph = build_graph(
         ledger.tools,
-        planner=ScriptedModel("1. echo('x')\n2. add(1, 2)\n3. join()", "1. echo('y')\n2. join()"),
+        planner=ScriptedModel("echo('x')\nadd(1, 2)", "echo('y')"),
         joiner=ScriptedModel("Done."),
         checkpointer=saver,
     )
@@ -195,7 +195,7 @@ async def test_a_destructive_call_runs_once_however_often_its_checkpoint_is_resu
     begun: list[str] = []
     graph = build_graph(
         [wiping(begun.append)],
-        planner=ScriptedModel("1. wipe('a')\n2. join()"),
+        planner=ScriptedModel("wipe('a')"),
         joiner=ScriptedModel(*["Done."] * 3),
         checkpointer=saver,
     )
@@ -218,7 +218,7 @@ async def test_a_call_that_ran_in_an_edited_fork_does_not_run_in_what_it_was_for
 ) -> None:
     graph = build_graph(
         ledger.tools,
-        planner=ScriptedModel("1. add(1, 2)\n2. echo('x')\n3. join()"),
+        planner=ScriptedModel("add(1, 2)\necho('x')"),
         joiner=ScriptedModel(*["Done."] * 3),
         checkpointer=saver,
     )

@@ -19,7 +19,7 @@ from tests.support.rival import Rival
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-PLAN = "1. step(0.7)\n2. after 1: wipe('x')\n3. after 2: step(1.5)\n4. join()"
+PLAN = "step(0.7)\nwipe('x')\nstep(1.5)"
 TAKEN = "ThreadTakenError"
 
 
@@ -96,7 +96,7 @@ def one_won(
     state = two[0].do(do="look", thread=thread)
     assert state["texts"][-1] in last
     assert two[0].begun(thread).count("x") <= 1  # never a second time
-    answered = two[1].do(do="message", text="Next?", thread=thread, plan="1. step(0)\n2. join()")
+    answered = two[1].do(do="message", text="Next?", thread=thread, plan="step(0)")
     assert answered == {"answer": "Done."}
     return state
 
@@ -129,7 +129,7 @@ def test_the_same_decision_at_once(two: tuple[Process, Process], thread: str) ->
 def test_a_decision_and_a_new_message_at_once(two: tuple[Process, Process], thread: str) -> None:
     asks = {"thread": thread, "asks": ["wipe"]}
     assert two[0].do(do="message", plan=PLAN, **asks) == {"asked": True}
-    message = {"do": "message", "text": "Other?", "plan": "1. step(1)\n2. join()"}
+    message = {"do": "message", "text": "Other?", "plan": "step(1)"}
     ended = both(two, {"do": "approve", **asks}, {**message, "thread": thread})
     # A decision that comes when the message has just closed its turn finds nothing to decide on.
     one_won(thread, two, ended, last=("Done.", "Other?"))
@@ -138,11 +138,11 @@ def test_a_decision_and_a_new_message_at_once(two: tuple[Process, Process], thre
 @pytest.mark.parametrize(
     ("plan", "stalls"),
     [
-        ("1. step(60)\n2. join()", None),
-        ("1. block(15)\n2. join()", None),
-        ("1. wipe('x', 60)\n2. join()", None),
-        ("1. step(0)\n", "planner"),
-        ("1. step(0)\n2. join()", "joiner"),
+        ("step(60)", None),
+        ("block(15)", None),
+        ("wipe('x', 60)", None),
+        ("step(0)\n", "planner"),
+        ("step(0)", "joiner"),
     ],
 )
 def test_a_run_that_waits_learns_within_seconds_that_it_is_over(
@@ -150,7 +150,7 @@ def test_a_run_that_waits_learns_within_seconds_that_it_is_over(
 ) -> None:
     two[0].send(do="message", thread=thread, plan=plan, stalls=stalls)
     wait_for(lambda: two[0].begun(thread) != [])
-    ended = two[1].do(do="message", text="Other?", thread=thread, plan="1. step(0)\n2. join()")
+    ended = two[1].do(do="message", text="Other?", thread=thread, plan="step(0)")
     began = time.monotonic()
     one_won(thread, two[::-1], [two[0].answer(), ended])
     assert time.monotonic() - began < 8
@@ -159,7 +159,7 @@ def test_a_run_that_waits_learns_within_seconds_that_it_is_over(
 def test_a_run_that_a_server_begins_again_takes_over_from_itself(
     two: tuple[Process, Process], thread: str
 ) -> None:
-    plan = "1. wipe('x', 60)\n2. after 1: step(0)\n3. join()"
+    plan = "wipe('x', 60)\nstep(0)"
     order = {"do": "message", "thread": thread, "id": "m", "plan": plan, "run": "0199"}
     two[0].send(**order)
     wait_for(lambda: two[0].begun(thread) == ["x"])

@@ -23,7 +23,7 @@ def schedule() -> Schedule:
         Task(3, "read", {"x": 5}),
         Task(4, "read", {"x": 6}, (2,)),
         Task(5, "read", {"x": 5}),
-        Task(6, "late", {"x": 7}),
+        Task(6, "destroy", {"x": 7}),
     ):
         schedule.handle(Planned(task))
     schedule.handle(Returned(0, "v"))

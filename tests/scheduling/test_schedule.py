@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task import COMPUTE, Outcome, Refused, Task, is_pure
+from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import (
     Ask,
     Cancel,
@@ -39,6 +40,11 @@ def schedule(max_parallel: int = 4, *, early_start: bool = True) -> Schedule:
 def task(id: int, *needs: int, tool: str = "read", **args: Any) -> Task:
     """A task with arguments of its own, unless some are given."""
     return Task(id, tool, args or {"x": 100 + id}, needs)
+
+
+def needing(id: int, *needs: int, tool: str = "read") -> Task:
+    """A task that needs the results of others."""
+    return Task(id, tool, {"x": 100 + id, "from": [f"${need}" for need in needs]}, needs)
 
 
 def prior(outcome: Outcome) -> tuple[Prior, ...]:
@@ -259,7 +265,7 @@ def test_forgotten_call_holds_nobody_up() -> None:
 
 def test_task_whose_need_failed_is_skipped_and_so_are_those_behind_it() -> None:
     machine = schedule()
-    planned(machine, task(1), task(2, 1), task(3, 2), task(4))
+    planned(machine, task(1), needing(2, 1), needing(3, 2), task(4))
     assert settled(machine.handle(Returned(0, error="no"))) == {
         1: ("failed", "no"),
         2: ("skipped", "needs 1, which failed"),
@@ -271,7 +277,7 @@ def test_task_whose_need_failed_is_skipped_and_so_are_those_behind_it() -> None:
 def test_task_planned_behind_a_failed_need_is_skipped_at_once() -> None:
     machine = schedule()
     refused = Refused(1, "serch", "no tool 'serch'")
-    assert settled(planned(machine, refused, task(2, 1))) == {
+    assert settled(planned(machine, refused, needing(2, 1))) == {
         1: ("failed", "no tool 'serch'"),
         2: ("skipped", "needs 1, which failed"),
     }
@@ -282,7 +288,7 @@ def test_task_planned_behind_a_failed_need_is_skipped_at_once() -> None:
 
 def test_unknown_need_fails_when_the_plan_ends() -> None:
     machine = schedule()
-    assert planned(machine, task(2, 9), task(3, 2)) == []
+    assert planned(machine, task(2, 9), needing(3, 2)) == []
     assert settled(machine.handle(PlanEnded())) == {
         2: ("failed", "no task has the id 9; there are 2, 3"),
         3: ("skipped", "needs 2, which failed"),
@@ -311,7 +317,7 @@ def test_amount_that_is_the_id_of_the_task_itself_is_plain_text() -> None:
 def test_cycle_fails_as_soon_as_it_closes_and_is_named() -> None:
     machine = schedule()
     cycle = "dependency cycle: 7 → 3 → 5 → 7"
-    assert planned(machine, task(3, 5), task(5, 7), task(4, 5)) == []
+    assert planned(machine, task(3, 5), task(5, 7), needing(4, 5)) == []
     assert settled(planned(machine, task(7, 3))) == {
         7: ("failed", cycle),
         3: ("failed", cycle),
@@ -441,7 +447,7 @@ def test_edited_call_runs_with_the_arguments_of_the_person() -> None:
 
 
 def test_rejected_is_an_outcome_and_what_needs_it_is_skipped() -> None:
-    machine = asking(task(1, tool="ask"), task(2, 1))
+    machine = asking(task(1, tool="ask"), needing(2, 1))
     assert settled(machine.handle(Decided((Decision(1, rejected="too dear"),)))) == {
         1: ("rejected", "too dear"),
         2: ("skipped", "needs 1, which was rejected"),
@@ -463,7 +469,7 @@ def test_equal_calls_are_asked_about_once() -> None:
 
 
 def test_calls_that_become_ready_later_are_asked_about_in_a_request_of_their_own() -> None:
-    machine = asking(task(1, tool="ask"), task(2, 1, tool="ask"))
+    machine = asking(task(1, tool="ask"), needing(2, 1, tool="ask"))
     machine.handle(Decided((Decision(1),)))
     assert asked(machine.handle(Returned(0))) == [2]
 
@@ -679,16 +685,17 @@ def test_return_of_a_cancelled_call_changes_nothing() -> None:
 # ── any plan, in any order of events ──────────────────────────────────────────────────────────
 
 SEEDS = st.integers(0, 2**32).map(Random)
+ALL = [*TOOLS, COMPUTE]
 
 
 @MANY
-@given(scheduled_plans(list(TOOLS)), st.integers(1, 4), SEEDS, st.booleans())
+@given(scheduled_plans(ALL), st.integers(1, 4), SEEDS, st.booleans())
 def test_any_plan_in_any_order_of_events_ends_as_foreseen(
     plan: list[Task], max_parallel: int, random: Random, early_start: bool
 ) -> None:
     turn = Turn(plan, max_parallel, random, early_start)
     turn.run()
-    for task in plan:
+    for task in turn.planned.values():
         assert turn.settled[task.id].status in foreseen(turn, task), turn.settled
 
 
@@ -697,14 +704,21 @@ def foreseen(turn: Turn, task: Task) -> set[str]:
     outcome, ids = turn.settled[task.id], {task.id for task in turn.plan}
     if any(need not in ids for need in set(task.needs) - task.maybe) or in_cycle(turn, task):
         return {"failed", "skipped"}
-    needs = [turn.settled[need] for need in task.needs if need in ids]
-    if any(not need.ok for need in needs):
-        assert any(f"needs {need.id}, " in str(outcome.error) for need in needs if not need.ok)
+    data = {need for need in data_needs(task) if need in ids}
+    if unmet := [need for need in data if not turn.settled[need].ok]:
+        assert any(f"needs {need}, " in str(outcome.error) for need in unmet)
         return {"skipped"}
+    asked = turn.needs_person(task)
+    if any(turn.stops(need) for need in task.needs if need in ids - data):
+        if asked and outcome.status == "rejected":
+            return {"rejected"}  # before what failed
+        assert "comes after " in str(outcome.error)
+        return {"skipped"}
+    if is_pure(task.tool):
+        return {"failed" if task.args["expression"].startswith(f"[{FAILS}") else "ok"}
     if task.args["x"] == REFUSED:
         return {"failed"}
     assert outcome.args["from"] == [turn.settled[int(id[1:])].value for id in task.args["from"]]
-    asked = turn.needs_person(task)
     if asked and outcome.status == "rejected":
         return {"rejected"}
     assert asked or outcome.args["x"] == task.args["x"]
@@ -713,7 +727,7 @@ def foreseen(turn: Turn, task: Task) -> set[str]:
 
 
 def in_cycle(turn: Turn, task: Task) -> bool:
-    tasks = {task.id: task for task in turn.plan}
+    tasks = turn.planned
     seen, stack = set(), [*task.needs]
     while stack:
         id = stack.pop()
@@ -724,7 +738,7 @@ def in_cycle(turn: Turn, task: Task) -> bool:
 
 
 @MANY
-@given(scheduled_plans(list(TOOLS)), st.integers(1, 3), SEEDS)
+@given(scheduled_plans(ALL), st.integers(1, 3), SEEDS)
 def test_any_plan_outlives_a_stream_that_breaks(
     plan: list[Task], max_parallel: int, random: Random
 ) -> None:
@@ -732,7 +746,7 @@ def test_any_plan_outlives_a_stream_that_breaks(
 
 
 @MANY
-@given(scheduled_plans(list(TOOLS)), st.integers(1, 3), SEEDS, st.integers(0, 1))
+@given(scheduled_plans(ALL), st.integers(1, 3), SEEDS, st.integers(0, 1))
 def test_any_plan_ends_with_its_deadline_whenever_it_comes(
     plan: list[Task], max_parallel: int, random: Random, breaks: int
 ) -> None:
@@ -740,7 +754,7 @@ def test_any_plan_ends_with_its_deadline_whenever_it_comes(
 
 
 # Whether a person is asked about a guarded call hangs on what was ready before it.
-TRUSTED = [tool for tool in TOOLS if tool not in ("open", "guarded")]
+TRUSTED = [tool for tool in ALL if tool not in ("open", "guarded")]
 
 
 @MANY

@@ -7,7 +7,7 @@ from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Launch, Prior, Returned
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 
-SHARED, ALONE = ToolRules(), ToolRules(shared=False)
+SHARED, ALONE = ToolRules(), ToolRules(writes=True)
 ARGS = {"x": 5}
 
 
@@ -36,7 +36,7 @@ def test_equal_call_of_a_tool_that_shares_none_is_not_found(calls: SharedCalls) 
 
 
 def test_rejected_call_is_found_even_of_a_tool_that_shares_none(calls: SharedCalls) -> None:
-    add(calls, 1, rules=ALONE).rejected = "no"
+    calls.reject(add(calls, 1, rules=ALONE), "no")
     assert calls.find("read 5") is not None
 
 
@@ -77,7 +77,7 @@ def test_outcome_is_reused_by_all_but_the_first(calls: SharedCalls) -> None:
 
 def test_outcome_of_a_rejected_call(calls: SharedCalls) -> None:
     call = add(calls, 1)
-    call.rejected = "no"
+    calls.reject(call, "no")
     assert call.outcome(1) == Outcome(1, "read", "rejected", ARGS, error="no")
 
 

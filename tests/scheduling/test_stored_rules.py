@@ -32,10 +32,11 @@ def orders(*facts: Any) -> list[Order]:
     ("names", "rules"),
     [
         ([], ToolRules()),
-        (["asks"], ToolRules(early_start=False, asks=True)),
+        (["asks"], ToolRules(asks=True)),
         (["untrusted"], ToolRules(untrusted=True)),
-        (["guarded"], ToolRules(early_start=False, shared=False, guarded=True)),
-        (["destructive"], ToolRules(early_start=False, shared=False, destructive=True)),
+        (["writes"], ToolRules(writes=True)),
+        (["guarded", "writes"], ToolRules(writes=True, guarded=True)),
+        (["destructive", "writes"], ToolRules(writes=True, destructive=True)),
     ],
 )
 def test_stored_rules_are_added_to_those_of_the_tool(names: list[str], rules: ToolRules) -> None:
@@ -44,8 +45,15 @@ def test_stored_rules_are_added_to_those_of_the_tool(names: list[str], rules: To
     assert rules.with_stored([]) == rules
 
 
+@pytest.mark.parametrize("name", ["guarded", "destructive"])
+def test_what_was_guarded_or_destructive_is_a_write(name: str) -> None:
+    rules = ToolRules().with_stored([name])
+    assert rules.writes
+    assert not rules.early_start
+
+
 def test_no_rule_is_lifted() -> None:
-    strict = ToolRules(False, False, True, True, True, True)
+    strict = ToolRules(True, "", True, True, True, True)
     assert strict.stored == list(STORED)
     assert strict.with_stored(["asks"]) == strict
 

@@ -3,11 +3,11 @@
 import re
 from itertools import product
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
-from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.task import COMPUTE, Outcome, Task
 from llm_compiler.scheduling import task_record
 from llm_compiler.scheduling.task_record import (
     TRANSITIONS,
@@ -62,7 +62,7 @@ def test_tasks_of_random_plans_take_every_transition_of_the_table_and_no_other()
 def some_turn(random: Random) -> Turn:
     """One in which many calls are equal, and edited tasks of earlier rounds wait in a chain."""
     ids = random.sample(range(1, 20), random.randint(4, 9))
-    tool = random.choice(["read", "late", "alone", "ask"])
+    tool = random.choice(["read", "read", "alone", "ask"])
     earlier = random.choice([0, 1, 2, 2, 2])
     plan, priors = [], {}
     for place, id in enumerate(ids):
@@ -70,17 +70,20 @@ def some_turn(random: Random) -> Turn:
         needs = (ids[place - 1],) if waits else ()
         if random.random() < 0.1:
             needs = (random.choice(ids),)
-        args = {"x": random.choice([0, 0, 1]) if place else 1, "from": [], "text": ""}
+        args: dict[str, Any] = {"x": random.choice([0, 0, 1]) if place else 1, "from": []}
+        before = {**args, "x": 9 if random.random() < 0.8 else args["x"]}
         task = Task(id, tool if place else "read", args, needs)
+        if random.random() < (0.1 if place else 0.5):
+            task = Task(id, COMPUTE, {"expression": "[1]"}, needs)
+            before = {"expression": random.choice(["[1]", "[9]", "[9]"])}
         plan.append(task)
         if place < earlier:
-            before = {**args, "x": 9 if random.random() < 0.8 else args["x"]}
             priors[id] = Outcome(id, task.tool, "ok", before, "before")
     return Turn(
         plan,
         random.randint(1, 2),
         random,
-        early_start=random.random() < 0.9,
+        early_start=random.random() < 0.7,
         breaks=random.randrange(4),
         deadline=random.random() < 0.2,
         priors=priors,

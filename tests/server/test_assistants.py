@@ -27,8 +27,9 @@ TEXTS = {
 }
 """Fields of free text, which nothing but their description bounds."""
 VERSE = "Answer the question from the results alone, in verse. {missing}"
-TERSE = "Write a plan, the shortest that will do.\nTools:\n{tools}\nEnd with join()."
-WORKED = 'Question: What is at the gate?\n1. knock("gate")\n2. join()'
+TERSE = "Write a plan, the shortest that will do.\nTools:\n{tools}\nEnd with answer(…)."
+PROGRAM = 'seen = knock("gate")\nanswer(f"At the gate is {seen}.")'
+WORKED = f"Question: What is at the gate?\n{PROGRAM}"
 
 
 def signed(body: Body) -> Reply:
@@ -116,7 +117,7 @@ async def test_the_graph_has_the_papers_shape(client: LangGraphClient) -> None:
 
 async def test_every_value_of_the_state_is_read_and_edited(client: LangGraphClient) -> None:
     thread = (await client.threads.create())["thread_id"]
-    await client.runs.wait(thread, PROBES, input=asking('1. knock("open")\njoin()'))
+    await client.runs.wait(thread, PROBES, input=asking('knock("open")'))
     values: Any = (await client.threads.get_state(thread))["values"]
     task = {"id": 1, "tool": "knock", "args": {"name": "open"}, "needs": [], "thought": ""}
     del values["plan"][0]["key"]
@@ -148,8 +149,8 @@ async def test_two_assistants_run_side_by_side_and_do_not_mix(
     one = await client.assistants.create(PROBES, context=settings[0], name="a")
     other = await client.assistants.create(PROBES, context=settings[1], name="b")
     plans = {
-        one["assistant_id"]: '1. knock("left")\n2. knock("open")\njoin()',
-        other["assistant_id"]: '1. knock("right")\n2. wipe("open")\njoin()',
+        one["assistant_id"]: 'knock("left")\nknock("open")',
+        other["assistant_id"]: 'knock("right")\nwipe("open")',
     }
     asked = len(models.requests)
     runs = [
@@ -170,17 +171,17 @@ async def test_two_assistants_run_side_by_side_and_do_not_mix(
     for request in models.requests[asked:]:
         if not request.body:
             continue  # which models there are
-        text = text_of(request.body["messages"][0])
+        text = "\n".join(map(text_of, request.body["messages"]))
         role = "planner" if "plan" in text.split("\n")[0] else "joiner"
         systems[request.body["model"], role] = text
     assert set(systems) == {
         ("plan-a", "planner"), ("join-a", "joiner"), ("b", "planner"), ("b", "joiner"),
     }  # fmt: skip
     assert "wipe(" not in systems["plan-a", "planner"]
-    assert WORKED not in systems["plan-a", "planner"]
+    assert PROGRAM not in systems["plan-a", "planner"]
     assert "in verse" in systems["join-a", "joiner"]
     assert systems["b", "planner"].startswith(TERSE.partition("{tools}")[0])
-    assert systems["b", "planner"].endswith(WORKED)
+    assert PROGRAM in systems["b", "planner"]
     assert "in verse" not in systems["b", "joiner"]
 
 
@@ -190,7 +191,7 @@ async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphCli
     for name in ("first", "second"):
         changed = await client.assistants.update(id, context={"model": f"openai:{name}"})
         assert changed["context"] == {"model": f"openai:{name}"}
-        run: Any = await client.runs.wait(None, id, input=asking('1. knock("open")\njoin()'))
+        run: Any = await client.runs.wait(None, id, input=asking('knock("open")'))
         assert answer(run) == f"{name} says so."
 
 
@@ -202,7 +203,10 @@ async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphCli
     [
         ({"planner_prompt": "Be brief."}, "add the lines 'Tools:' and '{tools}'"),
         ({"joiner_prompt": "Be brief."}, "add the line '{missing}'"),
-        ({"more_examples": ["Who?"]}, "a worked plan begins with 'Question: …', not with 'Who?'"),
+        (
+            {"more_examples": ["Who?"]},
+            "a worked program begins with 'Question: …', not with 'Who?'",
+        ),
         ({"max_rounds": 0}, "max_rounds"),
         ({"model": "nobody:nothing"}, "nobody"),
     ],
@@ -211,6 +215,6 @@ async def test_an_assistant_that_is_changed_runs_as_changed(client: LangGraphCli
 async def test_a_wrong_setting_says_what_to_do_about_it(
     client: LangGraphClient, context: dict[str, Any], said: str
 ) -> None:
-    run = client.runs.stream(None, PROBES, input=asking("join()"), context=context)
+    run = client.runs.stream(None, PROBES, input=asking('answer("x")'), context=context)
     [error] = [part.data async for part in run if part.event == "error"]
     assert said in error["message"]

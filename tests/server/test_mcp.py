@@ -20,7 +20,7 @@ from tests.server import process
 pytestmark = pytest.mark.server
 
 MOUNTAINS = process.ROOT / "tests" / "support" / "mcp_server.py"
-PLAN = '1. mountains_height("Everest")\n2. mountains_height("K2")\n3. math("$1 - $2")\n4. join()'
+PLAN = 'a = mountains_height("Everest")\nb = mountains_height("K2")\nc = a - b'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "By 237.86 m."})
 
 

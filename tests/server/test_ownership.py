@@ -32,7 +32,7 @@ HIDDEN = {403, 404, 409}
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tokens = token_file(tmp_path_factory.mktemp("tokens"))
-    plan = by_role({"Write a plan": '1. answer("Alice\'s secret answer.")'})
+    plan = by_role({"Write a plan": 'answer("Alice\'s secret answer.")'})
     with ModelServer(plan, first_token=0.01, rate=1000) as models:
         settings = {
             "LLM_COMPILER_AUTH": f"file:{tokens}",

@@ -47,8 +47,7 @@ def gate(gates: Gates) -> str:
 
 
 def knocks(*names: str) -> str:
-    tasks = [f'{id}. knock("{name}")' for id, name in enumerate(names, 1)]
-    return "\n".join([*tasks, "join()"])
+    return "\n".join(f'knock("{name}")' for name in names)
 
 
 async def values_of(client: LangGraphClient, thread: str) -> Any:
@@ -184,7 +183,7 @@ async def test_an_interrupted_run_goes_on_where_it_stopped(
     client: LangGraphClient, thread: str, gates: Gates, gate: str, models: ModelServer
 ) -> None:
     # A destructive call does not start before its plan is in the checkpointer.
-    plan = f'1. wipe("{gate}-once")\n2. after 1: knock("{gate}")\njoin()'
+    plan = f'once = wipe("{gate}-once")\nknock("{gate}" if once else "")'
     run = await client.runs.create(thread, PROBES, input=asking(plan))
     await gates.seen("begun", gate)
     await client.runs.cancel(thread, run["run_id"], wait=True)
@@ -286,7 +285,7 @@ async def test_a_person_decides_through_the_sdk(
     knocked: list[str],
 ) -> None:
     gates.open(gate)
-    plan = f'1. knock("open")\n2. after 1: wipe("{gate}")\njoin()'
+    plan = f'knock("open")\nwipe("{gate}")'
     context: Any = {"approve": ["wipe"]}
     await client.runs.wait(thread, PROBES, input=asking(plan), context=context)
     assert (await client.threads.get(thread))["status"] == "interrupted"
@@ -397,7 +396,7 @@ async def test_a_stateless_run_cannot_ask_a_person(
 ) -> None:
     approving: Any = {"approve": ["wipe"]}
     values: Any = await client.runs.wait(
-        None, PROBES, input=asking(f'1. wipe("{gate}")\njoin()'), context=approving
+        None, PROBES, input=asking(f'wipe("{gate}")'), context=approving
     )
     assert gates.of(gate) == []
     assert "__interrupt__" in values or values["outcomes"]["1"]["status"] == "rejected"

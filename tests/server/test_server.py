@@ -13,7 +13,7 @@ from tests.server.talk import asking
 
 pytestmark = pytest.mark.server
 
-PLAN = '1. search("K2")\n2. search("Mont Blanc")\n3. math("8611 - 4805")\n4. join()'
+PLAN = 'search("K2")\nsearch("Mont Blanc")\nmath("8611 - 4805")'
 SCRIPT = by_role({"Write a plan": PLAN, "Answer the question": "K2 is 3806 m higher."})
 
 

@@ -69,7 +69,7 @@ def tree(runs: list[Run]) -> dict[str, list[str]]:
 async def test_a_trace_shows_the_turn_in_order(
     client: LangGraphClient, traces: TraceServer
 ) -> None:
-    plan = '1. knock("a")\n2. knock("b of $1")\njoin()'
+    plan = 'a = knock("a")\nknock(a)'
     nested = tree(await trace_of(client, traces, plan))
     (root,) = set(nested) - {name for names in nested.values() for name in names}
     assert root == "LLM Compiler"
@@ -83,7 +83,7 @@ async def test_a_trace_shows_the_turn_in_order(
 async def test_secrets_are_not_sent_with_a_trace(
     client: LangGraphClient, traces: TraceServer
 ) -> None:
-    runs = await trace_of(client, traces, f'1. knock("{KEY} and {PASSWORD}")\njoin()')
+    runs = await trace_of(client, traces, f'knock("{KEY} and {PASSWORD}")')
     (call,) = (run for run in runs if run["name"] == "1 knock")
     assert "[SECRET_DETECTED] and ***" in str(call["inputs"])
     assert KEY not in traces.sent
@@ -108,7 +108,7 @@ async def test_metrics_count_what_ran(
     before = [counted(line) for line in lines]
     tokens = 'llm_compiler_tokens_total{direction="output",role="planner"}'
     spent = counted(tokens)
-    await client.runs.wait(None, PROBES, input=asking('1. knock("x")\n2. knock("y")\njoin()'))
+    await client.runs.wait(None, PROBES, input=asking('knock("x")\nknock("y")'))
     after = [counted(line) for line in lines]
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 2, 1, 1]
     assert counted(tokens) > spent

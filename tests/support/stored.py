@@ -10,8 +10,8 @@ from llm_compiler.language.task import Outcome
 
 
 def task(id: int = 1, **more: Any) -> dict[str, Any]:
-    of = {"id": id, "tool": "echo", "args": {"value": "x"}, "needs": [], "thought": "", "round": 1}
-    return {**of, "key": f"1-{id}", **more}
+    of = {"id": id, "name": "", "tool": "echo", "args": {"value": "x"}, "needs": [], "line": 0}
+    return {**of, "source": "", "thought": "", "round": 1, "key": f"1-{id}", **more}
 
 
 def outcome(id: int = 1, **more: Any) -> dict[str, Any]:
@@ -50,7 +50,9 @@ def near(sound: dict[str, Any]) -> st.SearchStrategy[Any]:
     )
 
 
-TASKS = st.one_of(near(task()), near(task(2)), near(task(3, text="3. echo(")), JSONISH)
+TASKS = st.one_of(
+    near(task()), near(task(2)), near(task(3, text="x = echo(", error="cut off")), JSONISH
+)
 OUTCOMES = st.one_of(near(outcome()), near(outcome(2, status="failed", error="no")), JSONISH)
 MESSAGES = st.sampled_from(
     [
@@ -84,5 +86,6 @@ STATES = st.fixed_dictionaries(
         "feedback": JSONISH,
         "usage": st.one_of(JSONISH, near({"planner": {"calls": 1, "input": 2, "output": 3}})),
         "seconds": JSONISH,
+        "names": st.one_of(JSONISH, st.dictionaries(TEXTS, st.one_of(TEXTS, NUMBERS), max_size=3)),
     },
 )

@@ -1,6 +1,7 @@
 """Hypothesis strategies for plans: their texts, their calls, and whole plans for the rules."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from llm_compiler.language.task import Outcome, Status, Task
+from llm_compiler.language.task import Outcome, Status, Task, is_pure
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 MANY = settings(max_examples=300, deadline=None, derandomize=True)
@@ -197,12 +198,18 @@ def scheduled_plans(
                 [other for other in needs if other in ids[:place]]
                 for needs in (references, after, soft)
             )
+        x, tool = draw(st.integers(0, 3)), draw(st.sampled_from(tools))
+        if is_pure(tool):
+            written = ", ".join(map(str, [x, *(f"${other}" for other in references)]))
+            needs = tuple(dict.fromkeys([*after, *references]))
+            plan.append(Task(id, tool, {"expression": f"[{written}]"}, needs))
+            continue
         plan.append(
             Task(
                 id,
-                draw(st.sampled_from(tools)),
+                tool,
                 {
-                    "x": draw(st.integers(0, 3)),
+                    "x": x,
                     "from": [f"${other}" for other in references],
                     "text": " ".join(f"a ${other} bill" for other in soft),
                 },
@@ -219,7 +226,9 @@ def later_rounds(draw: st.DrawFn, tools: list[str]) -> tuple[list[Task], dict[in
     plan = draw(scheduled_plans(tools))
     priors = {}
     for task in plan[: draw(st.integers(0, len(plan)))]:
-        args = {**task.args, "x": 9} if draw(st.booleans()) else task.args
+        args: Mapping[str, Any] = task.args
+        if draw(st.booleans()):
+            args = {"expression": "9"} if is_pure(task.tool) else {**args, "x": 9}
         status = draw(st.sampled_from(STATUSES))
         value, error = ("before", None) if status == "ok" else (None, f"{status} before")
         priors[task.id] = Outcome(task.id, task.tool, status, args, value, error)

@@ -6,18 +6,21 @@ What a call gives back is told from its arguments alone, so that a plan's outcom
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.task import Outcome, Task, is_pure
 from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
     Ask,
     Cancel,
+    Compute,
+    Computed,
     DeadlinePassed,
     Decided,
     Decision,
@@ -40,12 +43,13 @@ TOOLS: dict[str, ToolRules] = {
     "two": ToolRules(limits={"tool two": 2}),
     "alone": ToolRules(limits={"exclusive disk": 1}),
     "disk": ToolRules(limits={"tool disk": 2, "exclusive disk": 1}),
-    "late": ToolRules(early_start=False),
-    "destroy": ToolRules(early_start=False, shared=False),
-    "ask": ToolRules(early_start=False, asks=True),
-    "ask_destroy": ToolRules(early_start=False, shared=False, asks=True),
+    "destroy": ToolRules(writes=True),
+    "ask": ToolRules(asks=True),
+    "ask_destroy": ToolRules(writes=True, asks=True),
     "open": ToolRules(untrusted=True),
-    "guarded": ToolRules(early_start=False, shared=False, guarded=True),
+    "guarded": ToolRules(writes=True, guarded=True),
+    "look": ToolRules(domain="shelf"),
+    "put": ToolRules(writes=True, domain="shelf"),
 }
 FAILS = 2
 """Calls with this `x` fail."""
@@ -70,9 +74,16 @@ def result(args: Mapping[str, Any]) -> tuple[Any, str | None]:
     return (None, "it failed") if args["x"] == FAILS else (f"${args['x']} of {args['x']}", None)
 
 
+def computed(order: Compute) -> tuple[Any, str | None]:
+    """What an expression comes to, or its error: it is a list that begins with its `x`."""
+    if order.expression.startswith(f"[{FAILS}"):
+        return None, "it failed"
+    return f"{order.expression} of {dict(order.results)}", None
+
+
 @dataclass
 class Turn:
-    """One turn, driven in any order of events."""
+    """One turn, driven in any order of events. Its plan is ordered by its effects."""
 
     plan: list[Task]
     max_parallel: int
@@ -82,7 +93,10 @@ class Turn:
     deadline: bool = False
     priors: Mapping[int, Outcome] = field(default_factory=dict)
     """The outcomes of the tasks of earlier rounds, which come first in the plan."""
+    planned: dict[int, Task] = field(default_factory=dict)
+    """The tasks with all their needs."""
     running: dict[int, Launch] = field(default_factory=dict)
+    computing: dict[int, Compute] = field(default_factory=dict)
     launches: list[Launch] = field(default_factory=list)
     settled: dict[int, Outcome] = field(default_factory=dict)
     decided: dict[int, Decision] = field(default_factory=dict)
@@ -93,6 +107,7 @@ class Turn:
             FakeTools(), max_parallel=self.max_parallel, early_start=self.early_start
         )
         self.unplanned = list(self.plan)
+        self._order = EffectOrder(FakeTools(), self.priors)
         self.ended = self.taken_over = self.expired = False
         self.cancelled: set[int] = set()
         self.records: list[TaskRecord] = []
@@ -119,6 +134,7 @@ class Turn:
             Returned(call, *result(launch.args), started_at=1.0, ended_at=2.0)
             for call, launch in self.running.items()
         ]
+        facts += [Computed(it.number, it.id, *computed(it)) for it in self.computing.values()]
         if self.unplanned:
             facts += [Planned(self.unplanned[0])] * 3
         elif not self.ended:
@@ -141,10 +157,17 @@ class Turn:
 
     def tell(self, fact: Fact) -> None:
         match fact:
-            case Planned():
+            case Planned(task=Task() as task):
                 self.unplanned.pop(0)
+                if task.id not in self.priors:
+                    ordered = self._order.ordered(task)
+                    assert isinstance(ordered, Task)
+                    fact = replace(fact, task=ordered)
+                    task = ordered
+                self.planned[task.id] = task
             case PlanBroke():
                 self.breaks -= 1
+                self._order = EffectOrder(FakeTools(), self.priors)
                 earlier, new = self.plan[: len(self.priors)], self.plan[len(self.priors) :]
                 self.unplanned = [task for task in new if self.random.random() < 0.7]
                 self.plan = earlier + self.unplanned
@@ -157,6 +180,8 @@ class Turn:
                 self.expired = True
             case Returned(call):
                 del self.running[call]
+            case Computed(number):
+                del self.computing[number]
             case Decided(decisions):
                 self.asking = None
                 self.decided |= {decision.id: decision for decision in decisions}
@@ -180,6 +205,9 @@ class Turn:
                     self._check_launch(order)
                     self.running[order.call] = order
                     self.launches.append(order)
+                case Compute():
+                    self._check_needs(order.id)
+                    self.computing[order.number] = order
                 case Cancel(call):
                     del self.running[call]
                     self.cancelled.add(call)
@@ -190,6 +218,7 @@ class Turn:
                     ids = [call.id for call in calls]
                     assert ids == sorted(ids)
                     assert not self.running, "asked before all else had run"
+                    assert not self.computing, "asked before all else was computed"
                     assert self.ended
                     assert self.taken_over
                     self.asking = order
@@ -202,22 +231,46 @@ class Turn:
         assert isinstance(task, Task)
         assert not self.expired, "a call began after the deadline"
         assert launch.id not in self.settled
-        # A task of an earlier round outlives a need whose plan broke off.
-        needs = [it for it in task.needs if it in self.settled or launch.id not in self.priors]
-        assert all(self.settled[need].ok for need in needs), "it began before its needs"
+        self._check_needs(launch.id)
         assert rules.early_start or self.taken_over
         assert self.early_start or self.taken_over
         assert not self.needs_person(task) or launch.id in self.decided
         assert launch.call not in (other.call for other in self.launches)
-        if rules.shared and launch.id not in self.decided:
+        if not rules.writes and launch.id not in self.decided:
+            behind = {id: record.behind for id, record in self.schedule.records.items()}
             assert all(
                 (launch.tool, launch.args) != (other.tool, other.args)
+                or behind[launch.id] != behind.get(other.id)
                 for other in self.launches
                 if other.id not in self.decided and other.call not in self.cancelled
             ), "an equal call ran twice"
         assert len(self.running) < self.max_parallel
         used = self._used()
         assert all(used[name] < most for name, most in rules.limits.items())
+
+    def _check_needs(self, id: int) -> None:
+        task = self.planned[id]
+        # A task of an earlier round outlives a need whose plan broke off.
+        needs = [
+            it
+            for it in task.needs
+            if it in self.schedule.records and (it in self.settled or id not in self.priors)
+        ]
+        assert all(self.is_met(task, need) for need in needs), "it began before its needs"
+
+    def is_met(self, task: Task, need: int) -> bool:
+        """Whether a need of a task has ended so that the task may go on."""
+        if need not in self.settled:
+            return False
+        return self.settled[need].ok if need in data_needs(task) else not self.stops(need)
+
+    def stops(self, id: int) -> bool:
+        """Whether what comes after a task that has ended must not start."""
+        if self.settled[id].status in ("failed", "skipped"):
+            return True
+        task = self.planned[id]
+        order = {need for need in task.needs if need in self.settled} - {*data_needs(task)}
+        return any(map(self.stops, order))
 
     def _used(self) -> Counter[str]:
         return Counter(
@@ -233,8 +286,11 @@ class Turn:
         for id, task in self.schedule.tasks.items():
             if id in self.settled or not isinstance(task, Task):
                 continue
+            ready = all(self.is_met(self.planned[id], need) for need in task.needs)
+            if is_pure(task.tool):
+                assert not ready or id in (it.id for it in self.computing.values())
+                continue
             rules = TOOLS[task.tool]
-            ready = all(need in self.settled and self.settled[need].ok for need in task.needs)
             held = not self.taken_over and not (rules.early_start and self.early_start)
             full = any(used[name] >= most for name, most in rules.limits.items())
             shares = any(task.tool == tool for tool, _ in owned)
@@ -243,11 +299,14 @@ class Turn:
 
     def needs_person(self, task: Task) -> bool:
         """Whether a task is asked about."""
-        rules = TOOLS[task.tool]
+        rules = ToolRules() if is_pure(task.tool) else TOOLS[task.tool]
         return rules.asks or (rules.guarded and self._reached(task))
 
     def _reached(self, task: Task) -> bool:
         """Whether an untrusted result reaches the arguments of a task."""
         needs = [self.schedule.tasks.get(reference.id) for reference in references(task.args)]
         known = [need for need in needs if isinstance(need, Task)]
-        return any(TOOLS[need.tool].untrusted or self._reached(need) for need in known)
+        return any(
+            (not is_pure(need.tool) and TOOLS[need.tool].untrusted) or self._reached(need)
+            for need in known
+        )

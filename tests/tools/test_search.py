@@ -97,7 +97,8 @@ async def test_without_folder_and_key_the_library_is_searched() -> None:
 
 
 async def test_nothing_found_names_what_was_searched(documents: Path) -> None:
-    with pytest.raises(ToolException, match=f"the folder '{documents.name}' has nothing on 'quux'"):
+    told = f"nothing found on \"quux\": the folder '{documents.name}' has no page about it"
+    with pytest.raises(ToolException, match=told):
         await search.ainvoke({"query": "quux"}, with_resources(documents=documents))
 
 
@@ -137,7 +138,7 @@ async def test_searches_at_once_and_in_new_loops_leave_no_socket_open(tavily: Ta
 @pytest.mark.parametrize("reply", [{}, {"results": []}, {"results": None}, {"results": ["x"]}])
 async def test_web_without_results_is_an_error(tavily: Tavily, reply: object) -> None:
     tavily.says(reply)
-    with pytest.raises(ToolException, match="the web has nothing on 'K2'"):
+    with pytest.raises(ToolException, match='nothing found on "K2" on the web'):
         await web()
 
 

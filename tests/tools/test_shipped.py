@@ -7,11 +7,11 @@ from llm_compiler import tools
 
 
 def test_exports_are_few() -> None:
-    assert tools.__all__ == ["SHIPPED", "Reader", "Resources"]
+    assert tools.__all__ == ["SHIPPED", "Reader", "Resources", "math"]
 
 
-def test_shipped_tools_are_the_five_of_the_design() -> None:
-    assert [tool.name for tool in tools.SHIPPED] == ["search", "number", "read", "math", "pick"]
+def test_shipped_tools_are_the_three_of_the_design() -> None:
+    assert [tool.name for tool in tools.SHIPPED] == ["search", "number", "read"]
 
 
 def test_all_only_read_and_say_so() -> None:
@@ -30,8 +30,6 @@ def test_config_is_no_argument() -> None:
         ["query"],
         ["what", "text"],
         ["question", "text"],
-        ["expression"],
-        ["which", "values"],
     ]
 
 

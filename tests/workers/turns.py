@@ -50,11 +50,12 @@ class Turn:
 
     def plan(self, round: int) -> str:
         """What the planner writes in a round, numbered from 1."""
-        lines = [
-            step.line().replace(f"{step.tool}(", f"{step.tool}({self.seed}, ", 1)
-            for step in self.rounds[round - 1]
-        ]
-        return "".join(lines) + "join()"
+        lines = [step.line().replace(step.call, self.call(step)) for step in self.rounds[round - 1]]
+        return "".join(lines)
+
+    def call(self, step: Step) -> str:
+        """How the call of a step begins."""
+        return f"{step.tool}({self.seed}, {step.id}, "
 
 
 def script(book: Book) -> Callable[[Body], Reply]:
@@ -69,8 +70,7 @@ def script(book: Book) -> Callable[[Body], Reply]:
     def verdict(body: Body) -> Reply:
         turn, prompt = _asked(body)
         book.note({"run": turn.seed, "what": "joiner", "prompt": prompt})
-        in_second = f"\n{_TASKS + 1}. "
-        again = len(turn.rounds) == 2 and in_second not in prompt
+        again = len(turn.rounds) == 2 and turn.call(turn.rounds[1][0]) not in prompt
         return Reply(f"REPLAN: {SECOND_ROUND}" if again else turn.answer, piece=_PIECE)
 
     return by_role({"Write a plan": plan, "Answer the question": verdict})

@@ -101,12 +101,21 @@ def total_size(parts: dict[int, Path]) -> int:
     return sum(path.stat().st_size for path in parts.values())
 
 
+def hub_endpoint() -> str:
+    """The hub's address."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def hub_headers() -> dict[str, str]:
+    """What the hub wants to know about us."""
+    token = os.environ.get("HF_TOKEN")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 def _download(weights: Weights) -> Iterator[bytes]:
     """Yield the file's bytes from the hub. Uses HF_ENDPOINT and HF_TOKEN."""
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    url = f"{endpoint.rstrip('/')}/{weights.repo}/resolve/main/{weights.name}"
-    token = os.environ.get("HF_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url = f"{hub_endpoint()}/{weights.repo}/resolve/main/{weights.name}"
+    headers = hub_headers()
     try:
         with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=30) as reply:
             if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:

@@ -64,7 +64,7 @@ def ensure(
     """
     folder = cache or cache_folder()
     report = progress or (lambda done, total: None)
-    if given := os.environ.get(VARIABLE):
+    if weights.parts and (given := os.environ.get(VARIABLE)):
         path = Path(given).expanduser()
         try:
             right = is_right(path, weights, folder, report)
@@ -80,7 +80,7 @@ def ensure(
     if is_right(kept, weights, folder, report):
         return kept
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{weights.name}.lock"):
             # Another process may have written the file while this one waited for the lock.
             if not is_right(kept, weights, folder, report):

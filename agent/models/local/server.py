@@ -1,4 +1,4 @@
-"""The embedded `local` model: llama.cpp's OpenAI-compatible server, one per process.
+"""The `local` models: llama.cpp's OpenAI-compatible server, one per process and model.
 
     absent ─endpoint()→ loading ─→ serving ─stop() or exit→ absent
                            └─fails→ absent (SetupError)
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_compiler.errors import SetupError
+from llm_compiler.models.local.named import weights_named
 from llm_compiler.models.local.obtain import ensure
 from llm_compiler.models.local.progress import progress_bar
 
@@ -48,9 +49,14 @@ class Endpoint:
 
 
 class LocalServer:
-    """One process's server. Every method may be called from any thread."""
+    """A model's server in this process. Every method may be called from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        model: The model: a GGUF file or its name on the hub; empty for the embedded one.
+    """
+
+    def __init__(self, model: str = "") -> None:
+        self._model = model
         self._forget()
 
     def _forget(self) -> None:
@@ -59,7 +65,7 @@ class LocalServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint: Endpoint | None = None
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         if process := self._process:
             # Only the parent may wait for it, and a copy of its stdin would keep it alive.
             process.returncode = 0
@@ -79,7 +85,7 @@ class LocalServer:
             self.stop()
             library = _library()
             with progress_bar() as progress:
-                model = ensure(progress)
+                model = weights_named(self._model, progress) if self._model else ensure(progress)
             self._endpoint = self._start(library, model)
             return self._endpoint
 
@@ -190,9 +196,32 @@ def cores() -> int:
     return count if quota == "max" else max(1, min(count, round(int(quota) / int(period))))
 
 
-# Nothing runs yet: this only registers what ends or forgets the server.
-LOCAL_SERVER: Final = LocalServer()
-"""One per process."""
-atexit.register(LOCAL_SERVER.stop)
+class LocalServers:
+    """The servers of this process, by model."""
+
+    def __init__(self) -> None:
+        self._servers: dict[str, LocalServer] = {}
+
+    def of(self, model: str = "") -> LocalServer:
+        """The server of a model, which may not have been started yet."""
+        return self._servers.setdefault(model, LocalServer(model))
+
+    def stop(self) -> None:
+        """Stop them all."""
+        for server in self._servers.values():
+            server.stop()
+
+    def after_fork(self) -> None:
+        """They belong to the parent: start anew where one is needed."""
+        for server in self._servers.values():
+            server.after_fork()
+
+
+# Nothing runs yet: this only registers what ends or forgets the servers.
+LOCAL_SERVERS: Final = LocalServers()
+"""Those of this process."""
+LOCAL_SERVER: Final = LOCAL_SERVERS.of()
+"""That of the embedded model."""
+atexit.register(LOCAL_SERVERS.stop)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=LOCAL_SERVER._after_fork)
+    os.register_at_fork(after_in_child=LOCAL_SERVERS.after_fork)

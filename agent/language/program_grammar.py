@@ -1,0 +1,33 @@
+"""The plan language as a grammar (GBNF), for servers that decode under one: llama.cpp, vLLM.
+
+It accepts a part of the language, in its usual layout: a fenced program of straight lines, which
+ends with its answer. All of it is Python that compiles, but for what no grammar can know: names
+that stand for nothing, and what a schema says beyond its types (`pattern`, `minimum`).
+"""
+
+from collections.abc import Mapping
+
+from llm_compiler.language.gbnf import Rules, defined
+from llm_compiler.language.program_rules import MAX_DEPTH, expression_rules, shared_rules
+from llm_compiler.language.schema_grammar import ToolCalls
+from llm_compiler.language.tool import Tool
+
+_MAX_LINES = 40
+"""Before the answer."""
+
+
+def program_grammar(tools: Mapping[str, Tool]) -> str:
+    """The grammar of one program that calls these tools.
+
+    A tool whose name has two underscores is left out.
+    """
+    offered = [tool for name, tool in tools.items() if "__" not in name]
+    shared = shared_rules(_MAX_LINES)
+    bare = "".join(expression_rules(depth, ["call"]) for depth in range(MAX_DEPTH + 1))
+    rules = Rules([*defined(shared), *defined(bare)])
+    levels = []
+    for depth in range(MAX_DEPTH + 1):
+        inner = f"computed-{depth - 1}", f"value-{depth - 1}"
+        calls = [ToolCalls(rules, tool, *inner).rule() for tool in offered] if depth else []
+        levels.append(expression_rules(depth, calls, hidden=tools))
+    return shared + "".join(levels) + rules.text

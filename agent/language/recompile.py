@@ -1,0 +1,58 @@
+"""Compiles again a statement of a stored plan that did not compile when it was planned."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from llm_compiler.language import lowered
+from llm_compiler.language.compute import references
+from llm_compiler.language.names import NO_FUNCTION
+from llm_compiler.language.program import Compiled, Program
+from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.text import clean
+
+_CALLED = re.compile(r"[^\W\d][\w.]*(?=\s*\()")
+_MAY_COMPILE_LATER = re.compile(rf"line \d+: {NO_FUNCTION} ")
+_NOT_ONE_CALL = "this is not one call of a tool; write one, or leave it as it was"
+
+
+def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task | Refused:
+    """A refused statement as a task: its tool is there by now, or a person edited the text.
+
+    A text that was not edited stays refused for whatever else was wrong with it: a line that was
+    cut off, for one, may read like a whole call.
+
+    Args:
+        tools: Those that are there now.
+        data: The task of the state, with its `text` and without arguments.
+        names: What the variables of the turn stand for. Only earlier tasks can be meant.
+    """
+    id, text, error = data["id"], data.get("text", ""), data.get("error", "")
+    line = data.get("line", 0)
+    stored = Refused(id, data.get("tool", ""), error, text, data.get("thought", ""), line=line)
+    edited = text != data.get("source", "") or not error
+    if not edited and not _MAY_COMPILE_LATER.match(error):
+        return stored
+    earlier = {name: it for name, it in names.items() if all(n < id for n in references(it))}
+    program = Program(tools, names=earlier, first_id=id, max_calls=1)
+    program.feed(text)
+    program.close()
+    match [program.answer.parts, *program.tasks]:
+        case [(), lowered.Task(is_compute=False) as task]:
+            return replace(planned(task), line=line, text=text)
+        case [_, lowered.Refused(diagnostic=diagnostic), *_] if edited:
+            moved = replace(diagnostic, line=max(line, 1) + diagnostic.line - 1)
+            return replace(stored, error=str(moved))
+    return replace(stored, error=_NOT_ONE_CALL) if edited else stored
+
+
+def planned(compiled: Compiled) -> Task | Refused:
+    """What a program compiled to, as it is scheduled and stored."""
+    it = compiled
+    if isinstance(it, lowered.Task):
+        source = clean(it.source)
+        return Task(it.id, it.tool, it.args, it.needs, name=it.name, line=it.line, source=source)
+    called = _CALLED.search(it.source)
+    name = called[0] if called else "plan"
+    return Refused(it.id, name, clean(str(it.diagnostic)), clean(it.source), line=it.line)

@@ -1,0 +1,59 @@
+"""The names that a refused statement would have bound or changed: what they hold has failed."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from llm_compiler.language.diagnostics import PlacedError
+from llm_compiler.language.methods import CHANGING
+from llm_compiler.language.trees import parsed
+from llm_compiler.language.written import Statement
+
+_TARGETS = re.compile(
+    r"[ \t]*((?:[^\W\d]\w*\s*,\s*)*[^\W\d]\w*)\s*(?::[^=\n]*)?(?:[-+%]|//?|\*\*?)?=(?!=)"
+)
+_CHANGING = CHANGING.keys() - {"format"}
+
+
+def targets(statement: Statement) -> set[str]:
+    """The names that a statement assigns, or whose values it changes.
+
+    One that is no Python assigns what stands before a `=` where a line of it begins; only in a
+    block do other lines than the first count.
+    """
+    try:
+        body = parsed(statement.written, "exec")
+    except PlacedError:
+        first, *others = statement.written.text.split("\n")
+        lines = [first, *others] if first.rstrip().endswith(":") else [first]
+        found = [it for line in lines if (it := _TARGETS.match(line))]
+        return {name.strip() for it in found for name in it[1].split(",")}
+    return set(_bound(body))
+
+
+def _bound(body: list[ast.stmt]) -> Iterator[str]:
+    waiting: list[ast.AST] = [*body]
+    while waiting:
+        match node := waiting.pop():
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+                continue  # names of its own
+            case ast.comprehension(iter=source, ifs=conditions):
+                waiting += [source, *conditions]
+                continue
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.Subscript(ctx=ast.Store() | ast.Del()):
+                yield from _holder(node)
+            case ast.Attribute(ctx=ast.Store() | ast.Del()):
+                yield from _holder(node)
+            case ast.Call(func=ast.Attribute(attr=method) as func) if method in _CHANGING:
+                yield from _holder(func)
+        waiting += ast.iter_child_nodes(node)
+
+
+def _holder(part: ast.AST) -> Iterator[str]:
+    """The name of what a part is a part of."""
+    while isinstance(part, ast.Subscript | ast.Attribute):
+        part = part.value
+    if isinstance(part, ast.Name):
+        yield part.id

@@ -1,0 +1,250 @@
+"""Plans with effects: run by the schedule in any order of events, and line after line."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+
+from llm_compiler.language.budget import ComputeError
+from llm_compiler.language.compute import evaluate
+from llm_compiler.language.references import substitute
+from llm_compiler.language.task import Outcome, Task, is_pure
+from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.scheduling.effects import EffectOrder
+from llm_compiler.scheduling.facts import (
+    Ask,
+    Compute,
+    Computed,
+    Decided,
+    Decision,
+    Fact,
+    Launch,
+    PlanBroke,
+    PlanEnded,
+    Planned,
+    Prior,
+    Returned,
+    Settle,
+    TakenOver,
+)
+from llm_compiler.scheduling.schedule import Schedule
+
+RULES = {
+    "see": ToolRules(),
+    "look": ToolRules(domain="shop"),
+    "peek": ToolRules(domain="club"),
+    "buy": ToolRules(writes=True, domain="shop"),
+    "join": ToolRules(writes=True, domain="club"),
+    "mail": ToolRules(writes=True),
+    "pay": ToolRules(writes=True, asks=True),
+    "check": ToolRules(asks=True, domain="shop"),
+}
+FAILS = 3
+"""Calls with this `x` fail."""
+REJECTED = 2
+"""Calls with this `x` are rejected, if a person is asked."""
+
+
+class Tools:
+    """The tools as the rules see them."""
+
+    def rules(self, tool: str) -> ToolRules:
+        return RULES[tool]
+
+    def check(self, tool: str, args: Mapping[str, Any]) -> str:
+        return f"{tool} {json.dumps(args)}"
+
+
+def task(id: int, tool: str, *data: int, x: int = 0) -> Task:
+    """A task that refers to the results of others; an expression fails if its `x` says so."""
+    if is_pure(tool):
+        fails = "[9]" if x == FAILS else ""
+        written = f"[{', '.join(f'${it}' for it in data)}]{fails}"
+        return Task(id, tool, {"expression": written}, data)
+    return Task(id, tool, {"x": x or 100 + id, "from": [f"${it}" for it in data]}, data)
+
+
+@dataclass
+class World:
+    """What the tools read and write."""
+
+    effects: list[str] = field(default_factory=list)
+
+    def call(self, tool: str, args: Mapping[str, Any]) -> tuple[Any, str | None]:
+        """What a call returns, or its error: a read of a domain tells what was written there."""
+        rules, call = RULES[tool], f"{tool} {json.dumps(args)}"
+        if rules.writes:
+            self.effects.append(call)
+        if args["x"] == FAILS:
+            return None, "it failed"
+        domain = rules.domain
+        there = [it for it in self.effects if domain and RULES[it.split()[0]].domain == domain]
+        return f"{call} {len(there)}", None
+
+
+def computed(expression: str, results: Mapping[int, Any]) -> tuple[Any, str | None]:
+    """What an expression comes to, or its error."""
+    try:
+        return evaluate(expression, results.__getitem__), None
+    except ComputeError as error:
+        return None, str(error)
+
+
+def in_lines(plan: list[Task]) -> tuple[dict[int, tuple[str, Any]], list[str]]:
+    """The reference: how tasks end that run one after another, and their effects."""
+    world, ended, stopped = World(), dict[int, tuple[str, Any]](), False
+    last_write: dict[str, int] = {}
+    for it in plan:
+        rules = ToolRules() if is_pure(it.tool) else RULES[it.tool]
+        behind = last_write.get(rules.domain) if rules.domain and not rules.writes else None
+        raised = rules.writes and stopped
+        raised |= behind is not None and ended[behind][0] not in ("ok", "rejected")
+        if raised or any(ended[need][0] != "ok" for need in it.needs):
+            ended[it.id] = "skipped", None
+        elif rules.asks and it.args["x"] == REJECTED:
+            ended[it.id] = "rejected", None
+        else:
+            values = {id: value for id, (_, value) in ended.items()}
+            if is_pure(it.tool):
+                value, error = computed(it.args["expression"], values)
+            else:
+                args = substitute(it.args, values.__getitem__, lambda id: True)
+                value, error = world.call(it.tool, args)
+            ended[it.id] = ("ok", value) if error is None else ("failed", None)
+        stopped = stopped or ended[it.id][0] in ("failed", "skipped")
+        if rules.writes:
+            last_write[rules.domain] = it.id
+    return ended, world.effects
+
+
+class Running:
+    """A plan that runs in a random order of events; it may break off, be killed, and go on."""
+
+    def __init__(self, plan: list[Task], random: Random, kills: int) -> None:
+        self.world = World()
+        self._plan, self._random, self._kills = plan, random, kills
+        self._breaks = random.randrange(2)
+        self._decided: dict[int, Decision] = {}
+        self._journal: dict[int, Outcome] = {}
+        self._ended = self._taken_over = False
+        self._begin(early_start=random.random() < 0.8)
+        self._begin_plan()
+
+    def run(self) -> None:
+        while possible := self._possible():
+            self._random.choice(possible)()
+        assert self.schedule.finished
+
+    def said_no(self, id: int) -> bool:
+        """Whether a person rejected a task's call."""
+        return id in self._decided and self._decided[id].rejected is not None
+
+    def _begin(self, *, early_start: bool) -> None:
+        parallel = self._random.randint(1, 4)
+        self.schedule = Schedule(Tools(), max_parallel=parallel, early_start=early_start)
+        self._calls: dict[int, Launch] = {}
+        self._returned: dict[int, Returned] = {}
+        """Of calls that have had their effect, and have not returned."""
+        self._computing: dict[int, Compute] = {}
+        self._asking: Ask | None = None
+
+    def _begin_plan(self) -> None:
+        self._order = EffectOrder(Tools())
+        self._unplanned = list(self._plan)
+
+    def _possible(self) -> list[Callable[[], None]]:
+        """What may happen next."""
+        possible: list[Callable[[], None]] = [
+            *(partial(self._return, call) for call in self._calls),
+            *(partial(self._compute, number) for number in self._computing),
+        ]
+        if self._unplanned:
+            possible += [self._plan_next] * 3
+        elif not self._ended:
+            possible.append(self._end)
+        elif not self._taken_over:
+            possible.append(self._take_over)
+        if self._breaks and not self._ended:
+            possible.append(self._break)
+        if self._asking is not None:
+            possible.append(self._decide)
+        # A write that was cut off may have had its effect: claims.py sees to those.
+        writing = any(RULES[launch.tool].writes for launch in self._calls.values())
+        if self._kills and self._taken_over and not writing and not self.schedule.finished:
+            possible.append(self._kill)
+        return possible
+
+    def _tell(self, fact: Fact) -> None:
+        orders = self.schedule.handle(fact)
+        self.schedule.validate()
+        for order in orders:
+            match order:
+                case Launch():
+                    self._calls[order.call] = order
+                    if self._random.random() < 0.5:
+                        self._act(order.call)
+                case Compute():
+                    self._computing[order.number] = order
+                case Ask():
+                    self._asking = order
+                case Settle(outcome) if outcome.status != "skipped" and not is_pure(outcome.tool):
+                    self._journal[outcome.id] = outcome
+
+    def _act(self, call: int) -> None:
+        launch = self._calls[call]
+        self._returned[call] = Returned(call, *self.world.call(launch.tool, launch.args))
+
+    def _return(self, call: int) -> None:
+        if call not in self._returned:
+            self._act(call)
+        del self._calls[call]
+        self._tell(self._returned.pop(call))
+
+    def _compute(self, number: int) -> None:
+        order = self._computing.pop(number)
+        result = computed(order.expression, order.results)
+        self._tell(Computed(number, order.id, *result))
+
+    def _plan_next(self) -> None:
+        self._tell(Planned(self._order.ordered(self._unplanned.pop(0))))
+
+    def _end(self) -> None:
+        self._ended = True
+        self._tell(PlanEnded())
+
+    def _take_over(self) -> None:
+        self._taken_over = True
+        self._tell(TakenOver())
+
+    def _break(self) -> None:
+        self._breaks -= 1
+        self._tell(PlanBroke())
+        self._journal.clear()
+        self._begin_plan()
+
+    def _decide(self) -> None:
+        assert self._asking is not None
+        calls, self._asking = self._asking.calls, None
+        assert not {call.id for call in calls} & self._decided.keys(), "asked twice"
+        made = {call.id: self._decision(call) for call in calls}
+        self._decided |= made
+        self._tell(Decided(tuple(made.values())))
+
+    @staticmethod
+    def _decision(call: Launch) -> Decision:
+        rejected = "no" if call.args["x"] == REJECTED else None
+        return Decision(call.id, rejected=rejected, asked=(call.tool, call.args))
+
+    def _kill(self) -> None:
+        """Only the plan, what a person decided and the calls that returned are stored."""
+        self._kills -= 1
+        before = self.schedule
+        self._begin(early_start=False)
+        for it in before.tasks.values():
+            priors = (Prior.of(self._journal[it.id]),) if it.id in self._journal else ()
+            self._tell(Planned(it, priors, it.id in self._decided))
+        self._tell(PlanEnded())
+        self._tell(Decided(tuple(self._decided.values())))
+        self._tell(TakenOver())
