@@ -32,7 +32,7 @@ def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task
     """
     id, text, error = data["id"], data.get("text", ""), data.get("error", "")
     line = data.get("line", 0)
-    stored = Refused(id, data.get("tool", ""), error, text, data.get("thought", ""), line=line)
+    stored = Refused(id, data.get("tool", ""), error, text, line=line)
     edited = text != data.get("source", "") or not error
     if not edited and not _MAY_COMPILE_LATER.match(error):
         return stored

@@ -10,7 +10,6 @@ from pydantic_core import to_jsonable_python
 
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.diagnostics import nearest
-from llm_compiler.language.parser import JOIN
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import COMPUTE, WORDS
 from llm_compiler.language.tool import Tool
@@ -18,7 +17,7 @@ from llm_compiler.language.tool_rules import ABSENT, ToolRules
 
 Absent = Callable[[str], str | None]
 """The reason why a tool with this name is absent, if it may exist."""
-RESERVED = frozenset((JOIN, COMPUTE, *WORDS))
+RESERVED = frozenset((COMPUTE, *WORDS))
 """Names that no tool may have: they mean something else in plans."""
 
 

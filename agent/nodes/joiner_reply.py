@@ -30,7 +30,11 @@ class JoinerReply:
         self.ungrounded = ""
         """A figure or a name in the last reply that was read, which stands nowhere."""
         self._message = AnswerStream()
-        self._begin(Facts())
+        self._facts = Facts()
+        self._grounding = Grounding(self._facts)
+        self._held = ""
+        self._answers = False
+        self._length = 0
 
     @property
     def id(self) -> str:

@@ -13,8 +13,8 @@ from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of
-from llm_compiler.language.compiler import compile_data, too_many
 from llm_compiler.language.references import literal
+from llm_compiler.language.stored_tasks import compile_data, too_many
 from llm_compiler.language.task import (
     Outcome,
     OutcomeData,
@@ -176,8 +176,8 @@ def load(
                 ran = priors[-1]
                 task = Task(data["id"], ran.outcome.tool, literal(dict(ran.planned)))
         else:
-            text, thought = data.get("text", ""), data.get("thought", "")
-            task = Refused(data["id"], data["tool"], refused, text, thought, data["args"])
+            text = data.get("text", "")
+            task = Refused(data["id"], data["tool"], refused, text, data["args"])
         if not priors and announce:
             round.events.plan_task(task)
         round.unit.tell(Planned(task, tuple(priors), data["key"] in asked))

@@ -76,7 +76,6 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
         name=text_of(entry.get("name")),
         line=whole(entry.get("line")) or 0,
         source=text_of(entry.get("source")),
-        thought=text_of(entry.get("thought")),
         round=min(whole(entry.get("round")) or round, round),
     )
     task["key"] = text_of(entry.get("key")) or f"{task['round']}-{id}"
@@ -128,7 +127,6 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or type(tool) is not str
             or len(tool) > _MAX_NAME_CHARS
             or type(text) is not str
-            or type(task.get("thought")) is not str
             or type(task.get("name")) is not str
             or type(task.get("source")) is not str
             or type(task.get("line")) is not int

@@ -163,7 +163,7 @@ class TaskGraph:
         """A task that parsed turns out not to compile with the others."""
         task = record.task
         assert isinstance(task, Task)
-        record.task = Refused(task.id, task.tool, error, task.text, task.thought)
+        record.task = Refused(task.id, task.tool, error, task.text)
         self.drop(record, "failed", error)
 
     # ── who waits for whom ────────────────────────────────────────────────────────────────────

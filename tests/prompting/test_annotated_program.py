@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from llm_compiler.language.references import as_text
 from llm_compiler.prompting.annotated_program import (
     annotated_program,
     commented,
@@ -346,8 +347,12 @@ def test_each_value_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from llm_compiler.prompting import shown_values
 
     read: list[Any] = []
-    as_text = shown_values.as_text
-    monkeypatch.setattr(shown_values, "as_text", lambda value: read.append(value) or as_text(value))
+
+    def noted(value: Any) -> str:
+        read.append(value)
+        return as_text(value)
+
+    monkeypatch.setattr(shown_values, "as_text", noted)
     program(nested(), outcome(1, LONG), outcome(2, None, "failed", "no"))
     assert read == [LONG]
 

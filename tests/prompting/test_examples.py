@@ -11,7 +11,7 @@ from llm_compiler.prompting.overrides import called_tools, question_and_program
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
 from llm_compiler.tools.search import LIBRARY
-from tests.bench.questions import QUESTIONS
+from tests.bench.questions import SETS, question_set
 
 ALL = Toolbox.of(SHIPPED)
 
@@ -55,7 +55,7 @@ def test_added_ones_come_behind_the_shipped_ones() -> None:
 
 
 def test_their_subjects_are_neither_in_the_library_nor_in_the_questions() -> None:
-    asked = QUESTIONS.read_text(encoding="utf-8")
+    asked = str([question_set(name) for name in SETS])
     subjects = {name for text in examples() for name in _subjects(question_and_program(text)[1])}
     assert subjects
     files = {path.stem for path in LIBRARY.glob("*.md")}

@@ -86,7 +86,7 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(needs="4, 12")], [task(needs=[4, 12])]),
         ([task(needs=["x", None, -1, 10**9])], [task()]),
         ([task(round=7)], [task()]),
-        ([task(thought=5, text=None)], [task(thought="5")]),
+        ([task(source=5, text=None)], [task(source="5")]),
         ([task(name=5, line="3", source=None)], [task(name="5", line=3)]),
         ([task(line=-1, error=None)], [task()]),
         ([task(error=("no",))], [task(error='["no"]')]),

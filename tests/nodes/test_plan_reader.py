@@ -1,17 +1,17 @@
-"""A plan is read in its notation, and ends with the task that says what it says."""
+"""A plan is read, and ends with the task that says what it says."""
 
 from typing import Any
 
 import pytest
 
 from llm_compiler.language.task import ANSWER, Refused, Task
-from llm_compiler.nodes.plan_readers import EitherReader, NumberedReader, PythonReader
+from llm_compiler.nodes.plan_reader import PlanReader
 from tests.language.test_program import TOOLS
 
 
 def read(*chunks: str) -> list[tuple[str, Any]]:
     """The tool and the arguments, or the error, of each task of a plan."""
-    reader = EitherReader(PythonReader(TOOLS, {}, 1, 50), NumberedReader(TOOLS, (), 50))
+    reader = PlanReader(TOOLS, {}, 1, 50)
     tasks: list[Task | Refused] = [it for chunk in chunks for it in reader.feed(chunk)]
     tasks += reader.close(cut=False)
     assert [it.id for it in tasks] == [*range(1, len(tasks) + 1)]
@@ -54,8 +54,7 @@ def test_end_that_is_wrong_is_a_diagnostic(text: str) -> None:
         "~~~\nsearch('a')\n~~~",
         "\ufeffsearch('a')",
         "\n\n  search('a')",
-        "1. search('a')",
     ],
 )
-def test_notation_is_known_by_the_first_words(text: str) -> None:
+def test_what_stands_around_a_program_is_left_out(text: str) -> None:
     assert read(*text) == read(text) == [("search", ["a"])]
