@@ -17,7 +17,9 @@ from llm_compiler.language.task import ANSWER, Refused, Task
 from llm_compiler.language.toolbox import Toolbox
 
 _PYTHON = re.compile(
-    r"\s*(?:```|#|[\"']{3}|(?:for|if|import|from|await|return)\b|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
+    r"(?m)^[ \t]*(?:```|~~~)"
+    r"|\A[\s\ufeff]*(?:#|[\"']{3}|(?:for|if|import|from|await|return)\b"
+    r"|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
 )
 _CUT = "the plan was cut off here; what would have followed is missing"
 _NUMBERED = re.compile(r"(?m)^\W*\d{1,9}\s*[.:)]")
@@ -163,7 +165,7 @@ class EitherReader:
     def feed(self, text: str) -> list[Task | Refused]:
         if self._chosen is None:
             self._held += text
-            if _PYTHON.match(self._held):
+            if _PYTHON.search(self._held):
                 self._chosen = self._python
             elif _NUMBERED.search(self._held):
                 self._chosen = self._numbered

@@ -11,7 +11,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command, Overwrite
 
 from llm_compiler.language.task import Outcome
-from llm_compiler.prompting.result_lines import results
+from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.stored_state import check_input, mended, read_state, repairs
 from llm_compiler.state import (
@@ -375,7 +375,7 @@ def test_whatever_is_stored_comes_to_a_state_that_works(values: dict[str, Any]) 
     # What the nodes do with it.
     question(found)
     ended = tasks_of_round(found)
-    results(found["plan"], found["outcomes"], 100)
+    annotated_program(found["plan"], found["outcomes"], 100)
     messages: Any = round_messages(ended, found["outcomes"], 100)
     said: Any = with_messages([], messages)
     assert follows_protocol(said)
