@@ -30,7 +30,9 @@ _MAX_ANSWER = 600
 _MAX_TEXT = 200
 """Characters and holes of an f-string anywhere else."""
 
-_CONSTANTS = ("string", '"-"? digits', "boolean", '"None"')
+_UNQUOTED = r"""[^"'\\\x00-\x1f\x7f]"""
+"""In strings that may stand in an f-string: Python before 3.12 takes no escapes there."""
+_CONSTANTS = ("key", '"-"? digits', "boolean", '"None"')
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 PLAIN = r'[^"\\\x00-\x1f\x7f]'
 ESCAPE = r'"\\" ["\\n]'
@@ -41,13 +43,13 @@ integer ::= "-"? ("0" | [1-9] [0-9]{{0,14}})
 number ::= integer ("." [0-9]{{1,15}})?
 digits ::= ("0" | [1-9] [0-9]{{0,14}}) ("." [0-9]{{1,6}})?
 boolean ::= "True" | "False"
-key ::= "\"" {PLAIN}{{1,60}} "\""
-part ::= "[" (key | name | "-"? [0-9]{{1,2}}) "]"
+key ::= "\"" ({_UNQUOTED} | "'" {_UNQUOTED}){{1,100}} "\""
+part ::= "[" (key | name | "0" | "-"? [1-9] [0-9]?) "]"
 operator ::= " + " | " - " | " * " | " / " | " // " | " ** " | " % "
 compared ::= " > " | " < " | " >= " | " <= " | " == " | " != "
 said ::= [^"\\{{}}\x00-\x1f\x7f] | {ESCAPE}
 choice ::= simple " if " simple compared simple " else " simple
-simple ::= string | number-0
+simple ::= key | number-0
 spec ::= ":" ","? "." [0-3] "f" | ":,"
 """.lstrip()
 
@@ -56,7 +58,7 @@ def shared_rules(max_lines: int, taken: Iterable[str]) -> str:
     """The rules of the whole program and of its smallest parts; names are none of those `taken`."""
     top = MAX_DEPTH
     root = f"""root ::= "```python\\n" comment? line{{0,{max_lines}}} answer "\\n```"
-line ::= (name " = " value-{top} | call-{top}) "\\n"
+line ::= (name " = " (value-{top} | text-{top} | string) | call-{top}) "\\n"
 comment ::= "# " [^\\x00-\\x1f\\x7f]{{1,{_MAX_COMMENT}}} "\\n"
 answer ::= "answer(" (words | choice | number-{top} | test-{top} | list-{top} | dict-{top}) ")"
 words ::= "\\"" said{{1,{_MAX_ANSWER}}} "\\"" | "f\\"" (said | hole-{top}){{1,{_MAX_ANSWER}}} "\\""
@@ -73,7 +75,7 @@ def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = (
     """
     inner = depth - 1
     held = ['"-"? name part{0,2}']
-    values = [f"computed-{depth}", f"text-{depth}", f"test-{depth}", "choice", *_CONSTANTS]
+    values = [f"computed-{depth}", f"test-{depth}", "choice", *_CONSTANTS]
     rules = {}
     if depth:
         functions = _functions(depth, set(hidden))

@@ -195,7 +195,7 @@ def test_worked_programs_are_ones_that_the_model_may_write(text: str) -> None:
         'x = read("q", search(f"{search("a")} (b) \\"c\\" \\\\ \\n"))\nanswer(x)',
         'a = 1\nb = -2.5\nc = (a + b) / 3 - abs(a - b) * 2 ** 2\nanswer(c)',
         'answer(max(number("m", search("a")), number("m", search("b"))))',
-        'd = {"A": 1, "B \'x\'": 2 * 3}\nanswer(f"{largest(d)} {max(d.values())} {d[x]}")',
+        'd = {"A": 1, "B\'s": 2 * 3}\nanswer(f"{largest(d)} {max(d.values())} {d[x]}")',
         'answer(f"{"A" if a > b else "B"} is larger.")',
         'd = [3, 1, 2]\nanswer(f"{sorted(d, reverse=True)[1]} of {len(d)}, {sum(d) / len(d):.1f}")',
         'answer(sorted(d, key=d.get)[0])',

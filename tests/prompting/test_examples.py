@@ -55,7 +55,7 @@ def test_added_ones_come_behind_the_shipped_ones() -> None:
 
 
 def test_their_subjects_are_neither_in_the_library_nor_in_the_questions() -> None:
-    asked = str([question_set(name) for name in SETS])
+    asked = "\n".join(it["question"] for name in SETS for it in question_set(name))
     subjects = {name for text in examples() for name in _subjects(question_and_program(text)[1])}
     assert subjects
     files = {path.stem for path in LIBRARY.glob("*.md")}
