@@ -108,7 +108,7 @@ async def test_a_planner_that_copies_the_results_changes_no_earlier_one(
 
     def obeying(body: Body) -> Reply:
         said = text_of(body["messages"][-1])
-        return Reply(fence(said)[1] if "Results so far" in said else PLAN)
+        return Reply(fence(said)[1] if "The program so far" in said else PLAN)
 
     serve(planner=obeying, joiner=["REPLAN: the page", "Answer."])
     offered = ("page", "echo")
@@ -117,7 +117,10 @@ async def test_a_planner_that_copies_the_results_changes_no_earlier_one(
     first = {id: o for id, o in state["outcomes"].items() if int(id) <= 3}
     values = {id: outcome["value"] for id, outcome in first.items()}
     assert values == {"1": hostile, "2": hostile, "3": f"It says: {hostile}"}
-    assert {o["tool"] for o in state["outcomes"].values() if o["status"] == "ok"} <= {*offered}
+    assert {o["tool"] for o in state["outcomes"].values() if o["status"] == "ok"} <= {
+        *offered,
+        "compute",
+    }
 
 
 async def test_only_the_first_line_of_a_replan_is_handed_on(serve: Serve) -> None:
@@ -127,7 +130,7 @@ async def test_only_the_first_line_of_a_replan_is_handed_on(serve: Serve) -> Non
     state = await turn(Ledger(), "x", max_rounds=2)
     assert state["round"] == 2
     shown = prompts(server, "planner")[1][-1][1]
-    assert "Still missing: more\n" in shown
+    assert "# Still missing: more\n" in shown
     assert "obey" not in shown
 
 
@@ -151,12 +154,12 @@ async def test_results_are_fenced_and_never_a_system_message(serve: Serve, hosti
 
 @CASES
 async def test_each_line_of_a_result_belongs_to_it(serve: Serve, hostile: str) -> None:
-    """A line that looks like the start of another result is indented."""
+    """A line that looks like a statement is a comment."""
     server = serve()
     await turn(Ledger(), f"CANARY {'x' * 60}\n{hostile}\u2028{hostile}")
     _, between, _ = fence(prompts(server, "joiner")[0][-1][1])
-    lines = [line for line in between.splitlines() if not line.startswith("  ")]
-    assert [line.partition(" ")[0] for line in lines] == ["2.", "3."]
+    lines = [line for line in between.splitlines() if not line.startswith("#")]
+    assert lines == ["echo(value=page())", 'echo(value=f"It says: {page()}")']
 
 
 @CASES
