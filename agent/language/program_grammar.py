@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from llm_compiler.language.gbnf import Rules, defined
 from llm_compiler.language.program_rules import MAX_DEPTH, expression_rules, shared_rules
 from llm_compiler.language.schema_grammar import ToolCalls
+from llm_compiler.language.stubs import python_name
+from llm_compiler.language.task import ANSWER
 from llm_compiler.language.tool import Tool
 
 _MAX_LINES = 40
@@ -21,13 +23,14 @@ def program_grammar(tools: Mapping[str, Tool]) -> str:
 
     A tool whose name has two underscores is left out.
     """
-    offered = [tool for name, tool in tools.items() if "__" not in name]
-    shared = shared_rules(_MAX_LINES)
+    called = {python_name(name): tool for name, tool in tools.items()}
+    offered = [tool for name, tool in called.items() if "__" not in name]
+    shared = shared_rules(_MAX_LINES, [*called, ANSWER])
     bare = "".join(expression_rules(depth, ["call"]) for depth in range(MAX_DEPTH + 1))
     rules = Rules([*defined(shared), *defined(bare)])
     levels = []
     for depth in range(MAX_DEPTH + 1):
-        inner = f"computed-{depth - 1}", f"value-{depth - 1}"
+        inner = f"given-{depth - 1}", f"value-{depth - 1}"
         calls = [ToolCalls(rules, tool, *inner).rule() for tool in offered] if depth else []
-        levels.append(expression_rules(depth, calls, hidden=tools))
+        levels.append(expression_rules(depth, calls, hidden=called))
     return shared + "".join(levels) + rules.text

@@ -5,6 +5,7 @@ itself until its limit. So an expression has a depth, and holds only those of a 
 """
 
 import keyword
+import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -23,16 +24,16 @@ _MAX_OPERATIONS = 10
 """In one expression without brackets."""
 _MAX_NAME = 24
 """Characters behind those that tell a name from Python's keywords."""
+_MAX_COMMENT = 150
 _MAX_ANSWER = 600
 """Characters and holes."""
 _MAX_TEXT = 200
 """Characters and holes of an f-string anywhere else."""
 
+_CONSTANTS = ("string", '"-"? digits', "boolean", '"None"')
+_WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 PLAIN = r'[^"\\\x00-\x1f\x7f]'
 ESCAPE = r'"\\" ["\\n]'
-NUMERIC_FUNCTIONS = ("abs", "round")
-LIST_FUNCTIONS = ("sum", "len", "mean", "min", "max", "sorted")
-DICT_FUNCTIONS = ("largest", "smallest")
 
 _SHARED = rf"""
 string ::= "\"" ({PLAIN} | {ESCAPE}){{0,{DEFAULT_MAX_STRING_CHARS}}} "\""
@@ -45,19 +46,22 @@ part ::= "[" (key | name | "-"? [0-9]{{1,2}}) "]"
 operator ::= " + " | " - " | " * " | " / " | " // " | " ** " | " % "
 compared ::= " > " | " < " | " >= " | " <= " | " == " | " != "
 said ::= [^"\\{{}}\x00-\x1f\x7f] | {ESCAPE}
+choice ::= simple " if " simple compared simple " else " simple
+simple ::= string | number-0
 spec ::= ":" ","? "." [0-3] "f" | ":,"
 """.lstrip()
 
 
-def shared_rules(max_lines: int) -> str:
-    """The rules of the whole program and of its smallest parts."""
+def shared_rules(max_lines: int, taken: Iterable[str]) -> str:
+    """The rules of the whole program and of its smallest parts; names are none of those `taken`."""
     top = MAX_DEPTH
-    root = f"""root ::= "```python\\n" line{{0,{max_lines}}} answer "\\n```"
+    root = f"""root ::= "```python\\n" comment? line{{0,{max_lines}}} answer "\\n```"
 line ::= (name " = " value-{top} | call-{top}) "\\n"
-answer ::= "answer(" (answer-text | value-{top}) ")"
-answer-text ::= "f"? "\\"" (said | hole-{top}){{1,{_MAX_ANSWER}}} "\\""
+comment ::= "# " [^\\x00-\\x1f\\x7f]{{1,{_MAX_COMMENT}}} "\\n"
+answer ::= "answer(" (words | choice | number-{top} | test-{top} | list-{top} | dict-{top}) ")"
+words ::= "\\"" said{{1,{_MAX_ANSWER}}} "\\"" | "f\\"" (said | hole-{top}){{1,{_MAX_ANSWER}}} "\\""
 """
-    names = "".join(f"{name} ::= {body}\n" for name, body in _names(keyword.kwlist))
+    names = "".join(f"{name} ::= {body}\n" for name, body in _names([*keyword.kwlist, *taken]))
     return root + names + _SHARED
 
 
@@ -69,7 +73,7 @@ def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = (
     """
     inner = depth - 1
     held = ['"-"? name part{0,2}']
-    values = [f"computed-{depth}", f"text-{depth}", "string", '"-"? digits', "boolean"]
+    values = [f"computed-{depth}", f"text-{depth}", f"test-{depth}", "choice", *_CONSTANTS]
     rules = {}
     if depth:
         functions = _functions(depth, set(hidden))
@@ -94,11 +98,11 @@ def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = (
         "term": f"digits | held-{depth}",
         "computed": f"held-{depth} {again}{{0,{_MAX_OPERATIONS}}}"
         f" | digits {again}{{1,{_MAX_OPERATIONS}}}",
-        "test": f"computed-{depth} compared (digits | computed-{depth})",
-        "choice": f'plain-{depth} " if " test-{depth} " else " plain-{depth}',
-        "plain": " | ".join(values),
-        "value": f"plain-{depth} | test-{depth} | choice-{depth}",
-        "hole": f'"{{" (computed-{depth} spec? | choice-{depth}) "}}"',
+        "number": f"digits | computed-{depth}",
+        "test": f"computed-{depth} compared number-{depth}",
+        "given": f"computed-{depth} | text-{depth}",
+        "value": " | ".join(values),
+        "hole": f'"{{" (computed-{depth} spec? | choice) "}}"',
         "text": f'"f\\"" (said | {hole}){{1,{_MAX_TEXT}}} "\\""',
     }
     return "".join(f"{name}-{depth} ::= {body}\n" for name, body in rules.items() if body)
@@ -117,37 +121,40 @@ def _functions(depth: int, hidden: set[str]) -> list[str]:
 
     a_list = f'(list-{inner} | name (".values()")?)' if inner else 'name (".values()")?'
     a_dict = f"(dict-{inner} | name)" if inner else "name"
-    several = f'computed-{inner} (", " (digits | computed-{inner})){{1,9}}'
+    several = f'number-{inner} (", " number-{inner}){{1,9}}'
     by = '(", key=" name ".get")? (", reverse=True")?'
     forms = (
-        (("abs", "round"), f"computed-{inner}"),
-        (("round",), f'computed-{inner} ", " [0-9]'),
+        (("abs", "round"), f"number-{inner}"),
+        (("round",), f'number-{inner} ", " [0-9]'),
         (("sum", "len", "mean", "min", "max"), a_list),
         (("min", "max"), several),
         (("min", "max"), 'name ", key=" name ".get"'),
-        (DICT_FUNCTIONS, a_dict),
-        (("sorted",), f"{a_list} {by}"),
+        (("largest", "smallest"), a_dict),
     )
-    return [f'({opening}) {args} ")"' for names, args in forms if (opening := named(names))] + (
-        [f'"sorted(" {a_list} {by} ")" part'] if "sorted" not in hidden else []
-    )
+    found = [f'({opening}) {args} ")"' for names, args in forms if (opening := named(names))]
+    ordered = named(("sorted",))
+    return [*found, *([f'{ordered} {a_list} {by} ")" part?'] if ordered else [])]
 
 
-def _names(keywords: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The rules of names: lower case, without two underscores, and none of the keywords.
+def _names(taken: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The rules of names: lower case, without two underscores in a row, and none of those taken.
 
-    One rule for each beginning of a keyword: what may follow there.
+    One rule for each beginning of a taken name: what may follow there.
     """
-    words = {word for word in keywords if word.islower()}
+    words = {word for word in taken if _WORD.fullmatch(word)}
     beginnings = {word[:length] for word in words for length in range(len(word) + 1)}
-    letters = string.ascii_lowercase + string.digits
     yield "rest", f'([a-z0-9] | "_" [a-z0-9]){{0,{_MAX_NAME}}}'
     for begun in sorted(beginnings):
         following = sorted(it[-1] for it in beginnings if it[:-1] == begun and it)
-        others = "".join(sorted(set(letters if begun else string.ascii_lowercase) - {*following}))
-        ways = [f'"{letter}" name-{begun}{letter}' for letter in following]
-        ways.append(f"[{others}] rest")
-        if begun:
-            ways.append('"_" [a-z0-9] rest')
+        usual = string.ascii_lowercase + (string.digits if begun else "")
+        ways = [f'"{letter}" {_beginning(begun + letter)}' for letter in following]
+        ways.append(f"[{''.join(sorted({*usual} - {*following}))}] rest")
+        if begun and not begun.endswith("_"):
+            ways += [] if "_" in following else ['"_" [a-z0-9] rest']
             ways += [] if begun in words else ['""']
-        yield f"name-{begun}" if begun else "name", " | ".join(ways)
+        yield _beginning(begun), " | ".join(ways)
+
+
+def _beginning(begun: str) -> str:
+    """The name of the rule of what follows a beginning; GBNF's names have no underscores."""
+    return f"name-{begun.replace('_', '-')}" if begun else "name"

@@ -75,7 +75,7 @@ class Task:
     args: Mapping[str, Any] = field(default_factory=dict)
     """By parameter name, as written: references are strings."""
     needs: tuple[int, ...] = ()
-    """The ids it waits for: those it references and those named after `after`."""
+    """The ids it waits for: those that its arguments refer to, and others for order alone."""
     maybe: frozenset[int] = frozenset()
     """Those of its needs that are plain text ("a $5 bill") if no task has that id."""
     thought: str = ""

@@ -27,10 +27,10 @@ class Toolbox(Mapping[str, Tool]):
 
     def __init__(self, tools: Iterable[Tool], absent: Absent = lambda name: None) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self.called = {python_name(name): tool for name, tool in self._tools.items()}
-        """The tools as programs call them: `delete_file` for `delete-file`."""
-        self.called |= {name: self._tools[name] for name in self.called if name in self._tools}
         self._absent = absent
+        self.python_names = {python_name(name): name for name in self._tools}
+        """The names of the tools by how a program writes them: `get_time` means `get-time`."""
+        self.python_names |= {name: name for name in self._tools}
 
     def __getitem__(self, name: str) -> Tool:
         return self._tools[name]

@@ -17,8 +17,11 @@ from llm_compiler.language.task import ANSWER, Refused, Task
 from llm_compiler.language.toolbox import Toolbox
 
 _PYTHON = re.compile(
-    r"\s*(?:```|#|[\"']{3}|(?:for|if|import|from|await|return)\b|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
+    r"(?m)^[ \t]*(?:```|~~~)"
+    r"|\A[\s\ufeff]*(?:#|[\"']{3}|(?:for|if|import|from|await|return)\b"
+    r"|[^\W\d]\w*\s*(?:[=(,]|[-+*/]=))"
 )
+_CUT = "the plan was cut off here; what would have followed is missing"
 _NUMBERED = re.compile(r"(?m)^\W*\d{1,9}\s*[.:)]")
 
 
@@ -73,7 +76,12 @@ class PythonReader:
         return [*map(planned, self._program.feed(text)), *self._answer(self._program.ended)]
 
     def close(self, *, cut: bool) -> list[Task | Refused]:
-        return [*map(planned, self._program.close(cut=cut)), *self._answer(True)]
+        out = [*map(planned, self._program.close(cut=cut)), *self._answer(True)]
+        program = self._program
+        if cut and program.tasks and not (program.ended or program.full) and not out:
+            # The joiner must know that more was to come.
+            out.append(Refused(program.take_id(), "plan", _CUT, "…"))
+        return out
 
     def written(self) -> Mapping[int, lowered.Task]:
         return {it.id: it for it in self._program.tasks if isinstance(it, lowered.Task)}
@@ -157,7 +165,7 @@ class EitherReader:
     def feed(self, text: str) -> list[Task | Refused]:
         if self._chosen is None:
             self._held += text
-            if _PYTHON.match(self._held):
+            if _PYTHON.search(self._held):
                 self._chosen = self._python
             elif _NUMBERED.search(self._held):
                 self._chosen = self._numbered

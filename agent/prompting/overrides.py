@@ -9,9 +9,8 @@ program is a text as in prompts/examples/:
     answer(f"He was {number('year of death', life) - number('year of birth', life)} years old.")
 """
 
-import ast
+import keyword
 import re
-from functools import lru_cache
 
 from langchain_core.tools import StructuredTool
 
@@ -31,6 +30,9 @@ _QUESTION = re.compile(r"Question: *(\S.*)\s*")
 _FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 _LINE = r"(?:.*\n|.+)"
 _PIECE = re.compile(rf"(?:^Question:{_LINE})?(?:^(?!Question:){_LINE})+|^Question:{_LINE}", re.M)
+_CALLED = re.compile(r"(?<![\w.])([^\W\d]\w*)\(")
+_NAMED = re.compile(r"(?<!\w)([^\W\d]\w*)=(?!=)")
+_OWN = {*FUNCTIONS, *MATH, *WORDS, *keyword.kwlist}
 _MAX_ARGUMENTS = 20
 """Positional ones, of a tool in a worked program."""
 
@@ -62,7 +64,7 @@ def question_and_program(text: str) -> tuple[str, str]:
 
 def called_tools(program: str) -> set[str]:
     """The names that a program calls and that are not of the language."""
-    return set(_calls(program))
+    return {name for name in _CALLED.findall(program) if name not in _OWN}
 
 
 def checked_program(text: str) -> str:
@@ -89,32 +91,12 @@ def checked_program(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1024)
-def _calls(program: str) -> dict[str, set[str]]:
-    """The tools that a program calls, with the names of their arguments; none if it is broken."""
-    try:
-        tree = ast.parse(program)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    calls: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            name = node.func.id
-            if name not in FUNCTIONS and name not in MATH and name not in WORDS:
-                named = {keyword.arg for keyword in node.keywords if keyword.arg}
-                calls[name] = calls.get(name, set()) | named
-    return calls
-
-
 def _tools_of(program: str) -> Toolbox:
     """Tools that take what the program gives them."""
-    tools = []
-    for name, named in _calls(program).items():
-        names = [*(f"argument_{place}" for place in range(_MAX_ARGUMENTS)), *sorted(named)]
-        schema = {"type": "object", "properties": {name: {} for name in names}}
-        tools.append(
-            StructuredTool(
-                name=name, description=name, args_schema=schema, func=lambda **given: None
-            )
-        )
-    return Toolbox.of(tools)
+    names = [f"argument_{place}" for place in range(_MAX_ARGUMENTS)]
+    names += sorted({*_NAMED.findall(program)})
+    schema = {"type": "object", "properties": {name: {} for name in names}}
+    return Toolbox.of(
+        StructuredTool(name=name, description=name, args_schema=schema, func=lambda **given: None)
+        for name in sorted(called_tools(program))
+    )

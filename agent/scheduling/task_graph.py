@@ -57,6 +57,7 @@ class TaskGraph:
 
     def end(self) -> None:
         """No more tasks come: a need that no task has as its id is unknown."""
+        self.heights.complete = True
         for record in self.records.values():
             task = record.task
             if record.state != "waiting" or not isinstance(task, Task):
