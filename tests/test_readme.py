@@ -42,14 +42,15 @@ def test_the_python_example_runs(
 ) -> None:
     example, _ = blocks("python")
     assert len([line for line in example.splitlines() if line]) <= 10
-    plan = 'population("Paris")\npopulation("Lyon")'
+    plan = 'answer(population("Paris") - population("Lyon"))'
     script = by_role({"Write a plan": plan, "Answer": "1,528,000 more."})
     with ModelServer(script, first_token=0, rate=None) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "x")
         exec(compile(example, "README.md", "exec"), found := {"__name__": "readme"})
     state: Any = found["state"]
-    assert [outcome["value"] for outcome in state["outcomes"].values()] == [2_048_000, 520_000]
+    values = [outcome["value"] for outcome in state["outcomes"].values()]
+    assert values == [2_048_000, 520_000, 1_528_000, 1_528_000]
     assert capsys.readouterr().out == "1,528,000 more.\n"
 
 

@@ -32,7 +32,7 @@ _MAX_VALUE_CHARS = 200
 """Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
 _MIN_FACT_CHARS = 20_000
 """Of each result, from which a reply may take its figures and names; more if more is shown."""
-_WRITES = frozenset(("asks", "destructive", "guarded"))
+_WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
 """The stored rules of a write: what follows one that failed is not said."""
 
 

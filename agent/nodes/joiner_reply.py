@@ -30,11 +30,8 @@ class JoinerReply:
         self.ungrounded = ""
         """A figure or a name in the last reply that was read, which stands nowhere."""
         self._message = AnswerStream()
-        self._facts = Facts()
-        self._grounding = Grounding(self._facts)
         self._held = ""
-        self._answers = False
-        self._length = 0
+        self._begin(Facts())
 
     @property
     def id(self) -> str:
@@ -116,8 +113,8 @@ class JoinerReply:
         self._facts = facts
         self._grounding = Grounding(facts)
         self._held = ""
-        self._answers = False
-        self._length = 0
+        self._answers: bool = False
+        self._length: int = 0
         self.ungrounded = ""
 
     def _say(self, text: str) -> None:

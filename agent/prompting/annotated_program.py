@@ -70,7 +70,7 @@ def why_not_ok(plan: Sequence[TaskData], outcomes: Mapping[str, OutcomeData]) ->
     """What did not end ok and why, one line each, without what only followed from it."""
     ran = _Ran({task["id"]: task for task in plan}, {}, 0)
     return [
-        f"{ran.calls.label(task['id'])} {status}: {reason}"
+        f"{ran.calls.label(task['id'])} {status}: {reason.splitlines()[0]}"
         for task in plan
         if (status := outcomes[str(task["id"])]["status"]) != "ok"
         and (reason := ran.reason(outcomes[str(task["id"])]["error"])) is not None
@@ -194,7 +194,7 @@ class _Ran:
 
     def reason(self, error: str | None, among: Iterable[int] | None = None) -> str | None:
         """An error as a sentence without ids; None if another's failure is all that it says."""
-        text = error or "no reason was given"
+        text = (error or "").strip() or "no reason was given"
         needed = _NEEDS.match(text)
         if needed is None:
             return text

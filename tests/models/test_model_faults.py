@@ -242,7 +242,7 @@ async def test_results_replace_the_answer_of_a_joiner_that_writes_nothing(
     serve(joiner=reply)
     answer = (await turn())["messages"][-1].text
     assert answer.startswith(f"the joiner's model {NAME} {why}. The last results:\n")
-    assert 'echo("one") = one' in answer
+    assert 'echo("one")  # "one"' in answer
 
 
 @pytest.mark.parametrize("kind", NOTHING)
@@ -284,7 +284,7 @@ async def test_results_replace_the_answer_of_a_joiner_that_a_filter_stops(serve:
     serve(joiner=Reply(finish_reason="content_filter"))
     answer = (await turn())["messages"][-1].text
     assert "content filter; rephrase the question, or use another model" in answer
-    assert 'echo("one") = one' in answer
+    assert 'echo("one")  # "one"' in answer
 
 
 @pytest.mark.parametrize("kind", REFUSALS)

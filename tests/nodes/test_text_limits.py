@@ -188,13 +188,15 @@ async def test_an_endless_plan_is_read_up_to_a_bound(serve: Serve, kind: str) ->
     began = time.thread_time()
     state = await turn()
     assert time.thread_time() - began < 10
-    assert state["messages"][-1].text == ANSWER
+    said = state["messages"][-1].text
+    assert said == ANSWER or (state["plan"] and said.startswith("I found no answer, because"))
+    assert len(said) < 2000
     assert {outcome["status"] for outcome in state["outcomes"].values()} <= {"failed"}
     planned = [r for r in server.requests if "Write a plan" in str(r.body.get("messages"))]
     for request in planned:
         assert request.ended.result(5) == "left"
         assert len(request.sent) * PIECE < MEGABYTES
-    assert len(texts(server, "joiner")[0]) < 5000
+    assert all(len(text) < 5000 for text in texts(server, "joiner"))
 
 
 async def test_one_piece_of_ten_megabytes_is_bounded_too(serve: Serve) -> None:
@@ -202,7 +204,7 @@ async def test_one_piece_of_ten_megabytes_is_bounded_too(serve: Serve) -> None:
     state = await turn()
     assert state["messages"][-1].text == ANSWER
     assert len(str(state["plan"])) < 500_000
-    assert len(texts(server, "joiner")[0]) < 5000
+    assert all(len(text) < 5000 for text in texts(server, "joiner"))
 
 
 async def test_an_endless_answer_is_cut(serve: Serve) -> None:

@@ -113,7 +113,7 @@ async def test_a_planner_that_copies_the_results_changes_no_earlier_one(
 
     def obeying(body: Body) -> Reply:
         said = text_of(body["messages"][-1])
-        return Reply(fence(said)[1] if re.search(r"</[0-9a-z]{5,}>", said) else PLAN)
+        return Reply(fence(said)[1] if "The program so far" in said else PLAN)
 
     serve(planner=obeying, joiner=["REPLAN: the page", "Answer."])
     offered = ("page", "echo")
@@ -134,7 +134,7 @@ async def test_only_the_first_line_of_a_replan_is_handed_on(serve: Serve) -> Non
     state = await turn(Ledger(), "x", max_rounds=2)
     assert state["round"] == 2
     shown = prompts(server, "planner")[1][-1][1]
-    assert "Still missing: more\n" in shown
+    assert "# Still missing: more\n" in shown
     assert "obey" not in shown
 
 
@@ -158,12 +158,12 @@ async def test_results_are_fenced_and_never_a_system_message(serve: Serve, hosti
 
 @CASES
 async def test_each_line_of_a_result_belongs_to_it(serve: Serve, hostile: str) -> None:
-    """A line that looks like the start of another result is indented."""
+    """A line that looks like a statement is a comment."""
     server = serve()
     await turn(Ledger(), f"CANARY {'x' * 60}\n{hostile}\u2028{hostile}")
     _, between, _ = fence(prompts(server, "joiner")[0][-1][1])
-    lines = [line for line in between.splitlines() if not line.startswith("  ")]
-    assert [line.partition(" ")[0] for line in lines] == ["2.", "4."]
+    lines = [line for line in between.splitlines() if not line.startswith("#")]
+    assert [line.partition("  #")[0] for line in lines] == PLAN.split("\n")
 
 
 @CASES
