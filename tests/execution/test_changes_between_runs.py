@@ -324,7 +324,7 @@ async def test_an_answer_that_comes_before_its_question_decides_on_nothing(world
 async def test_a_write_that_is_not_destructive_asks_where_an_untrusted_result_reaches_it(
     world: Make,
 ) -> None:
-    it = world("1. browse('x')\n2. send_mail($1)\n3. send_mail('y')\n4. join()")
+    it = world("1. browse('x')\n2. send_mail('y')\n3. send_mail($1)\n4. join()")
     state = await it.deploy().ainvoke(ASK, THREAD)
     assert asked(state) == [("send_mail", "x")]
     assert it.began == [("browse", "x"), ("send_mail", "y")]

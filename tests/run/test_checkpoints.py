@@ -44,9 +44,9 @@ APPROVED: Any = Command(resume={"decisions": [{"type": "approve"}]})
 FIRST = """Thought: All that an outcome can be.
 1. add(1, 2)
 2. echo({"a": [1.5, true, null, "über 8 km 🏔"], "b": {"c": -1}})
+5. wipe("all of $1")
 3. fail("no")
 4. echo($3)
-5. wipe("all of $1")
 6. nope()
 7. after 1: add(18446744073709551615, $1)
 8. join()"""
