@@ -298,6 +298,173 @@ class TestTaskLines:
             "  ○  y = search(b)",
         ]
 
+    def test_computed_value_has_no_seconds_and_no_noise(self) -> None:
+        out = io.StringIO()
+        lines = Lines(out, Report())
+        for one in (computed(1, "8848.86 - 8611"), finished(1, text="237.86000000000058")):
+            lines.take(one)
+        assert out.getvalue() == "8848.86 - 8611  # 237.86\n"
+
+    def test_reused_result_says_so(self) -> None:
+        out = io.StringIO()
+        lines = Lines(out, Report())
+        for one in (planned(1, "K2"), finished(1) | {"reused": True}):
+            lines.take(one)
+        assert out.getvalue() == 'search("K2")  # 8,611 m  (the same call as before)\n'
+
+    def test_only_the_plan_and_what_does_not_compile(self) -> None:
+        out = io.StringIO()
+        shown(Lines(out, Report(), plan_only=True), [planned(1, "K2"), refused(2), plan_end()])
+        assert out.getvalue().startswith(f"{PROGRAM}\n{ERROR}\n\n2 tasks")
+
+    def test_control_characters_have_no_effect(self) -> None:
+        out = io.StringIO()
+        shown(Lines(out, Report()), turn(ATTACK), ATTACK)
+        assert "\x1b" not in out.getvalue()
+        assert "␛[2J" in out.getvalue()
+
+
+class TestQuiet:
+    def test_only_the_answer(self) -> None:
+        out = io.StringIO()
+        quiet = Quiet(out, Report())
+        shown(quiet, turn(), "It is 8,611 m tall.")
+        assert out.getvalue() == "It is 8,611 m tall.\n"
+
+    def test_only_the_plan(self) -> None:
+        out = io.StringIO()
+        shown(Quiet(out, Report(), plan_only=True), turn()[:5])
+        assert out.getvalue() == f"{PROGRAM}\n"
+
+    def test_without_an_output_nothing_is_written(self) -> None:
+        quiet = Quiet(None, Report())
+        shown(quiet, turn(), "It is 8,611 m tall.")
+        assert len(quiet.report.tasks) == 2
+
+
+class TestTerminal:
+    def test_ended_rounds_answer_and_totals_stay(self) -> None:
+        drawn, out = console()
+        shown(Terminal(drawn, Report()), turn(), "It is 8,611 m tall.")
+        text = Text.from_ansi(out.getvalue()).plain
+        assert [" ".join(line.split()) for line in text.splitlines()] == [
+            '✓ page = search("K2") 8,611 m 1.0 s',
+            '✗ height = number("height in m", page) 8,611 m 1.0 s',
+            "↻ replan: 8,611 m",
+            "",
+            "It is 8,611 m tall.",
+            "",
+            "2 tasks, 1 round, 1 model call · tokens: planner 412 in 63 out · 2.0 s, one",
+            "after another 3.1 s",
+        ]
+
+    def test_control_characters_have_no_effect(self) -> None:
+        drawn, out = console(width=200)
+        shown(Terminal(drawn, Report()), turn(ATTACK), ATTACK)
+        assert "\x1b[2J" not in out.getvalue()
+        assert "\x1b]0;" not in out.getvalue()
+        assert out.getvalue().count("[bold red]gone[/bold red] :smile:") == 4
+
+    def test_only_the_plan_and_what_does_not_compile(self) -> None:
+        drawn, out = console()
+        terminal = Terminal(drawn, Report(), plan_only=True)
+        shown(terminal, [planned(1, "K2"), refused(2), plan_end()])
+        assert Text.from_ansi(out.getvalue()).plain.splitlines()[:5] == [
+            *PROGRAM.splitlines(),
+            *(line.removeprefix("    ") for line in ERROR.splitlines()),
+        ]
+
+    def test_picture_says_what_is_going_on(self) -> None:
+        drawn, _ = console()
+        terminal = Terminal(drawn, Report(), clock=lambda: 100.0)
+        phases = []
+        for one in turn()[:7]:
+            terminal.take(one)
+            drawn.begin_capture()
+            drawn.print(terminal.picture())
+            phases.append(Text.from_ansi(drawn.end_capture()).plain.splitlines()[-1].split("  ")[2])
+        assert phases == [
+            *["planning"] * 4,
+            "running, 0 of 2 tasks done",
+            "running, 1 of 2 tasks done",
+            "joining the results",
+        ]
+
+    def test_plan_longer_than_the_screen_shows_what_runs(self) -> None:
+        drawn, _ = console(height=12)
+        terminal = Terminal(drawn, Report())
+        terminal.take(event("turn.start", 0.0, question="?"))
+        for id in range(1, 101):
+            terminal.take(planned(id, "K2", name=f"page_{id}"))
+        terminal.take(started(70))
+        for id in range(1, 41):
+            terminal.take(finished(id))
+        drawn.begin_capture()
+        drawn.print(terminal.picture())
+        lines = Text.from_ansi(drawn.end_capture()).plain.splitlines()
+        assert len(lines) <= 12
+        assert lines[0].strip() == "and 94 tasks: 40 ok, 54 planned"
+        assert any("page_70 = " in line for line in lines)
+
+    def test_no_color_has_no_colours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_COLOR", "1")
+        drawn, out = console()
+        shown(Terminal(drawn, Report()), turn())
+        assert "\x1b[3" not in out.getvalue()
+
+
+def lines_of(width: int, *events: Any) -> list[str]:
+    """A round's lines as they are shown when these events have happened."""
+    report = Report([event("turn.start", 0.0, question="?"), *events])
+    lines = round_lines(report.rounds[0], width)
+    assert all(line.cell_len <= width for line in lines)
+    return [line.plain.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+def test_lines_keep_to_the_width(width: int) -> None:
+    long = "長い " * 100
+    lines_of(
+        width,
+        *(planned(id, long, needs=tuple(range(1, id)), name="長い") for id in range(1, 30)),
+        refused(30, f"line 3: {long}\n    {long}\n    {' ' * 200}^^^", long),
+        finished(1, text=long),
+        finished(2, "failed", long),
+        finished(3, "skipped", long),
+        replan(long),
+    )
+
+
+class TestTaskLines:
+    def test_references_are_variables_or_the_calls_themselves(self) -> None:
+        lines = lines_of(
+            120,
+            planned(1, "Mount Everest"),
+            planned(2, "height in m", "$1", tool="number", name="everest", needs=(1,)),
+            computed(3, "f'population of {$2}: $$5'"),
+            planned(4, "$3", needs=(3,), name="found"),
+            planned(5, {"of": ["$4[0].url", 1.5, None, True, "costs $$5"]}, needs=(4,)),
+        )
+        assert [line.split(maxsplit=1)[1] for line in lines] == [
+            'search("Mount Everest")',
+            'everest = number("height in m", search("Mount Everest"))',
+            "f'population of {everest}: $5'",
+            "found = search(f'population of {everest}: $5')",
+            'search({"of": [found[0].url, 1.5, None, True, "costs $5"]})',
+        ]
+
+    def test_long_call_inside_another_is_only_named(self) -> None:
+        *_, last = lines_of(100, planned(1, "K2 " * 30), planned(2, "$1", name="again"))
+        assert last == "  ○  again = search(search(…))"
+
+    def test_names_are_final_when_the_plan_is_complete(self) -> None:
+        two = [planned(1, "K2", name="x"), planned(2, "Denali"), planned(3, "$2", name="y")]
+        assert lines_of(80, *two, plan_end({"2": "b", "3": "y"})) == [
+            '  ○  search("K2")',
+            '  ○  b = search("Denali")',
+            "  ○  y = search(b)",
+        ]
+
     def test_plan_in_numbers_keeps_them(self) -> None:
         lines = lines_of(80, planned(1, "K2", line=0), planned(2, "$1", line=0))
         assert lines == ['  ○  1. search("K2")', "  ○  2. search($1)"]

@@ -337,7 +337,7 @@ async def test_an_answer_that_comes_before_its_question_decides_on_nothing(world
 async def test_a_write_that_is_not_destructive_asks_where_an_untrusted_result_reaches_it(
     world: Make,
 ) -> None:
-    it = world("a = browse('x')\nsend_mail(a)\nsend_mail('y')")
+    it = world("a = browse('x')\nsend_mail('y')\nsend_mail(a)")
     state = await it.deploy().ainvoke(ASK, THREAD)
     assert asked(state) == [("send_mail", "x")]
     assert it.began == [("browse", "x"), ("send_mail", "y")]
