@@ -67,14 +67,15 @@ def commented(text: str) -> str:
 
 
 def why_not_ok(plan: Sequence[TaskData], outcomes: Mapping[str, OutcomeData]) -> list[str]:
-    """What did not end ok and why, one line each, without what only followed from it."""
+    """What did not end ok and why, each once and in one line, without what followed from it."""
     ran = _Ran({task["id"]: task for task in plan}, {}, 0)
-    return [
+    reasons = (
         f"{ran.calls.label(task['id'])} {status}: {reason.splitlines()[0]}"
         for task in plan
         if (status := outcomes[str(task["id"])]["status"]) != "ok"
         and (reason := ran.reason(outcomes[str(task["id"])]["error"])) is not None
-    ]
+    )
+    return list(dict.fromkeys(reasons))
 
 
 class _Statement(NamedTuple):

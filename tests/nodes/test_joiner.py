@@ -215,3 +215,8 @@ async def test_what_a_joiner_finds_missing_is_checked_too() -> None:
 async def test_a_figure_that_only_the_planner_wrote_is_not_said() -> None:
     turn = Turn(HIGH + "answer(26000)", answers=["26,000 people."] * 2)
     assert (await turn()).startswith('No result has "26,000"')
+
+
+async def test_equal_failures_are_said_once() -> None:
+    turn = Turn('height("K 2")\n' * 3)
+    assert (await turn()).count("nothing found") == 1
