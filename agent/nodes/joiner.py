@@ -28,6 +28,7 @@ from llm_compiler.state import State, conversation, question, spent, tasks_of_ro
 _MAX_TOKENS = 1024
 _MAX_REASONS = 20
 _MAX_REASONS_SAID = 3
+_MADE_UP = 'The answer says "{}", which no result has: look it up, or compute it from results.'
 _MAX_VALUE_CHARS = 200
 """Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
 _MIN_FACT_CHARS = 20_000
@@ -52,8 +53,13 @@ class Joiner:
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
-        if (said := _said(state)) is not None and self._answers(context) == "plan":
+        said, made_up = None, ""
+        if self._answers(context) == "plan" and (said := _said(state)) is not None:
+            made_up = await asyncio.to_thread(_made_up, said, state, context)
+        if said is not None and not made_up:
             reply.show(said)
+        elif may_replan and made_up:
+            return _replan(events, state, _MADE_UP.format(made_up), asked=False)
         elif may_replan and (reasons := _none_compiled(state)):
             return _replan(events, state, reasons, asked=False)
         elif not may_replan and (failed := _nothing_succeeded(state)):
@@ -178,6 +184,17 @@ def _results(state: State, context: Context) -> tuple[list[str], Facts]:
         annotated_program(plan, outcomes, most, names=state["names"]),
         Facts.of(said, plan, outcomes, max(most, _MIN_FACT_CHARS)),
     )
+
+
+def _made_up(said: str, state: State, context: Context) -> str:
+    """A figure or a name in a plan's own words that stands in no result or message; "" if none."""
+    plan = [task for task in state["plan"] if task["tool"] != ANSWER]
+    heard = [message.text for message in state["messages"]]
+    most = max(context.max_result_chars, _MIN_FACT_CHARS)
+    grounding = Grounding(Facts.of(heard, plan, state["outcomes"], most))
+    grounding.feed(said)
+    grounding.close()
+    return grounding.violation
 
 
 def _grounded(missing: str, facts: Facts) -> str:

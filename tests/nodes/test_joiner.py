@@ -220,3 +220,35 @@ async def test_a_figure_that_only_the_planner_wrote_is_not_said() -> None:
 async def test_equal_failures_are_said_once() -> None:
     turn = Turn('height("K 2")\n' * 3)
     assert (await turn()).count("nothing found") == 1
+
+
+# ── what a plan makes up ──────────────────────────────────────────────────────────────────────
+
+
+async def test_a_plan_that_says_what_no_result_has_is_written_again() -> None:
+    turn = Turn("answer('It is 12,841 m high.')", "h = height('K2')\nanswer(f'It is {h} m high.')")
+    assert await turn(max_rounds=2) == "It is 8611 m high."
+    told = turn.planner.prompts[1]
+    assert 'The answer says "12,841", which no result has' in told
+    assert turn.joiner.prompts == []
+
+
+async def test_in_the_last_round_the_joiner_answers_in_place_of_a_plan_that_makes_it_up() -> None:
+    turn = Turn(
+        "h = height('K2')\nanswer(f'It is {h} m high, like Mont Blanc.')", answers=["8611 m."]
+    )
+    assert await turn() == "8611 m."
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "answer('Hello! I answer questions with what my tools find.')",
+        "h = height('K2')\nanswer(f'Half of it is {h / 2:,.1f} m.')",
+        "h = height('K2')\nanswer(f'About {h / 1000:.1f} km.')",
+    ],
+)
+async def test_a_plans_own_words_are_the_reply(plan: str) -> None:
+    turn = Turn(plan)
+    assert await turn(max_rounds=2)
+    assert (len(turn.planner.prompts), turn.joiner.prompts) == (1, [])
