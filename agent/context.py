@@ -90,6 +90,12 @@ class Context(BaseModel):
     deadline: float | None = Field(
         default=None, gt=0, le=86_400, description="Maximum seconds per turn. None: no limit."
     )
+    answer: Literal["auto", "plan", "joiner"] = Field(
+        default="auto",
+        description='Who writes the reply where the plan ends in words of its own: "plan" takes'
+        ' them; "joiner" always asks the joiner; "auto": as suits the planner\'s model.',
+        json_schema_extra={"langgraph_nodes": ["joiner"]},
+    )
     approve: _Names = Field(default=(), description="Tools whose calls a person must approve.")
     trusted_writes: _Names = Field(
         default=(),

@@ -29,6 +29,7 @@ def test_defaults() -> None:
         "tool_retries": 2,
         "model_timeout": None,
         "deadline": None,
+        "answer": "auto",
         "approve": (),
         "trusted_writes": (),
         "allow": None,

@@ -15,8 +15,8 @@ import pytest
 from langchain_core.tools import StructuredTool, ToolException
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.compiler import Compiler, compile_data
-from llm_compiler.language.parser import PlanParser
+from llm_compiler.language.program import Program
+from llm_compiler.language.stored_tasks import compile_data
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.observability.langsmith import _mask
 from llm_compiler.redaction import one_line
@@ -249,16 +249,14 @@ ARGUMENTS = {
 async def test_plans(arguments: str) -> None:
     """As it is written, and as a person edits it in the state."""
     text = f"f({ARGUMENTS[arguments]}"
-    tools = Toolbox.of([])
+    tools = Toolbox.of([StructuredTool.from_function(name="f", description="F.", func=one_line)])
 
     async def written() -> None:
-        parser, compiler = PlanParser(), Compiler(tools, taken=(), max_tasks=50)
+        program = Program(tools, max_calls=50)
         for at in range(0, len(text), 500):
-            for call in parser.feed(text[at : at + 500]):
-                compiler.compile(call)
+            program.feed(text[at : at + 500])
             await asyncio.sleep(0)
-        for call in parser.close():
-            compiler.compile(call)
+        program.close()
 
     async def edited() -> None:
         compile_data(tools, {"id": 1, "tool": "f", "text": text, "args": {}})

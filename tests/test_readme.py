@@ -2,13 +2,18 @@
 
 import json
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tools import tool
 
 from llm_compiler import Context
-from llm_compiler.language.parser import PlanParser
+from llm_compiler.language.lowered import Refused, Task
+from llm_compiler.language.program import Program
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import ModelServer, by_role
 
 ROOT = Path(__file__).parents[1]
@@ -35,25 +40,41 @@ def test_ci_runs_the_readmes_test_command() -> None:
 def test_the_python_example_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [example] = blocks("python")
+    example, _ = blocks("python")
     assert len([line for line in example.splitlines() if line]) <= 10
-    plan = 'population("Paris")\npopulation("Lyon")'
+    plan = 'answer(population("Paris") - population("Lyon"))'
     script = by_role({"Write a plan": plan, "Answer": "1,528,000 more."})
     with ModelServer(script, first_token=0, rate=None) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "x")
         exec(compile(example, "README.md", "exec"), found := {"__name__": "readme"})
     state: Any = found["state"]
-    assert [outcome["value"] for outcome in state["outcomes"].values()] == [2_048_000, 520_000]
+    values = [outcome["value"] for outcome in state["outcomes"].values()]
+    assert values == [2_048_000, 520_000, 1_528_000, 1_528_000]
     assert capsys.readouterr().out == "1,528,000 more.\n"
 
 
-def test_the_plan_of_the_language_page_parses() -> None:
-    plan = next(block for block in blocks("text") if block.startswith("Thought:"))
-    parser = PlanParser()
-    calls = parser.feed(plan)
-    assert parser.ended
-    assert [call.id for call in calls] == [1, 2, 3, 4, 5, 6]
+def test_the_plan_of_the_language_page_compiles() -> None:
+    def save_note(text: str) -> str:
+        """Save a note."""
+        return text
+
+    _, plan = blocks("python")
+    program = Program(Toolbox.of([*SHIPPED, tool(save_note)]))
+    program.feed(plan)
+    assert program.ended
+    assert [it.tool for it in program.tasks if isinstance(it, Task)] == [
+        "search", "number", "search", "number", "compute", "save_note", "compute",
+    ]  # fmt: skip
+    assert program.answer.in_words
+
+
+def test_the_diagnostic_of_the_language_page_is_what_is_said() -> None:
+    program = Program(Toolbox.of(SHIPPED))
+    program.feed('\n\nx = serch("K2")\n')
+    [refused] = program.close()
+    assert isinstance(refused, Refused)
+    assert textwrap.indent(str(refused.diagnostic), "  ") in README
 
 
 def test_every_setting_is_in_the_table() -> None:

@@ -1,5 +1,8 @@
-"""Finds figures whose label in the text matches what is asked for, so that no model must choose."""
+"""What the label of a figure says about it: that it is what is asked for, so that no model must
+choose, or that it is something else.
+"""
 
+from . import words as spelling
 from .excerpt import stems
 from .numbers_in_text import Quantity, is_title, label_of
 from .units import asked
@@ -34,3 +37,45 @@ def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantit
 def words(text: str) -> set[str]:
     """Return the significant words, shortened so that singular and plural match."""
     return stems(text) - _SMALL_WORDS
+
+
+_MEASURES = [
+    spelling.stems(kind)
+    for kind in (
+        *("height high tall elevation altitude", "depth deep", "length long", "width wide"),
+        *("diameter", "radius", "circumference", "wingspan", "mass weight weigh heavy", "lifespan"),
+        *("population inhabitant", "area", "gdp", "revenue sale turnover", "profit income"),
+        *("employee staff", "latitude", "longitude"),
+    )
+]
+"""Words for one kind of figure: two figures of one unit can be of different kinds."""
+_EVENTS = [
+    spelling.stems(kind)
+    for kind in (
+        *("born birth", "died death", "founded founding foundation", "published publication"),
+        *("completed completion", "ascent climb climbed"),
+    )
+]
+"""Words for one kind of event, which years date."""
+
+
+def of_kind(found: list[Quantity], lines: list[str], what: str) -> list[Quantity]:
+    """Return those of `found` whose label does not say that they are of another kind.
+
+    "Width" rules out "Length: 636 km"; where that rules out a figure and no line speaks of width,
+    "Surface above sea level: 456 m" is not it either.
+    """
+    asked_for = spelling.stems(what)
+    kept: list[Quantity] = []
+    said = False
+    for quantity in found:
+        kinds = _EVENTS if quantity.is_year else _MEASURES
+        own = [kind for kind in kinds if kind & asked_for]
+        labels = spelling.stems(label_of(lines[quantity.line]))
+        other = [kind for kind in kinds if kind & labels]
+        if not (own and other) or any(kind in own for kind in other):
+            kept.append(quantity)
+            said |= not own or any(kind & spelling.stems(lines[quantity.line]) for kind in own)
+    if said or len(kept) == len(found):
+        return kept
+    return [quantity for quantity in kept if not label_of(lines[quantity.line])]

@@ -1,13 +1,14 @@
 """`number`: one number from a text, in the requested unit.
 
     text ─► its numbers ─► those of the right kind ─► one that is labelled so ─────► converted
-                                                   └─► else the model chooses ─┘
+       └─► not about it: an error                  └─► else the model chooses ─┘
 
 The model never writes a number: it chooses among those in the text, under a grammar of
 just these where its server takes one, else by the number of a choice.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,9 +19,10 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException, tool
 
+from .about import lines_about
 from .excerpt import HARD_MAX_TEXT_CHARS, excerpt, lines_of, question_of, text_of
 from .fence import mark_for
-from .labels import labelled, words
+from .labels import labelled, of_kind, words
 from .numbers_in_text import Quantity, quantities
 from .resources import Reader, Resources
 from .units import Asked, asked
@@ -32,7 +34,16 @@ MAX_CHOICES = 200
 HARD_MAX_NUMBERS = 20_000
 """The first numbers of a text; no others are considered."""
 
-_SYSTEM, _USER, _CHOICES = (
+_MAX_TOKENS = 24
+_ABSENT = "not in the text"
+_MARKS = " \t\r\n*_`\"'.()[]"
+_PLACED = re.compile(
+    r"(?P<before>(?:[a-z]+ )*)(?P<place>[0-9]{1,3})(?P<end>[.):*]*)(?P<rest>(?:[^0-9,.].*)?)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A place, maybe behind words ("choice 2") or before others ("2. 8,611 m")."""
+
+_SYSTEM, _ELSE, _USER, _CHOICES = (
     files("llm_compiler.prompts").joinpath("number.md").read_text("utf-8").strip().split("\n---\n")
 )
 
@@ -44,6 +55,7 @@ async def number(
     """Read one number from a search result. Say the unit.
 
     `what` names the number and its unit, such as "height in metres". `text` is searched for it.
+    That the text does not tell it, or is about something else, is an error.
     """
     if isinstance(text, int | float):
         return text
@@ -85,6 +97,11 @@ def _read(what: str, value: Any) -> _Candidates:
     whole = len(text) <= HARD_MAX_TEXT_CHARS and len(found) < HARD_MAX_NUMBERS
     wanted = asked(what)
     fitting = _fitting(found, lines, what, wanted)
+    about = lines_about(lines, wanted.rest)
+    told = of_kind([it for it in fitting if it.line in about], lines, what)
+    if fitting and not told:
+        raise ToolException(f"not in the text: {what!r}; search for it")
+    fitting = told
     if not fitting:
         raise ToolException(
             f"no number for {what!r} among the {len(found)} in the text; "
@@ -144,21 +161,42 @@ async def _chosen(read: _Candidates, what: str, reader: Reader | None) -> Quanti
     user = _USER.format(mark=mark_for(read.shown), text=read.shown, what=what)
     if reader.grammars:
         grammar = "root ::= " + " | ".join(_quoted(choice) for choice in choices)
-        reply = (await reader.ask(_SYSTEM, user, grammar=grammar)).strip()
-        if reply in choices:
-            return choices[reply]
+        reply = await reader.ask(_SYSTEM, user, grammar=grammar)
     else:
         listed = "\n".join(f"{place}. {choice}" for place, choice in enumerate(choices, 1))
         user += "\n" + _CHOICES.format(choices=listed)
-        reply = (await reader.ask(_SYSTEM, user, max_tokens=8)).strip()
-        place = reply.removesuffix(".")
-        by_place = {str(place): choice for place, choice in enumerate(choices.values(), 1)}
-        if place in by_place:
-            return by_place[place]
+        reply = await reader.ask(f"{_SYSTEM} {_ELSE}", user, max_tokens=_MAX_TOKENS)
+    chosen = _choice_in(reply, [*choices], by_place=not reader.grammars)
+    if chosen is not None:
+        return choices[chosen]
+    if _ABSENT in reply.casefold():
+        raise ToolException(f"not in the text: {what!r}; search for it")
     raise ToolException(
         f"the model chose none of the {len(choices)} numbers offered for {what!r}; "
         "describe the number more precisely"
     )
+
+
+def _choice_in(reply: str, choices: list[str], *, by_place: bool) -> str | None:
+    """The choice that a reply names, by its place or by its own text; None if it names none."""
+    reply = reply.strip(_MARKS)
+    by_text = {_bare(choice): choice for choice in choices}
+    placed = _PLACED.fullmatch(reply) if by_place else None
+    if placed is None or not 1 <= int(placed["place"]) <= len(choices):
+        return by_text.get(_bare(reply))
+    choice, rest = choices[int(placed["place"]) - 1], placed["rest"].strip(_MARKS)
+    if not rest or _bare(rest) == _bare(choice):
+        return choice
+    if (own := by_text.get(_bare(reply))) is not None:
+        return own
+    # A unit behind a number makes it a figure, and a second number makes it a sentence.
+    is_alone = placed["end"] or (placed["before"] and not rest)
+    return choice if is_alone and not any(map(str.isdigit, rest)) else None
+
+
+def _bare(choice: str) -> str:
+    """A choice as models may write it: without blanks and separators of thousands."""
+    return re.sub(r"(?<=\d),(?=\d{3})|\s", "", choice.casefold())
 
 
 def _quoted(choice: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import ToolException, tool
 
+from .about import is_told, lines_about
 from .excerpt import excerpt, lines_of, question_of, text_of
 from .fence import mark_for
 from .resources import Resources
@@ -42,8 +43,10 @@ async def read(
     grammar = _GRAMMAR if reader.grammars else None
     reply = await reader.ask(_SYSTEM, user, grammar=grammar, max_tokens=MAX_TOKENS)
     answer = next(iter(reply.strip().splitlines()), "").strip()[:MAX_ANSWER]
-    if not answer or _ABSENT in answer.casefold():
-        raise ToolException(f"the text does not answer {question!r}; search for it")
+    if not answer or _ABSENT in answer.casefold() or not is_told(answer, passage):
+        raise ToolException(
+            f"not in the text: the text does not answer {question!r}; search for it"
+        )
     return answer
 
 
@@ -51,8 +54,14 @@ read.metadata = {"readOnlyHint": True}
 
 
 def _passage(question: str, value: Any) -> str:
-    """Return the lines of a text that are most like the question; "" if it has none."""
+    """Return the lines of a text that are most like the question; "" if it has none.
+
+    Raises:
+        ToolException: the text is about something else.
+    """
     lines = lines_of(text_of(value))
+    if lines and not lines_about(lines, question):
+        raise ToolException(f"not in the text: it names nothing of {question!r}; search for it")
     every = range(len(lines))
     shown = excerpt(lines, question, among=every, characters=MAX_TEXT, count=len(lines))
     return "\n".join(lines[line] for line in shown)

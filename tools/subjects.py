@@ -21,9 +21,9 @@ _PREFIXES = frozenset(map(stem, "mount mt mont monte company corporation corp in
 """What a query may add to a page's name."""
 _CLASSES = _PREFIXES | frozenset(map(stem, "mountain lake river city planet ocean company".split()))
 """What a query may leave out of a page's name."""
-_KINDS = _CLASSES | stems("sea island country state town forest desert bridge tower capital")
+KINDS = _CLASSES | stems("sea island country state town forest desert bridge tower capital")
 """What kind of thing a name is of: it says nothing about it."""
-_MEASURES = stems(
+MEASURES = stems(
     "height high tall elevation altitude size length long width wide depth deep area surface "
     "radius diameter distance people inhabitant resident population mass weight weigh speed fast "
     "velocity temperature year date day age old number figure count much many total average mean "
@@ -32,11 +32,11 @@ _MEASURES = stems(
     "wikipedia current latest today about exact find search get list tell show give compare"
 )
 """What is asked about a subject, or how, and never the subject itself."""
-_SMALL = stems(" ".join(STOP_WORDS))
+SMALL = stems(" ".join(STOP_WORDS))
 _WORD = re.compile(r"[^\W_]+")
 _LABEL = re.compile(r"^[^\S\n]*[-*]?[^\S\n]*(?P<label>[^\n:]{1,80}):\s", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}[^\S\n]+(?P<text>\S.*)$", re.MULTILINE)
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _IN_BRACKETS = re.compile(r"\([^()]*\)")
 _FIRST_SUBJECT = re.compile(r"(?P<name>[^,.]{1,60}?)(?:,| (?:is|are|was|were|has|had) )")
 _ALIAS = re.compile(
@@ -81,7 +81,7 @@ class Subjects:
         for file, title, text in passages:
             if file not in self._pages:
                 page = self._pages[file] = _Page([*map(stem, significant(title))])
-                page.names = {name for name in _names(title, text) if name}
+                page.names = {name for name in names_of(title, text) if name}
                 self._known |= {*page.title}.union(*page.names)
             self._read(self._pages[file], text)
         self._of_names = {
@@ -89,14 +89,11 @@ class Subjects:
         }
 
     def _read(self, page: _Page, text: str) -> None:
-        page.common |= _labels(text)
-        for sentence in _SENTENCE.split(text):
-            for word in _WORD.finditer(unicodedata.normalize("NFC", sentence)):
-                known = stem_of(word[0])
-                self._known.add(known)
-                if not word[0][0].isupper():
-                    self._common.add(known)
-                    page.common.add(known)
+        written = {*_WORD.findall(unicodedata.normalize("NFC", text))}
+        common = {stem_of(word) for word in written if not word[0].isupper()}
+        self._known |= {stem_of(word) for word in written}
+        self._common |= common
+        page.common |= common | _labels(text)
 
     def asked(self, query: str) -> list[Asked]:
         """The words of a query; a misspelt name of a page is mended."""
@@ -106,7 +103,7 @@ class Subjects:
         for word in _WORD.finditer(query):
             between, end = query[end : word.start()], word.end()
             spelt = stem_of(word[0])
-            if spelt not in self._known and spelt not in _MEASURES:
+            if spelt not in self._known and spelt not in MEASURES:
                 spelt = mended(spelt, self._of_names)
             # Words all in capitals are shouted, or short for something, as GDP and CEO are.
             capital = word[0][0].isupper() and not word[0][1:].isupper()
@@ -150,7 +147,7 @@ class Subjects:
         said = {word.stem for word in asked}
         if any(name <= said for name in page.names):
             return False  # the query names something else: "Tokyo Tower"
-        wanted = said - _MEASURES - _SMALL - _labels(text)
+        wanted = said - MEASURES - SMALL - _labels(text)
         if not wanted:
             return True
         headings = stems(" ".join(heading["text"] for heading in _HEADING.finditer(text)))
@@ -167,8 +164,8 @@ class Subjects:
             return True
         names &= rest
         others = wanted - missing - names
-        said_with = said - names - _SMALL - _KINDS - _MEASURES
-        sentences = [stems(sentence) for sentence in _SENTENCE.split(text) if sentence.strip()]
+        said_with = said - names - SMALL - KINDS - MEASURES
+        sentences = [stems(sentence) for sentence in SENTENCE.split(text) if sentence.strip()]
         said_first = sentences[0] | headings
         if names:
             return any(
@@ -202,7 +199,7 @@ class Subjects:
         Args:
             named: The words of all names that the query has.
         """
-        allowed = named | page.common | {*page.title} | _PREFIXES | _MEASURES | _SMALL
+        allowed = named | page.common | {*page.title} | _PREFIXES | MEASURES | SMALL
         run: set[str] = set()
         for word in [*asked, Asked("", capital=False, joined=False)]:
             if not (word.joined and word.capital):
@@ -218,15 +215,18 @@ def _labels(text: str) -> set[str]:
     return stems(" ".join(label["label"] for label in _LABEL.finditer(text)))
 
 
-def _names(title: str, text: str) -> Iterator[frozenset[str]]:
-    """The names of a page: its title, also without what is in brackets or says what kind it is, and
-    those that its first sentence gives."""
+def names_of(title: str, text: str) -> Iterator[frozenset[str]]:
+    """The names of a page, each as the set of its stems.
+
+    They are its title, also without what is in brackets or says what kind it is, and what its first
+    sentence calls it.
+    """
     for name in (title, _IN_BRACKETS.sub("", title)):
         full = frozenset(map(stem, significant(name)))
         yield from (full, full - _CLASSES)
-    first = _SENTENCE.split(text.lstrip(), maxsplit=1)[0]
+    first = SENTENCE.split(text.lstrip(), maxsplit=1)[0]
     if (begin := _FIRST_SUBJECT.match(first)) and begin["name"].count(" ") < 5:
-        yield frozenset(stems(begin["name"]) - _SMALL)
+        yield frozenset(stems(begin["name"]) - SMALL)
     for alias in _ALIAS.finditer(first):
         for name in alias["names"].split(" or "):
-            yield frozenset(stems(name) - _SMALL)
+            yield frozenset(stems(name) - SMALL)

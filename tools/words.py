@@ -45,7 +45,7 @@ def significant(text: str) -> list[str]:
 
 def stems(text: str) -> set[str]:
     """The stems of all words of `text`."""
-    return {stem(word) for word in words(text)}
+    return {stem_of(word) for word in _WORD.findall(unicodedata.normalize("NFC", text))}
 
 
 @lru_cache(maxsize=50_000)

@@ -82,8 +82,9 @@ class Answer:
     """The statement that said it last."""
 
     def then(self, more: "Answer") -> "Answer":
-        """This, and on a new line `more`."""
+        """This, and on a new line `more`; a `return` without value says nothing more."""
         parts = (*self.parts, "\n", *more.parts) if self.parts else more.parts
+        parts = self.parts if more.given and not more.parts else parts
         needs = tuple(dict.fromkeys((*self.needs, *more.needs)))
         in_words, given = self.in_words or more.in_words, self.given or more.given
         return Answer(parts, in_words, needs, given, more.line, more.source)

@@ -90,7 +90,7 @@ class Lowering:
             self._waits = not self._lower_early(read)
 
     def _lower_early(self, read: ReadCall) -> bool:
-        if read.call.conditional or not self.tools.called[read.call.tool].rules.early_start:
+        if read.call.conditional or not self._tool(read.call).rules.early_start:
             return False
         before = len(self.out), self.next_id
         try:
@@ -115,7 +115,7 @@ class Lowering:
         if isinstance(read.tree, PlacedError):
             raise read.tree
         call, written = read.call, read.call.written
-        tool = self.tools.called[call.tool]
+        tool = self._tool(call)
         try:
             args, ids = self._arguments(read.tree, tool, call)
         except NodeError as fault:
@@ -128,6 +128,9 @@ class Lowering:
         id = self.add(tool.name, args, ids, call.target, call.line, call.source)
         self._done[call.index] = reference(id)
         self._lowered += 1
+
+    def _tool(self, call: Call) -> Tool:
+        return self.tools[self.tools.python_names[call.tool]]
 
     def _arguments(
         self, tree: ast.Call, tool: Tool, call: Call

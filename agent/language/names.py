@@ -14,6 +14,7 @@ from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError, is_math
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
+from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import WORDS
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.unparse import unparsed
@@ -68,7 +69,7 @@ class Names:
 
     def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
-        self._known = [*tools.called, *FUNCTIONS, *WORDS]
+        self._known = [*map(python_name, tools), *FUNCTIONS, *WORDS]
         """The functions and tools that there are, to propose them."""
         self.bound: dict[str, ast.expr] = {}
 
@@ -145,7 +146,7 @@ class Names:
             if not is_math(func, self.bound):
                 func.value = self.resolve(func.value, calls, inner)
         elif isinstance(func, ast.Name):
-            if func.id in self._tools.called:
+            if func.id in self._tools.python_names:
                 raise NodeError(
                     func, f"this call of {func.id} cannot be read; write it on its own line"
                 )
@@ -178,6 +179,8 @@ def template(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=str() as text):
             return text.replace("$", "$$")
+        case ast.JoinedStr(values=parts) if all(isinstance(it, ast.Constant) for it in parts):
+            return "".join(template(it) for it in parts)
         case ast.Constant(value=bool() | None as value):
             return value
         case ast.Constant(value=int() as value) if -(2**63) <= value < 2**63:

@@ -47,7 +47,7 @@ class Program:
         first_id: int = 1,
         max_calls: int = 100_000,
     ) -> None:
-        self._source = Source(tools.called)
+        self._source = Source(tools.python_names)
         self._lowering = Lowering(tools, first_id)
         self._max_calls = self._left = max_calls
         self._in_statement: list[int] = []

@@ -15,6 +15,8 @@ from llm_compiler.text import clean
 _CALLED = re.compile(r"[^\W\d][\w.]*(?=\s*\()")
 _MAY_COMPILE_LATER = re.compile(rf"line \d+: {NO_FUNCTION} ")
 _NOT_ONE_CALL = "this is not one call of a tool; write one, or leave it as it was"
+_MAX_REFUSED_CHARS = 10_000
+"""Of a statement that did not compile; a longer one never will."""
 
 
 def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task | Refused:
@@ -30,7 +32,7 @@ def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task
     """
     id, text, error = data["id"], data.get("text", ""), data.get("error", "")
     line = data.get("line", 0)
-    stored = Refused(id, data.get("tool", ""), error, text, data.get("thought", ""), line=line)
+    stored = Refused(id, data.get("tool", ""), error, text, line=line)
     edited = text != data.get("source", "") or not error
     if not edited and not _MAY_COMPILE_LATER.match(error):
         return stored
@@ -55,4 +57,7 @@ def planned(compiled: Compiled) -> Task | Refused:
         return Task(it.id, it.tool, it.args, it.needs, name=it.name, line=it.line, source=source)
     called = _CALLED.search(it.source)
     name = called[0] if called else "plan"
-    return Refused(it.id, name, clean(str(it.diagnostic)), clean(it.source), line=it.line)
+    text = (
+        it.source if len(it.source) <= _MAX_REFUSED_CHARS else it.source[:_MAX_REFUSED_CHARS] + "…"
+    )
+    return Refused(it.id, name, clean(str(it.diagnostic)), clean(text), line=it.line)

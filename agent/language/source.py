@@ -17,12 +17,12 @@ from collections.abc import Container, Iterator
 
 from llm_compiler.language.tokens import Kind, Token, Tokens
 from llm_compiler.language.unfinished import GOES_ON, Unfinished
-from llm_compiler.language.written import (
-    Event,
-    Fence,
-    Statement,
-    Written,
+from llm_compiler.language.written import Event, Fence, Statement, Written
+
+_OTHER_TAGS = frozenset(
+    "text txt plaintext plain json output console bash sh shell markdown md yaml xml html".split()
 )
+"""Of fences around what is no program: a thought, or what the model expects as output."""
 
 
 class Source:
@@ -47,6 +47,8 @@ class Source:
         self._fence: list[str] | None = None
         self._fenced: bool | None = None
         """False after a fenced program; None until a fence is seen."""
+        self._skips = False
+        """It reads inside a fence around something else."""
         self.is_program = False
 
     @property
@@ -81,13 +83,12 @@ class Source:
                 self._fence = []
             self._fence.append(token.text)
         elif self._fence is not None:
-            fence = Fence("".join(self._fence).strip("` \t"))
+            fence = Fence("".join(self._fence).strip("`~ \t"))
             self._fence = None
-            opens = self._fenced is None or (not self._fenced and bool(fence.tag))
-            self._fenced = opens and not (self.is_program and not fence.tag)
             self._base = None
-            yield fence
-        if self._fenced is False or self._fence is not None:
+            if self._reads_behind(fence.tag):
+                yield fence
+        if self._fenced is False or self._skips or self._fence is not None:
             self._count(token)
             self._new_raw(token)
             return
@@ -111,6 +112,18 @@ class Source:
                     return
         self._raw.append(token.text)
         self._count(token)
+
+    def _reads_behind(self, tag: str) -> bool:
+        """Whether a program, or a part of it, begins behind a fence."""
+        is_other = tag.lower().partition(" ")[0] in _OTHER_TAGS
+        if is_other or (self._skips and not tag):
+            self._skips = is_other
+            self._fenced = None if self._fenced is None else False
+            return False
+        self._skips = False
+        is_first = self._fenced is None and not self.is_program
+        self._fenced = bool(tag) or is_first
+        return self._fenced
 
     @property
     def _is_open(self) -> bool:
@@ -199,7 +212,7 @@ class Source:
         assert now is not None
         self._now = None
         return Statement(
-            Written(tuple(now.pieces)),
+            Written(tuple(now.pieces), now.nested),
             "".join(self._raw).rstrip("\n"),
             self._raw_at,
             self._raw_line,

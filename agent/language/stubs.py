@@ -59,7 +59,7 @@ def stub(tool: Tool, *, brief: bool = False) -> str:
 
 
 def python_name(name: str) -> str:
-    """The name of a tool or a parameter as Python can write it: `from_`, `due_date`."""
+    """A parameter's or a tool's name as Python can write it: `from_`, `due_date`."""
     name = re.sub(r"\W", "_", name)
     name = f"_{name}" if name[:1].isdigit() else name
     return f"{name}_" if keyword.iskeyword(name) else name

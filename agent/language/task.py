@@ -39,7 +39,6 @@ class TaskData(TypedDict, total=False):
     """The statement that it stands in, as the model wrote it."""
     error: str
     """Why it did not compile, with line, column and remedy."""
-    thought: str
     text: str
     round: int
     """The round whose plan it belongs to, from 1."""
@@ -75,10 +74,9 @@ class Task:
     args: Mapping[str, Any] = field(default_factory=dict)
     """By parameter name, as written: references are strings."""
     needs: tuple[int, ...] = ()
-    """The ids it waits for: those it references and those named after `after`."""
+    """The ids it waits for: those that its arguments refer to, and others for order alone."""
     maybe: frozenset[int] = frozenset()
     """Those of its needs that are plain text ("a $5 bill") if no task has that id."""
-    thought: str = ""
     text: str = ""
     """As the model wrote it."""
     name: str = ""
@@ -98,7 +96,6 @@ class Task:
             needs=list(self.needs),
             line=self.line,
             source=self.source,
-            thought=self.thought,
         )
 
 
@@ -111,7 +108,6 @@ class Refused:
     error: str
     text: str = ""
     """As the model wrote it."""
-    thought: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     """Of a task in the state."""
     line: int = 0
@@ -126,7 +122,6 @@ class Refused:
             line=self.line,
             source=self.text,
             error=self.error,
-            thought=self.thought,
             text=self.text,
         )
 

@@ -35,7 +35,7 @@ class Kind(Enum):
     """Also a line that a backslash continues."""
     COMMENT = auto()
     FENCE = auto()
-    """Three backticks at the beginning of a line, and what follows them on it."""
+    """Three backticks or tildes at the beginning of a line, and what follows them on it."""
     UNTERMINATED = auto()
     """The line ends inside a string."""
 
@@ -59,11 +59,12 @@ class _String:
 
 
 _CODE = re.compile(
-    r"(?P<newline>\n)|(?P<space>[ \t]+|\\\n)|(?P<comment>\#)|(?P<fence>```)|(?P<word>\w+)"
+    r"(?P<newline>\n)|(?P<space>[^\S\n]+|\\\n)|(?P<comment>\#)|(?P<fence>```|~~~)|(?P<word>\w+)"
     r"|(?P<quote>\"\"\"|'''|\"|')|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<operator>.)",
     re.DOTALL,
 )
-_UNDECIDED = ("\\", "`", "``", '"', '""', "'", "''")
+_UNDECIDED = ("\\", "`", "``", "~", "~~", '"', '""', "'", "''")
+_SPACE = re.compile(r"[^\t\n\\]")
 _LINE = re.compile(r"[^\n]+")
 _PREFIX = re.compile(r"[rbuf]{1,2}", re.IGNORECASE)
 _PIECE = {
@@ -74,7 +75,14 @@ _ESCAPE = re.compile(r"\\[\n\\'\"abfnrtvxuUN0-7]")
 _CLOSER = {"(": ")", "[": "]", "{": "}", "f{": "}"}
 # What no program has, and checkpoints and Python's parser refuse. A surrogate that stands alone
 # becomes the replacement character, whatever chunk its other half is in.
-_CLEANED: dict[int, int | None] = {0xD: None, 0: None, 0xC: None, 0xFEFF: None}
+_CLEANED: dict[int, int | None] = {
+    0xD: None,
+    0: None,
+    0xC: None,
+    0x200B: None,
+    0x2060: None,
+    0xFEFF: None,
+}
 _CLEANED |= dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
 
 
@@ -139,7 +147,7 @@ class Tokens:
         found = _CODE.match(text, at)
         assert found is not None
         it = found.group()
-        if not last and len(it) < 3 and it[0] in "\\`\"'" and text[at:] in _UNDECIDED:
+        if not last and len(it) < 3 and it[0] in "\\`~\"'" and text[at:] in _UNDECIDED:
             return None
         if found.lastgroup == "word":
             self._word.append(it)
@@ -154,7 +162,8 @@ class Tokens:
                     return self._put(Kind.UNTERMINATED, it)
                 return self._put(Kind.NEWLINE, it)
             case "space":
-                return self._put(Kind.SPACE, it)
+                # Models write no-break spaces, which Python refuses.
+                return self._put(Kind.SPACE, _SPACE.sub(" ", it))
             case "comment":
                 self._to_line_end = Kind.COMMENT
                 return self._put(Kind.COMMENT, it)

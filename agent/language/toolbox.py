@@ -10,7 +10,6 @@ from pydantic_core import to_jsonable_python
 
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.diagnostics import nearest
-from llm_compiler.language.parser import JOIN
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import COMPUTE, WORDS
 from llm_compiler.language.tool import Tool
@@ -18,7 +17,7 @@ from llm_compiler.language.tool_rules import ABSENT, ToolRules
 
 Absent = Callable[[str], str | None]
 """The reason why a tool with this name is absent, if it may exist."""
-RESERVED = frozenset((JOIN, COMPUTE, *WORDS))
+RESERVED = frozenset((COMPUTE, *WORDS))
 """Names that no tool may have: they mean something else in plans."""
 
 
@@ -27,10 +26,10 @@ class Toolbox(Mapping[str, Tool]):
 
     def __init__(self, tools: Iterable[Tool], absent: Absent = lambda name: None) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self.called = {python_name(name): tool for name, tool in self._tools.items()}
-        """The tools as programs call them: `delete_file` for `delete-file`."""
-        self.called |= {name: self._tools[name] for name in self.called if name in self._tools}
         self._absent = absent
+        self.python_names = {python_name(name): name for name in self._tools}
+        """The names of the tools by how a program writes them: `get_time` means `get-time`."""
+        self.python_names |= {name: name for name in self._tools}
 
     def __getitem__(self, name: str) -> Tool:
         return self._tools[name]

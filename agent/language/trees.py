@@ -2,11 +2,12 @@
 
 import ast
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from llm_compiler.language.diagnostics import parser_fault
 from llm_compiler.language.names import placeholder
-from llm_compiler.language.written import Written
+from llm_compiler.language.written import NESTED, Written
 
 Calls = dict[int, bool]
 """The calls in a tree by index, and whether each is conditional there."""
@@ -23,6 +24,7 @@ def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
     """
     try:
         tree: Any = ast.parse(written.text, mode=mode)
+        tree = _Nested(written.nested).visit(tree) if written.nested else tree
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise parser_fault(error, written) from None
     if _too_deep(tree):
@@ -33,6 +35,22 @@ def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
                 # Their own places are wrong there.
                 ast.copy_location(node, text)
     return tree.body
+
+
+class _Nested(ast.NodeTransformer):
+    """Puts strings that stand in holes of f-strings where names stand for them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if not node.id.startswith(NESTED):
+            return node
+        text = ast.parse(self._texts[int(node.id[1:])], mode="eval").body
+        for part in ast.walk(text):
+            ast.copy_location(part, node)
+        made: ast.AST = self.visit(text)
+        return made
 
 
 def _too_deep(tree: ast.AST) -> bool:

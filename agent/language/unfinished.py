@@ -9,6 +9,7 @@ from typing import Literal
 from llm_compiler.language.tokens import Kind, Token
 from llm_compiler.language.written import (
     MAX_SOURCE,
+    NESTED,
     PLACEHOLDER,
     Call,
     Fault,
@@ -90,6 +91,8 @@ class Unfinished:
     """Its first line has ended, and the block continues while lines are indented."""
     strings: list[tuple[str, int]] = field(default_factory=list)
     """The open ones: their quotes, and the pieces that hold these."""
+    nested: list[str] = field(default_factory=list)
+    """The strings in holes that names stand for."""
     before: Literal["operand", "string", "operator", "number."] = "operator"
     name: tuple[str, int, int, int] | None = None
     """The word just read: its text, piece, raw piece and offset."""
@@ -112,7 +115,9 @@ class Unfinished:
                 if before in ("operand", "number."):
                     self.fault = self.fault or "broken"
             case Kind.STRING_END:
-                self._mend_quotes(*self.strings.pop())
+                _, begin = self.strings.pop()
+                if self.strings:
+                    self._nest(begin)
                 self.before = "string"
             case Kind.WORD:
                 self._word(token, before, len(raw))
@@ -140,20 +145,16 @@ class Unfinished:
         self.after_dot = text == "." and token.kind is Kind.OPERATOR
         return None
 
-    def _mend_quotes(self, quote: str, begin: int) -> None:
-        """Python before 3.12 takes no quotes in an f-string's holes that are those around it."""
-        other = '"' if quote == "'" else "'"
-        around = [it for it, _ in self.strings]
-        inside = self.pieces[begin + 1 : -1]
-        texts = "".join(text for text, _ in inside)
-        if other in texts:
-            other *= 3
-            if other in texts or texts.endswith(other[0]):
-                return
-        if len(quote) == 1 and quote in around and other[0] not in around and "\\" not in texts:
-            for place in (begin, -1):
-                text, at = self.pieces[place]
-                self.pieces[place] = text.replace(quote, other), at
+    def _nest(self, begin: int) -> None:
+        """Put a name in the place of the string that begins at a piece, in a hole of another."""
+        text = "".join(it for it, _ in self.pieces[begin:])
+        before = next((n for n in range(begin - 1, -1, -1) if not self.pieces[n][0].isspace()), 0)
+        if self.pieces[before][0].startswith(NESTED):  # Python joins the two
+            self.nested[-1] += f" {text}"
+            del self.pieces[before + 1 :]
+            return
+        self.pieces[begin:] = [(f"{NESTED}{len(self.nested)}", self.pieces[begin][1])]
+        self.nested.append(text)
 
     def cannot_go_on_with(self, token: Token) -> bool:
         """Whether `token`, the first of a line inside brackets, cannot belong to the statement."""
@@ -164,7 +165,7 @@ class Unfinished:
         word, group = token.text, self.groups[-1]
         digits = word[0].isdigit() or before == "number."
         form = _FRACTION if before == "number." else _NUMBER
-        if (digits and not form.fullmatch(word)) or PLACEHOLDER in word:
+        if (digits and not form.fullmatch(word)) or PLACEHOLDER in word or NESTED in word:
             self.fault = self.fault or "broken"
         elif word in ("for", "lambda") and len(self.head) > 1:
             group.for_good = True
@@ -212,7 +213,7 @@ class Unfinished:
         return Settled(below)
 
     def _call(self, group: _Group, token: Token, raw: list[str]) -> Call:
-        written = Written(tuple(self.pieces[group.piece :]))
+        written = Written(tuple(self.pieces[group.piece :]), self.nested)
         self.pieces[group.piece :] = [(f"{PLACEHOLDER}{self.calls}", group.at)]
         self.calls += 1
         source = bounded("".join([*raw[group.raw : group.raw + MAX_SOURCE], token.text]))

@@ -1,5 +1,6 @@
 """What the reader of a program's text hands out: complete calls, whole statements, fences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -7,6 +8,8 @@ from typing import Literal
 
 PLACEHOLDER = "\U00020000"
 """Begins the name that takes a call's place; a letter to Python that no program uses."""
+NESTED = "\U00020003"
+"""Begins the name that takes the place of a string in a hole of an f-string."""
 MAX_SOURCE = 300
 """Characters of a statement or a call that are kept to be shown."""
 
@@ -18,6 +21,9 @@ class Written:
     """Text for `ast`, in pieces that know their offset in the whole program."""
 
     pieces: tuple[tuple[str, int], ...]
+    nested: Sequence[str] = ()
+    """Strings in holes of f-strings, which Python before 3.12 reads only by themselves. In the
+    text, `NESTED` and the index stand for each."""
 
     @cached_property
     def text(self) -> str:
@@ -32,7 +38,7 @@ class Written:
         begin = 0
         for (text, at), end in zip(self.pieces, self._ends, strict=True):
             if here < end:
-                return at if text.startswith(PLACEHOLDER) else at + here - begin
+                return at if text.startswith((PLACEHOLDER, NESTED)) else at + here - begin
             begin = end
         return self.pieces[-1][1] + len(self.pieces[-1][0]) if self.pieces else 0
 

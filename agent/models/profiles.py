@@ -30,6 +30,9 @@ class ModelProfile:
     offer_replan_when_all_ok: bool = True
     """Tell the joiner that it may replan even if every task ended `ok`. A small model mistakes the
     offer for the expected form of the answer."""
+    answer: Literal["plan", "joiner"] = "plan"
+    """Who writes the reply where a plan of this model ends in words of its own and the setting
+    `answer` is "auto". "joiner" costs a call, and suits a model whose own words are often wrong."""
     max_tokens: int | None = None
     """The most tokens of a reply; a role may ask for fewer. None: no limit is sent, because hosted
     models count their reasoning as part of it. A small model may repeat itself until its context

@@ -23,6 +23,7 @@ from llm_compiler.models.profiles import (
     LOCAL_PROFILE,
     OPENAI_PROFILE,
     Dialect,
+    ModelProfile,
     profile_of,
 )
 from llm_compiler.redaction import one_line
@@ -122,9 +123,22 @@ async def open_model(model: BaseChatModel | str) -> Model:
     """
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
+    return Model(_name_of(model), model, known_profile(model))
+
+
+def known_profile(model: BaseChatModel | str) -> ModelProfile:
+    """A model's profile as far as it is known before its server was asked: without a grammar."""
+    if not isinstance(model, str):
+        return profile_of(_name_of(model), DEFAULT_PROFILE)
+    provider = model.partition(":")[0]
+    if provider == LOCAL:
+        return LOCAL_PROFILE
+    return profile_of(model, OPENAI_PROFILE if provider == "openai" else DEFAULT_PROFILE)
+
+
+def _name_of(model: BaseChatModel) -> str:
     name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    name = str(name or type(model).__name__)
-    return Model(name, model, profile_of(name, DEFAULT_PROFILE))
+    return str(name or type(model).__name__)
 
 
 async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
@@ -132,7 +146,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(
             _openai, name, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _OpenModel(Model(name, chat, LOCAL_PROFILE))
+        return _OpenModel(Model(name, chat, known_profile(name)))
     provider, colon, rest = name.partition(":")
     if not colon or not rest:
         raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
@@ -143,7 +157,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
             raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
-        return _OpenModel(Model(name, chat, profile_of(name, OPENAI_PROFILE)), unasked)
+        return _OpenModel(Model(name, chat, known_profile(name)), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(
             f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
@@ -155,7 +169,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
-    return _OpenModel(Model(name, chat, profile_of(name, DEFAULT_PROFILE)))
+    return _OpenModel(Model(name, chat, known_profile(name)))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:

@@ -1,6 +1,7 @@
 """The joiner: answers from the results, or asks for another plan."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -10,23 +11,30 @@ from langgraph.runtime import Runtime
 from llm_compiler.context import Context
 from llm_compiler.language.answers import in_words
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import ANSWER, Outcome, TaskData, did_not_compile
+from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
+from llm_compiler.nodes.grounding import Facts, Grounding
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.prompting.annotated_program import annotated_program, why_not_ok
 from llm_compiler.prompting.messages import joiner_messages
-from llm_compiler.prompting.result_lines import called, results
 from llm_compiler.round_messages import UNTRUSTED, untrusted
 from llm_compiler.run.resources import RunResources
 from llm_compiler.state import State, conversation, question, spent, tasks_of_round
 
 _MAX_TOKENS = 1024
 _MAX_REASONS = 20
+_MAX_REASONS_SAID = 3
+_MADE_UP = 'The answer says "{}", which no result has: look it up, or compute it from results.'
 _MAX_VALUE_CHARS = 200
 """Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
+_MIN_FACT_CHARS = 20_000
+"""Of each result, from which a reply may take its figures and names; more if more is shown."""
+_WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
+"""The stored rules of a write: what follows one that failed is not said."""
 
 
 class Joiner:
@@ -45,10 +53,17 @@ class Joiner:
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
-        if (direct := _direct_answer(state)) is not None:
-            reply.show(direct)
+        said, made_up = None, ""
+        if self._answers(context) == "plan" and (said := _said(state)) is not None:
+            made_up = await asyncio.to_thread(_made_up, said, state, context)
+        if said is not None and not made_up:
+            reply.show(said)
+        elif may_replan and made_up:
+            return _replan(events, state, _MADE_UP.format(made_up), asked=False)
         elif may_replan and (reasons := _none_compiled(state)):
             return _replan(events, state, reasons, asked=False)
+        elif not may_replan and (failed := _nothing_succeeded(state)):
+            reply.show(failed)
         else:
             # The deadline leaves the joiner the time that a model may be silent.
             left = None
@@ -82,11 +97,17 @@ class Joiner:
         if reply.missing is not None:
             return {**_replan(events, state, reply.missing, asked=True), "usage": usage}
         reply.end()
-        events.round_end(_ids(state), "answer", None, asked=direct is None)
+        events.round_end(_ids(state), "answer", None, asked=bool(meter.usage["calls"]))
         # The planner of the next turn reads the answer, so the mark must stay on it.
         mark = UNTRUSTED if untrusted(state["messages"]) else {}
         answer = AIMessage(content=reply.text, id=reply.id, response_metadata=mark)
         return {"messages": [answer], "feedback": None, "usage": usage}
+
+    def _answers(self, context: Context) -> str:
+        """Who writes the reply where the plan has words for one: `"plan"` or `"joiner"`."""
+        if context.answer != "auto":
+            return context.answer
+        return self._setup.profile(context, "planner").answer
 
     async def _ask(
         self,
@@ -100,23 +121,30 @@ class Joiner:
         limit: str,
     ) -> None:
         """Stream the model's verdict into `reply`; `limit` says why no further plan is possible."""
-        messages = joiner_messages(
-            question(state),
-            conversation(state),
-            results(state["plan"], state["outcomes"], context.max_result_chars),
-            may_replan=may_replan,
-            template=context.joiner_prompt,
-        )
+        shown, facts = await asyncio.to_thread(_results, state, context)
 
         async def read() -> None:
+            messages = joiner_messages(
+                question(state),
+                conversation(state),
+                shown,
+                may_replan=may_replan,
+                template=context.joiner_prompt,
+                ungrounded=reply.ungrounded,
+            )
             pieces = model.stream(
                 messages, meter, role="joiner", max_tokens=_MAX_TOKENS, forget=reply.forget
             )
-            await reply.read(pieces)
+            await reply.read(pieces, facts)
 
         try:
-            # Text that was shown cannot be taken back, so retry only if none was shown.
-            await retrying(allowed=lambda: not reply.began)(read)
+            for _ in range(2):
+                # Text that was shown cannot be taken back, so retry only if none was shown.
+                await retrying(allowed=lambda: not reply.began)(read)
+                if reply.began or not reply.ungrounded:
+                    break
+            if reply.ungrounded:
+                reply.replace_ungrounded(state)
         except RefusedError as error:
             if error.said and not reply.began:
                 reply.show(error.said)
@@ -125,7 +153,7 @@ class Joiner:
         except EmptyReplyError as error:
             reply.leave_off(str(error), state)
         if reply.missing is not None and not may_replan:
-            reply.show(f"Not found: {reply.missing}{limit}")
+            reply.show(f"Not found: {_grounded(reply.missing, facts)}{limit}")
             reply.missing = None
 
 
@@ -147,16 +175,51 @@ def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict
     return {"feedback": feedback}
 
 
-def _direct_answer(state: State) -> str | None:
+def _results(state: State, context: Context) -> tuple[list[str], Facts]:
+    """The program with its results, and what a reply may take from all that was said and found."""
+    plan, outcomes = state["plan"], state["outcomes"]
+    most = context.max_result_chars
+    said = [context.joiner_prompt, *(message.text for message in state["messages"])]
+    return (
+        annotated_program(plan, outcomes, most, names=state["names"]),
+        Facts.of(said, plan, outcomes, max(most, _MIN_FACT_CHARS)),
+    )
+
+
+def _made_up(said: str, state: State, context: Context) -> str:
+    """A figure or a name in a plan's own words that stands in no result or message; "" if none."""
+    plan = [task for task in state["plan"] if task["tool"] != ANSWER]
+    heard = [message.text for message in state["messages"]]
+    most = max(context.max_result_chars, _MIN_FACT_CHARS)
+    grounding = Grounding(Facts.of(heard, plan, state["outcomes"], most))
+    grounding.feed(said)
+    grounding.close()
+    return grounding.violation
+
+
+def _grounded(missing: str, facts: Facts) -> str:
+    """What a joiner found missing, up to what stands nowhere."""
+    grounding = Grounding(facts)
+    said = grounding.feed(missing) + grounding.close()
+    return f"{said}…" if grounding.violation else said
+
+
+def _said(state: State) -> str | None:
     """What the round's plan says itself, if it does so in words and all its values are short."""
-    answers = [task for task in tasks_of_round(state) if task["tool"] == ANSWER]
+    tasks, outcomes = tasks_of_round(state), state["outcomes"]
+    answers = [task for task in tasks if task["tool"] == ANSWER]
     if not answers or not in_words(answers[-1]["args"].get("expression", "")):
         return None
-    values = [state["outcomes"][str(need)]["value"] for need in answers[-1]["needs"]]
-    said = Outcome.of(state["outcomes"][str(answers[-1]["id"])])
-    if not said.ok or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
+    said = outcomes[str(answers[-1]["id"])]
+    values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
+    if said["status"] != "ok" or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
         return None
-    return as_text(said.value)
+    for task in tasks:
+        # Of a program that raises, the lines behind do not run: "Paid." must not be said.
+        wrote = did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
+        if wrote and outcomes[str(task["id"])]["status"] != "ok":
+            return None
+    return as_text(said["value"])
 
 
 def _all_ok(state: State) -> bool:
@@ -164,12 +227,19 @@ def _all_ok(state: State) -> bool:
 
 
 def _none_compiled(state: State) -> str | None:
-    """Why no task of this round compiled; None if one did."""
+    """Why no statement of this round could be run; None if one ran."""
     tasks = tasks_of_round(state)
-    if not tasks or not all(map(did_not_compile, tasks)):
+    refused = [task for task in tasks if did_not_compile(task)]
+    ran = any(state["outcomes"][str(it["id"])]["status"] == "ok" for it in tasks)
+    if not refused or ran or any(it not in refused for it in tasks if not is_pure(it["tool"])):
         return None
-    reasons = [f"{called(task)}: {_error(state, task)}" for task in tasks[:_MAX_REASONS]]
-    return "\n".join(["No task could be run.", *reasons])
+    return "\n".join(["No statement could be run.", *_diagnostics(state, refused[:_MAX_REASONS])])
+
+
+def _diagnostics(state: State, refused: list[TaskData]) -> Iterator[str]:
+    for task in refused:
+        error, text = str(_error(state, task)), task["text"]
+        yield error if text in error else f"{text}: {error}"
 
 
 def _came_to_nothing(state: State) -> str | None:
@@ -177,7 +247,25 @@ def _came_to_nothing(state: State) -> str | None:
     tasks = tasks_of_round(state)
     if not tasks or state["outcomes"][str(tasks[-1]["id"])]["status"] == "ok":
         return None
-    return f"{tasks[-1]['tool']} failed: {_error(state, tasks[-1])}"
+    # Without arguments: a small model repeats the calls that it is shown.
+    failed = [task for task in tasks if state["outcomes"][str(task["id"])]["status"] == "failed"]
+    reasons = (f"{it['tool']} failed: {_error(state, it)}" for it in failed or tasks[-1:])
+    return "\n".join(list(dict.fromkeys(reasons))[:_MAX_REASONS])
+
+
+def _nothing_succeeded(state: State) -> str | None:
+    """A reply that says so, if no call of the turn succeeded and something failed."""
+    plan = [task for task in state["plan"] if str(task["id"]) in state["outcomes"]]
+    succeeded = (
+        state["outcomes"][str(task["id"])]["status"] == "ok"
+        for task in plan
+        if not is_pure(task["tool"]) or task["tool"] == ANSWER
+    )
+    if any(succeeded) or not (reasons := why_not_ok(plan, state["outcomes"])):
+        return None
+    more = len(reasons) - _MAX_REASONS_SAID
+    listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
+    return f"I found no answer, because nothing that was tried succeeded: {'; '.join(listed)}."
 
 
 def _error(state: State, task: TaskData) -> str | None:

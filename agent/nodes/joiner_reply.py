@@ -9,13 +9,15 @@ from contextlib import aclosing
 
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.nodes.answer_stream import AnswerStream
-from llm_compiler.prompting.result_lines import results
+from llm_compiler.nodes.grounding import Facts, Grounding
+from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.state import State
 
 _REPLAN = re.compile(r"\W*REPLAN\W*:[*\s]*(?P<missing>.*)")
 _BEGINS_REPLAN = re.compile(r"REPLAN[*_\s]*(?::.*)?", re.DOTALL)
 _MAX_FEEDBACK_CHARS = 1000
 _MAX_ANSWER_CHARS = 200_000
+_MAX_SHOWN_CHARS = 1000
 _LAST_RESULTS = 5
 
 
@@ -25,8 +27,11 @@ class JoinerReply:
     def __init__(self) -> None:
         self.missing: str | None = None
         """What is missing, if it is a replan."""
+        self.ungrounded = ""
+        """A figure or a name in the last reply that was read, which stands nowhere."""
         self._message = AnswerStream()
         self._held = ""
+        self._begin(Facts())
 
     @property
     def id(self) -> str:
@@ -43,11 +48,12 @@ class JoinerReply:
 
     def show(self, text: str) -> None:
         """Add text to the answer and show it."""
-        self._message.show(text)
+        if text:
+            self._message.show(text)
 
     def forget(self) -> None:
         """What was read until now is no part of the reply."""
-        self._held = ""
+        self._begin(self._facts)
         self._message.take_back()
 
     def end(self) -> None:
@@ -58,41 +64,64 @@ class JoinerReply:
         """End an answer that its model did not end. If it has no text, the results stand in."""
         self.show(f"… ({why})" if self.began else _as_it_stands(why, state))
 
-    async def read(self, pieces: AsyncGenerator[str]) -> None:
-        """Read a model's reply to its end.
+    def replace_ungrounded(self, state: State) -> None:
+        """The results as they are, in place of what follows from `ungrounded` on."""
+        why = f'no result has "{self.ungrounded}", which the joiner\'s model wrote here'
+        if self.began:
+            self.show("…\n\n")
+        self.show(_as_it_stands(why[0].upper() + why[1:], state))
+
+    async def read(self, pieces: AsyncGenerator[str], facts: Facts) -> None:
+        """Read a model's reply to its end. Nothing is shown from `ungrounded` on.
 
         Raises:
             EmptyReplyError: it was empty.
         """
-        self._held, why = "", ""
+        self._begin(facts)
+        why = ""
         try:
             async with aclosing(pieces):
                 async for piece in pieces:
-                    if self.began:
-                        self.show(piece)
-                        if len(self.text) > _MAX_ANSWER_CHARS:
+                    if self._answers:
+                        self._say(piece)
+                        if self._length > _MAX_ANSWER_CHARS:
                             why = f"cut off after {_MAX_ANSWER_CHARS} characters"
                             break
                         continue
                     self._held = (self._held + piece).lstrip()
-                    if _may_replan(self._held):
-                        if len(self._held) > _MAX_FEEDBACK_CHARS:
-                            break
-                    elif self._held:
-                        self.show(self._held)
+                    if not _may_replan(self._held):
+                        self._say(self._held)
+                    elif len(self._held) > _MAX_FEEDBACK_CHARS:
+                        break
         except CutOffError as error:
             why = str(error)
-        if self.began:
-            if why:
-                self.show(f"… ({why})")
-            return
-        if replan := _REPLAN.match(self._held):
-            missing = replan["missing"].strip()[:_MAX_FEEDBACK_CHARS]
-            self.missing = missing or "the results do not answer the question"
-        elif self._held:
-            self.show(self._held)
-        else:
-            raise EmptyReplyError("the joiner's model wrote no answer", transient=True, wait=0)
+        if not self._answers:
+            if replan := _REPLAN.match(self._held):
+                missing = replan["missing"].strip()[:_MAX_FEEDBACK_CHARS]
+                self.missing = missing or "the results do not answer the question"
+                return
+            if not self._held:
+                raise EmptyReplyError("the joiner's model wrote no answer", transient=True, wait=0)
+            self._say(self._held)
+        self.show(self._grounding.close())
+        self.ungrounded = self._grounding.violation
+        if why and not self.ungrounded:
+            self.show(f"… ({why})")
+
+    def _begin(self, facts: Facts) -> None:
+        """A reply begins, or begins anew."""
+        self._facts = facts
+        self._grounding = Grounding(facts)
+        self._held = ""
+        self._answers: bool = False
+        self._length: int = 0
+        self.ungrounded = ""
+
+    def _say(self, text: str) -> None:
+        """Take in text of an answer. Behind a violation, it is read on: it may be a thought."""
+        self._answers = True
+        self._length += len(text)
+        self.show(self._grounding.feed(text))
 
 
 def _may_replan(held: str) -> bool:
@@ -103,5 +132,6 @@ def _may_replan(held: str) -> bool:
 
 def _as_it_stands(why: str, state: State) -> str:
     """An answer without a model: the reason, and the last results as they are."""
-    lines = results(state["plan"], state["outcomes"], _MAX_FEEDBACK_CHARS)[-_LAST_RESULTS:]
-    return "\n".join([f"{why}. The last results:", *lines]) if lines else why
+    names = state["names"]
+    lines = annotated_program(state["plan"], state["outcomes"], _MAX_SHOWN_CHARS, names=names)
+    return "\n".join([f"{why}. The last results:", *lines[-_LAST_RESULTS:]]) if lines else why

@@ -13,8 +13,8 @@ from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of
-from llm_compiler.language.compiler import compile_data, too_many
 from llm_compiler.language.references import literal
+from llm_compiler.language.stored_tasks import compile_data, too_many
 from llm_compiler.language.task import (
     Outcome,
     OutcomeData,
@@ -27,7 +27,8 @@ from llm_compiler.language.task import (
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.model import Meter, Model
-from llm_compiler.models.providers import Role, chosen, open_model
+from llm_compiler.models.profiles import ModelProfile
+from llm_compiler.models.providers import Role, chosen, known_profile, open_model
 from llm_compiler.models.reader import Reader
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.resources import Round, RunResources, without_resources
@@ -51,6 +52,11 @@ class Setup:
         if context.model_timeout is None:
             return model
         return replace(model, profile=replace(model.profile, silence=context.model_timeout))
+
+    def profile(self, context: Context, role: Role) -> ModelProfile:
+        """What is known of the model of a role before it is opened."""
+        given = self.models.get(role)
+        return known_profile(given if given is not None else chosen(context, role)[0])
 
     async def tools(self, context: Context, remaining_seconds: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that can be reached in that time."""
@@ -170,8 +176,8 @@ def load(
                 ran = priors[-1]
                 task = Task(data["id"], ran.outcome.tool, literal(dict(ran.planned)))
         else:
-            text, thought = data.get("text", ""), data.get("thought", "")
-            task = Refused(data["id"], data["tool"], refused, text, thought, data["args"])
+            text = data.get("text", "")
+            task = Refused(data["id"], data["tool"], refused, text, data["args"])
         if not priors and announce:
             round.events.plan_task(task)
         round.unit.tell(Planned(task, tuple(priors), data["key"] in asked))

@@ -8,7 +8,7 @@ from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
 from llm_compiler.models.errors import EmptyReplyError
-from llm_compiler.nodes.plan_readers import EitherReader, NumberedReader, PythonReader
+from llm_compiler.nodes.plan_reader import PlanReader
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
@@ -39,10 +39,7 @@ class PlanStream:
     def begin(self) -> None:
         """A model starts to write the plan, or starts over."""
         tools, max_tasks = self.round.tools, self.round.context.max_tasks
-        self._reader = EitherReader(
-            PythonReader(tools, self._names, self.first_id, max_tasks),
-            NumberedReader(tools, self._taken, max_tasks),
-        )
+        self._reader = PlanReader(tools, self._names, self.first_id, max_tasks)
         self._order = EffectOrder(tools, self._taken)
         self._ids: list[int] = []
         self._text: list[str] = []

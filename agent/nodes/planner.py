@@ -61,7 +61,8 @@ class Planner:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
                 model = await self._setup.model(round.context, "planner")
                 today = datetime.date.fromtimestamp(run.clock.source.now())
-                messages = _messages(round, model, state, before, today)
+                # Of a long plan, the results are many.
+                messages = await asyncio.to_thread(_messages, round, model, state, before, today)
                 await self._stream(plan, model, messages, meter)
         except TimeoutError:
             if deadline is None:
@@ -150,6 +151,7 @@ def _messages(
             before.outcomes,
             feedback,
             max_chars,
+            names=before.names,
             with_failures=model.profile.show_failures,
         )
     return planner_messages(

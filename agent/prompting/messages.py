@@ -8,6 +8,7 @@ from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
     SystemMessage,
+    merge_message_runs,
     trim_messages,
 )
 from langchain_core.messages.utils import count_tokens_approximately
@@ -15,8 +16,8 @@ from langchain_core.messages.utils import count_tokens_approximately
 from llm_compiler.language.stubs import stub
 from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.prompting.annotated_program import annotated_program, commented, fenced
 from llm_compiler.prompting.examples import worked_programs
-from llm_compiler.prompting.result_lines import fenced, indented, results
 from llm_compiler.prompting.templates import (
     JOINER,
     JOINER_RESULTS,
@@ -25,6 +26,7 @@ from llm_compiler.prompting.templates import (
     MISSING,
     PLANNER,
     REPLAN,
+    UNGROUNDED,
     filled,
 )
 from llm_compiler.text import clean, truncated
@@ -60,7 +62,7 @@ def planner_messages(
         *bounded(conversation),
         HumanMessage(question),
     ]
-    return [*messages, replan] if replan is not None else messages
+    return alternating([*messages, replan] if replan is not None else messages)
 
 
 def replan_message(
@@ -69,6 +71,7 @@ def replan_message(
     feedback: str,
     max_chars: int,
     *,
+    names: Mapping[str, str] | None = None,
     with_failures: bool = True,
 ) -> HumanMessage:
     """The message that tells the planner of a later round about the earlier ones.
@@ -76,13 +79,9 @@ def replan_message(
     A small model repeats the failed calls that it is shown; without them the feedback still says
     what is missing. The feedback is fenced too: a joiner may have copied it from a result.
     """
-    shown = results(plan, outcomes, max_chars, with_failures=with_failures)
-    missing = indented(f"Still missing: {feedback}")
-    values = {
-        "next": str(max((task["id"] for task in plan), default=0) + 1),
-        "results": fenced([*shown, missing]),
-    }
-    return HumanMessage(filled(REPLAN, values))
+    shown = annotated_program(plan, outcomes, max_chars, names=names, with_failures=with_failures)
+    missing = commented(f"Still missing: {feedback}")
+    return HumanMessage(filled(REPLAN, {"results": fenced([*shown, missing])}))
 
 
 def joiner_messages(
@@ -92,11 +91,22 @@ def joiner_messages(
     *,
     may_replan: bool,
     template: str = JOINER,
+    ungrounded: str = "",
 ) -> list[BaseMessage]:
-    """The joiner's prompt. Without `may_replan`, it must answer from the results so far."""
+    """The joiner's prompt. Without `may_replan`, it must answer from the results so far.
+
+    `ungrounded` is what its last reply said although no result does.
+    """
     shown = filled(JOINER_RESULTS, {"question": question, "results": fenced(results)})
+    if ungrounded:
+        shown = f"{shown}\n{filled(UNGROUNDED, {'what': ungrounded})}"
     system = template.replace(MISSING, MAY_REPLAN if may_replan else LAST_ROUND)
-    return [SystemMessage(system), *bounded(conversation), HumanMessage(shown)]
+    return alternating([SystemMessage(system), *bounded(conversation), HumanMessage(shown)])
+
+
+def alternating(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Messages with neighbours of one role as one: many servers accept no two in a row."""
+    return merge_message_runs(messages, chunk_separator="\n\n")
 
 
 def bounded(conversation: Sequence[BaseMessage]) -> list[BaseMessage]:

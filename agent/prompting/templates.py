@@ -10,6 +10,7 @@ JOINER = prompt("joiner")
 MAY_REPLAN = prompt("joiner_may_replan")
 LAST_ROUND = prompt("joiner_last")
 JOINER_RESULTS = prompt("joiner_results")
+UNGROUNDED = prompt("joiner_ungrounded")
 REPLAN = prompt("replan")
 
 TOOLS = "{tools}"

@@ -37,7 +37,7 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
     used = {*tasks, *(id for id in map(whole, settled) if id is not None)}
     for id, entry in zip(_free(used), without, strict=False):
         if is_list and isinstance(entry, Mapping):
-            written, more = f"{entry.get('id')}. {entry.get('tool')}", entry
+            written, more = str(entry.get("tool")), entry
         else:
             written, more = str(entry), {}
             why = "contains {} in place of a task" if is_list else "is {}, not a list of tasks"
@@ -76,7 +76,6 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
         name=text_of(entry.get("name")),
         line=whole(entry.get("line")) or 0,
         source=text_of(entry.get("source")),
-        thought=text_of(entry.get("thought")),
         round=min(whole(entry.get("round")) or round, round),
     )
     task["key"] = text_of(entry.get("key")) or f"{task['round']}-{id}"
@@ -88,7 +87,7 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
         if said := text_of(entry.get(part)):
             task[part] = said
     if wrong:
-        task["args"], task["text"] = {}, task.get("text") or f"{id}. {tool}(…)"
+        task["args"], task["text"] = {}, task.get("text") or f"{tool}(…)"
         errors[id] = wrong
     return cast(TaskData, {**more, **task})
 
@@ -128,7 +127,6 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or type(tool) is not str
             or len(tool) > _MAX_NAME_CHARS
             or type(text) is not str
-            or type(task.get("thought")) is not str
             or type(task.get("name")) is not str
             or type(task.get("source")) is not str
             or type(task.get("line")) is not int

@@ -63,7 +63,7 @@ class Calling:
             if (prior := record.holding(args)) is not None:
                 self._recall(record, prior)
                 return
-            if record.stopper is not None and record.id not in self._asking:
+            if record.stopper is not None and not (record.asked or record.id in self._asking):
                 self._graph.stop(record, record.stopper, args)
                 return
             key = self._tools.check(task.tool, args)

@@ -57,6 +57,7 @@ class TaskGraph:
 
     def end(self) -> None:
         """No more tasks come: a need that no task has as its id is unknown."""
+        self.heights.complete = True
         for record in self.records.values():
             task = record.task
             if record.state != "waiting" or not isinstance(task, Task):
@@ -162,7 +163,7 @@ class TaskGraph:
         """A task that parsed turns out not to compile with the others."""
         task = record.task
         assert isinstance(task, Task)
-        record.task = Refused(task.id, task.tool, error, task.text, task.thought)
+        record.task = Refused(task.id, task.tool, error, task.text)
         self.drop(record, "failed", error)
 
     # ── who waits for whom ────────────────────────────────────────────────────────────────────

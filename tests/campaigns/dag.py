@@ -1,13 +1,13 @@
 """Random plans of tools with and without effects, and what they must come to."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
 LOOKS = ("look", "scan")
 """Read-only; the second of each pair is sync."""
 WRITES = ("write", "file")
-"""Neither read-only nor destructive."""
+"""Not destructive."""
 PAYS = ("pay", "wipe")
 """Destructive."""
 _KINDS = (*LOOKS * 3, *WRITES * 2, *PAYS * 2)
@@ -29,6 +29,10 @@ class Step:
     @property
     def destructive(self) -> bool:
         return self.tool in PAYS
+
+    @property
+    def writes(self) -> bool:
+        return self.tool in WRITES or self.destructive
 
     @property
     def call(self) -> str:
@@ -68,21 +72,21 @@ def value(id: int, inputs: Sequence[int]) -> int:
     return (id + sum(inputs)) % 1_000_003
 
 
-def ends(steps: Sequence[Step], failed: Collection[int]) -> Ends:
-    """How the tasks must end, when those in `failed` fail and nothing else does."""
-    by_id = {step.id: step for step in steps}
+def ends(rounds: Sequence[Sequence[Step]], failed: Collection[int]) -> Ends:
+    """How the tasks must end, when those in `failed` fail and nothing else does.
+
+    A step that writes does not start when anything written before it in its round has failed.
+    """
     found: Ends = {}
-
-    def end(id: int) -> tuple[str, int | None]:
-        if id not in found:
-            step = by_id[id]
-            needs: Mapping[int, tuple[str, int | None]] = {id: end(id) for id in step.inputs}
-            if any(status != "ok" for status, _ in needs.values()):
-                found[id] = "skipped", None
-            elif id in failed:
-                found[id] = "failed", None
+    for steps in rounds:
+        sound = True
+        for step in steps:
+            inputs = [found[id] for id in step.inputs]
+            if any(status != "ok" for status, _ in inputs) or (step.writes and not sound):
+                found[step.id] = "skipped", None
+            elif step.id in failed:
+                found[step.id] = "failed", None
             else:
-                found[id] = "ok", value(id, [needs[need][1] or 0 for need in step.inputs])
-        return found[id]
-
-    return {step.id: end(step.id) for step in steps}
+                found[step.id] = "ok", value(step.id, [it or 0 for _, it in inputs])
+            sound = sound and found[step.id][0] == "ok"
+    return found

@@ -81,7 +81,8 @@ def judged(source: str, tools: Toolbox, random: Random, counts: Counter[str]) ->
         return ["other tasks for other chunks"]
     if refused := [it for it in program.tasks if isinstance(it, Refused)]:
         return [f"refused: {refused[0].diagnostic}"]
-    ran = plan_driver.run(program.tasks, fake_tools.READS, fake_tools.WRITES, random)
+    functions = fake_tools.READS | fake_tools.WRITES
+    ran = plan_driver.run(program.tasks, tools, functions, random)
     right = reference.Reference(fake_tools.READS, fake_tools.WRITES).run(source)
     wrong = []
     for name, value in right.values.items():

@@ -93,9 +93,7 @@ def judged(
     answers = [line for line in lines if line["what"] == "answer"]
     if answers:
         found.maybe = len(_maybe(answers[-1]))
-        found.broken += _in_the_answer(
-            list(steps.values()), lines, answers[-1], began, ended, longest_claim
-        )
+        found.broken += _in_the_answer(rounds, lines, answers[-1], began, ended, longest_claim)
     else:
         found.broken.append("no answer came")
     return found
@@ -107,7 +105,7 @@ def _maybe(answer: Line) -> dict[int, str]:
 
 
 def _in_the_answer(
-    steps: Sequence[Step],
+    rounds: Sequence[Sequence[Step]],
     lines: Sequence[Line],
     answer: Line,
     began: dict[int, float],
@@ -116,6 +114,7 @@ def _in_the_answer(
 ) -> list[str]:
     """What is wrong with the outcomes, the messages, and what the joiner was told."""
     broken = []
+    steps = [step for steps in rounds for step in steps]
     maybe = _maybe(answer)
     if answer["text"] != ANSWER:
         broken.append(f"the answer is {answer['text']!r}")
@@ -129,7 +128,7 @@ def _in_the_answer(
             broken.append(f"the joiner was not told of task {id}: {error}")
         if (at := began.get(id)) is not None and not 0 <= at - _since(error) <= longest_claim:
             broken.append(f"task {id} began at {at}: {error}")
-    expected = ends(steps, maybe)
+    expected = ends(rounds, maybe)
     for step in steps:
         outcome = answer["outcomes"].get(str(step.id))
         end = outcome and (outcome["status"], outcome["value"])

@@ -140,7 +140,7 @@ def _tools(ledger: Ledger) -> list[BaseTool]:
     made = []
     for names, hints in (
         (LOOKS, {"readOnlyHint": True}),
-        (WRITES, {}),
+        (WRITES, {"readOnlyHint": False}),
         (PAYS, {"destructiveHint": True}),
     ):
         for name, function in zip(names, (wait, block), strict=True):

@@ -93,7 +93,7 @@ def line(what: str, id: int = 0, **more: Any) -> Line:
 def outcomes(failed: tuple[int, ...] = ()) -> dict[str, Any]:
     return {
         str(id): {"status": status, "value": it, "error": MAYBE if status == "failed" else None}
-        for id, (status, it) in ends(STEPS, failed).items()
+        for id, (status, it) in ends([STEPS], failed).items()
     }
 
 
@@ -148,8 +148,8 @@ def test_a_result_whose_checkpoint_was_not_written_may_be_lost() -> None:
 def test_plans_end_as_their_steps_say() -> None:
     plan = random_plan(Random(SEED))
     assert any(step.inputs for step in plan)
-    assert set(ends(plan, ()).values()) >= {("ok", value(1, []))}
-    assert ends(STEPS, {2}) == {1: ("ok", 1), 2: ("failed", None), 3: ("skipped", None)}
+    assert set(ends([plan], ()).values()) >= {("ok", value(1, []))}
+    assert ends([STEPS], {2}) == {1: ("ok", 1), 2: ("failed", None), 3: ("skipped", None)}
 
 
 # ── cancellations ─────────────────────────────────────────────────────────────────────────────

@@ -298,7 +298,7 @@ class TestTaskLines:
             "  ○  y = search(b)",
         ]
 
-    def test_plan_in_numbers_keeps_them(self) -> None:
+    def test_task_that_a_person_added_is_shown_with_its_id(self) -> None:
         lines = lines_of(80, planned(1, "K2", line=0), planned(2, "$1", line=0))
         assert lines == ['  ○  1. search("K2")', "  ○  2. search($1)"]
 

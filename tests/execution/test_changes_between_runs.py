@@ -168,18 +168,6 @@ async def test_what_failed_without_its_tool_does_not_run_when_it_is_back(
     assert follows_protocol(state["messages"])
 
 
-async def test_a_text_that_compiles_by_now_runs_once_and_stands(world: Make) -> None:
-    """Its tool was not there when it was planned, and is gone again once it has run."""
-    it = world("wipe('a')\npay('b')", "look('c')")
-    await it.deploy("wipe").ainvoke(ASK, THREAD, interrupt_before=["scheduler"])
-    state = await it.deploy().ainvoke(None, THREAD, context=Context(approve=("pay",)))
-    assert asked(state) == [("pay", "b")]
-    state = await it.deploy("wipe").ainvoke(decide("approve"), THREAD)
-    assert it.began == [("wipe", "a"), ("pay", "b"), ("look", "c")]
-    assert ended(state) == {"1": ("ok", "a"), "2": ("ok", "b"), "3": ("ok", "c")}
-    assert follows_protocol(state["messages"])
-
-
 async def test_a_statement_that_compiles_by_now_runs_once_and_stands(world: Make) -> None:
     """Its tool was not there when it was planned, and is gone again once it has run."""
     it = world("x = 'a'\ny = wipe(x)\npay(y)\n", "look(y)\n")
@@ -301,7 +289,7 @@ async def test_what_was_asked_about_is_asked_about_in_a_fork(world: Make) -> Non
 
 
 async def test_an_approval_of_one_call_runs_no_other(world: Make) -> None:
-    it = world("pay('a')\nwipe('b')")
+    it = world("a = pay('a')\nwipe('b' if a else '')")
     state = await it.deploy().ainvoke(ASK, THREAD, context=Context(approve=("pay",)))
     assert asked(state) == [("pay", "a")]
     other = Context(approve=("wipe",))
@@ -310,7 +298,7 @@ async def test_an_approval_of_one_call_runs_no_other(world: Make) -> None:
     assert asked(state) == [("wipe", "b")]
     state = await it.deploy().ainvoke(decide("reject"), THREAD)
     assert it.began == [("pay", "a")]
-    assert ended(state) == {"1": ("ok", "a"), "2": ("rejected", None)}
+    assert ended(state) == {"1": ("ok", "a"), "2": ("ok", "b"), "3": ("rejected", None)}
 
 
 @pytest.mark.parametrize("what", ["more", "$1"])
@@ -349,7 +337,7 @@ async def test_an_answer_that_comes_before_its_question_decides_on_nothing(world
 async def test_a_write_that_is_not_destructive_asks_where_an_untrusted_result_reaches_it(
     world: Make,
 ) -> None:
-    it = world("a = browse('x')\nsend_mail(a)\nsend_mail('y')")
+    it = world("a = browse('x')\nsend_mail('y')\nsend_mail(a)")
     state = await it.deploy().ainvoke(ASK, THREAD)
     assert asked(state) == [("send_mail", "x")]
     assert it.began == [("browse", "x"), ("send_mail", "y")]
@@ -433,15 +421,6 @@ async def test_what_was_read_stays_untrusted_though_its_reader_is_trusted_by_the
     state = await it.deploy(browse=READ).ainvoke(decide("approve"), THREAD)
     assert it.began == [("browse", "x"), ("pay", "y")]
     assert asked(state) == [("wipe", "all")]
-
-
-async def test_a_text_that_compiles_by_now_asks_as_its_planner_had_read(world: Make) -> None:
-    it = world("browse('x')", "pay('all')")
-    await it.deploy().ainvoke(ASK, THREAD, interrupt_before=["joiner"])
-    await it.deploy("pay").ainvoke(None, THREAD, interrupt_before=["scheduler"])
-    state = await it.deploy("browse").ainvoke(None, THREAD)
-    assert asked(state) == [("pay", "all")]
-    assert it.began == [("browse", "x")]
 
 
 async def test_a_statement_that_compiles_by_now_asks_as_its_planner_had_read(world: Make) -> None:

@@ -359,12 +359,13 @@ FIRST_EXPRESSION = """
 import asyncio, sys, threading
 from llm_compiler import build_graph
 from llm_compiler.retries import backoff
+from llm_compiler.tools.arithmetic import math
 from tests.support.scripted import ScriptedModel, until
 
 async def main():
     begun = asyncio.Event()
     planner = ScriptedModel([begun, "math('1.5 + 1')"])
-    graph = build_graph(planner=planner, joiner=ScriptedModel("Done."))
+    graph = build_graph([math], planner=planner, joiner=ScriptedModel("Done."))
     assert "numpy" not in sys.modules
     running = asyncio.ensure_future(graph.ainvoke({"messages": [("user", "?")]}))
     await until(lambda: planner.seen)

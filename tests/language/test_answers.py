@@ -91,12 +91,18 @@ def test_expression_of_an_answer_tells_whether_it_is_in_words(answer: Answer) ->
         ("""q = "it's"\np = '"'\nx = f"{q + p}: {len(q)}"\nanswer(x)""", "it's\": 4"),
         ("""w = 5\nanswer(f"{'a':>{w}}{f'{w}':_<3}.")""", "    a5__."),
         ("""d = {"a'": 1}\nanswer(f"It is {d} {{}}.")""", """It is {"a'": 1} {}."""),
+        # What stands in a hole may have backslashes and the quotes around it.
+        ("""x = ['a', 'b']\nanswer(f"<{'\\n'.join(x)}>")""", "<a\nb>"),
+        ("""x = ['a']\nanswer(f"{", ".join(f"{y}: {y + "\\t"}" for y in x)}.")""", "a: a\t."),
+        ("""answer(f"{'a' "b" 'c'}{"d"}{'e' if "" else '\\\\'}")""", "abcd\\"),
+        ("""x = {'a"': 'b'}\nanswer(f"{x['a\\"']} {f'{f"{1}"}'}")""", "b 1"),
+        ("""answer(f"{\'\'\'a\nb\'\'\'} {len("c")}")""", "a\nb 1"),
         ("""d = {"from": [5]}\nx = d["from"] + []\nanswer(f"{d['from'][0]} {x[0]}")""", "5 5"),
         ("""answer(f"{ {'a': 1}['a'] }{'#'}{(1, 2)}x")""", "1#[1, 2]x"),
         ("""x = "\\\\"\nanswer(f"{[f'{i}{x}' for i in [1, 2]]}")""", "['1\\\\', '2\\\\']"),
     ],
 )
-def test_constants_in_holes_are_what_they_were_assigned(text: str, said: str) -> None:
+def test_texts_in_holes_are_what_python_takes_them_for(text: str, said: str) -> None:
     program, _ = compiled(text)
     results: dict[int, Any] = {}
     for task in program.tasks:

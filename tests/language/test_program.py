@@ -12,6 +12,7 @@ from langchain_core.tools import tool
 
 from llm_compiler.language.lowered import Hole, Refused, Task
 from llm_compiler.language.program import Compiled, Program
+from llm_compiler.language.stubs import stub
 from llm_compiler.language.toolbox import Toolbox
 from tests.campaigns import language
 from tests.language.test_source import TEXTS
@@ -342,6 +343,17 @@ def test_name_of_an_earlier_round_that_is_no_expression_is_not_bound() -> None:
     [refused] = program.tasks
     assert isinstance(refused, Refused)
     assert 'no name "x"' in str(refused.diagnostic)
+
+
+def test_tool_is_called_by_its_name_as_python_can_write_it() -> None:
+    names = ["get-time", "get_time", "8000ers", "import", "a.b"]
+    tools = Toolbox.of([tool(name)(search.func) for name in names])  # type: ignore[attr-defined]
+    program = Program(tools)
+    program.feed("get_time('a')\nx = _8000ers('a')\nimport_('a')\na_b(query=x)\n")
+    assert [it.tool for it in program.tasks if isinstance(it, Task)] == [
+        "get_time", "8000ers", "import", "a.b",
+    ]  # fmt: skip
+    assert stub(tools["8000ers"]).startswith("def _8000ers(query: str)")
 
 
 def test_more_calls_than_allowed_are_one_refusal_and_end_the_reading() -> None:

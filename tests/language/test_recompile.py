@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 
-from llm_compiler.language.compiler import compile_data
 from llm_compiler.language.program import Program
 from llm_compiler.language.recompile import planned
+from llm_compiler.language.stored_tasks import compile_data
 from llm_compiler.language.task import Refused, Task, TaskData
 from llm_compiler.language.toolbox import Toolbox
 
@@ -33,7 +33,7 @@ def stored(written: str, **more: Any) -> TaskData:
     program = Program(Toolbox.of([search]), names=NAMES, first_id=3)
     out = [*program.feed("\n" * 4 + written), *program.close(cut=True)]
     [refused] = [it for it in map(planned, out) if isinstance(it, Refused)]
-    data: Any = {**refused.data(), "id": 3, **more}
+    data: TaskData = {**refused.data(), "id": 3, **more}  # type: ignore[typeddict-item]
     return data
 
 

@@ -232,6 +232,13 @@ def test_rules_come_from_the_annotations(metadata: dict[str, Any], rules: ToolRu
     assert only(annotated).rules == rules
 
 
+def test_domain_that_is_no_name_is_an_error() -> None:
+    annotated = tool(texts)
+    annotated.metadata = {"domain": 5}
+    with pytest.raises(SetupError, match="texts has domain=5; write a name"):
+        only(annotated)
+
+
 @pytest.mark.parametrize("most", [0, -1, "many", None])
 def test_limit_that_would_never_let_a_call_start_is_refused(most: Any) -> None:
     annotated = tool(texts)

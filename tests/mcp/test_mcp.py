@@ -180,13 +180,25 @@ async def test_annotations_rule_the_scheduling(ledger: Path, configure: Configur
     assert not tools["add_note"].destructive
     assert not tools["add_note"].retried, "twice is two notes"
     assert tools["set_flag"].retried
+    writes = {name for name, tool in tools.items() if tool.rules.writes}
+    assert {"delete-file", "unannotated", "add_note", "set_flag"} <= writes
+    assert not {"height", "web"} & writes
+
+
+async def test_the_domain_of_a_tool_is_its_server_unless_the_file_says_another(
+    ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=stdio(ledger, hints={"add_note": {"domain": "notes"}}))
+    tools = await with_mcp(OWN)
+    assert tools["height"].rules.domain == "mountains"
+    assert tools["add_note"].rules.domain == "notes"
 
 
 async def test_a_destructive_call_that_an_untrusted_result_reaches_needs_a_person(
     ledger: Path, configure: Configure
 ) -> None:
     configure(mountains=stdio(ledger))
-    planner = ScriptedModel('a = web("x")\ndelete-file(a)\ndelete-file("mine")')
+    planner = ScriptedModel('a = web("x")\ndelete_file("mine")\ndelete_file(a)')
     graph = build_graph(
         [], planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
     )
@@ -341,7 +353,7 @@ async def test_a_server_that_dies_in_the_middle_is_a_failed_outcome_and_comes_ba
 async def test_an_http_server_that_dies_in_the_middle_is_a_failed_outcome(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
-    configure(mountains={"url": http.url})
+    configure(mountains={"url": http.url, "hints": {"*": {"readOnlyHint": True}}})
     found = await turn('slow("a")\nexit_now(3)', tool_retries=0)
     assert "the MCP server 'mountains' ended during the call" in found["2"]["error"]
     # Whether this one had been sent when the server ended is a matter of luck.

@@ -255,7 +255,7 @@ async def test_a_name_guards_when_another_server_comes_up_with_a_tool_of_that_na
 def begun(ledger: Path, configure: Configure, **listed: Any) -> Any:
     """A turn that waits for a person, when its server has begun again with other tools."""
     configure(a=stdio(ledger))
-    planner = ScriptedModel('add_note("x")\nadd_note("y")')
+    planner = ScriptedModel('a = add_note("x")\nadd_note(f"{a} again")')
     graph = build_graph(
         [], planner=planner, joiner=ScriptedModel("Done."), checkpointer=InMemorySaver()
     )
@@ -272,7 +272,7 @@ def test_a_name_guards_on_when_the_list_of_the_servers_tools_has_changed(
     harmless = {"readOnlyHint": True, "openWorldHint": False}
     graph = begun(ledger, configure, allow=["height", "add_note"], hints={"add_note": harmless})
     state = graph.invoke(APPROVED, THREAD, context=Context(approve=["add_note"]))
-    assert asked_about(state) == [("add_note", {"text": "y"})]
+    assert asked_about(state) == [("add_note", {"text": "x again"})]
     assert lines(ledger) == ["add x"]
     MCP_SERVERS.reset()
 

@@ -26,7 +26,7 @@ HARMONY = (
 THOUGHTS = [
     "<think>x = echo('draft')</think>",
     "\n<think>\nx = echo('draft')\nanswer(x)\n</think>\n\n",
-    "<thinking>1. echo('draft')</thinking>\n",
+    "<thinking>echo('draft')</thinking>\n",
     "<reasoning>It says </think> somewhere: echo('draft')</reasoning>",
     "<THINK>a</think> <think>echo('draft')</think>",
     "[THINK]echo('draft')[/THINK]",

@@ -55,7 +55,7 @@ async def test_show_failures_tells_the_next_planner_what_failed(
         answers=["REPLAN: more", "Four."],
     )
     await compiled.ainvoke(ASK)
-    assert ('fail("no")' in planner.prompts[-1]) == shown
+    assert ("fail('no')" in planner.prompts[-1]) == shown
 
 
 async def test_replan_on_failure_does_not_ask_the_joiner(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from llm_compiler.prompting.templates import filled
         ("MAY_REPLAN", set()),
         ("LAST_ROUND", set()),
         ("JOINER_RESULTS", {"question", "results"}),
-        ("REPLAN", {"next", "results"}),
+        ("UNGROUNDED", {"what"}),
+        ("REPLAN", {"results"}),
     ],
 )
 def test_each_text_has_its_placeholders(name: str, placeholders: set[str]) -> None:

@@ -475,7 +475,7 @@ async def test_a_parent_asks_and_resumes_for_its_subgraph(saver: Saver, thread: 
     snapshot = await above.aget_state(thread, subgraphs=True)
     [inner] = [task.state for task in snapshot.tasks]
     assert inner.next == ("scheduler",)
-    assert [task["id"] for task in inner.values["plan"]] == [1, 2]
+    assert [task["id"] for task in inner.values["plan"]] == [1, 2, 3]
     namespace = inner.config["configurable"]["checkpoint_ns"]
     assert namespace.startswith("compiler:")
     found = await everything(saver, thread)
@@ -513,7 +513,7 @@ async def test_the_plan_of_a_subgraph_is_edited_through_its_parent(
 async def test_no_max_concurrency_of_a_parent_deadlocks(
     max_concurrency: int, approve: tuple[str, ...], thread: Any, ledger: Ledger
 ) -> None:
-    above = parent(InMemorySaver(), ledger, "a = echo(c)\necho(a)\nc = add(1, 2)")
+    above = parent(InMemorySaver(), ledger, "c = add(1, 2)\na = echo(c)\necho(a)")
     config = {**thread, "max_concurrency": max_concurrency}
     modes: Any = ["custom", "values", "updates", "messages", "tasks", "debug", "checkpoints"]
     context = Context(approve=approve)

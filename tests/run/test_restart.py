@@ -122,14 +122,8 @@ async def wipe(name: str) -> str:
     return await step(name)
 wipe.metadata = {"destructiveHint": True}
 
-@tool
-async def burn(name: str, after: str) -> str:
-    "Wipe elsewhere."
-    return await step(name)
-burn.metadata = {"destructiveHint": True, "domain": "elsewhere"}
-
 PLAN = (
-    "a = step('a')\\nb = step('a b', a)\\nc = wipe('c')\\nstep('d', c)\\nburn('e', b)"
+    "c = wipe('c')\\nstep('d', c)\\na = step('a')\\nstep('a b', a)\\nwipe('e')"
 )
 
 config = {"configurable": {"thread_id": "1"}}
@@ -138,7 +132,7 @@ async def main():
     global saver
     async with AsyncSqliteSaver.from_conn_string(os.path.join(folder, "db")) as saver:
         planner = ScriptedModel(*([] if resume else [PLAN]))
-        graph = build_graph([step, wipe, burn], planner=planner, joiner=ScriptedModel("Done."),
+        graph = build_graph([step, wipe], planner=planner, joiner=ScriptedModel("Done."),
                             checkpointer=saver)
         async for update in graph.astream(
             None if resume else {"messages": [("user", "x")]}, config
@@ -166,9 +160,10 @@ def _run(folder: Path, how: str, die: str, journaled: str = "") -> subprocess.Po
 @pytest.mark.parametrize(
     ("die", "journaled"),
     [
-        ("a b", "134"),
-        ("c", "125"),
-        ("d", "1235"),
+        ("c", "34"),
+        ("d", "134"),
+        ("a b", "123"),
+        ("e", "1234"),
     ],
 )
 @pytest.mark.slow
@@ -189,11 +184,13 @@ def test_killed_in_the_middle_of_a_call_and_resumed_in_another_process(
     for name in ("c", "e"):
         assert begun.count(name) <= 1  # never a second time
     assert all(begun.count(name) <= 1 for name in {"a", "a b", "c", "d", "e"} - {die})
-    if die == "c":
-        assert outcomes["3"][0] == "failed"
-        assert outcomes["3"][1].startswith("may have run: it began at ")
-        assert outcomes["4"][0] == "skipped"
-        assert outcomes["5"][0] == "ok"
+    if die in ("c", "e"):
+        status, error = outcomes["1" if die == "c" else "5"]
+        assert status == "failed"
+        assert error.startswith("may have run: it began at ")
+        found = [outcomes[id][0] for id in "2345"]
+        assert found[:3] == (["skipped", "ok", "ok"] if die == "c" else ["ok"] * 3)
+        assert found[3] == ("skipped" if die == "c" else "failed")
     else:
         assert {status for status, _ in outcomes.values()} == {"ok"}
         assert begun.count(die) == 2

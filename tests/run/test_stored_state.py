@@ -11,7 +11,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command, Overwrite
 
 from llm_compiler.language.task import Outcome
-from llm_compiler.prompting.result_lines import results
+from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.stored_state import check_input, mended, read_state, repairs
 from llm_compiler.state import (
@@ -86,7 +86,7 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(needs="4, 12")], [task(needs=[4, 12])]),
         ([task(needs=["x", None, -1, 10**9])], [task()]),
         ([task(round=7)], [task()]),
-        ([task(thought=5, text=None)], [task(thought="5")]),
+        ([task(source=5, text=None)], [task(source="5")]),
         ([task(name=5, line="3", source=None)], [task(name="5", line=3)]),
         ([task(line=-1, error=None)], [task()]),
         ([task(error=("no",))], [task(error='["no"]')]),
@@ -99,8 +99,8 @@ def test_what_is_known_to_be_sound_is_not_looked_at_again() -> None:
         ([task(rules=5)], [task()]),
         ([task(), task(args={"value": "other"}), {"tool": "echo"}],
          [task(), task(2, args={}, text="echo(…)", key="1-1-2"),
-          task(3, args={}, text="None. echo(…)")]),
-        ([task(10**9)], [task(args={}, text="1000000000. echo(…)", key="1-1000000000")]),
+          task(3, args={}, text="echo(…)")]),
+        ([task(10**9)], [task(args={}, text="echo(…)", key="1-1000000000")]),
     ],
 )  # fmt: skip
 def test_a_plan_that_can_be_mended(stored: Any, came_to: Any) -> None:
@@ -375,7 +375,7 @@ def test_whatever_is_stored_comes_to_a_state_that_works(values: dict[str, Any]) 
     # What the nodes do with it.
     question(found)
     ended = tasks_of_round(found)
-    results(found["plan"], found["outcomes"], 100)
+    annotated_program(found["plan"], found["outcomes"], 100)
     messages: Any = round_messages(ended, found["outcomes"], 100)
     said: Any = with_messages([], messages)
     assert follows_protocol(said)

@@ -258,6 +258,15 @@ def test_decisions_of_an_earlier_run_are_carried_out_in_order() -> None:
     assert started(ended(schedule, 1)) == [2]
 
 
+def test_equal_writes_are_decided_on_each_after_a_restart_too() -> None:
+    schedule = Schedule(Tools(), max_parallel=9, early_start=False)
+    for it in ordered(task(1, "pay", x=5), task(2, "pay", x=5)):
+        schedule.handle(Planned(it, asked=True))
+    schedule.handle(PlanEnded())
+    schedule.handle(Decided((Decision(1, rejected="no"), Decision(2))))
+    assert started(schedule.handle(TakenOver())) == [2]
+
+
 # ── equal calls ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -320,23 +329,25 @@ def test_person_who_takes_an_order_need_away_decides() -> None:
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> list[Task]:
+def plans(draw: st.DrawFn) -> list[Task | Refused]:
     """Straight plans of reads, writes and expressions, in which calls are often equal and fail."""
-    plan: list[Task] = []
+    plan: list[Task | Refused] = []
     for id in range(1, draw(st.integers(1, 12)) + 1):
         tool = draw(st.sampled_from([*RULES, COMPUTE]))
         data = draw(
             st.lists(st.sampled_from([*range(max(0, id - 4), id)]), max_size=2, unique=True)
         )
         x = draw(st.sampled_from([1, 1, 2, 3, 4, 5]))
-        plan.append(task(id, tool, *(it for it in data if it), x=x))
+        call = task(id, tool, *(it for it in data if it), x=x)
+        refused = draw(st.integers(0, 19)) == 0
+        plan.append(Refused(id, tool, "no such name") if refused else call)
     return plan
 
 
 @MANY
 @given(plans(), st.integers(0, 2**32).map(Random), st.integers(0, 2))
 def test_results_and_effects_are_those_of_the_lines_one_after_another(
-    plan: list[Task], random: Random, kills: int
+    plan: list[Task | Refused], random: Random, kills: int
 ) -> None:
     running = Running(plan, random, kills)
     running.run()

@@ -11,7 +11,7 @@ from tests.bench.model_server import Body, ModelServer, Reply, Script, by_role, 
 from tests.server import process
 from tests.server.gates import Gates
 
-ANSWER = "The answer is forty-two, and nothing else."
+ANSWER = "The gates are all open, and nothing else is known."
 PROBES = "probes"
 """The graph of probes.py, by its name on the server."""
 

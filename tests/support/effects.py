@@ -1,7 +1,7 @@
 """Plans with effects: run by the schedule in any order of events, and line after line."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -10,7 +10,7 @@ from typing import Any
 from llm_compiler.language.budget import ComputeError
 from llm_compiler.language.compute import evaluate
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Outcome, Task, is_pure
+from llm_compiler.language.task import Outcome, Refused, Task, is_pure
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
@@ -92,11 +92,14 @@ def computed(expression: str, results: Mapping[int, Any]) -> tuple[Any, str | No
         return None, str(error)
 
 
-def in_lines(plan: list[Task]) -> tuple[dict[int, tuple[str, Any]], list[str]]:
+def in_lines(plan: Sequence[Task | Refused]) -> tuple[dict[int, tuple[str, Any]], list[str]]:
     """The reference: how tasks end that run one after another, and their effects."""
     world, ended, stopped = World(), dict[int, tuple[str, Any]](), False
     last_write: dict[str, int] = {}
     for it in plan:
+        if isinstance(it, Refused):
+            ended[it.id], stopped = ("failed", None), True
+            continue
         rules = ToolRules() if is_pure(it.tool) else RULES[it.tool]
         behind = last_write.get(rules.domain) if rules.domain and not rules.writes else None
         raised = rules.writes and stopped
@@ -122,7 +125,7 @@ def in_lines(plan: list[Task]) -> tuple[dict[int, tuple[str, Any]], list[str]]:
 class Running:
     """A plan that runs in a random order of events; it may break off, be killed, and go on."""
 
-    def __init__(self, plan: list[Task], random: Random, kills: int) -> None:
+    def __init__(self, plan: Sequence[Task | Refused], random: Random, kills: int) -> None:
         self.world = World()
         self._plan, self._random, self._kills = plan, random, kills
         self._breaks = random.randrange(2)

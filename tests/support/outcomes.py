@@ -4,7 +4,7 @@ from typing import Any
 
 
 def task(id: int, tool: str, needs: Any = (), **args: Any) -> Any:
-    return {"id": id, "tool": tool, "args": args, "needs": [*needs], "thought": ""}
+    return {"id": id, "tool": tool, "args": args, "needs": [*needs]}
 
 
 def outcome(id: int, value: Any, status: str = "ok", error: str | None = None) -> Any:

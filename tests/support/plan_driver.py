@@ -1,16 +1,29 @@
-"""Runs a program's tasks in a random order of finishing; writes in the order of the program."""
+"""Runs a program's tasks by the rules of scheduling, in a random order of finishing."""
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from llm_compiler.language import parts
+from llm_compiler.language import parts, task
 from llm_compiler.language.budget import Budget, ComputeError
 from llm_compiler.language.compute import evaluate
 from llm_compiler.language.lowered import Answer, Hole, Refused, Task
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.scheduling.effects import EffectOrder
+from llm_compiler.scheduling.facts import (
+    Compute,
+    Computed,
+    Fact,
+    Launch,
+    PlanEnded,
+    Planned,
+    Returned,
+    TakenOver,
+)
+from llm_compiler.scheduling.schedule import Schedule
 
 FAILED = object()
 _REFERENCE = re.compile(r"\$(\d+)((?:\.\w+|\[-?\d+\]|\[\"[^\"]*\"\])*)")
@@ -61,45 +74,56 @@ class Ran:
 
 def run(
     tasks: Iterable[Task | Refused],
-    reads: dict[str, Callable[..., Any]],
-    writes: dict[str, Callable[..., Any]],
+    tools: Toolbox,
+    functions: Mapping[str, Callable[..., Any]],
     random: Random,
 ) -> Ran:
-    """Run each task when its needs have ended, the next one always by chance."""
-    waiting = {task.id: task for task in tasks}
-    ran = Ran()
-
-    def is_ready(task: Task | Refused) -> bool:
-        if isinstance(task, Task) and task.tool in writes:
-            return not any(id < task.id for id in waiting)
-        needs = task.needs if isinstance(task, Task) else ()
-        return all(need in ran.results for need in needs)
-
-    while waiting:
-        task = random.choice([task for task in waiting.values() if is_ready(task)])
-        del waiting[task.id]
-        failed_before = any(value is FAILED for id, value in ran.results.items() if id < task.id)
-        if isinstance(task, Refused) or (task.tool in writes and failed_before):
-            ran.results[task.id] = FAILED
-            continue
-        ran.results[task.id] = _result(task, ran, {**reads, **writes}, task.tool in writes)
+    """Run a program's tasks by the rules of scheduling, what happens next always by chance."""
+    ran, order = Ran(), EffectOrder(tools)
+    schedule = Schedule(tools, max_parallel=random.randint(1, 4))
+    coming: list[Fact] = [
+        *(Planned(order.ordered(_planned(it))) for it in tasks),
+        PlanEnded(),
+        TakenOver(),
+    ]
+    going: list[Launch | Compute] = []
+    while coming or going:
+        if coming and (not going or random.random() < 0.6):
+            fact = coming.pop(0)
+        else:
+            fact = _end(going.pop(random.randrange(len(going))), functions, tools, ran)
+        going += [it for it in schedule.handle(fact) if isinstance(it, Launch | Compute)]
+    assert schedule.finished
+    ran.results = {id: it.value if it.ok else FAILED for id, it in schedule.outcomes.items()}
     return ran
 
 
-def _result(task: Task, ran: Ran, tools: dict[str, Callable[..., Any]], is_write: bool) -> Any:
-    if any(ran.results[need] is FAILED for need in task.needs):
-        return FAILED
+def _planned(it: Task | Refused) -> task.Task | task.Refused:
+    if isinstance(it, Refused):
+        return task.Refused(it.id, "", str(it.diagnostic))
+    return task.Task(it.id, it.tool, it.args, it.needs)
+
+
+def _end(
+    order: Launch | Compute,
+    functions: Mapping[str, Callable[..., Any]],
+    tools: Toolbox,
+    ran: Ran,
+) -> Returned | Computed:
+    """Carry an order out."""
+    value, error = None, None
     try:
-        if task.is_compute:
-            return evaluate(task.args["expression"], ran.results.__getitem__)
-        args = ran.value(dict(task.args))
-        if args is FAILED:
-            return FAILED
-        if is_write:
-            ran.effects.append(f"{task.tool}{json.dumps(list(args.values()))}")
-        return json.loads(json.dumps(tools[task.tool](**args)))
-    except Exception:
-        return FAILED
+        if isinstance(order, Compute):
+            value = evaluate(order.expression, order.results.__getitem__)
+        else:
+            if tools.rules(order.tool).writes:
+                ran.effects.append(f"{order.tool}{json.dumps(list(order.args.values()))}")
+            value = json.loads(json.dumps(functions[order.tool](**order.args)))
+    except Exception as raised:
+        error = str(raised)
+    if isinstance(order, Compute):
+        return Computed(order.number, order.id, value, error)
+    return Returned(order.call, value, error)
 
 
 def chunks(text: str, random: Random) -> list[str]:

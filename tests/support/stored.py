@@ -11,7 +11,7 @@ from llm_compiler.language.task import Outcome
 
 def task(id: int = 1, **more: Any) -> dict[str, Any]:
     of = {"id": id, "name": "", "tool": "echo", "args": {"value": "x"}, "needs": [], "line": 0}
-    return {**of, "source": "", "thought": "", "round": 1, "key": f"1-{id}", **more}
+    return {**of, "source": "", "round": 1, "key": f"1-{id}", **more}
 
 
 def outcome(id: int = 1, **more: Any) -> dict[str, Any]:

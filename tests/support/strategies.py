@@ -1,8 +1,6 @@
-"""Hypothesis strategies for plans: their texts, their calls, and whole plans for the rules."""
+"""Hypothesis strategies for plans: their texts, their values, and whole plans for the rules."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,50 +12,6 @@ from llm_compiler.language.task import Outcome, Status, Task, is_pure
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 MANY = settings(max_examples=300, deadline=None, derandomize=True)
 
-# ── texts of plans, whole and broken ──────────────────────────────────────────────────────────
-
-_FRAGMENTS = st.sampled_from(
-    [
-        '1. search("K2")',
-        "2. math('$1 - 5')",
-        "3) number(text=$1, what='height (m)')",
-        '4. after 1, 2 and 3: save(text="""a "quoted" ) text""")',
-        "5. after 3 save({'a': [1, (2)]})",
-        "7.\nlookup(\n  # a comment with ) and '\n  1,\n)",
-        "12. note('it\\'s #1')",
-        "1. answer('Hi (there)')",
-        "join()",
-        "9. join()",
-        '6. "lookup"(1)',
-        "8. `lookup",
-        "<END_OF_PLAN>",
-        "<END",
-        "Thought: I need both.",
-        "```python\n",
-        "## Plan\n",
-        "# 8. not('a task')\n",
-        "It was 1953. He (John) left. ",
-        "v1.2. x(",
-        "after ",
-        "and",
-        ": ",
-        "3.14",
-        "$5.",
-        "9999999999. big()",
-        "0. zero()",
-        "é漢字😀",
-        "\ud800",
-        "\\",
-        "''",
-        '"""',
-    ]
-)
-_CHARACTERS = st.sampled_from(list("12. )(:\n\"'\\#<[]{}$,aé_-=\t"))
-PLAN_TEXTS = st.lists(
-    st.one_of(_FRAGMENTS, st.just("\n"), st.just(" "), _CHARACTERS, st.text(max_size=5)),
-    max_size=25,
-).map("".join)
-
 
 def cut(text: str, places: list[int]) -> list[str]:
     """`text` in pieces, cut at the places given (any integers)."""
@@ -65,7 +19,7 @@ def cut(text: str, places: list[int]) -> list[str]:
     return [text[start:end] for start, end in pairwise(at)]
 
 
-# ── calls of a tool `t(first, second, third)` with arguments of any kind ─────────────────────
+# ── values ────────────────────────────────────────────────────────────────────────────────────
 
 _NASTY = st.sampled_from(
     [
@@ -101,72 +55,6 @@ LITERALS = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(STRINGS, inner, max_size=4),
     max_leaves=8,
 )
-PARAMETERS = ("first", "second", "third")
-
-
-@st.composite
-def string_literal(draw: st.DrawFn, text: str) -> str:
-    """A text in one of the ways in which models quote it."""
-    written = [repr(text), json.dumps(text), json.dumps(text, ensure_ascii=False)]
-    raw = text.replace("\\", "\\\\")
-    if "\0" not in raw:
-        written.append('"' + raw.replace('"', '\\"') + '"')
-        if '"""' not in raw and not raw.endswith('"') and not raw.startswith('"'):
-            written.append(f'"""{raw}"""')
-    return draw(st.sampled_from(written))
-
-
-@st.composite
-def literal(draw: st.DrawFn, value: Any) -> str:
-    """A value in the plan language: as Python or as JSON writes it."""
-    if isinstance(value, str):
-        return draw(string_literal(value))
-    if isinstance(value, list):
-        left, right = draw(st.sampled_from([("[", "]"), ("(", ")")]))
-        comma = "," if left == "(" and len(value) == 1 else ""
-        return left + ", ".join(draw(literal(item)) for item in value) + comma + right
-    if isinstance(value, dict):
-        pairs = ((draw(literal(key)), draw(literal(item))) for key, item in value.items())
-        return "{" + ", ".join(f"{key}: {item}" for key, item in pairs) + "}"
-    return draw(st.sampled_from([repr(value), json.dumps(value)]))
-
-
-@dataclass(frozen=True)
-class Written:
-    """A call as it was rendered, and what it must compile to."""
-
-    id: int
-    args: dict[str, Any]
-    needs: tuple[int, ...]
-    text: str
-
-
-@st.composite
-def written_plans(draw: st.DrawFn) -> list[Written]:
-    """Tasks with rising ids and gaps, their arguments positional or by keyword."""
-    ids = sorted(draw(st.sets(st.integers(1, 999), min_size=1, max_size=5)))
-    plan = []
-    for id in ids:
-        args: dict[str, Any] = {}
-        pieces = []
-        positional = draw(st.integers(0, len(PARAMETERS)))
-        for place, name in enumerate(PARAMETERS):
-            value = draw(LITERALS)
-            args[name] = value
-            text = draw(literal(value))
-            pieces.append(text if place < positional else f"{name}={text}")
-        if draw(st.booleans()):
-            keywords = draw(st.permutations(pieces[positional:]))
-            pieces = [*pieces[:positional], *keywords]
-        earlier = [other for other in ids if other < id]
-        after = draw(st.lists(st.sampled_from(earlier), unique=True)) if earlier else []
-        head = f"after {', '.join(map(str, after))}: " if after else ""
-        space = draw(st.sampled_from(["", " ", "\n  "]))
-        plan.append(
-            Written(id, args, tuple(after), f"{id}. {head}t({space}{', '.join(pieces)}{space})")
-        )
-    return plan
-
 
 # ── plans for the rules ───────────────────────────────────────────────────────────────────────
 

@@ -65,6 +65,90 @@ async def test_reply_that_is_no_choice_is_refused(reply: str) -> None:
         await read_number("height in m", EVEREST, reply, grammars=False)
 
 
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("**2**", 29031.7),
+        ("2.", 29031.7),
+        ("2. 29,031.7 ft", 29031.7),
+        ("2) 29031.7 ft", 29031.7),
+        ("Choice 2", 29031.7),
+        ("2: the height in feet", 29031.7),
+        ("`29,031.7 ft`", 29031.7),
+        ("5364 m", 5364 / 0.3048),
+    ],
+)
+async def test_place_with_words_around_and_the_text_of_a_choice_count(
+    reply: str, value: float
+) -> None:
+    read, _ = await read_number("height in feet", EVEREST, reply, grammars=False)
+    assert read == pytest.approx(value)
+
+
+@pytest.mark.parametrize("reply", ["2. 5,364 m", "2 m", "2 or 3", "2,5", "2.5 m", "about 2 m"])
+async def test_reply_that_says_two_things_is_refused(reply: str) -> None:
+    with pytest.raises(ToolException, match="none of the 3 numbers"):
+        await read_number("height in m", EVEREST, reply, grammars=False)
+
+
+async def test_figure_of_a_choice_is_not_taken_for_a_place() -> None:
+    text = "Pool: 9 m, 3 m, 2 m deep"
+    assert (await read_number("length in m", text, "3 m", grammars=False))[0] == 3
+
+
+async def test_model_may_say_that_no_choice_is_it() -> None:
+    with pytest.raises(ToolException, match="not in the text: 'height in m'"):
+        await read_number("height in m", EVEREST, "Not in the text.", grammars=False)
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("elevation of K2 in m", EVEREST),
+        ("population of Austria", "japan.md: Japan\nIn Asia.\n- Population: 124 million"),
+        ("population of Austria", "Japan has 124 million people."),
+        ("population of Canada", "bear.md: Polar bear\nIt is in Canada.\n- Population: 26,000"),
+        ("Canada's population", "bear.md: Polar bear\nIt is in Canada.\n- Population: 26,000"),
+        ("height of Everest in m", "k2.md: K2\nAfter Mount Everest the highest.\n- Height: 8611 m"),
+        ("depth in m", EVEREST),
+        ("birth year", "eiffel.md: Gustave Eiffel\nAn engineer.\n- Died: 1923"),
+    ],
+)
+async def test_text_about_something_else_does_not_tell(what: str, text: str) -> None:
+    with pytest.raises(ToolException, match="not in the text"):
+        await read_number(what, text)
+
+
+@pytest.mark.parametrize(
+    ("what", "text", "value"),
+    [
+        (
+            "height of Chomolungma in m",
+            "e.md: Everest\nEverest, called Chomolungma.\nHeight: 5 m",
+            5,
+        ),
+        ("Höhe des Mount Everest in m", "e.md: Mount Everest\nHeight: 5 m", 5),
+        ("height of Kilimandscharo in m", "k.md: Kilimanjaro\nHeight: 5 m", 5),
+        ("population of Canada", {"code": "CA", "population": 38}, 38),
+        ("population of Canada", "Population: 38", 38),
+        (
+            "birth year of the founder of Microsoft",
+            "g.md: Gates\nHe founded Microsoft.\nBorn: 1955",
+            1955,
+        ),
+        (
+            "height of Mount Fuji in m",
+            "a.md: Alps\nHeight: 4 m\n\nf.md: Mount Fuji\nHeight: 5 m",
+            5,
+        ),
+        ("population of Austria", "p.md: Populations\n- Austria: 9\n- Japan: 124", 9),
+    ],
+)
+async def test_number_of_what_is_named_is_read(what: str, text: Any, value: float) -> None:
+    read, reader = await read_number(what, text)
+    assert (read, reader.questions) == (value, [])
+
+
 async def test_server_that_ignores_the_grammar_cannot_invent_a_number() -> None:
     with pytest.raises(ToolException, match="none of the 3 numbers"):
         await read_number("height in m", EVEREST, "8,849 m")
@@ -87,7 +171,7 @@ async def test_number_behind_the_label_that_is_named_is_not_asked_for(
     assert reader.questions == []
 
 
-@pytest.mark.parametrize("what", ["elevation of the base camp in m", "elevation of K2 in m"])
+@pytest.mark.parametrize("what", ["elevation of the base camp in m", "its top elevation in m"])
 async def test_label_that_says_less_than_is_asked_for_decides_nothing(what: str) -> None:
     value, reader = await read_number(what, EVEREST, "5,364 m")
     assert (value, len(reader.questions)) == (5364, 1)

@@ -43,6 +43,29 @@ async def test_no_answer_is_an_error(reply: str) -> None:
         )
 
 
+@pytest.mark.parametrize("reply", ["Steve Jobs", "Bill Jobs", "in 1975", "Microsoft of Redmond"])
+async def test_answer_that_does_not_stand_in_the_text_is_an_error(reply: str) -> None:
+    with pytest.raises(ToolException, match="not in the text"):
+        await read.ainvoke(
+            {"question": "Who founded it?", "text": TEXT},
+            with_resources(reader=ScriptedReader([reply])),
+        )
+
+
+@pytest.mark.parametrize("reply", ["Yes", "The founder is Bill Gates.", "two people"])
+async def test_words_around_a_name_need_not_stand_in_the_text(reply: str) -> None:
+    config = with_resources(reader=ScriptedReader([reply]))
+    assert await read.ainvoke({"question": "Who founded it?", "text": TEXT}, config) == reply
+
+
+@pytest.mark.parametrize("question", ["Who founded Apple?", "Who is the president of France?"])
+async def test_text_about_something_else_is_not_shown_to_a_model(question: str) -> None:
+    with pytest.raises(ToolException, match="not in the text"):
+        await read.ainvoke(
+            {"question": question, "text": TEXT}, with_resources(reader=ScriptedReader([]))
+        )
+
+
 async def test_object_is_read_as_json() -> None:
     reader = ScriptedReader(["K2"])
     config = with_resources(reader=reader)

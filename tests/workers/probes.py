@@ -21,7 +21,11 @@ async def _work(run: int, id: int, inputs: list[int], milliseconds: int) -> int:
 
 
 def _tools() -> list[BaseTool]:
-    kinds: Any = ((LOOKS, {"readOnlyHint": True}), (WRITES, {}), (PAYS, {"destructiveHint": True}))
+    kinds: Any = (
+        (LOOKS, {"readOnlyHint": True}),
+        (WRITES, {"readOnlyHint": False}),
+        (PAYS, {"destructiveHint": True}),
+    )
     return [
         StructuredTool.from_function(coroutine=_work, name=name, metadata=dict(hints))
         for names, hints in kinds

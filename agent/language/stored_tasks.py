@@ -1,0 +1,106 @@
+"""Compiles the tasks of a stored plan, which a person may have edited."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from llm_compiler.errors import PlanError
+from llm_compiler.language import compute
+from llm_compiler.language.recompile import recompiled
+from llm_compiler.language.references import references
+from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile, is_pure
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.text import clean
+
+
+def too_many(max_tasks: int) -> str:
+    """Why the task after the last allowed one is refused."""
+    return f"the plan has more than {max_tasks} tasks (max_tasks); plan fewer"
+
+
+def compile_data(
+    tools: Toolbox,
+    data: TaskData,
+    *,
+    names: Mapping[str, str] | None = None,
+    ended: bool = False,
+) -> Task | Refused:
+    """Compile a task of the state, which a person may have edited.
+
+    One that has ended needs no tool: if it was not edited since, its outcome is kept. `names` are
+    what the variables of the turn stand for.
+    """
+    id, name, args = data["id"], str(data.get("tool", "")), data.get("args") or {}
+    text = data.get("text", "")
+    if did_not_compile(data):
+        task = recompiled(tools, data, names or {})
+        written: Any = {"name": task.name, "source": task.source} if isinstance(task, Task) else {}
+        return _as_planned(task, {**data, **written})
+    try:
+        if not isinstance(args, Mapping):
+            raise PlanError("the arguments are not an object; write them by parameter name")
+        after = tuple(int(need) for need in data.get("needs") or ())
+        if is_pure(name):
+            return _as_planned(computing(id, name, args, after), data)
+        task = made(None if ended else tools, id, name, args, after, text)
+        return _as_planned(task, data)
+    except (PlanError, TypeError, ValueError) as error:
+        written = args if isinstance(args, Mapping) else {}
+        return Refused(id, name, str(error), text or f"{name}({args})", written)
+
+
+def _as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
+    """A task with what was stored of its planning."""
+    if isinstance(task, Refused):
+        return task
+    return replace(
+        task,
+        name=data.get("name", ""),
+        line=data.get("line", 0),
+        source=data.get("source", ""),
+        taint=data.get("taint"),
+        rules=tuple(data.get("rules", ())),
+    )
+
+
+def computing(id: int, tool: str, args: Mapping[str, Any], after: tuple[int, ...]) -> Task:
+    """A task of `compute` or `answer` as the state stores it.
+
+    Raises:
+        PlanError: it has no expression.
+    """
+    expression = args.get("expression")
+    if not isinstance(expression, str):
+        raise PlanError(f'{tool} takes one text; write {{"expression": "$1 - $2"}}')
+    needs = dict.fromkeys((*after, *compute.references(expression)))
+    return Task(id, tool, {"expression": expression}, tuple(needs))
+
+
+def made(
+    tools: Toolbox | None,
+    id: int,
+    tool: str,
+    args: Mapping[str, Any],
+    after: tuple[int, ...],
+    text: str,
+) -> Task:
+    """A task with its needs; without `tools` it is not checked.
+
+    Raises:
+        PlanError: no such tool, or its schema refuses the arguments.
+    """
+    if tools is not None:
+        tools.tool(tool).check_written(args)
+    needs = dict.fromkeys(after, True)
+    for reference in references(args):
+        if reference.id == id and not reference.certain:
+            continue  # "under $5 million" in task 5
+        needs[reference.id] = reference.certain or needs.get(reference.id, False)
+    return Task(
+        id,
+        tool,
+        args,
+        tuple(needs),
+        frozenset(id for id, certain in needs.items() if not certain),
+        clean(text),
+    )
