@@ -44,7 +44,7 @@ number ::= integer ("." [0-9]{{1,15}})?
 digits ::= ("0" | [1-9] [0-9]{{0,14}}) ("." [0-9]{{1,6}})?
 boolean ::= "True" | "False"
 key ::= "\"" ({_UNQUOTED} | "'" {_UNQUOTED}){{1,100}} "\""
-part ::= "[" (key | name | "0" | "-"? [1-9] [0-9]?) "]"
+part ::= "[" (key | "0" | "-"? [1-9] [0-9]?) "]"
 operator ::= " + " | " - " | " * " | " / " | " // " | " ** " | " % "
 compared ::= " > " | " < " | " >= " | " <= " | " == " | " != "
 said ::= [^"\\{{}}\x00-\x1f\x7f] | {ESCAPE}
@@ -122,7 +122,8 @@ def _functions(depth: int, hidden: set[str]) -> list[str]:
         return " | ".join(quoted(f"{name}(") for name in names if name not in hidden)
 
     a_list = f'(list-{inner} | name (".values()")?)' if inner else 'name (".values()")?'
-    a_dict = f"(dict-{inner} | name)" if inner else "name"
+    pair = f'key ": " number-{inner}'
+    a_dict = f"""("{{" {pair} (", " {pair}){{1,{DEFAULT_MAX_ITEMS - 1}}} "}}" | name)"""
     several = f'number-{inner} (", " number-{inner}){{1,9}}'
     by = '(", key=" name ".get")? (", reverse=True")?'
     forms = (
