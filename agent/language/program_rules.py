@@ -27,8 +27,8 @@ _MAX_NAME = 24
 _MAX_COMMENT = 150
 _MAX_ANSWER = 600
 """Characters and holes."""
-_MAX_TEXT = 200
-"""Characters and holes of an f-string anywhere else."""
+_MAX_TEXT = 100
+"""Characters between the holes of an f-string anywhere else."""
 
 _UNQUOTED = r"""[^"'\\\x00-\x1f\x7f]"""
 """In strings that may stand in an f-string: Python before 3.12 takes no escapes there."""
@@ -102,10 +102,9 @@ def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = (
         f" | digits {again}{{1,{_MAX_OPERATIONS}}}",
         "number": f"digits | computed-{depth}",
         "test": f"computed-{depth} compared number-{depth}",
-        "given": f"computed-{depth} | text-{depth}",
         "value": " | ".join(values),
         "hole": f'"{{" (computed-{depth} spec? | choice) "}}"',
-        "text": f'"f\\"" (said | {hole}){{1,{_MAX_TEXT}}} "\\""',
+        "text": f'"f\\"" said{{0,{_MAX_TEXT}}} ({hole} said{{0,{_MAX_TEXT}}}){{1,5}} "\\""',
     }
     return "".join(f"{name}-{depth} ::= {body}\n" for name, body in rules.items() if body)
 
