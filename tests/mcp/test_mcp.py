@@ -67,9 +67,9 @@ async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configu
     found = await turn(
         'height("K2")\nheight(name="Everest")\nc = facts("K2")\ndescribe(f"Year {c.first.year}")'
     )
-    assert "height(name, unit=" in found["prompt"]
+    assert "def height(name: str, unit: str = 'm')" in found["prompt"]
     assert "A mountain in a few words." in found["prompt"]
-    assert [found[id]["value"] for id in "124"] == [8611.0, 8848.86, "Year 1954 is high."]
+    assert [found[id]["value"] for id in "125"] == [8611.0, 8848.86, "Year 1954 is high."]
     assert found["3"]["value"] == {"name": "K2", "height": 8611, "first": {"year": 1954}}
 
 
