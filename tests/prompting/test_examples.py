@@ -3,6 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
+from llm_compiler import build_graph
 from llm_compiler.language.lowered import Refused
 from llm_compiler.language.program import Program
 from llm_compiler.language.toolbox import Toolbox
@@ -12,6 +13,7 @@ from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
 from llm_compiler.tools.search import LIBRARY
 from tests.bench.questions import SETS, question_set
+from tests.support.scripted import ScriptedModel
 
 ALL = Toolbox.of(SHIPPED)
 
@@ -24,6 +26,32 @@ def test_each_compiles_without_a_diagnostic_and_ends_in_its_own_words(text: str)
     assert [task for task in tasks if isinstance(task, Refused)] == []
     assert reader.ended
     assert reader.answer.in_words
+
+
+@pytest.mark.parametrize("text", examples())
+async def test_each_answers_without_a_joiner_from_what_its_tools_find(text: str) -> None:
+    question, program = question_and_program(text)
+    joiner = ScriptedModel("asked")
+    graph = build_graph([search, number, read], planner=ScriptedModel(program), joiner=joiner)
+    state = await graph.ainvoke({"messages": [("user", question)]})
+    assert {outcome["status"] for outcome in state["outcomes"].values()} == {"ok"}
+    assert joiner.prompts == []
+    assert len(state["messages"][-1].text) > 10
+
+
+def search(query: str) -> str:
+    """Find."""
+    return f"about {query}"
+
+
+def number(what: str, text: str) -> int:
+    """Read a number."""
+    return len(what) * len(text)
+
+
+def read(question: str, text: str) -> str:
+    """Read a name."""
+    return text.removeprefix("about ")
 
 
 def test_they_are_turns_of_a_chat() -> None:
