@@ -331,7 +331,8 @@ async def test_a_sync_tool_that_blocks_for_ever_times_out() -> None:
 async def test_a_planner_without_a_plan(text: str) -> None:
     planner = ScriptedModel(text, text, text)
     graph = build_graph(Ledger().tools, planner=planner, joiner=ScriptedModel("Answer."))
-    assert (await graph.ainvoke(ASK))["messages"][-1].text == "Answer."
+    answer = "I found no answer" if "rather" in text else "Answer."
+    assert (await graph.ainvoke(ASK))["messages"][-1].text.startswith(answer)
 
 
 async def test_an_empty_plan_is_requested_again() -> None:
