@@ -412,7 +412,7 @@ from langchain_core.messages import HumanMessage
 from llm_compiler import build_graph
 from tests.support.scripted import ScriptedModel
 
-graph = build_graph([], planner=ScriptedModel('1. describe("K2")'), joiner=ScriptedModel("Done."))
+graph = build_graph([], planner=ScriptedModel('describe("K2")'), joiner=ScriptedModel("Done."))
 ask = {"messages": [HumanMessage("What?")]}
 state = graph.invoke(ask) if sys.argv[1] == "sync" else asyncio.run(graph.ainvoke(ask))
 print(state["outcomes"]["1"]["value"])
