@@ -331,8 +331,7 @@ async def test_a_sync_tool_that_blocks_for_ever_times_out() -> None:
 async def test_a_planner_without_a_plan(text: str) -> None:
     planner = ScriptedModel(text, text, text)
     graph = build_graph(Ledger().tools, planner=planner, joiner=ScriptedModel("Answer."))
-    answer = "I found no answer" if "rather" in text else "Answer."
-    assert (await graph.ainvoke(ASK))["messages"][-1].text.startswith(answer)
+    assert (await graph.ainvoke(ASK))["messages"][-1].text == "Answer."
 
 
 async def test_an_empty_plan_is_requested_again() -> None:
