@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from llm_compiler.language.gbnf import Rules, defined
 from llm_compiler.language.program_rules import MAX_DEPTH, expression_rules, shared_rules
-from llm_compiler.language.schema_grammar import ToolCalls
+from llm_compiler.language.schema_grammar import Inner, ToolCalls
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import ANSWER
 from llm_compiler.language.tool import Tool
@@ -30,7 +30,7 @@ def program_grammar(tools: Mapping[str, Tool]) -> str:
     rules = Rules([*defined(shared), *defined(bare)])
     levels = []
     for depth in range(MAX_DEPTH + 1):
-        inner = f"given-{depth - 1}", f"value-{depth - 1}"
-        calls = [ToolCalls(rules, tool, *inner).rule() for tool in offered] if depth else []
+        inner = Inner(*(f"{kind}-{depth - 1}" for kind in ("computed", "text", "value")))
+        calls = [ToolCalls(rules, tool, inner).rule() for tool in offered] if depth else []
         levels.append(expression_rules(depth, calls, hidden=called))
     return shared + "".join(levels) + rules.text

@@ -27,8 +27,8 @@ _MAX_NAME = 24
 _MAX_COMMENT = 150
 _MAX_ANSWER = 600
 """Characters and holes."""
-_MAX_TEXT = 200
-"""Characters and holes of an f-string anywhere else."""
+_MAX_TEXT = 100
+"""Characters between the holes of an f-string anywhere else."""
 
 _UNQUOTED = r"""[^"'\\\x00-\x1f\x7f]"""
 """In strings that may stand in an f-string: Python before 3.12 takes no escapes there."""
@@ -44,7 +44,7 @@ number ::= integer ("." [0-9]{{1,15}})?
 digits ::= ("0" | [1-9] [0-9]{{0,14}}) ("." [0-9]{{1,6}})?
 boolean ::= "True" | "False"
 key ::= "\"" ({_UNQUOTED} | "'" {_UNQUOTED}){{1,100}} "\""
-part ::= "[" (key | name | "0" | "-"? [1-9] [0-9]?) "]"
+part ::= "[" (key | "0" | "-"? [1-9] [0-9]?) "]"
 operator ::= " + " | " - " | " * " | " / " | " // " | " ** " | " % "
 compared ::= " > " | " < " | " >= " | " <= " | " == " | " != "
 said ::= [^"\\{{}}\x00-\x1f\x7f] | {ESCAPE}
@@ -102,10 +102,9 @@ def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = (
         f" | digits {again}{{1,{_MAX_OPERATIONS}}}",
         "number": f"digits | computed-{depth}",
         "test": f"computed-{depth} compared number-{depth}",
-        "given": f"computed-{depth} | text-{depth}",
         "value": " | ".join(values),
         "hole": f'"{{" (computed-{depth} spec? | choice) "}}"',
-        "text": f'"f\\"" (said | {hole}){{1,{_MAX_TEXT}}} "\\""',
+        "text": f'"f\\"" said{{0,{_MAX_TEXT}}} ({hole} said{{0,{_MAX_TEXT}}}){{1,5}} "\\""',
     }
     return "".join(f"{name}-{depth} ::= {body}\n" for name, body in rules.items() if body)
 
@@ -122,7 +121,8 @@ def _functions(depth: int, hidden: set[str]) -> list[str]:
         return " | ".join(quoted(f"{name}(") for name in names if name not in hidden)
 
     a_list = f'(list-{inner} | name (".values()")?)' if inner else 'name (".values()")?'
-    a_dict = f"(dict-{inner} | name)" if inner else "name"
+    pair = f'key ": " number-{inner}'
+    a_dict = f"""("{{" {pair} (", " {pair}){{1,{DEFAULT_MAX_ITEMS - 1}}} "}}" | name)"""
     several = f'number-{inner} (", " number-{inner}){{1,9}}'
     by = '(", key=" name ".get")? (", reverse=True")?'
     forms = (

@@ -5,6 +5,7 @@ schema of a parameter ─► rule of its values ─► rule of the tool's calls
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.language.gbnf import Rules, quoted
@@ -38,18 +39,25 @@ _STRUCTURE = {
 }
 
 
+@dataclass(frozen=True)
+class Inner:
+    """The rules of expressions."""
+
+    computed: str
+    """Names, calls and computations."""
+    text: str
+    """F-strings."""
+    any: str
+    """Values of any kind."""
+
+
 class ToolCalls:
-    """Writes the rules of one tool's calls into `rules`.
+    """Writes the rules of one tool's calls into `rules`; `inner` stands in their arguments."""
 
-    `computed` is the rule of names, calls and computations in the arguments, `anything` that of
-    values of any kind.
-    """
-
-    def __init__(self, rules: Rules, tool: Tool, computed: str, anything: str) -> None:
+    def __init__(self, rules: Rules, tool: Tool, inner: Inner) -> None:
         self._rules = rules
         self._tool = tool
-        self._computed = computed
-        self._anything = anything
+        self._inner = inner
         self._bracketed: dict[str, str] = {}
 
     def rule(self) -> str:
@@ -98,16 +106,16 @@ class ToolCalls:
     def _value(self, schema: Schema) -> str:
         """The rule of a value. Any value may be computed instead."""
         alternatives = dict.fromkeys(self._alternatives(schema))
-        if self._anything in alternatives:
-            return self._anything
+        if self._inner.any in alternatives:
+            return self._inner.any
         if "number" in alternatives:
             alternatives.pop("integer", None)
-        return self._rules.rule("value", " | ".join([*alternatives, self._computed]))
+        return self._rules.rule("value", " | ".join([*alternatives, self._inner.computed]))
 
     def _alternatives(self, schema: Schema, through: frozenset[str] = frozenset()) -> list[str]:
         """The forms that a value may have. `through`: the `$ref`s followed without a bracket."""
         if not isinstance(schema, Mapping):
-            return [self._anything] if schema else []
+            return [self._inner.any] if schema else []
         if "$ref" in schema:
             pointer = schema["$ref"]
             if pointer in through:
@@ -152,7 +160,7 @@ class ToolCalls:
         if kind == "string":
             return self._string(schema)
         if kind not in ("array", "object"):
-            return _SCALARS.get(kind, self._anything)
+            return _SCALARS.get(kind, self._inner.any)
         # A recursive schema becomes a recursive rule.
         key = f"{kind} {json.dumps(schema, sort_keys=True, default=str)}"
         if key not in self._bracketed:
@@ -165,9 +173,10 @@ class ToolCalls:
     def _string(self, schema: Mapping[str, Any]) -> str:
         least, most = schema.get("minLength", 0), schema.get("maxLength")
         if not least and most is None:
-            return "string"
+            return f"string | {self._inner.text}"
         bound = _within(least, most, DEFAULT_MAX_STRING_CHARS, HARD_MAX_STRING_CHARS)
-        return self._rules.rule("string", rf'"\"" ({PLAIN} | {ESCAPE}){{{least},{bound}}} "\""')
+        written = rf'"\"" ({PLAIN} | {ESCAPE}){{{least},{bound}}} "\""'
+        return f"{self._rules.rule('string', written)} | {self._inner.text}"
 
     def _array(self, schema: Mapping[str, Any]) -> str:
         if prefix := schema.get("prefixItems"):

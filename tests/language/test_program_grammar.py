@@ -178,7 +178,8 @@ def refused(tools: Toolbox, text: str) -> list[str]:
     program = Program(tools)
     tasks = [*program.feed(text), *program.close()]
     reasons = [task.diagnostic.message for task in tasks if isinstance(task, Refused)]
-    return [reason for reason in reasons if not reason.startswith("no name ")]
+    unknown = re.compile(r"no name |.* is a function; call it")
+    return [reason for reason in reasons if not unknown.match(reason)]
 
 
 @pytest.mark.parametrize("text", examples())
@@ -195,7 +196,7 @@ def test_worked_programs_are_ones_that_the_model_may_write(text: str) -> None:
         'x = read("q", search(f"{search("a")} (b) \\"c\\" \\\\ \\n"))\nanswer(x)',
         'a = 1\nb = -2.5\nc = (a + b) / 3 - abs(a - b) * 2 ** 2\nanswer(c)',
         'answer(max(number("m", search("a")), number("m", search("b"))))',
-        'd = {"A": 1, "B\'s": 2 * 3}\nanswer(f"{largest(d)} {max(d.values())} {d[x]}")',
+        'd = {"A": 1, "B\'s": 2 * 3}\nanswer(f"{largest(d)} {max(d.values())} {d["A"]}")',
         'answer(f"{"A" if a > b else "B"} is larger.")',
         'd = [3, 1, 2]\nanswer(f"{sorted(d, reverse=True)[1]} of {len(d)}, {sum(d) / len(d):.1f}")',
         'answer(sorted(d, key=d.get)[0])',
@@ -250,6 +251,8 @@ def test_program_that_is_accepted(program: str) -> None:
                 'x = eval("1")\nanswer("a")',
                 'x = a.b.c\nanswer("a")',
                 'answer(f"{x!r}")',
+                'answer(largest({"A": 1}))',
+                'answer(largest({"A": [1], "B": [2]}))',
                 'answer(f"{x:>999}")',
                 'answer(f"{")',
                 "# one\n# two\nanswer('a')",
@@ -331,7 +334,9 @@ def test_call_by_its_schema(tools: str, call: str, accepted: bool) -> None:
 def test_whatever_it_accepts_compiles(name: str, random: Random) -> None:
     text = GRAMMARS[name].sentence(random.choice)
     assert GRAMMARS[name].accepts(text)
-    assert refused(TOOLBOXES[name], text) == []
+    # Line by line: no grammar knows what a name stands for, as a text where a number is needed.
+    lines = text.split("\n")[1:-1]
+    assert [why for line in lines for why in refused(TOOLBOXES[name], fenced(line))] == []
 
 
 def test_names_of_rules_are_valid_and_unique_whatever_the_tools_are_called() -> None:
