@@ -14,7 +14,7 @@ from llm_compiler.text import clean
 
 PROSE = "plan"
 """Takes the place of a tool in a refused statement that calls none."""
-_CALLED = re.compile(r"[^\W\d][\w.]*(?=\s*\()")
+_CALLED = re.compile(r"(?<![\w.])[^\W\d][\w.]*+(?=\s*+\()")
 _MAY_COMPILE_LATER = re.compile(rf"line \d+: {NO_FUNCTION} ")
 _NOT_ONE_CALL = "this is not one call of a tool; write one, or leave it as it was"
 _MAX_REFUSED_CHARS = 10_000
