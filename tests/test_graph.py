@@ -181,8 +181,8 @@ async def test_the_last_round_must_answer(run: Any, ledger: Ledger) -> None:
 async def test_a_direct_answer_takes_one_model_call(run: Any, ledger: Ledger) -> None:
     planner = ScriptedModel('answer("Hello, it costs $5!")')
     graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel())
-    state = await run(graph, ask("Hi"))
-    assert [m.text for m in state["messages"]] == ["Hi", "Hello, it costs $5!"]
+    state = await run(graph, ask("Is it $5?"))
+    assert [m.text for m in state["messages"]] == ["Is it $5?", "Hello, it costs $5!"]
     assert state["usage"] == {"planner": {"calls": 1, "input": 10, "output": 5}}
     assert state["outcomes"]["1"]["status"] == "ok"
 
@@ -221,7 +221,7 @@ async def test_a_plan_without_a_task_is_requested_again_then_answered(
     graph = build_graph(ledger.tools, planner=planner, joiner=ScriptedModel("I do not know."))
     state = await run(graph, ask())
     assert state["messages"][-1].text == "I do not know."
-    assert state["plan"] == []
+    assert [task["source"] for task in state["plan"]] == ["I cannot."] * 3
 
 
 async def test_a_breakpoint_shows_the_plan_and_nothing_starts(run: Any, ledger: Ledger) -> None:

@@ -40,7 +40,7 @@ def test_ci_runs_the_readmes_test_command() -> None:
 def test_the_python_example_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    example, _ = blocks("python")
+    [example] = blocks("python")
     assert len([line for line in example.splitlines() if line]) <= 10
     plan = 'answer(population("Paris") - population("Lyon"))'
     script = by_role({"Write a plan": plan, "Answer": "1,528,000 more."})
@@ -59,7 +59,7 @@ def test_the_plan_of_the_language_page_compiles() -> None:
         """Save a note."""
         return text
 
-    _, plan = blocks("python")
+    [plan] = blocks("py")
     program = Program(Toolbox.of([*SHIPPED, tool(save_note)]))
     program.feed(plan)
     assert program.ended

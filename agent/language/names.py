@@ -183,7 +183,7 @@ def template(node: ast.expr) -> Any:
             return "".join(template(it) for it in parts)
         case ast.Constant(value=bool() | None as value):
             return value
-        case ast.Constant(value=int() as value) if -(2**63) <= value < 2**63:
+        case ast.Constant(value=int() as value) if -(2**63) <= value < 2**64:
             return value
         case ast.Constant(value=float() as value) if value - value == 0:
             return value

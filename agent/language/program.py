@@ -142,8 +142,9 @@ class Program:
             raise PlacedError(statement.at, 1, _INDENTED)
         try:
             body = parsed(written, "exec")
-        except PlacedError:
-            if statement.last:
+        except PlacedError as fault:
+            # What is wrong at the end of the text may be that more was to come.
+            if statement.last and fault.at + fault.length >= statement.raw_at + len(statement.raw):
                 raise PlacedError(statement.at, 1, _CUT) from None
             raise
         if statement.fault:

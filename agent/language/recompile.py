@@ -12,7 +12,9 @@ from llm_compiler.language.task import Refused, Task, TaskData
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
-_CALLED = re.compile(r"[^\W\d][\w.]*(?=\s*\()")
+PROSE = "plan"
+"""Takes the place of a tool in a refused statement that calls none."""
+_CALLED = re.compile(r"(?<![\w.])[^\W\d][\w.]*+(?=\s*+\()")
 _MAY_COMPILE_LATER = re.compile(rf"line \d+: {NO_FUNCTION} ")
 _NOT_ONE_CALL = "this is not one call of a tool; write one, or leave it as it was"
 _MAX_REFUSED_CHARS = 10_000
@@ -56,7 +58,7 @@ def planned(compiled: Compiled) -> Task | Refused:
         source = clean(it.source)
         return Task(it.id, it.tool, it.args, it.needs, name=it.name, line=it.line, source=source)
     called = _CALLED.search(it.source)
-    name = called[0] if called else "plan"
+    name = called[0] if called else PROSE
     text = (
         it.source if len(it.source) <= _MAX_REFUSED_CHARS else it.source[:_MAX_REFUSED_CHARS] + "…"
     )

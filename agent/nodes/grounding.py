@@ -116,6 +116,8 @@ class Grounding:
         self._held = ""
         self._line = self._sentence = True
         """Whether a line, or a sentence, begins."""
+        self._word = ""
+        """The word that was passed last, which may go on."""
         self._english = False
         self._heading = False
         self._inside = False
@@ -242,11 +244,14 @@ class Grounding:
     def _settle(self, token: re.Match[str]) -> None:
         """What a token that may be shown means for those behind it."""
         text = token.group()
-        self._inside = token.lastgroup == "word"
+        was_inside, self._inside = self._inside, token.lastgroup == "word"
         if token.lastgroup == "word":
-            self._english = self._english or text.lower() in ENGLISH
+            self._word = (self._word + text if was_inside else text)[:_MAX_HELD]
             self._line = self._sentence = False
-        elif token.lastgroup in ("number", "url"):
+            return
+        self._english = self._english or self._word.lower() in ENGLISH
+        self._word = ""
+        if token.lastgroup in ("number", "url"):
             self._line = self._sentence = False
         elif text == "\n":
             self._line = self._sentence = True

@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.language.answers import in_words
+from llm_compiler.language.recompile import PROSE
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
@@ -256,6 +257,8 @@ def _came_to_nothing(state: State) -> str | None:
 def _nothing_succeeded(state: State) -> str | None:
     """A reply that says so, if no call of the turn succeeded and something failed."""
     plan = [task for task in state["plan"] if str(task["id"]) in state["outcomes"]]
+    if all(task["tool"] == PROSE for task in plan):
+        return None  # it planned nothing: a person may only have said hello
     succeeded = (
         state["outcomes"][str(task["id"])]["status"] == "ok"
         for task in plan

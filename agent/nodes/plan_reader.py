@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from llm_compiler.language import lowered
 from llm_compiler.language.answers import answer_expression
 from llm_compiler.language.program import Program
-from llm_compiler.language.recompile import planned
+from llm_compiler.language.recompile import PROSE, planned
 from llm_compiler.language.task import ANSWER, Refused, Task
 from llm_compiler.language.toolbox import Toolbox
 
@@ -46,7 +46,7 @@ class PlanReader:
         program = self._program
         if cut and program.tasks and not (program.ended or program.full) and not out:
             # The joiner must know that more was to come.
-            out.append(Refused(program.take_id(), "plan", _CUT, "…"))
+            out.append(Refused(program.take_id(), PROSE, _CUT, "…"))
         return out
 
     def written(self) -> Mapping[int, lowered.Task]:

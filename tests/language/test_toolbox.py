@@ -36,8 +36,10 @@ def joined() -> str:
     ("tools", "error"),
     [
         ([texts, texts], "two tools are named 'texts'; rename one"),
-        ([tool("join")(joined)], "a tool is named 'join', a word of the plan language; rename it"),
-        ([tool("answer")(joined)], "a tool is named 'answer'"),
+        (
+            [tool("answer")(joined)],
+            "a tool is named 'answer', a word of the plan language; rename it",
+        ),
         ([tool("compute")(joined)], "a tool is named 'compute'"),
         ([tool("print")(joined)], "a tool is named 'print'"),
     ],

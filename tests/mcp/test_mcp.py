@@ -67,9 +67,9 @@ async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configu
     found = await turn(
         'height("K2")\nheight(name="Everest")\nc = facts("K2")\ndescribe(f"Year {c.first.year}")'
     )
-    assert "height(name, unit=" in found["prompt"]
+    assert "def height(name: str, unit: str = 'm')" in found["prompt"]
     assert "A mountain in a few words." in found["prompt"]
-    assert [found[id]["value"] for id in "124"] == [8611.0, 8848.86, "Year 1954 is high."]
+    assert [found[id]["value"] for id in "125"] == [8611.0, 8848.86, "Year 1954 is high."]
     assert found["3"]["value"] == {"name": "K2", "height": 8611, "first": {"year": 1954}}
 
 
@@ -412,7 +412,7 @@ from langchain_core.messages import HumanMessage
 from llm_compiler import build_graph
 from tests.support.scripted import ScriptedModel
 
-graph = build_graph([], planner=ScriptedModel('1. describe("K2")'), joiner=ScriptedModel("Done."))
+graph = build_graph([], planner=ScriptedModel('describe("K2")'), joiner=ScriptedModel("Done."))
 ask = {"messages": [HumanMessage("What?")]}
 state = graph.invoke(ask) if sys.argv[1] == "sync" else asyncio.run(graph.ainvoke(ask))
 print(state["outcomes"]["1"]["value"])

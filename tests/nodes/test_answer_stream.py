@@ -9,8 +9,8 @@ from langchain_core._api import LangChainBetaWarning
 from llm_compiler import build_graph
 from tests.support.scripted import ScriptedModel
 
-ANSWER = "The answer is forty-two."
-ASKED: Any = {"messages": [("user", "What is it?")]}
+ANSWER = "The answer is 42."
+ASKED: Any = {"messages": [("user", "Is it 42?")]}
 
 
 def look(at: int) -> int:

@@ -134,7 +134,7 @@ async def test_no_text_of_a_person_or_a_tool_is_in_a_span(spans: Spans, ledger: 
 
 
 async def test_a_failed_call_says_so(spans: Spans, ledger: Ledger) -> None:
-    await graph(ledger, 'fail("oh")').ainvoke(ASK)
+    await graph(ledger, 'fail("oh")', joiner="It failed.").ainvoke(ASK)
     call = spans.one("execute_tool fail")
     assert call.status.status_code is StatusCode.ERROR
     assert call.status.description == "ValueError: oh"

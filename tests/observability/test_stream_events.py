@@ -34,7 +34,7 @@ async def events_of(ledger: Ledger, plan: str, *answers: str) -> list[dict[str, 
 
 
 async def test_a_planned_task_has_its_variable_its_line_and_its_text(ledger: Ledger) -> None:
-    events = await events_of(ledger, f"```python\n{PROGRAM}\n```")
+    events = await events_of(ledger, f"```python\n{PROGRAM}\n```", "It is 4.")
     planned = [event for event in events if event["event"] == "plan.task"]
     assert [(task["name"], task["tool"], task["line"], task["source"]) for task in planned] == [
         ("", "echo", 3, "echo(1)"),
@@ -50,7 +50,7 @@ async def test_a_planned_task_has_its_variable_its_line_and_its_text(ledger: Led
 
 
 async def test_a_refused_statement_has_its_error(ledger: Ledger) -> None:
-    events = await events_of(ledger, PROGRAM)
+    events = await events_of(ledger, PROGRAM, "It is 4.")
     errors = {e["id"]: e["error"] for e in events if e["event"] == "plan.task" and e["error"]}
     assert errors == {
         6: 'line 4: no function "eho"; did you mean "echo"?\n    x = eho("x")\n        ^^^'
@@ -59,7 +59,7 @@ async def test_a_refused_statement_has_its_error(ledger: Ledger) -> None:
 
 async def test_the_end_of_a_plan_has_the_program_and_the_names(ledger: Ledger) -> None:
     for plan in (PROGRAM, f"```python\n{PROGRAM}\n```\n"):
-        events = await events_of(ledger, plan)
+        events = await events_of(ledger, plan, "It is 4.")
         [end] = [event for event in events if event["event"] == "plan.end"]
         assert end["program"] == PROGRAM
         assert end["names"] == {"1": "one", "2": "two", "5": "three"}

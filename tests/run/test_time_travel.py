@@ -51,7 +51,7 @@ class Rounds(ScriptedModel):
 def two_rounds(ledger: Ledger, saver: Any) -> Any:
     return build_graph(
         ledger.tools,
-        planner=Rounds(FIRST, SECOND, lambda prompt: "Begin with task 3" in prompt),
+        planner=Rounds(FIRST, SECOND, lambda prompt: "Continue the program" in prompt),
         joiner=Rounds("REPLAN: more", "Done.", lambda prompt: "echo(" in prompt),
         checkpointer=saver,
     )

@@ -119,7 +119,8 @@ async def test_every_value_of_the_state_is_read_and_edited(client: LangGraphClie
     thread = (await client.threads.create())["thread_id"]
     await client.runs.wait(thread, PROBES, input=asking('knock("open")'))
     values: Any = (await client.threads.get_state(thread))["values"]
-    task = {"id": 1, "tool": "knock", "args": {"name": "open"}, "needs": [], "thought": ""}
+    task = {"id": 1, "name": "", "tool": "knock", "args": {"name": "open"}, "needs": []}
+    task |= {"line": 1, "source": 'knock("open")'}
     del values["plan"][0]["key"]
     assert values["plan"] == [{**task, "round": 1, "taint": ""}]
     assert values["turn"] == values["messages"][0]["id"]
