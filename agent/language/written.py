@@ -27,7 +27,7 @@ class Written:
 
     @cached_property
     def text(self) -> str:
-        return "".join(text for text, _ in self.pieces)
+        return "".join([text for text, _ in self.pieces])
 
     def offset(self, line: int, column: int) -> int:
         """The offset in the program of a place as `ast` gives it: line from 1, bytes from 0."""
