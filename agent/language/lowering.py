@@ -33,7 +33,7 @@ from llm_compiler.language.task import COMPUTE
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import Calls, calls_in, has_names, parsed
-from llm_compiler.language.written import PLACEHOLDER, Call, bounded
+from llm_compiler.language.written import Call, bounded
 
 _REFERENCE = re.compile(r"\$\d.*", re.DOTALL)
 
@@ -77,9 +77,7 @@ class Lowering:
         """Take in a complete call, and make it a task at once if that is safe."""
         try:
             tree = parsed(call.written, "eval")
-            inside = (
-                calls_in(tree) if PLACEHOLDER in call.written.text or call.written.nested else {}
-            )
+            inside = calls_in(tree) if call.written.may_hold_calls else {}
             self.calls.append(ReadCall(call, tree, inside, has_names(tree)))
         except PlacedError as fault:
             self.calls.append(ReadCall(call, fault, {}, has_names=True))
