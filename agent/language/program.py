@@ -27,9 +27,6 @@ _NOT_PYTHON = "this is not Python; write one statement per line, and thoughts af
 _CUT = "the plan was cut off inside this statement; it was not run"
 _INDENTED = "this line is indented and belongs to no block; it was not run"
 
-_MAX_BRACKETS = 5_000
-"""Of a statement: Python's parser takes long for many, and holds the event loop."""
-
 Compiled = Task | Refused
 
 
@@ -142,8 +139,6 @@ class Program:
             raise PlacedError(statement.at, 1, _CUT)
         if statement.fault == "indent":
             raise PlacedError(statement.at, 1, _INDENTED)
-        if sum(map(written.text.count, "([{")) > _MAX_BRACKETS:
-            raise PlacedError(statement.at, 1, "this has too many brackets; split it up")
         try:
             body = parsed(written, "exec")
         except PlacedError as fault:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from llm_compiler.language.diagnostics import parser_fault
+from llm_compiler.language.diagnostics import PlacedError, parser_fault
 from llm_compiler.language.names import placeholder
 from llm_compiler.language.written import NESTED, Written
 
@@ -16,6 +16,10 @@ MAX_TREE = 400
 """Levels of a tree that is looked at further."""
 
 
+_MAX_BRACKETS = 5_000
+"""Of a statement: Python's parser takes long for many, and holds the event loop meanwhile."""
+
+
 def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
     """The tree of a call, or of a statement's module.
 
@@ -23,6 +27,8 @@ def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
         PlacedError: Python's parser refuses it.
     """
     text = written.text
+    if sum(map(text.count, "([{")) > _MAX_BRACKETS:
+        raise PlacedError(written.pieces[0][1], 1, "this has too many brackets; split it up")
     try:
         tree: Any = ast.parse(text, mode=mode)
         tree = _Nested(written.nested).visit(tree) if written.nested else tree
