@@ -249,7 +249,12 @@ ARGUMENTS = {
 async def test_plans(arguments: str) -> None:
     """As it is written, and as a person edits it in the state."""
     text = f"f({ARGUMENTS[arguments]}"
-    tools = Toolbox.of([StructuredTool.from_function(name="f", description="F.", func=one_line)])
+
+    def f(x: str) -> str:
+        """Do it."""
+        return x
+
+    tools = Toolbox.of([StructuredTool.from_function(f)])
 
     async def written() -> None:
         program = Program(tools, max_calls=50)

@@ -24,6 +24,7 @@ from llm_compiler.language.names import (
     expression,
     ids_in,
     reference,
+    referred,
     template,
 )
 from llm_compiler.language.nodes import compiled
@@ -76,7 +77,8 @@ class Lowering:
         """Take in a complete call, and make it a task at once if that is safe."""
         try:
             tree = parsed(call.written, "eval")
-            self.calls.append(ReadCall(call, tree, calls_in(tree), has_names(tree)))
+            inside = calls_in(tree) if call.written.may_hold_calls else {}
+            self.calls.append(ReadCall(call, tree, inside, has_names(tree)))
         except PlacedError as fault:
             self.calls.append(ReadCall(call, fault, {}, has_names=True))
         self.settle(call.settled)
@@ -142,8 +144,8 @@ class Lowering:
                 f"{tool.name} takes {len(parameters)} arguments, not {len(tree.args)};"
                 f" write {tool.signature}",
             )
-        names = {python_name(name): name for name in parameters}
         written = list(zip(parameters, tree.args, strict=False))
+        names = {python_name(name): name for name in parameters} if tree.keywords else {}
         for keyword in tree.keywords:
             if keyword.arg is None:
                 raise NodeError(keyword, "write each argument as name=value, without **")
@@ -172,7 +174,8 @@ class Lowering:
             NodeError, HeldError
         """
         resolved = self.names.resolve(node, self._done)
-        compiled(resolved, References())
+        if referred(resolved) is None:
+            compiled(resolved, References())
         return resolved
 
     def value(self, node: ast.expr, line: int, source: str) -> tuple[Any, tuple[int, ...]]:

@@ -229,6 +229,8 @@ def _path(holder: ast.expr, key: str | int) -> Any:
 
 def expression(node: ast.expr) -> str:
     """A resolved expression as `compute` takes it: `$3 - $4`."""
+    if (id := referred(node)) is not None:
+        return f"${id}"
     count = sum(1 for it in ast.walk(node) if referred(it) is not None)
     try:
         text = unparsed(node)

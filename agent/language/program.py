@@ -9,7 +9,6 @@ their calls are complete; a call inside an unfinished statement comes out at its
 import ast
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
 from llm_compiler.language.expressions import NodeError
@@ -162,6 +161,8 @@ class Program:
             raise PlacedError(statement.at, 1, "this is nested too deeply; split it up") from None
 
     def _refuse_conditional(self, body: list[ast.stmt]) -> None:
+        if not self._lowering.calls:
+            return
         conditional = calls_in(body)
         for place in range(len(self._lowering.calls) - 1, -1, -1):
             read = self._lowering.calls[place]
@@ -242,4 +243,6 @@ class Program:
             task = self._tasks[id]
             if isinstance(task, Task):
                 name = names.get(id, "")
-                self._tasks[id] = replace(task, name=name, line=place.line, source=source)
+                self._tasks[id] = Task(
+                    id, task.tool, task.args, task.needs, name, place.line, source
+                )

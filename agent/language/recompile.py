@@ -17,6 +17,7 @@ PROSE = "plan"
 _CALLED = re.compile(r"(?<![\w.])[^\W\d][\w.]*+(?=\s*+\()")
 _MAY_COMPILE_LATER = re.compile(rf"line \d+: {NO_FUNCTION} ")
 _NOT_ONE_CALL = "this is not one call of a tool; write one, or leave it as it was"
+_TOO_LONG = "this has more than 10,000 characters; write one call of a tool"
 _MAX_REFUSED_CHARS = 10_000
 """Of a statement that did not compile; a longer one never will."""
 
@@ -36,6 +37,8 @@ def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task
     line = data.get("line", 0)
     stored = Refused(id, data.get("tool", ""), error, text, line=line)
     edited = text != data.get("source", "") or not error
+    if len(text) > _MAX_REFUSED_CHARS:
+        return replace(stored, error=error or _TOO_LONG)
     if not edited and not _MAY_COMPILE_LATER.match(error):
         return stored
     earlier = {name: it for name, it in names.items() if all(n < id for n in references(it))}

@@ -14,6 +14,7 @@ import inspect
 import keyword
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter
@@ -58,6 +59,7 @@ def stub(tool: Tool, *, brief: bool = False) -> str:
     return f'{head}\n    """{body.lstrip()}\n    """'
 
 
+@lru_cache(1000)
 def python_name(name: str) -> str:
     """A parameter's or a tool's name as Python can write it: `from_`, `due_date`."""
     name = re.sub(r"\W", "_", name)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from llm_compiler.language.diagnostics import parser_fault
+from llm_compiler.language.diagnostics import PlacedError, parser_fault
 from llm_compiler.language.names import placeholder
 from llm_compiler.language.written import NESTED, Written
 
@@ -16,24 +16,32 @@ MAX_TREE = 400
 """Levels of a tree that is looked at further."""
 
 
+_MAX_BRACKETS = 5_000
+"""Of a statement: Python's parser takes long for many, and holds the event loop meanwhile."""
+
+
 def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
     """The tree of a call, or of a statement's module.
 
     Raises:
         PlacedError: Python's parser refuses it.
     """
+    text = written.text
+    if sum(map(text.count, "([{")) > _MAX_BRACKETS:
+        raise PlacedError(written.pieces[0][1], 1, "this has too many brackets; split it up")
     try:
-        tree: Any = ast.parse(written.text, mode=mode)
+        tree: Any = ast.parse(text, mode=mode)
         tree = _Nested(written.nested).visit(tree) if written.nested else tree
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise parser_fault(error, written) from None
-    if _too_deep(tree):
+    # A level takes a character at least, so that most texts are too short for many.
+    if (written.nested or len(text) > MAX_TREE // 2) and _too_deep(tree):
         raise parser_fault(RecursionError(), written)
-    if sys.version_info < (3, 12):
-        for text in [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]:
-            for node in ast.walk(text):
+    if sys.version_info < (3, 12) and ("'" in text or '"' in text):
+        for string in [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]:
+            for node in ast.walk(string):
                 # Their own places are wrong there.
-                ast.copy_location(node, text)
+                ast.copy_location(node, string)
     return tree.body
 
 
@@ -79,11 +87,13 @@ def calls_in(tree: ast.AST | list[ast.stmt]) -> Calls:
 
 def has_names(call: ast.Call) -> bool:
     """Whether a call has names in its arguments, besides those of functions."""
-    functions = {id(node.func) for node in ast.walk(call) if isinstance(node, ast.Call)}
-    return any(
-        isinstance(node, ast.Name) and placeholder(node) is None and id(node) not in functions
-        for node in ast.walk(call)
-    )
+    functions = set()
+    for node in ast.walk(call):  # a call before its function
+        if isinstance(node, ast.Call):
+            functions.add(id(node.func))
+        elif isinstance(node, ast.Name) and placeholder(node) is None and id(node) not in functions:
+            return True
+    return False
 
 
 def _decides(node: ast.AST, child: ast.AST) -> bool:

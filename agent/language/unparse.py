@@ -23,6 +23,8 @@ def unparsed(node: ast.expr) -> str:
     Raises:
         ValueError: a text in it has a character that no text may have.
     """
+    if isinstance(node, ast.JoinedStr):
+        return _f_string(node)
     texts: list[str] = []
     text = ast.unparse(_without_f_strings(node, texts))
     if text.count(_WRITTEN) != len(texts):

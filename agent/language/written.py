@@ -27,7 +27,12 @@ class Written:
 
     @cached_property
     def text(self) -> str:
-        return "".join(text for text, _ in self.pieces)
+        return "".join([text for text, _ in self.pieces])
+
+    @property
+    def may_hold_calls(self) -> bool:
+        """False if no placeholder of a call stands in it."""
+        return bool(self.nested) or PLACEHOLDER in self.text
 
     def offset(self, line: int, column: int) -> int:
         """The offset in the program of a place as `ast` gives it: line from 1, bytes from 0."""

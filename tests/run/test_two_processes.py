@@ -19,7 +19,7 @@ from tests.support.rival import Rival
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-PLAN = "step(0.7)\nwipe('x')\nstep(1.5)"
+PLAN = "step(0.7)\nwiped = wipe('x')\nstep(1.5, wiped)"
 TAKEN = "ThreadTakenError"
 
 
@@ -159,7 +159,7 @@ def test_a_run_that_waits_learns_within_seconds_that_it_is_over(
 def test_a_run_that_a_server_begins_again_takes_over_from_itself(
     two: tuple[Process, Process], thread: str
 ) -> None:
-    plan = "wipe('x', 60)\nstep(0)"
+    plan = "wiped = wipe('x', 60)\nstep(0, wiped)"
     order = {"do": "message", "thread": thread, "id": "m", "plan": plan, "run": "0199"}
     two[0].send(**order)
     wait_for(lambda: two[0].begun(thread) == ["x"])

@@ -58,8 +58,8 @@ class Rival:
             with self._ledger.open("a") as ledger:
                 ledger.write(json.dumps([order["thread"], name]) + "\n")
 
-        async def step(seconds: float) -> str:
-            """Take a while."""
+        async def step(seconds: float, behind: str = "") -> str:
+            """Take a while, behind what gave `behind`."""
             note("step")
             await asyncio.sleep(seconds)
             return "stepped"
