@@ -19,16 +19,16 @@ from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import TaskId, Tools
 
 
-def data_needs(task: Task) -> list[TaskId]:
-    """Those of a task's needs that its arguments refer to; all others are for order."""
+def data_needs(task: Task) -> dict[TaskId, None]:
+    """Those of a task's needs that its arguments refer to, in order; all others are for order."""
     if not task.needs:
-        return []
+        return {}
     if is_pure(task.tool):
         referred: Iterable[TaskId] = compute.references(str(task.args.get("expression")))
     else:
         referred = (reference.id for reference in references(task.args))
     needs = {*task.needs}
-    return [id for id in dict.fromkeys(referred) if id in needs]
+    return {id: None for id in referred if id in needs}
 
 
 class LastWrites:

@@ -145,7 +145,7 @@ class Schedule:
         record = self._graph.add(task, priors, asked)
         if isinstance(task, Task):
             rules = self.rules_of(task.id)
-            self.taint.add(task, untrusted=rules.untrusted, earlier=record.earlier)
+            self.taint.add(task, record.data, untrusted=rules.untrusted, earlier=record.earlier)
             record.behind = self._last_writes.add(task.id, rules)
         if self._late is not None and not priors and record.needs:
             self._graph.drop(record, "skipped", self._late)

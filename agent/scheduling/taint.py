@@ -9,8 +9,9 @@ What reaches a task is stored with it when it is planned, and holds from then on
 tool that read it is gone, or a person deleted its task.
 """
 
+from collections.abc import Iterable
+
 from llm_compiler.language.task import Refused, Task
-from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import TaskId
 
 EARLIER = "an untrusted result of an earlier turn may have reached it"
@@ -27,20 +28,23 @@ class Taint:
         self.read = EARLIER if read else ""
         """What of an untrusted result the planner of this round has read."""
         self._tasks: dict[TaskId, Task] = {}
+        self._sources: dict[TaskId, Iterable[TaskId]] = {}
         self._own: dict[TaskId, str] = {}
         """What is untrusted about the result of a task whose tool is."""
         self._reached: dict[TaskId, str] = {}
         """What is known of tasks' arguments: empty where nothing reaches them."""
 
-    def add(self, task: Task, *, untrusted: bool, earlier: bool) -> None:
+    def add(self, task: Task, sources: Iterable[TaskId], *, untrusted: bool, earlier: bool) -> None:
         """A task was planned.
 
         Args:
             task: With its stored taint, if it was planned before.
+            sources: The tasks that its arguments refer to.
             untrusted: Whether what its tool returns is untrusted.
             earlier: Whether it is of an earlier round.
         """
         self._tasks[task.id] = task
+        self._sources[task.id] = sources
         if untrusted:
             self._own[task.id] = f"the untrusted result of task {task.id} ({task.tool}) reaches it"
         if earlier and self.read in ("", EARLIER):
@@ -56,7 +60,8 @@ class Taint:
         following = {} if id in self._reached else {id: None}
         while following:
             task = self._tasks[next(reversed(following))]
-            sources = [] if task.taint else self._sources(task)
+            referred = () if task.taint else self._sources[task.id]
+            sources = [id for id in referred if id in self._tasks]
             unknown = [it for it in sources if it not in self._reached and it not in following]
             if unknown:
                 following |= dict.fromkeys(unknown)
@@ -75,9 +80,5 @@ class Taint:
 
     def forget(self, id: TaskId) -> None:
         """A task is no longer planned."""
-        for known in (self._tasks, self._own, self._reached):
+        for known in (self._tasks, self._sources, self._own, self._reached):
             known.pop(id, None)
-
-    def _sources(self, task: Task) -> list[TaskId]:
-        """The planned tasks that a task's arguments refer to."""
-        return [id for id in data_needs(task) if id in self._tasks]

@@ -35,7 +35,7 @@ class TaskGraph:
     def add(self, task: Task | Refused, priors: Sequence[Prior], asked: bool) -> TaskRecord:
         record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors), asked)
         if isinstance(task, Task):
-            record.order = frozenset(task.needs).difference(data_needs(task))
+            record.data = data_needs(task)
         self.unsettled += 1
         return record
 
@@ -118,7 +118,7 @@ class TaskGraph:
             for record in self.records.values()
             if record.state == "waiting"
             and record.stopper is None
-            and all(need in record.order or self._ended(need) for need in record.needs)
+            and all(need not in record.data or self._ended(need) for need in record.needs)
         ]
 
     # ── settling ──────────────────────────────────────────────────────────────────────────────
@@ -173,7 +173,7 @@ class TaskGraph:
 
     def _goes_on(self, record: TaskRecord, need: TaskRecord) -> bool:
         """Whether a task goes on now that one of its needs has ended; else it is skipped."""
-        if need.id in record.order:
+        if need.id not in record.data:
             record.stopper = record.stopper or need.stops
         elif need.outcome is not None and not need.outcome.ok:
             self.drop(record, "skipped", f"needs {need.id}, which {_how(need.outcome)}")
@@ -224,7 +224,7 @@ class TaskGraph:
         ended = [need for need in record.needs if self._ended(need)]
         unmet = len(record.needs) - len(ended)
         assert record.unmet == unmet > 0, f"{record} counts {record.unmet} of {unmet} unmet needs"
-        data = [self.records[need] for need in ended if need not in record.order]
+        data = [self.records[need] for need in ended if need in record.data]
         assert all(map(record.is_met_by, data)), f"{record} waits though a need is not ok"
         for need in record.needs:
             if not self._ended(need):
@@ -235,7 +235,7 @@ class TaskGraph:
             known = self.records.get(need)
             if record.earlier and (known is None or not known.earlier):
                 continue  # the plan of the need may have broken off since
-            if record.state == "asked" and need in record.order:
+            if record.state == "asked" and need not in record.data:
                 continue  # it may be rejected though it comes after a failure
             ok = known is not None and record.is_met_by(known)
             assert ok, f"{record} is {record.state} and its need {need} is not ok"

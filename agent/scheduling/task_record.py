@@ -79,8 +79,8 @@ class TaskRecord:
     state: State = "waiting"
     unmet: int = 0
     """How many of its needs have not ended."""
-    order: frozenset[TaskId] = frozenset()
-    """Those of its needs that are for order, not for data."""
+    data: Mapping[TaskId, None] = field(default_factory=dict)
+    """Those of its needs that its arguments refer to; the others are for order."""
     behind: TaskId | None = None
     """The last write of the domain that it reads, written before it."""
     stopper: Outcome | None = None
@@ -107,9 +107,9 @@ class TaskRecord:
 
     def is_met_by(self, need: "TaskRecord") -> bool:
         """Whether one of its needs has ended, and ok."""
-        if need.id in self.order:
-            return need.outcome is not None and need.stops is None
-        return need.outcome is not None and need.outcome.ok
+        if need.id in self.data:
+            return need.outcome is not None and need.outcome.ok
+        return need.outcome is not None and need.stops is None
 
     @property
     def known_call(self) -> Call:

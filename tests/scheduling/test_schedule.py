@@ -16,7 +16,6 @@ from llm_compiler.scheduling.facts import (
     DeadlinePassed,
     Decided,
     Decision,
-    Fact,
     Launch,
     Order,
     PlanBroke,
@@ -30,7 +29,7 @@ from llm_compiler.scheduling.facts import (
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.cost import grows_linearly
 from tests.support.strategies import MANY, later_rounds, scheduled_plans
-from tests.support.turn import FAILS, REFUSED, TOOLS, FakeTools, Turn, result
+from tests.support.turn import FAILS, REFUSED, TOOLS, FakeTools, Turn, drive, result
 
 
 def schedule(max_parallel: int = 4, *, early_start: bool = True) -> Schedule:
@@ -833,25 +832,6 @@ def shape(name: str, size: int) -> Iterator[Task]:
         yield Task(id, "two" if id % 7 == 0 else "read", {"x": 100 + id}, needs)
 
 
-def drive(machine: Schedule, tasks: list[Task], *, streamed: bool) -> Schedule:
-    """Return each call as soon as it runs: all planned before, or between the planning."""
-    running: list[int] = []
-
-    def tell(fact: Fact) -> None:
-        running.extend(order.call for order in machine.handle(fact) if isinstance(order, Launch))
-
-    for task in tasks:
-        tell(Planned(task))
-        if streamed and running:
-            tell(Returned(running.pop()))
-    tell(PlanEnded())
-    tell(TakenOver())
-    while running:
-        tell(Returned(running.pop()))
-    assert machine.finished
-    return machine
-
-
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
     "name", ["independent", "random", "forward", "chain", "ladder", "backward", "fan-in", "fan-out"]
@@ -860,7 +840,7 @@ def drive(machine: Schedule, tasks: list[Task], *, streamed: bool) -> Schedule:
 @pytest.mark.slow
 def test_time_is_linear_in_the_number_of_tasks(name: str, streamed: bool) -> None:
     plans = {size: list(shape(name, size)) for size in (1000, 10_000)}
-    assert grows_linearly(lambda size: drive(schedule(16), plans[size], streamed=streamed))
+    assert grows_linearly(lambda size: drive(schedule(16), plans[size], lambda it: streamed))
 
 
 @pytest.mark.parametrize("tool", ["read", "destroy", "ask"])

@@ -30,6 +30,7 @@ from llm_compiler.scheduling.facts import (
     TakenOver,
 )
 from llm_compiler.scheduling.schedule import Schedule
+from tests.support.turn import FakeTools
 
 RULES = {
     "see": ToolRules(),
@@ -47,14 +48,9 @@ REJECTED = 2
 """Calls with this `x` are rejected, if a person is asked."""
 
 
-class Tools:
+def tools() -> FakeTools:
     """The tools as the rules see them."""
-
-    def rules(self, tool: str) -> ToolRules:
-        return RULES[tool]
-
-    def check(self, tool: str, args: Mapping[str, Any]) -> str:
-        return f"{tool} {json.dumps(args)}"
+    return FakeTools(RULES, refused=None)
 
 
 def task(id: int, tool: str, *data: int, x: int = 0) -> Task:
@@ -146,7 +142,7 @@ class Running:
 
     def _begin(self, *, early_start: bool) -> None:
         parallel = self._random.randint(1, 4)
-        self.schedule = Schedule(Tools(), max_parallel=parallel, early_start=early_start)
+        self.schedule = Schedule(tools(), max_parallel=parallel, early_start=early_start)
         self._calls: dict[int, Launch] = {}
         self._returned: dict[int, Returned] = {}
         """Of calls that have had their effect, and have not returned."""
@@ -154,7 +150,7 @@ class Running:
         self._asking: Ask | None = None
 
     def _begin_plan(self) -> None:
-        self._order = EffectOrder(Tools())
+        self._order = EffectOrder(tools())
         self._unplanned = list(self._plan)
 
     def _possible(self) -> list[Callable[[], None]]:

@@ -5,7 +5,7 @@ What a call gives back is told from its arguments alone, so that a plan's outcom
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from random import Random
@@ -58,15 +58,56 @@ REFUSED = 3
 
 
 class FakeTools:
-    """The tools as the rules see them."""
+    """The tools as the rules see them: `named` by name, and the schema refuses an `x`."""
+
+    def __init__(
+        self, named: Mapping[str, ToolRules] = TOOLS, refused: int | None = REFUSED
+    ) -> None:
+        self._named = named
+        self._refused = refused
 
     def rules(self, tool: str) -> ToolRules:
-        return TOOLS[tool]
+        return self._named[tool]
 
     def check(self, tool: str, args: Mapping[str, Any]) -> str:
-        if args.get("x") == REFUSED:
-            raise PlanError(f"{tool} refuses {REFUSED}")
+        if args.get("x", ...) == self._refused:
+            raise PlanError(f"{tool} refuses {self._refused}")
         return f"{tool} {json.dumps(args, sort_keys=True)}"
+
+
+def drive(
+    machine: Schedule,
+    tasks: Iterable[Task],
+    returns: Callable[[Task], bool],
+    order: EffectOrder | None = None,
+) -> Schedule:
+    """Plan all tasks, and return each call as soon as it runs; a person approves what is asked.
+
+    Args:
+        machine: The schedule.
+        tasks: The plan.
+        returns: Whether a call returns when this task was planned.
+        order: Gives the tasks what their effects wait for.
+    """
+    running: list[int] = []
+
+    def tell(fact: Fact) -> None:
+        for it in machine.handle(fact):
+            if isinstance(it, Launch):
+                running.append(it.call)
+            elif isinstance(it, Ask):
+                tell(Decided(tuple(Decision(call.id) for call in it.calls)))
+
+    for task in tasks:
+        tell(Planned(task if order is None else order.ordered(task)))
+        if running and returns(task):
+            tell(Returned(running.pop()))
+    tell(PlanEnded())
+    tell(TakenOver())
+    while running:
+        tell(Returned(running.pop()))
+    assert machine.finished
+    return machine
 
 
 def result(args: Mapping[str, Any]) -> tuple[Any, str | None]:
