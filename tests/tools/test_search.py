@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from langchain_core.tools import ToolException
 
 from llm_compiler.tools.search import LIBRARY, search
+from tests.support.loopback import loopback
 from tests.tools.scripted_reader import with_resources
 
 KEY = "tvly-secret-key"
@@ -54,16 +54,10 @@ def tavily(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tavily]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    script.url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("TAVILY_API_KEY", KEY)
-    monkeypatch.setenv("TAVILY_BASE_URL", script.url)
-    yield script
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with loopback(Handler) as script.url:
+        monkeypatch.setenv("TAVILY_API_KEY", KEY)
+        monkeypatch.setenv("TAVILY_BASE_URL", script.url)
+        yield script
 
 
 @pytest.fixture(autouse=True)

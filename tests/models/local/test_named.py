@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from llm_compiler.errors import SetupError
 from llm_compiler.models.local.named import weights_named
 from llm_compiler.models.local.obtain import ensure
 from llm_compiler.models.local.server import LOCAL_SERVERS
+from tests.support.loopback import loopback
 
 WHOLE = b"GGUF" + b"weights" * 100
 BLOB = {"size": len(WHOLE), "sha256": hashlib.sha256(WHOLE).hexdigest()}
@@ -41,14 +41,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    yield seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback(Hub) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        yield seen
 
 
 def test_a_repository_is_asked_once_and_then_known(tmp_path: Path, hub: dict[str, Any]) -> None:

@@ -5,9 +5,8 @@ import importlib
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from llm_compiler.models.local.assembly import SPARE
 from llm_compiler.models.local.obtain import ensure, find
 from llm_compiler.models.local.progress import progress_bar
 from llm_compiler.models.local.weights import OFFICIAL, VARIABLE, Weights
+from tests.support.loopback import loopback
 
 PARTS = [b"llama" * 40_000, b"alpaca" * 40_000, b"vicuna" * 11]
 WHOLE = b"".join(PARTS)
@@ -78,14 +78,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
-    yield seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback(Hub) as address:
+        monkeypatch.setenv("HF_ENDPOINT", f"{address}/")
+        yield seen
 
 
 def left_in(folder: Path) -> set[str]:
@@ -223,6 +218,7 @@ import sys
 from pathlib import Path
 from llm_compiler.models.local.obtain import ensure
 from llm_compiler.models.local.weights import Weights
+from tests.support.loopback import loopback
 
 def report(done, total):
     if sys.argv[1] == "stall":
