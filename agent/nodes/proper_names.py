@@ -4,7 +4,7 @@ Only words that are capitalized within a sentence count, and a name is known if 
 is: a wrong alarm would destroy a good answer.
 """
 
-import unicodedata
+from llm_compiler.tools.words import plain
 
 _PREFIX = 4
 """Letters that make two words one: Canada, Canadian."""
@@ -44,10 +44,7 @@ _GENERIC = frozenset(
 def folded(word: str) -> str:
     """A word without case, accents and what follows an apostrophe."""
     word = word.replace("’", "'").split("'")[0]
-    if word.isascii():
-        return word.casefold()
-    plain = unicodedata.normalize("NFKD", word)
-    return "".join(letter for letter in plain if not unicodedata.combining(letter)).casefold()
+    return word.casefold() if word.isascii() else plain(word)
 
 
 class KnownNames:
@@ -82,5 +79,5 @@ class KnownNames:
         letters = [letter for letter in word.split("'")[0] if letter.isalpha()]
         if len(letters) < _MIN_LETTERS or all(letter.isupper() for letter in letters):
             return False  # initials and abbreviations
-        plain = folded(word)
-        return plain not in _COMMON and plain not in _GENERIC
+        it = folded(word)
+        return it not in _COMMON and it not in _GENERIC
