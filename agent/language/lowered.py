@@ -1,43 +1,10 @@
-"""What a program compiles to: tasks, statements that were refused, and the answer."""
+"""What a program compiles to besides tasks: statements that were refused, and the answer."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from llm_compiler.language.compute import hole
 from llm_compiler.language.diagnostics import Diagnostic
-from llm_compiler.language.task import COMPUTE
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One tool call, or one `compute`."""
-
-    id: int
-    tool: str
-    args: Mapping[str, Any]
-    """JSON by parameter name, with references in its texts; a literal dollar is `$$`."""
-    needs: tuple[int, ...] = ()
-    name: str = ""
-    """The variable that it is assigned to. While its statement is unfinished, a guess."""
-    line: int = 0
-    source: str = ""
-
-    @property
-    def is_compute(self) -> bool:
-        return self.tool == COMPUTE
-
-    def data(self) -> dict[str, Any]:
-        """As the state stores it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "tool": self.tool,
-            "args": dict(self.args),
-            "needs": list(self.needs),
-            "line": self.line,
-            "source": self.source,
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from typing import Any
 from llm_compiler.errors import PlanError
 from llm_compiler.language.diagnostics import PlacedError
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.lowered import Task
 from llm_compiler.language.names import (
     HeldError,
     Names,
@@ -29,7 +28,7 @@ from llm_compiler.language.names import (
 )
 from llm_compiler.language.nodes import compiled
 from llm_compiler.language.stubs import python_name, takes_none
-from llm_compiler.language.task import COMPUTE
+from llm_compiler.language.task import COMPUTE, Task
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import Calls, calls_in, has_names, parsed
@@ -201,7 +200,9 @@ class Lowering:
     ) -> int:
         """A new task; its id."""
         ordered = tuple(sorted(set(needs)))
-        self.out.append(Task(self.next_id, tool, args, ordered, name, line, bounded(source)))
+        self.out.append(
+            Task(self.next_id, tool, args, ordered, name=name, line=line, source=bounded(source))
+        )
         self.next_id += 1
         return self.next_id - 1
 

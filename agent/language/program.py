@@ -12,13 +12,14 @@ from contextlib import suppress
 
 from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.lowered import Answer, Refused, Task
+from llm_compiler.language.lowered import Answer, Refused
 from llm_compiler.language.lowering import Lowering
 from llm_compiler.language.names import HeldError, expression, reference, referred, tree_of
 from llm_compiler.language.place import Place
 from llm_compiler.language.source import Source
 from llm_compiler.language.statements import lower
 from llm_compiler.language.targets import targets
+from llm_compiler.language.task import COMPUTE, Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import calls_in, parsed
 from llm_compiler.language.written import Call, Event, Fence, Settled, Statement, bounded
@@ -188,7 +189,7 @@ class Program:
         for task in tasks:
             if self.full:
                 break
-            if not task.is_compute and not self._spend():
+            if task.tool != COMPUTE and not self._spend():
                 return [*out, self._too_many(task.id, task.line, task.source)]
             self._tasks[task.id] = task
             self._in_statement.append(task.id)
@@ -244,5 +245,11 @@ class Program:
             if isinstance(task, Task):
                 name = names.get(id, "")
                 self._tasks[id] = Task(
-                    id, task.tool, task.args, task.needs, name, place.line, source
+                    id,
+                    task.tool,
+                    task.args,
+                    task.needs,
+                    name=name,
+                    line=place.line,
+                    source=source,
                 )

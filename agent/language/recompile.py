@@ -8,7 +8,7 @@ from llm_compiler.language import lowered
 from llm_compiler.language.compute import references
 from llm_compiler.language.names import NO_FUNCTION
 from llm_compiler.language.program import Compiled, Program
-from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.language.task import COMPUTE, Refused, Task, TaskData
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
@@ -46,8 +46,8 @@ def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task
     program.feed(text)
     program.close()
     match [program.answer.parts, *program.tasks]:
-        case [(), lowered.Task(is_compute=False) as task]:
-            return replace(planned(task), line=line, text=text)
+        case [(), Task() as task] if task.tool != COMPUTE:
+            return replace(task, line=line, text=text)
         case [_, lowered.Refused(diagnostic=diagnostic), *_] if edited:
             moved = replace(diagnostic, line=max(line, 1) + diagnostic.line - 1)
             return replace(stored, error=str(moved))
@@ -56,10 +56,9 @@ def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task
 
 def planned(compiled: Compiled) -> Task | Refused:
     """What a program compiled to, as it is scheduled and stored."""
+    if isinstance(compiled, Task):
+        return compiled
     it = compiled
-    if isinstance(it, lowered.Task):
-        source = clean(it.source)
-        return Task(it.id, it.tool, it.args, it.needs, name=it.name, line=it.line, source=source)
     called = _CALLED.search(it.source)
     name = called[0] if called else PROSE
     text = (

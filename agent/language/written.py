@@ -6,6 +6,8 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Literal
 
+from llm_compiler.text import clean
+
 PLACEHOLDER = "\U00020000"
 """Begins the name that takes a call's place; a letter to Python that no program uses."""
 NESTED = "\U00020003"
@@ -108,4 +110,5 @@ Event = Call | Settled | Statement | Fence
 
 def bounded(source: str) -> str:
     """A statement or a call as it is shown."""
+    source = clean(source)
     return source if len(source) <= MAX_SOURCE else source[: MAX_SOURCE - 1] + "…"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from llm_compiler.language import lowered
 from llm_compiler.language.answers import answer_expression
 from llm_compiler.language.program import Program
 from llm_compiler.language.recompile import PROSE, planned
@@ -49,9 +48,9 @@ class PlanReader:
             out.append(Refused(program.take_id(), PROSE, _CUT, "…"))
         return out
 
-    def written(self) -> Mapping[int, lowered.Task]:
+    def written(self) -> Mapping[int, Task]:
         """The tasks with their variables and statements, which may be known late."""
-        return {it.id: it for it in self._program.tasks if isinstance(it, lowered.Task)}
+        return {it.id: it for it in self._program.tasks if isinstance(it, Task)}
 
     def _answer(self, ended: bool) -> list[Task | Refused]:
         """The task that says what the program ends with."""

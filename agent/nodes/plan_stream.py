@@ -126,7 +126,7 @@ class PlanStream:
         for id in sorted(self._ids):
             task, planned = schedule.tasks[id].data(), schedule.tasks[id]
             if (statement := known.get(id)) is not None:
-                task["name"], task["source"] = statement.name, clean(statement.source)
+                task["name"], task["source"] = statement.name, statement.source
             task["round"] = self.round.number
             task["key"] = f"{mark}-{id}"
             # What did not compile may do so later: an edit, or another tool.

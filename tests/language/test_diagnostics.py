@@ -4,8 +4,9 @@ import pytest
 from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel
 
-from llm_compiler.language.lowered import Refused, Task
+from llm_compiler.language.lowered import Refused
 from llm_compiler.language.program import Program
+from llm_compiler.language.task import Task
 from llm_compiler.language.toolbox import Toolbox
 from tests.language.test_program import TOOLS, compiled
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.tools import tool
 
-from llm_compiler.language.lowered import Hole, Refused, Task
+from llm_compiler.language.lowered import Hole, Refused
 from llm_compiler.language.program import Compiled, Program
 from llm_compiler.language.stubs import stub
+from llm_compiler.language.task import COMPUTE, Task
 from llm_compiler.language.toolbox import Toolbox
 from tests.campaigns import language
 from tests.language.test_source import TEXTS
@@ -515,9 +516,9 @@ def test_calls_of_a_program_are_those_that_ast_sees(seed: int) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in tools
     ]
     found = [it for it in language.compiled(source, tools)[1] if isinstance(it, Task)]
-    calls = [it.source for it in found if not it.is_compute and not it.source.endswith("…")]
+    calls = [it.source for it in found if it.tool != COMPUTE and not it.source.endswith("…")]
     assert Counter(ast.dump(ast.parse(it, mode="eval").body) for it in calls) <= Counter(seen)
-    assert len([it for it in found if not it.is_compute]) == len(seen)
+    assert len([it for it in found if it.tool != COMPUTE]) == len(seen)
 
 
 def test_programs_come_to_what_python_comes_to() -> None:

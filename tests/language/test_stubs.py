@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from llm_compiler.execution.function_tool import as_tool
-from llm_compiler.language.lowered import Task
 from llm_compiler.language.program import Program
 from llm_compiler.language.stubs import stub
+from llm_compiler.language.task import Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.tools import SHIPPED
 

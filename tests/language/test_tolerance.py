@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from llm_compiler.language.lowered import Hole, Refused, Task
+from llm_compiler.language.lowered import Hole, Refused
+from llm_compiler.language.task import Task
 from tests.language.test_program import compiled
 
 A = ("search", "a", "x")

@@ -10,7 +10,8 @@ from typing import Any
 from llm_compiler.language import parts, task
 from llm_compiler.language.budget import Budget, ComputeError
 from llm_compiler.language.compute import evaluate
-from llm_compiler.language.lowered import Answer, Hole, Refused, Task
+from llm_compiler.language.lowered import Answer, Hole, Refused
+from llm_compiler.language.task import Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
@@ -98,10 +99,8 @@ def run(
     return ran
 
 
-def _planned(it: Task | Refused) -> task.Task | task.Refused:
-    if isinstance(it, Refused):
-        return task.Refused(it.id, "", str(it.diagnostic))
-    return task.Task(it.id, it.tool, it.args, it.needs)
+def _planned(it: Task | Refused) -> Task | task.Refused:
+    return task.Refused(it.id, "", str(it.diagnostic)) if isinstance(it, Refused) else it
 
 
 def _end(
