@@ -15,6 +15,7 @@ import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from llm_compiler.round_messages import ABANDONED
 from tests.support.rival import Rival
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -116,7 +117,10 @@ def test_the_same_message_at_once(
     ended = both(two, order, order)
     state = one_won(thread, two, ended)
     assert two[0].begun(thread).count("x") == 1
-    assert state["texts"].count("What?") == 1
+    # Without an id, one that comes when the other is stored is another message, and closes it.
+    closed = state["texts"].count(ABANDONED)
+    assert closed == 0 or (closed == 1 and id is None)
+    assert state["texts"].count("What?") == 1 + closed
 
 
 def test_the_same_decision_at_once(two: tuple[Process, Process], thread: str) -> None:
