@@ -42,7 +42,7 @@ def references(value: Any) -> Iterator[Reference]:
         for found in PATTERN.finditer(value) if "$" in value else ():
             if not found["dollar"]:
                 whole = found.end() - found.start() == len(value)
-                yield Reference(_id(found), certain=whole or bool(found["braced"]))
+                yield Reference(id_of(found), certain=whole or bool(found["braced"]))
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from references(key)
@@ -104,9 +104,9 @@ class _Filling:
     def _fill(self, text: str, levels: int) -> Any:
         whole = PATTERN.fullmatch(text)
         if whole and not whole["dollar"]:
-            value = _follow(_id(whole), whole["inner"] or "", self._result_of(_id(whole)))
+            value = _follow(id_of(whole), whole["inner"] or "", self._result_of(id_of(whole)))
             if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
-                value = _follow(_id(whole), whole["path"], value)
+                value = _follow(id_of(whole), whole["path"], value)
                 self._weigh(value, levels)
                 return value
 
@@ -121,13 +121,13 @@ class _Filling:
     def _replacement(self, found: re.Match[str], text: str) -> str:
         if found["dollar"]:
             return "$" + found["path"]
-        if not found["braced"] and not self._known(_id(found)):
+        if not found["braced"] and not self._known(id_of(found)):
             return found.group()
-        value = _follow(_id(found), found["inner"] or "", self._result_of(_id(found)))
+        value = _follow(id_of(found), found["inner"] or "", self._result_of(id_of(found)))
         if found["path"] and not isinstance(value, dict | list):
             # "It is $3.Then …", "${3}.txt": a scalar has no parts, so these are text.
             return as_text(value) + found["path"]
-        value = _follow(_id(found), found["path"], value)
+        value = _follow(id_of(found), found["path"], value)
         negative = isinstance(value, int | float) and value < 0
         # -2 ** 2 is -4; what was meant is (-2) ** 2.
         if negative and text[found.end() :].lstrip().startswith("**"):
@@ -161,7 +161,8 @@ class _Filling:
             )
 
 
-def _id(found: re.Match[str]) -> int:
+def id_of(found: re.Match[str]) -> int:
+    """The id in a match of `PATTERN`; 0 if it is too long for one."""
     digits = found["id"] or found["braced"]
     return int(digits) if len(digits) <= 9 else 0
 

@@ -179,20 +179,21 @@ def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict
 def _results(state: State, context: Context) -> tuple[list[str], Facts]:
     """The program with its results, and what a reply may take from all that was said and found."""
     plan, outcomes = state["plan"], state["outcomes"]
-    most = context.max_result_chars
-    said = [context.joiner_prompt, *(message.text for message in state["messages"])]
-    return (
-        annotated_program(plan, outcomes, most, names=state["names"]),
-        Facts.of(said, plan, outcomes, max(most, _MIN_FACT_CHARS)),
-    )
+    shown = annotated_program(plan, outcomes, context.max_result_chars, names=state["names"])
+    return shown, _facts(state, context, plan, context.joiner_prompt)
+
+
+def _facts(state: State, context: Context, plan: list[TaskData], *said: str) -> Facts:
+    """Those in the messages, in what else was `said`, and in the results of a plan."""
+    heard = (*said, *(message.text for message in state["messages"]))
+    most = max(context.max_result_chars, _MIN_FACT_CHARS)
+    return Facts.of(heard, plan, state["outcomes"], most)
 
 
 def _made_up(said: str, state: State, context: Context) -> str:
     """A figure or a name in a plan's own words that stands in no result or message; "" if none."""
     plan = [task for task in state["plan"] if task["tool"] != ANSWER]
-    heard = [message.text for message in state["messages"]]
-    most = max(context.max_result_chars, _MIN_FACT_CHARS)
-    grounding = Grounding(Facts.of(heard, plan, state["outcomes"], most))
+    grounding = Grounding(_facts(state, context, plan))
     grounding.feed(said)
     grounding.close()
     return grounding.violation

@@ -89,10 +89,7 @@ class PlanStream:
 
     def leave_off(self) -> None:
         """The model stopped before the plan's end; a statement that is incomplete is not run."""
-        if not self._closed:
-            self._closed = True
-            for task in self._reader.close(cut=True):
-                self._plan(task)
+        self._close_reader(cut=True)
 
     def expire(self, deadline: float) -> None:
         """The deadline passed. Calls that ran for a plan that broke off are added to this plan."""
@@ -108,10 +105,7 @@ class PlanStream:
         Raises:
             EmptyReplyError: it had no task.
         """
-        if not self._closed:
-            self._closed = True
-            for task in self._reader.close(cut=False):
-                self._plan(task)
+        self._close_reader(cut=False)
         if not self._ids:
             why = f"the planner's model {model} wrote no task; use another model"
             raise EmptyReplyError(why, transient=True, wait=0)
@@ -139,6 +133,12 @@ class PlanStream:
             written.append(task)
         self.round.events.plan_end(written, self.program)
         return written
+
+    def _close_reader(self, *, cut: bool) -> None:
+        if not self._closed:
+            self._closed = True
+            for task in self._reader.close(cut=cut):
+                self._plan(task)
 
     def _free(self, id: int) -> int:
         """`id` if no task has it, else the next id after all others."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_compiler.language.references import PATTERN
+from llm_compiler.language.references import PATTERN, id_of
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
 from llm_compiler.text import shortened, truncated
@@ -88,14 +88,14 @@ class Calls:
         whole = PATTERN.fullmatch(text)
         if whole and not whole["dollar"]:
             path = (whole["inner"] or "") + whole["path"]
-            return self._result(_id(whole), depth) + path
+            return self._result(id_of(whole), depth) + path
         filled = False
 
         def part(found: re.Match[str]) -> str:
             nonlocal filled
             if found["dollar"]:
                 return "$" + found["path"]
-            id = _id(found)
+            id = id_of(found)
             if id not in self._tasks:
                 return found.group()
             filled = True
@@ -104,11 +104,6 @@ class Calls:
 
         said = _quoted(PATTERN.sub(part, text) if "$" in text else text)
         return f"f{said}" if filled else said
-
-
-def _id(found: re.Match[str]) -> int:
-    digits = found["id"] or found["braced"]
-    return int(digits) if len(digits) <= 9 else 0
 
 
 def _quoted(text: str) -> str:
