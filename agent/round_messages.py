@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMess
 
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import truncated
 
 ABANDONED = "This question was not answered: another message came first."
@@ -26,7 +27,7 @@ def round_messages(
     outcomes: Mapping[str, OutcomeData],
     max_chars: int,
     *,
-    untrusted: Collection[int] = (),
+    untrusted: Collection[TaskId] = (),
 ) -> list[AnyMessage]:
     """The plan's calls, directly followed by their results, each truncated to `max_chars`.
 

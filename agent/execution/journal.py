@@ -21,6 +21,7 @@ from llm_compiler.execution.claims import Claims, may_have_run
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.execution.turn_records import TurnRecords
 from llm_compiler.language.task import Outcome, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.facts import Launch, Prior
 
 _SHELF = "journal"
@@ -45,7 +46,7 @@ class Journal:
         claims: Claims | None = None,
         *,
         node: str = "",
-        keys: Mapping[int, str] | None = None,
+        keys: Mapping[TaskId, str] | None = None,
         failed: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         self.lasting = records is not None
@@ -143,7 +144,7 @@ class Journal:
             self._add(entry)
         await self.flush()
 
-    async def release(self, id: int) -> None:
+    async def release(self, id: TaskId) -> None:
         """A call stopped to ask a person: it will begin again, with a claim of its own."""
         if self._claims is not None and await self._claims.release(id):
             self._add(self._entry(id, None, released=True))
@@ -168,7 +169,7 @@ class Journal:
             await asyncio.wait([self._writing], timeout=_CLOSING_SECONDS)
             self._writing.cancel()
 
-    def _entry(self, id: int, planned: Mapping[str, Any] | None, **what: Any) -> dict[str, Any]:
+    def _entry(self, id: TaskId, planned: Mapping[str, Any] | None, **what: Any) -> dict[str, Any]:
         key = self._keys.get(id, str(id))
         return {"key": key, "planned": None if planned is None else dict(planned), **what}
 

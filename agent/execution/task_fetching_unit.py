@@ -16,6 +16,7 @@ from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
 from llm_compiler.execution.expressions import Expressions
 from llm_compiler.execution.tool_interrupts import Asked, Asking
 from llm_compiler.language.task import Outcome
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import (
     Ask,
@@ -42,7 +43,7 @@ class TaskFetchingUnit:
         self.closed = False
         self.claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None
         """Awaited before a destructive call begins; one that another run began is not repeated."""
-        self.interrupted: list[int] = []
+        self.interrupted: list[TaskId] = []
         """The tasks in whose calls a graph interrupted: they will begin again."""
         self.on_settled: Callable[[Outcome], None] = lambda outcome: None
         """Told of each task that ends in this run."""
@@ -54,9 +55,9 @@ class TaskFetchingUnit:
         self._ending: set[asyncio.Task[Returned]] = set()
         self._stopped = asyncio.Event()
         self._broken: BaseException | None = None
-        self._questions: dict[int, tuple[Launch, Asking, Asked]] = {}
+        self._questions: dict[TaskId, tuple[Launch, Asking, Asked]] = {}
         """The calls that have asked, and have to run again with the answer."""
-        self._answers: dict[int, list[Any]] = {}
+        self._answers: dict[TaskId, list[Any]] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._expressions = Expressions(executor.clock, executor.threads, self._hear)
 
@@ -97,7 +98,7 @@ class TaskFetchingUnit:
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(seconds, self._expire, deadline)
 
-    def answer(self, id: int, answer: Any) -> None:
+    def answer(self, id: TaskId, answer: Any) -> None:
         """Keep the answer to the next question of a task's call, for when it is run (again)."""
         self._answers.setdefault(id, []).append(answer)
 

@@ -9,6 +9,7 @@ from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.lowered import Answer, Hole
 from llm_compiler.language.names import expression, tree_of
 from llm_compiler.language.place import Place
+from llm_compiler.language.task_ids import TaskId
 
 _REFERENCE = re.compile(r"\$\d")
 
@@ -28,7 +29,7 @@ def called(call: ast.Call, place: Place, *, given: bool) -> Answer:
 def said(values: Sequence[ast.expr], place: Place, *, given: bool) -> Answer:
     """What values say: texts, and holes with tasks behind them."""
     parts: list[str | Hole] = []
-    needs: list[int] = []
+    needs: list[TaskId] = []
     in_words = False
     for index, node in enumerate(values):
         in_words = in_words or has_words(node)
@@ -83,7 +84,7 @@ def in_words(expression: str) -> bool:
         return False
 
 
-def _part(node: ast.expr, place: Place) -> tuple[str | Hole, tuple[int, ...]]:
+def _part(node: ast.expr, place: Place) -> tuple[str | Hole, tuple[TaskId, ...]]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value, ()
     conversion = spec = ""

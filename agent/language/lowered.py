@@ -5,13 +5,14 @@ from typing import Any
 
 from llm_compiler.language.compute import hole
 from llm_compiler.language.diagnostics import Diagnostic
+from llm_compiler.language.task_ids import TaskId
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A statement that did not compile. What it assigns has failed, as if a task had."""
 
-    id: int
+    id: TaskId
     diagnostic: Diagnostic
     source: str
 
@@ -41,7 +42,7 @@ class Answer:
     parts: tuple[str | Hole, ...] = ()
     in_words: bool = False
     """It says something around its values; else a joiner writes the reply."""
-    needs: tuple[int, ...] = ()
+    needs: tuple[TaskId, ...] = ()
     given: bool = field(default=False)
     """By `answer` or `return`, not only by `print`."""
     line: int = 0

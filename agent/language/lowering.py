@@ -29,6 +29,7 @@ from llm_compiler.language.names import (
 from llm_compiler.language.nodes import compiled
 from llm_compiler.language.stubs import python_name, takes_none
 from llm_compiler.language.task import COMPUTE, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import Calls, calls_in, has_names, parsed
@@ -135,7 +136,7 @@ class Lowering:
 
     def _arguments(
         self, tree: ast.Call, tool: Tool, call: Call
-    ) -> tuple[dict[str, Any], tuple[int, ...]]:
+    ) -> tuple[dict[str, Any], tuple[TaskId, ...]]:
         parameters = list(tool.parameters)
         if len(tree.args) > len(parameters):
             raise NodeError(
@@ -153,7 +154,7 @@ class Lowering:
                 raise NodeError(keyword, f"{name} is given twice; write {tool.signature}")
             written.append((name, keyword.value))
         args: dict[str, Any] = {}
-        ids: list[int] = []
+        ids: list[TaskId] = []
         for name, node in written:
             resolved = self.resolved(node)
             value, needed = self.value(resolved, call.line, call.source)
@@ -177,7 +178,7 @@ class Lowering:
             compiled(resolved, References())
         return resolved
 
-    def value(self, node: ast.expr, line: int, source: str) -> tuple[Any, tuple[int, ...]]:
+    def value(self, node: ast.expr, line: int, source: str) -> tuple[Any, tuple[TaskId, ...]]:
         """A resolved expression as an argument, computed by a task of its own if necessary."""
         plain = template(node)
         if plain is not ...:
@@ -193,7 +194,7 @@ class Lowering:
         self,
         tool: str,
         args: Mapping[str, Any],
-        needs: tuple[int, ...],
+        needs: tuple[TaskId, ...],
         name: str,
         line: int,
         source: str,

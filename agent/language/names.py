@@ -16,6 +16,7 @@ from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import WORDS
+from llm_compiler.language.task_ids import PATTERN, TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.unparse import unparsed
 from llm_compiler.language.written import PLACEHOLDER
@@ -32,19 +33,21 @@ class HeldError(Exception):
     """An expression needs a call that is not a task yet."""
 
 
-def reference(id: int) -> ast.expr:
+def reference(id: TaskId) -> ast.expr:
     """The node that stands for the result of task `id`."""
-    return ast.Name(id=f"{REFERENCE}{id}", ctx=ast.Load())
+    written = id if isinstance(id, int) else f"({id})"
+    return ast.Name(id=f"{REFERENCE}{written}", ctx=ast.Load())
 
 
-def referred(node: ast.AST) -> int | None:
+def referred(node: ast.AST) -> TaskId | None:
     """The task that a node stands for, if it does."""
     if isinstance(node, ast.Name) and node.id.startswith(REFERENCE):
-        return int(node.id[1:])
+        written = node.id[1:]
+        return int(written) if written.isdecimal() else written[1:-1]
     return None
 
 
-def ids_in(tree: ast.AST) -> tuple[int, ...]:
+def ids_in(tree: ast.AST) -> tuple[TaskId, ...]:
     """The tasks that a tree refers to."""
     ids = (referred(node) for node in ast.walk(tree))
     return tuple(dict.fromkeys(id for id in ids if id is not None))
@@ -169,13 +172,18 @@ def _is_gather(func: ast.Attribute) -> bool:
     return func.attr == "gather" and isinstance(holder, ast.Name) and holder.id == "asyncio"
 
 
+def written_reference(id: TaskId) -> str:
+    """The reference to a result, as the arguments of a task hold it."""
+    return f"${id}" if isinstance(id, int) else f"$({id})"
+
+
 # ── what a resolved expression is, as the arguments of a task hold it ─────────────────────────
 
 
 def template(node: ast.expr) -> Any:
     """A resolved expression as JSON data with references; `...` if it must be computed."""
     if (id := referred(node)) is not None:
-        return f"${id}"
+        return written_reference(id)
     match node:
         case ast.Constant(value=str() as text):
             return text.replace("$", "$$")
@@ -230,7 +238,7 @@ def _path(holder: ast.expr, key: str | int) -> Any:
 def expression(node: ast.expr) -> str:
     """A resolved expression as `compute` takes it: `$3 - $4`."""
     if (id := referred(node)) is not None:
-        return f"${id}"
+        return written_reference(id)
     count = sum(1 for it in ast.walk(node) if referred(it) is not None)
     try:
         text = unparsed(node)
@@ -247,11 +255,17 @@ def tree_of(text: str) -> ast.expr:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is none.
     """
-    written = re.sub(
-        r"\$(?:(\$)|(\d+))", lambda it: "$" if it[1] else f"{PLACEHOLDER}{it[2]}", text
-    )
+    ids: list[TaskId] = []
+
+    def named(found: re.Match[str]) -> str:
+        if found[1]:
+            return "$"
+        ids.append(found[3] or int(found[2]))
+        return f"{PLACEHOLDER}{len(ids) - 1}"
+
+    written = re.sub(rf"\$(?:(\$)|(\d+)|\(({PATTERN})\))", named, text)
     node = ast.parse(written, mode="eval").body
     for part in ast.walk(node):
-        if isinstance(part, ast.Name) and part.id.startswith(PLACEHOLDER):
-            part.id = REFERENCE + part.id[1:]
+        if isinstance(part, ast.Name) and (index := placeholder(part)) is not None:
+            part.id = reference(ids[index]).id  # type: ignore[attr-defined]
     return node

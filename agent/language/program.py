@@ -20,6 +20,7 @@ from llm_compiler.language.source import Source
 from llm_compiler.language.statements import lower
 from llm_compiler.language.targets import targets
 from llm_compiler.language.task import COMPUTE, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import calls_in, parsed
 from llm_compiler.language.written import Call, Event, Fence, Settled, Statement, bounded
@@ -50,9 +51,9 @@ class Program:
         self._source = Source(tools.python_names)
         self._lowering = Lowering(tools, first_id)
         self._max_calls = self._left = max_calls
-        self._in_statement: list[int] = []
+        self._in_statement: list[TaskId] = []
         """The tasks of the statement that is being read."""
-        self._tasks: dict[int, Task | Refused] = {}
+        self._tasks: dict[TaskId, Task | Refused] = {}
         self._prose: list[Refused] = []
         """What was refused before any fence or task: prose, if a fence follows."""
         self.answer = Answer()
@@ -201,7 +202,7 @@ class Program:
         self.full = self._left < 0
         return not self.full
 
-    def _too_many(self, id: int, line: int, source: str) -> Refused:
+    def _too_many(self, id: TaskId, line: int, source: str) -> Refused:
         message = f"the plan has more than {self._max_calls} calls (max_tasks); plan fewer"
         shown = Diagnostic(line, 1, len(source), message, source.split("\n")[0])
         refused = self._tasks[id] = Refused(id, shown, source)

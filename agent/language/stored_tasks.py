@@ -9,6 +9,7 @@ from llm_compiler.language import compute
 from llm_compiler.language.recompile import recompiled
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
@@ -63,7 +64,7 @@ def _as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
     )
 
 
-def computing(id: int, tool: str, args: Mapping[str, Any], after: tuple[int, ...]) -> Task:
+def computing(id: TaskId, tool: str, args: Mapping[str, Any], after: tuple[TaskId, ...]) -> Task:
     """A task of `compute` or `answer` as the state stores it.
 
     Raises:
@@ -78,10 +79,10 @@ def computing(id: int, tool: str, args: Mapping[str, Any], after: tuple[int, ...
 
 def made(
     tools: Toolbox | None,
-    id: int,
+    id: TaskId,
     tool: str,
     args: Mapping[str, Any],
-    after: tuple[int, ...],
+    after: tuple[TaskId, ...],
     text: str,
 ) -> Task:
     """A task with its needs; without `tools` it is not checked.

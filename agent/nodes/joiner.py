@@ -13,6 +13,7 @@ from llm_compiler.language.answers import in_words
 from llm_compiler.language.recompile import PROSE
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
@@ -167,7 +168,7 @@ def _limit(state: State, context: Context, *, late: bool) -> str:
     return ""
 
 
-def _ids(state: State) -> list[int]:
+def _ids(state: State) -> list[TaskId]:
     return [task["id"] for task in tasks_of_round(state)]
 
 

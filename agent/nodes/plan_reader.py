@@ -6,6 +6,7 @@ from llm_compiler.language.answers import answer_expression
 from llm_compiler.language.program import Program
 from llm_compiler.language.recompile import PROSE, planned
 from llm_compiler.language.task import ANSWER, Refused, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
 
 _CUT = "the plan was cut off here; what would have followed is missing"
@@ -48,7 +49,7 @@ class PlanReader:
             out.append(Refused(program.take_id(), PROSE, _CUT, "…"))
         return out
 
-    def written(self) -> Mapping[int, Task]:
+    def written(self) -> Mapping[TaskId, Task]:
         """The tasks with their variables and statements, which may be known late."""
         return {it.id: it for it in self._program.tasks if isinstance(it, Task)}
 

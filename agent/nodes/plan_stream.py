@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
 from llm_compiler.run.resources import Round
@@ -41,7 +42,7 @@ class PlanStream:
         tools, max_tasks = self.round.tools, self.round.context.max_tasks
         self._reader = PlanReader(tools, self._names, self.first_id, max_tasks)
         self._order = EffectOrder(tools, self._taken)
-        self._ids: list[int] = []
+        self._ids: list[TaskId] = []
         self._text: list[str] = []
         self._characters = 0
         self._closed = False

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from llm_compiler.language import compute
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.prompting.calls_as_code import MAX_STATEMENT_CHARS, Calls
 from llm_compiler.prompting.shown_values import in_line, whole
 from llm_compiler.prompting.statement_check import StatementCheck
@@ -97,13 +98,13 @@ class _Ran:
     """The tasks of a turn and how they ended. Each value is read once."""
 
     def __init__(
-        self, tasks: Mapping[int, TaskData], outcomes: Mapping[int, Outcome], max_chars: int
+        self, tasks: Mapping[TaskId, TaskData], outcomes: Mapping[TaskId, Outcome], max_chars: int
     ) -> None:
         self._tasks = tasks
         self._outcomes = outcomes
-        self._short: dict[int, str] = {}
-        self._long: dict[int, str] = {}
-        self._length: dict[int, int] = {}
+        self._short: dict[TaskId, str] = {}
+        self._long: dict[TaskId, str] = {}
+        self._length: dict[TaskId, int] = {}
         for id, outcome in outcomes.items():
             if outcome.ok:
                 text = whole(outcome.value)
@@ -114,7 +115,7 @@ class _Ran:
         self.calls = Calls(tasks, self._short)
         names = {id: name for id, task in tasks.items() if (name := task.get("name"))}
         self._check = StatementCheck(names)
-        self._read: dict[int, bool] = {}
+        self._read: dict[TaskId, bool] = {}
         """For each result that is read: whether all that reads it ended ok."""
         for id, task in tasks.items():
             for it in references(task["args"]):
@@ -193,7 +194,7 @@ class _Ran:
                 (derived if ids else constant).append(line)
         return constant, derived
 
-    def reason(self, error: str | None, among: Iterable[int] | None = None) -> str | None:
+    def reason(self, error: str | None, among: Iterable[TaskId] | None = None) -> str | None:
         """An error as a sentence without ids; None if another's failure is all that it says."""
         text = (error or "").strip() or "no reason was given"
         needed = _NEEDS.match(text)
@@ -216,7 +217,7 @@ class _Ran:
             which = f"{task['tool'] if alone else self.calls.label(task['id'])} "
         return f"{which}{outcome.status}: {reason}"
 
-    def _omits(self, id: int) -> bool:
+    def _omits(self, id: TaskId) -> bool:
         """Whether what reads a long result says all that matters of it."""
         return self._read.get(id, False)
 

@@ -11,6 +11,7 @@ from typing import Any
 from llm_compiler.language.references import PATTERN, id_of
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import shortened, truncated
 
 MAX_STATEMENT_CHARS = 1000
@@ -27,17 +28,17 @@ class Calls:
         short: The results that are short enough to take the place of a reference, as Python.
     """
 
-    def __init__(self, tasks: Mapping[int, TaskData], short: Mapping[int, str]) -> None:
+    def __init__(self, tasks: Mapping[TaskId, TaskData], short: Mapping[TaskId, str]) -> None:
         self._tasks = tasks
         self._short = short
-        self._written: dict[int, str] = {}
+        self._written: dict[TaskId, str] = {}
 
-    def statement(self, id: int) -> str:
+    def statement(self, id: TaskId) -> str:
         """A task as a statement."""
         name = self._tasks[id].get("name")
         return f"{name} = {self.call(id)}" if name else self.call(id)
 
-    def call(self, id: int, depth: int = 0) -> str:
+    def call(self, id: TaskId, depth: int = 0) -> str:
         """A task as a call, or as the expression that it computes."""
         if id not in self._written:
             task = self._tasks[id]
@@ -53,7 +54,7 @@ class Calls:
             self._written[id] = truncated(text, MAX_STATEMENT_CHARS)
         return self._written[id]
 
-    def label(self, id: int) -> str:
+    def label(self, id: TaskId) -> str:
         """A task as it is referred to in a sentence: its variable, or its call."""
         if id not in self._tasks:
             return f"${id}"
@@ -64,7 +65,7 @@ class Calls:
         said = _DOLLAR.sub(lambda it: "$" if it[1] else self._result(int(it[2]), depth), text)
         return truncated(" ".join(said.splitlines()), MAX_STATEMENT_CHARS)
 
-    def _result(self, id: int, depth: int) -> str:
+    def _result(self, id: TaskId, depth: int) -> str:
         """What stands for the result of a task in code."""
         if id not in self._tasks:
             return f"${id}"

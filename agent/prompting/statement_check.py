@@ -12,6 +12,7 @@ from llm_compiler.language.names import referred, tree_of
 from llm_compiler.language.references import PATTERN
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import TaskData, is_pure
+from llm_compiler.language.task_ids import TaskId
 
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -19,7 +20,7 @@ _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 class StatementCheck:
     """Compares statements with their tasks. `names` are the variables of all tasks, by id."""
 
-    def __init__(self, names: Mapping[int, str]) -> None:
+    def __init__(self, names: Mapping[TaskId, str]) -> None:
         self._names = names
         self._known = frozenset(names.values())
 
@@ -36,7 +37,7 @@ class _Statement:
         self,
         source: str,
         group: Sequence[TaskData],
-        names: Mapping[int, str],
+        names: Mapping[TaskId, str],
         known: frozenset[str],
     ) -> None:
         self._names = names

@@ -6,17 +6,18 @@ from typing import Any, cast, get_args
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
 from llm_compiler.language.task import MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, quoted
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
-_FIELDS = OutcomeData.__annotations__.keys()
+_FIELDS = OutcomeData.__required_keys__
 _MAX_EPOCH_SECONDS = 10**11
 _MAX_ATTEMPTS = 10**6
 
 
 def mended_outcomes(
-    value: Any, plan: list[TaskData], errors: Mapping[int, str]
+    value: Any, plan: list[TaskData], errors: Mapping[TaskId, str]
 ) -> dict[str, OutcomeData]:
     """The stored outcomes by id, with those of the tasks that cannot be run.
 
@@ -43,7 +44,7 @@ def mended_outcomes(
     return {**failed, **outcomes}
 
 
-def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
+def _outcome(id: TaskId, stored: Any, task: TaskData | None) -> OutcomeData:
     """An outcome; its `args` are None where those of the task are to be filled in."""
     if _is_outcome(str(id), stored):
         return cast(OutcomeData, stored)
@@ -62,7 +63,7 @@ def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
         error = "no reason is stored"
     tool = given.get("tool")
     args = data(given.get("args"), None)
-    return OutcomeData(
+    outcome = OutcomeData(
         id=id,
         tool=clean(tool) if isinstance(tool, str) else task["tool"] if task else "",
         args=args if isinstance(args, dict) else cast(Any, None),
@@ -74,6 +75,9 @@ def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
         attempts=min(whole(given.get("attempts")) or 0, _MAX_ATTEMPTS),
         reused=given.get("reused") is True,
     )
+    if status == "skipped" and given.get("untaken") is True:
+        outcome["untaken"] = True
+    return outcome
 
 
 class _Unreadable:
@@ -81,10 +85,10 @@ class _Unreadable:
 
 
 def _is_outcome(key: Any, outcome: Any) -> bool:
-    if type(outcome) is not dict or outcome.keys() != _FIELDS:
+    if type(outcome) is not dict or outcome.keys() - {"untaken"} != _FIELDS:
         return False
     id, status, error = outcome["id"], outcome["status"], outcome["error"]
-    attempts = outcome["attempts"]
+    attempts, skipped = outcome["attempts"], status == "skipped"
     return (
         type(id) is int
         and 0 < id <= MAX_ID
@@ -98,6 +102,7 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
         and type(attempts) is int
         and 0 <= attempts <= _MAX_ATTEMPTS
         and type(outcome["reused"]) is bool
+        and ("untaken" not in outcome or (skipped and outcome["untaken"] is True))
         and is_data(outcome, MAX_LEVELS + 1)
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from llm_compiler.language.task import MAX_LEVELS, TaskData, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import STORED
 from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, shortened
@@ -12,7 +13,7 @@ _MAX_NAME_CHARS = 200
 _RULED = ("text", "error", "key", "taint", "rules")
 
 
-def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[int, str]]:
+def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[TaskId, str]]:
     """The tasks of a stored plan, whole and in id order, and by id why some cannot be run.
 
     What is missing gets its empty value. An entry without an id of its own gets one after all
@@ -23,8 +24,8 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
         return [], {}
     if type(value) is list and _is_plan(value, round):
         return value, {}
-    tasks: dict[int, TaskData] = {}
-    errors: dict[int, str] = {}
+    tasks: dict[TaskId, TaskData] = {}
+    errors: dict[TaskId, str] = {}
     is_list = isinstance(value, list | tuple)
     without: list[Any] = [] if is_list else [value]
     for entry in value if is_list else ():
@@ -54,7 +55,7 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
     return plan, errors
 
 
-def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str]) -> TaskData:
+def _task(entry: Mapping[Any, Any], id: TaskId, round: int, errors: dict[TaskId, str]) -> TaskData:
     """The task that an entry of a plan becomes; if it cannot be run, `errors` gets the reason."""
     tool = clean(str(entry.get("tool") or ""))[:_MAX_NAME_CHARS]
     stored, wrong = entry.get("args"), ""
@@ -92,7 +93,7 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
     return cast(TaskData, {**more, **task})
 
 
-def _needs(value: Any) -> list[int]:
+def _needs(value: Any) -> list[TaskId]:
     """The ids that a task waits for, as far as they can be read."""
     if isinstance(value, str):
         value = value.replace(",", " ").split()

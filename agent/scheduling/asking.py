@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import Ask, Decision, TaskId
+from llm_compiler.scheduling.facts import Ask, Decision
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord

@@ -6,9 +6,10 @@ from typing import Any
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.asking import Asking
-from llm_compiler.scheduling.facts import Prior, TaskId, Tools
+from llm_compiler.scheduling.facts import Prior, Tools
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord

@@ -5,7 +5,8 @@ from itertools import count
 
 from llm_compiler.language.compute import references
 from llm_compiler.language.task import Outcome, Status, Task
-from llm_compiler.scheduling.facts import Compute, Computed, Order, TaskId
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.scheduling.facts import Compute, Computed, Order
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 
 from llm_compiler.language.task import Task
-from llm_compiler.scheduling.facts import TaskId
+from llm_compiler.language.task_ids import TaskId
 
 Needs = Callable[[TaskId], tuple[TaskId, ...]]
 """What a task waits for, by its id; nothing if it does not wait, or is not planned yet."""

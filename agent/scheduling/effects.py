@@ -15,8 +15,9 @@ from dataclasses import replace
 from llm_compiler.language import compute
 from llm_compiler.language.references import references
 from llm_compiler.language.task import Refused, Task, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import TaskId, Tools
+from llm_compiler.scheduling.facts import Tools
 
 
 def data_needs(task: Task) -> dict[TaskId, None]:

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-
-TaskId = int
-"""How a task is named; it is compared, hashed and shown, and nothing else."""
 
 # ── facts ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -81,7 +79,7 @@ class Computed:
     """An expression was evaluated; `number` is that of its order."""
 
     number: int
-    id: int
+    id: TaskId
     value: Any = None
     error: str | None = None
     started_at: float | None = None
@@ -96,7 +94,7 @@ class Decision:
     the settings of the run are by then. None is the call that is being asked about now.
     """
 
-    id: int
+    id: TaskId
     args: Mapping[str, Any] | None = None
     rejected: str | None = None
     asked: tuple[str, Mapping[str, Any]] | None = None
@@ -126,7 +124,7 @@ class Launch:
     """Start a call. `id` is the task it is for, `call` the name under which it returns."""
 
     call: int
-    id: int
+    id: TaskId
     tool: str
     args: Mapping[str, Any]
     destructive: bool = False
@@ -138,9 +136,9 @@ class Compute:
     """Evaluate the expression of task `id`; `number` is the name under which it returns."""
 
     number: int
-    id: int
+    id: TaskId
     expression: str
-    results: Mapping[int, Any]
+    results: Mapping[TaskId, Any]
     """What it may refer to."""
 
 
@@ -163,7 +161,7 @@ class Ask:
     """A person must decide on these calls; everything else has run."""
 
     calls: tuple[Launch, ...]
-    why: Mapping[int, str] = field(default_factory=dict)
+    why: Mapping[TaskId, str] = field(default_factory=dict)
     """By the task's id, why it is asked about though its tool is not in `approve`."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from llm_compiler.scheduling.facts import TaskId
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.shared_calls import SharedCalls
 from llm_compiler.scheduling.task_record import TaskRecord

@@ -9,8 +9,8 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.critical_path import Heights
-from llm_compiler.scheduling.facts import TaskId
 
 Limits = Mapping[str, int]
 """The most calls at once, by the name of the limit."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_compiler.language.task import Outcome, Refused, Task, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.asking import Asking
@@ -29,7 +30,6 @@ from llm_compiler.scheduling.facts import (
     Prior,
     Returned,
     TakenOver,
-    TaskId,
     Tools,
 )
 from llm_compiler.scheduling.ready_queue import ReadyQueue

@@ -12,7 +12,7 @@ tool that read it is gone, or a person deleted its task.
 from collections.abc import Iterable
 
 from llm_compiler.language.task import Refused, Task
-from llm_compiler.scheduling.facts import TaskId
+from llm_compiler.language.task_ids import TaskId
 
 EARLIER = "an untrusted result of an earlier turn may have reached it"
 

@@ -7,9 +7,10 @@ from itertools import islice
 from typing import Any, Literal
 
 from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
 from llm_compiler.scheduling.effects import data_needs
-from llm_compiler.scheduling.facts import Order, Prior, Settle, TaskId
+from llm_compiler.scheduling.facts import Order, Prior, Settle
 from llm_compiler.scheduling.shared_calls import Call
 from llm_compiler.scheduling.task_record import TaskRecord
 

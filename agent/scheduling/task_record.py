@@ -35,7 +35,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.scheduling.facts import Compute, Prior, TaskId
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.scheduling.facts import Compute, Prior
 from llm_compiler.scheduling.shared_calls import Call
 
 State = Literal[
