@@ -34,8 +34,13 @@ def evaluate(expression: str, result_of: Callable[[TaskId], Any]) -> Any:
     Takes at most 50 ms and some megabytes, besides time and memory linear in the results. A caller
     that must keep its event loop free evaluates long lists (100,000 items) in a thread.
 
+    Args:
+        expression: With its references.
+        result_of: Gives what they refer to, or a `Missing`.
+
     Raises:
-        ComputeError: it has no value. The message gives the reason in one line.
+        ComputeError: it has no value. The message gives the reason in one line. A `MissingError`
+            if it reads what is missing.
     """
     run, ids = prepared(expression)
     values = {_variable(id): result_of(id) for id in ids}

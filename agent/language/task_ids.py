@@ -38,6 +38,15 @@ def loop_of(id: TaskId) -> TaskId | None:
     return int(loop) if loop.isdecimal() else loop
 
 
-def in_iteration(text: str, loop: TaskId, index: int) -> str:
-    """A template's id, or a text with references to some, in one iteration of a loop."""
-    return text.replace(f"{loop}[]", f"{loop}[{index}]")
+def root_of(id: TaskId) -> tuple[int, str]:
+    """The task of the plan that `id` belongs to, and the rest of it: 7 and `[0].2` for `7[0].2`."""
+    if isinstance(id, int):
+        return id, ""
+    at = min(place for place in (id.find("["), id.find(".")) if place >= 0)
+    return int(id[:at]), id[at:]
+
+
+def in_iteration(id: str, loop: TaskId, index: int) -> str:
+    """A template's id in one iteration of a loop: `7[0].2` for `7[].2`."""
+    template = f"{loop}[]"
+    return f"{loop}[{index}]{id[len(template) :]}" if id.startswith(template) else id

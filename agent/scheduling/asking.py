@@ -1,9 +1,8 @@
 """Which calls a person must decide on, and what becomes of the decisions."""
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.task_ids import TaskId, order_of
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Ask, Decision
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
@@ -75,7 +74,7 @@ class Asking:
         """One question about all calls that wait for a decision; None if none does."""
         records = self._graph.records.values()
         undecided = (it for it in records if it.state == "asked" and it.id not in self._decided)
-        asked = sorted(undecided, key=attrgetter("id"))
+        asked = sorted(undecided, key=lambda it: order_of(it.id))
         if not asked:
             return None
         why = {it.id: it.why_asked for it in asked if it.why_asked is not None}

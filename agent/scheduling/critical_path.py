@@ -69,6 +69,10 @@ class Heights:
         """Count a task that waits among those behind its needs."""
         self._new.append(id)
 
+    def put_behind(self, id: TaskId, loop: TaskId) -> None:
+        """A loop waits for a new instance; it need not be ranked again for that."""
+        self._height[id] = self._height.get(loop, 0) + 1
+
     def clear(self) -> None:
         """Forget all tasks; add those that remain again."""
         self._new.clear()

@@ -1,16 +1,19 @@
 """The tasks of a turn and what they wait for: from planned to needs met, and how each ended."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
-from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.task import Outcome, Refused, Task, When, is_call
+from llm_compiler.language.task_ids import TaskId, loop_of
+from llm_compiler.scheduling.conditions import can_do_without, why_untaken
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
 from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import Order, Prior, Settle
+from llm_compiler.scheduling.invariants import validate_needs
+from llm_compiler.scheduling.results import how
 from llm_compiler.scheduling.shared_calls import Call
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -33,8 +36,16 @@ class TaskGraph:
         self._moved: deque[TaskRecord] = deque()
         """Settled tasks whose dependants are to be notified, and tasks whose needs are met."""
 
-    def add(self, task: Task | Refused, priors: Sequence[Prior], asked: bool) -> TaskRecord:
-        record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors), asked)
+    def add(
+        self,
+        task: Task | Refused,
+        priors: Sequence[Prior],
+        asked: bool,
+        loop: TaskRecord | None = None,
+    ) -> TaskRecord:
+        """Take a task in, an instance of `loop` if that is given."""
+        earlier = bool(priors) if loop is None else loop.earlier
+        record = self.records[task.id] = TaskRecord(task.id, task, priors, earlier, asked)
         if isinstance(task, Task):
             record.data = data_needs(task)
         self.unsettled += 1
@@ -95,7 +106,8 @@ class TaskGraph:
     def met(self) -> Iterator[TaskRecord]:
         """Notify the waiting tasks; yield those whose needs have all ended, those for data ok.
 
-        A task that comes after one that failed is yielded too, with its `stopper`.
+        A task that comes after one that failed is yielded too, with its `stopper`, and one that its
+        condition skips, `untaken`; a loop is once for its data and once for its instances.
         Skipping one task can strand another, and so can what the caller does with a yielded task,
         so this continues until nothing moves.
         """
@@ -106,7 +118,9 @@ class TaskGraph:
                 continue
             for id in self._dependants.pop(moved.id, ()):
                 record = self.records[id]
-                if record.state not in ("waiting", "asked") or not self._goes_on(record, moved):
+                if record.state not in ("waiting", "asked", "looping"):
+                    continue
+                if not self._goes_on(record, moved):
                     continue
                 record.unmet -= 1
                 if not record.unmet:
@@ -118,7 +132,10 @@ class TaskGraph:
             record
             for record in self.records.values()
             if record.state == "waiting"
+            and is_call(record.task.tool)
             and record.stopper is None
+            and not record.untaken
+            and (record.when is None or self._ended(record.when.id))
             and all(need not in record.data or self._ended(need) for need in record.needs)
         ]
 
@@ -127,8 +144,9 @@ class TaskGraph:
     def settle(self, record: TaskRecord, outcome: Outcome, *, announce: bool = True) -> None:
         """A task has ended. One that ends as it did before is not announced again."""
         for prior in reversed(record.priors):
-            if prior.outcome.status == outcome.status:
-                outcome, announce = prior.outcome, False
+            it = prior.outcome
+            if (it.status, it.untaken) == (outcome.status, outcome.untaken):
+                outcome, announce = it, False
                 break
         record.priors = ()
         record.move("settled")
@@ -137,6 +155,13 @@ class TaskGraph:
         self._moved.append(record)
         if announce:
             self._orders.append(Settle(outcome))
+
+    def settle_anew(self, record: TaskRecord, outcome: Outcome) -> None:
+        """A task that follows from others has ended; it is not announced if it ends as before."""
+        before = (it.outcome for it in record.priors)
+        same = next((it for it in before if _comes_to(it) == _comes_to(outcome)), None)
+        record.priors = ()
+        self.settle(record, same or outcome, announce=same is None)
 
     def drop(
         self,
@@ -151,9 +176,15 @@ class TaskGraph:
             args = task.args
         self.settle(record, Outcome(task.id, task.tool, status, args, error=error))
 
+    def skip_untaken(self, record: TaskRecord) -> None:
+        """Skip a task whose condition says no, which is no failure."""
+        task, why = record.task, record.untaken
+        outcome = Outcome(task.id, task.tool, "skipped", task.args, error=why, untaken=True)
+        self.settle(record, outcome)
+
     def stop(self, record: TaskRecord, stopper: Outcome, args: Mapping[str, Any]) -> None:
         """Skip a task that comes after one that failed."""
-        self.drop(record, "skipped", f"comes after {stopper.id}, which {_how(stopper)}", args)
+        self.drop(record, "skipped", f"comes after {stopper.id}, which {how(stopper)}", args)
 
     def settle_owners(self, call: Call) -> None:
         """Give the tasks that wait for a call its outcome."""
@@ -173,19 +204,72 @@ class TaskGraph:
         return need in self.records and self.records[need].outcome is not None
 
     def _goes_on(self, record: TaskRecord, need: TaskRecord) -> bool:
-        """Whether a task goes on now that one of its needs has ended; else it is skipped."""
-        if need.id not in record.data:
+        """Whether a task goes on now that one of its needs has ended; else it ends by that."""
+        outcome, when = need.outcome, record.when
+        assert outcome is not None, f"{need} has not ended"
+        if when is not None and need.id == when.id:
+            return self._take(record, when, outcome)
+        if record.loop is None or loop_of(need.id) != record.id:
             record.stopper = record.stopper or need.stops
-        elif need.outcome is not None and not need.outcome.ok:
-            self.drop(record, "skipped", f"needs {need.id}, which {_how(need.outcome)}")
+        if need.id not in record.data or outcome.ok or record.untaken:
+            return True
+        if can_do_without(record, outcome):
+            return True
+        why = f"needs {need.id}, which {how(outcome)}"
+        if when is not None and not self._ended(when.id):
+            record.lacking = record.lacking or why
+            return True
+        if when is not None and not self._take(record, when, self._known_outcome(when.id)):
             return False
-        return True
+        if record.untaken:
+            return True
+        self.drop(record, "skipped", why)
+        return False
+
+    def _take(self, record: TaskRecord, when: When, condition: Outcome) -> bool:
+        """A task's condition is known: whether it goes on, taken or waiting to be skipped."""
+        if record.untaken:
+            return True
+        if not condition.ok and not condition.untaken:
+            self.drop(record, "skipped", f"needs {when.id}, which {how(condition)}")
+        elif why := why_untaken(when, condition):
+            record.untaken = why
+            if record.comes_after_others:
+                # What comes after it waits for it alone, and must not start before those.
+                self.wait_for(record, record.later_needs)
+                return True
+            self.skip_untaken(record)
+        elif record.lacking:
+            self.drop(record, "skipped", record.lacking)
+        else:
+            return True
+        return False
+
+    def wait_for(self, record: TaskRecord, needs: Iterable[TaskId]) -> None:
+        """Let a loop wait for more tasks."""
+        for need in needs:
+            if self._ended(need):
+                self._goes_on(record, self.records[need])
+            else:
+                record.unmet += 1
+                self._dependants[need].append(record.id)
+
+    def made_all(self, record: TaskRecord) -> None:
+        """All instances of a loop are there: it ends when they have."""
+        record.unmet -= 1
+        if not record.unmet:
+            self._moved.append(record)
+
+    def _known_outcome(self, id: TaskId) -> Outcome:
+        outcome = self.records[id].outcome
+        assert outcome is not None, f"task {id} has not ended"
+        return outcome
 
     def _wait(self, record: TaskRecord) -> None:
         """Wait for the needs that have not ended; skip the task if one for data is not ok."""
         record.unmet = 0
-        record.stopper = None
-        for need in record.needs:
+        record.stopper, record.untaken, record.lacking = None, "", ""
+        for need in record.first_needs:
             known = self.records.get(need)
             if known is None or known.outcome is None:
                 record.unmet += 1
@@ -199,51 +283,24 @@ class TaskGraph:
 
     def _waiting_needs(self, id: TaskId) -> tuple[TaskId, ...]:
         record = self.records.get(id)
-        if record is None or record.state != "waiting":
+        if record is None or record.state not in ("waiting", "looping"):
             return ()
-        return record.needs
+        return record.needs if record.loop is None else (*record.needs, *record.loop.tasks)
 
     def _dependants_of(self, id: TaskId) -> Iterator[TaskId]:
         return (it for it in self._dependants.get(id, ()) if self.records[it].state == "waiting")
-
-    # ── invariants ────────────────────────────────────────────────────────────────────────────
 
     def validate(self) -> None:
         """Raises AssertionError if states, outcomes, needs and counts disagree."""
         assert not self._moved, "a task has moved and its dependants were not notified"
         unsettled = sum(record.state != "settled" for record in self.records.values())
         assert unsettled == self.unsettled, f"{self.unsettled} counted, {unsettled} unsettled"
-        for id, record in self.records.items():
-            record.validate()
-            assert record.id == id, f"task {record.id} is stored under {id}"
-            if record.state == "waiting" or (record.state == "asked" and record.unmet):
-                self._validate_waiting(record)
-            elif record.state != "settled":
-                self._validate_met(record)
-
-    def _validate_waiting(self, record: TaskRecord) -> None:
-        ended = [need for need in record.needs if self._ended(need)]
-        unmet = len(record.needs) - len(ended)
-        assert record.unmet == unmet > 0, f"{record} counts {record.unmet} of {unmet} unmet needs"
-        data = [self.records[need] for need in ended if need in record.data]
-        assert all(map(record.is_met_by, data)), f"{record} waits though a need is not ok"
-        for need in record.needs:
-            if not self._ended(need):
-                assert record.id in self._dependants[need], f"{need} will not notify {record}"
-
-    def _validate_met(self, record: TaskRecord) -> None:
-        for need in record.needs:
-            known = self.records.get(need)
-            if record.earlier and (known is None or not known.earlier):
-                continue  # the plan of the need may have broken off since
-            if record.state == "asked" and need not in record.data:
-                continue  # it may be rejected though it comes after a failure
-            ok = known is not None and record.is_met_by(known)
-            assert ok, f"{record} is {record.state} and its need {need} is not ok"
+        validate_needs(self.records, self._dependants)
 
 
-def _how(outcome: Outcome) -> str:
-    return "failed" if outcome.status == "failed" else f"was {outcome.status}"
+def _comes_to(outcome: Outcome) -> tuple[Any, ...]:
+    """What is the same of two outcomes if only their times differ."""
+    return outcome.tool, outcome.status, outcome.args, outcome.value, outcome.error
 
 
 def _refused_before(priors: Sequence[Prior], task: Task) -> Outcome | None:
