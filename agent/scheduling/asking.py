@@ -48,10 +48,11 @@ class Asking:
         due = []
         for decision in decisions:
             record = self._graph.records.get(decision.id)
-            if record is None or record.state not in ("waiting", "asked"):
+            if record is not None and record.state not in ("waiting", "asked"):
                 continue  # it has ended: by the deadline, say, while the person was deciding
+            # After a restart, an instance may be there only later.
             self._decided[decision.id] = decision
-            if record.state == "asked" and not record.unmet:
+            if record is not None and record.state == "asked" and not record.unmet:
                 due.append(record)
         return due
 

@@ -4,14 +4,10 @@ The condition is decided on first: what else a task needs may fail before it is 
 task waits for it, so that it ends alike in every order of finishing.
 """
 
-import re
-
-from llm_compiler.language.task import EACH, Outcome, When, is_pure
 from llm_compiler.language.references import references
+from llm_compiler.language.task import EACH, Outcome, Task, When, is_pure
+from llm_compiler.scheduling.effects import may_skip
 from llm_compiler.scheduling.task_record import TaskRecord
-
-_MAY_SKIP = re.compile(r"\b(?:if|and|or|for)\b|[<>=!].*[<>=!]", re.DOTALL)
-"""What is in an expression that may not read all that it names."""
 
 
 def why_untaken(when: When, condition: Outcome) -> str:
@@ -26,11 +22,12 @@ def can_do_without(record: TaskRecord, need: Outcome) -> bool:
 
     An expression does not, if it turns out to read it. A loop's iterations decide for themselves.
     """
-    tool, args = record.task.tool, record.task.args
-    if is_pure(tool):
-        return need.untaken or _MAY_SKIP.search(str(args.get("expression"))) is not None
-    if tool == EACH:
-        return need.untaken and need.id not in {it.id for it in references(args["items"])}
+    task = record.task
+    assert isinstance(task, Task)
+    if is_pure(task.tool):
+        return need.untaken or may_skip(task)
+    if task.tool == EACH:
+        return need.untaken and need.id not in {it.id for it in references(task.args["items"])}
     return False
 
 

@@ -11,11 +11,12 @@
 What a task waits for in this way stands among its needs. It is told from its data by its arguments.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from llm_compiler.language.each import bodies, referred
-from llm_compiler.language.task import EACH, Refused, Task, is_call
+from llm_compiler.language.task import EACH, Refused, Task, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Tools
@@ -69,6 +70,14 @@ def _of_rules(rules: ToolRules) -> Effects:
 
 
 _NONE = Effects()
+
+
+def may_skip(task: Task) -> bool:
+    """Whether a task is an expression that may not read all that it names."""
+    return is_pure(task.tool) and _MAY_SKIP.search(str(task.args.get("expression"))) is not None
+
+
+_MAY_SKIP = re.compile(r"\b(?:if|and|or|for)\b|[<>=!].*[<>=!]", re.DOTALL)
 
 
 class LastWrites:
@@ -137,8 +146,8 @@ class EffectOrder:
         else:
             needs |= dict.fromkeys(self._last_of.add(task.id, effects))
             if counted:
-                # A task that its condition skips may have ended before what it needs.
-                for need in needs if task.when is None else ():
+                # Other tasks may end before what they need has, or ok though it failed.
+                for need in needs if task.when is None and not may_skip(task) else ():
                     self._since.pop(need, None)
                 self._since[task.id] = None
         return replace(task, needs=tuple(needs)) if len(needs) > len(task.needs) else task

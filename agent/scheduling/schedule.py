@@ -170,8 +170,10 @@ class Schedule:
             self.taint.add(it.task, record.data, earlier=record.earlier, loop=around)
             if record.task.tool == EACH:
                 record.last_writes = LastWrites(last_writes)
-            behind = last_writes.add(record.id, Effects.of(it.task, self._tools))
+            effects = Effects.of(it.task, self._tools)
+            behind = last_writes.add(record.id, effects)
             record.behind = behind[0] if behind else None
+            record.writes = bool(effects.writes)
         if self._late is not None and not it.priors and record.needs:
             self._graph.drop(record, "skipped", self._late)
         else:

@@ -179,6 +179,9 @@ class TaskGraph:
     def skip_untaken(self, record: TaskRecord) -> None:
         """Skip a task whose condition says no, which is no failure."""
         task, why = record.task, record.untaken
+        if record.writes:
+            stops = (self.records[need].stops for need in record.needs if need in self.records)
+            record.stopper = next(filter(None, stops), None)
         outcome = Outcome(task.id, task.tool, "skipped", task.args, error=why, untaken=True)
         self.settle(record, outcome)
 
@@ -207,11 +210,14 @@ class TaskGraph:
         """Whether a task goes on now that one of its needs has ended; else it ends by that."""
         outcome, when = need.outcome, record.when
         assert outcome is not None, f"{need} has not ended"
-        if when is not None and need.id == when.id:
-            return self._take(record, when, outcome)
-        if record.loop is None or loop_of(need.id) != record.id:
+        is_condition = when is not None and need.id == when.id
+        is_data = need.id in record.data
+        for_order = record.writes or need.id == record.behind or not (is_data or is_condition)
+        if for_order and loop_of(need.id) != record.id:
             record.stopper = record.stopper or need.stops
-        if need.id not in record.data or outcome.ok or record.untaken:
+        if when is not None and is_condition:
+            return self._take(record, when, outcome)
+        if not is_data or outcome.ok or record.untaken:
             return True
         if can_do_without(record, outcome):
             return True
@@ -234,8 +240,8 @@ class TaskGraph:
             self.drop(record, "skipped", f"needs {when.id}, which {how(condition)}")
         elif why := why_untaken(when, condition):
             record.untaken = why
-            if record.comes_after_others:
-                # What comes after it waits for it alone, and must not start before those.
+            if record.writes:
+                # What comes after it waits for it alone, and must not start before its needs end.
                 self.wait_for(record, record.later_needs)
                 return True
             self.skip_untaken(record)

@@ -94,6 +94,8 @@ class TaskRecord:
     """Those of its needs that its arguments refer to; the others are for order."""
     behind: TaskId | None = None
     """The last write of the domain that it reads, written before it."""
+    writes: bool = False
+    """It has effects, or is a loop of such tasks."""
     last_writes: LastWrites | None = None
     """Of a loop: those before its next instance."""
     untaken: str = ""
@@ -135,12 +137,6 @@ class TaskRecord:
         """What a loop waits for besides."""
         first = {*self.first_needs}
         return [need for need in self.needs if need not in first]
-
-    @property
-    def comes_after_others(self) -> bool:
-        """Whether some of its needs are for the order of effects alone."""
-        own = {*self.data} if self.when is None else {*self.data, self.when.id}
-        return any(need not in own for need in self.needs)
 
     @property
     def stops(self) -> Outcome | None:
