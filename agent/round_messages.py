@@ -1,5 +1,6 @@
 """A round in the chat protocol, and the end of a turn that was abandoned."""
 
+import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_pure
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_call
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import truncated
 
@@ -33,12 +34,12 @@ def round_messages(
 
     Results of the tasks in `untrusted` are marked as untrusted.
     """
-    plan = [task for task in plan if not is_pure(task["tool"])]
+    plan = [task for task in plan if is_call(task["tool"])]
     if not plan:
         return []
     mark = uuid.uuid4().hex[:8]
     calls = [
-        {"name": task["tool"], "args": task["args"], "id": f"call_{mark}_{task['id']}"}
+        {"name": task["tool"], "args": task["args"], "id": _call_id(mark, task["id"])}
         for task in plan
     ]
     answers: list[AnyMessage] = []
@@ -48,10 +49,15 @@ def round_messages(
         answers.append(
             ToolMessage(
                 truncated(text, max_chars, "max_result_chars"),
-                tool_call_id=f"call_{mark}_{task['id']}",
+                tool_call_id=_call_id(mark, task["id"]),
                 name=task["tool"],
                 status="success" if outcome.ok else "error",
                 response_metadata=UNTRUSTED if task["id"] in untrusted else {},
             )
         )
     return [AIMessage("", tool_calls=calls), *answers]
+
+
+def _call_id(mark: str, id: TaskId) -> str:
+    # Providers take letters, digits, "_" and "-" alone.
+    return f"call_{mark}_{re.sub(r'[^0-9]+', '_', str(id)).rstrip('_')}"

@@ -19,12 +19,16 @@ from llm_compiler.language.task import Outcome
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import (
+    Added,
     Ask,
     Cancel,
     Compute,
+    Continue,
+    Continued,
     DeadlinePassed,
     Fact,
     Launch,
+    Loops,
     Returned,
     Settle,
 )
@@ -47,6 +51,8 @@ class TaskFetchingUnit:
         """The tasks in whose calls a graph interrupted: they will begin again."""
         self.on_settled: Callable[[Outcome], None] = lambda outcome: None
         """Told of each task that ends in this run."""
+        self.on_loop: Callable[[TaskId, int], None] = lambda id, calls: None
+        """Told of each loop that makes calls, and how many, before they begin."""
         self._executor = executor
         self._events = events
         self._config = config
@@ -71,6 +77,13 @@ class TaskFetchingUnit:
                     self._launch(order)
                 case Compute():
                     self._expressions.add(order)
+                case Loops(id, calls):
+                    self.on_loop(id, calls)
+                case Added(task, known):
+                    if not known:
+                        self._events.plan_task(task)
+                case Continue(id):
+                    asyncio.get_running_loop().call_soon(self._hear, Continued(id))
                 case Cancel(call):
                     self._cancel(call)
                 case Settle(outcome):

@@ -10,6 +10,7 @@
 """
 
 import re
+from typing import TypeGuard
 
 TaskId = int | str
 """A number, or the text of an instance or of a template."""
@@ -20,7 +21,7 @@ _INSTANCE = re.compile(r"[1-9]\d{0,8}(?:(?:\.[1-9]\d{0,8})?\[\d{1,9}\])+(?:\.[1-
 _NUMBER = re.compile(r"\d+")
 
 
-def is_instance(id: object) -> bool:
+def is_instance(id: object) -> TypeGuard[str]:
     """Whether `id` is the text of an instance: `7[0].2`."""
     return isinstance(id, str) and _INSTANCE.fullmatch(id) is not None
 

@@ -11,7 +11,7 @@ from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
 from llm_compiler.run.resources import Round
-from llm_compiler.scheduling.effects import EffectOrder
+from llm_compiler.scheduling.effects import EffectOrder, with_rules
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from llm_compiler.text import clean
 
@@ -32,7 +32,7 @@ class PlanStream:
 
     def __init__(self, round: Round, plan: list[TaskData], names: Mapping[str, str]) -> None:
         self.round = round
-        self._taken = [task["id"] for task in plan]
+        self._taken = [id for task in plan if isinstance(id := task["id"], int)]
         self._names = names
         self.first_id = max(self._taken, default=0) + 1
         self.begin()
@@ -42,7 +42,7 @@ class PlanStream:
         tools, max_tasks = self.round.tools, self.round.context.max_tasks
         self._reader = PlanReader(tools, self._names, self.first_id, max_tasks)
         self._order = EffectOrder(tools, self._taken)
-        self._ids: list[TaskId] = []
+        self._ids: list[int] = []
         self._text: list[str] = []
         self._characters = 0
         self._closed = False
@@ -141,13 +141,14 @@ class PlanStream:
             for task in self._reader.close(cut=cut):
                 self._plan(task)
 
-    def _free(self, id: int) -> int:
-        """`id` if no task has it, else the next id after all others."""
+    def _free(self, id: TaskId) -> int:
+        """`id` if it is one of the plan that no task has, else the next id after all others."""
         taken = {*self._taken, *self._ids}
-        return id if id not in taken else max(taken) + 1
+        return id if isinstance(id, int) and id not in taken else max(taken, default=0) + 1
 
     def _plan(self, task: Task | Refused) -> None:
-        task = self._order.ordered(task)
+        task = self._order.ordered(with_rules(task, self.round.tools))
+        assert isinstance(task.id, int)
         self._ids.append(task.id)
         self.round.events.plan_task(task)
         self.round.unit.tell(Planned(task))

@@ -5,9 +5,9 @@ from typing import Any, cast, get_args
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
+from llm_compiler.language.task import EACH, MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
+from llm_compiler.language.task_ids import TaskId, is_instance, root_of
+from llm_compiler.run.stored_values import MAX_ID, data, id_of, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, quoted
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
@@ -24,14 +24,17 @@ def mended_outcomes(
     The key says which task an outcome is of. One that cannot be read is `failed`, so that no call
     is repeated because of it; `None` is not an outcome, and the call runs again.
     """
-    if type(value) is dict and not errors and all(map(_is_outcome, value, value.values())):
-        return value
     tasks = {str(task["id"]): task for task in plan}
+    if type(value) is dict and not errors and all(map(_is_outcome, value, value.values())):
+        if all(_is_made(it["id"], tasks) for it in value.values()):
+            return value
     outcomes: dict[str, OutcomeData] = {}
     if isinstance(value, Mapping):
         # The well-formed key comes last, and replaces others with its number.
         for key in sorted(value, key=lambda key: key == str(whole(key))):
-            if (id := whole(key)) is not None and value[key] is not None:
+            if (id := id_of(key)) is not None and value[key] is not None:
+                if is_instance(id) and not _is_made(id, tasks):
+                    continue
                 outcomes[str(id)] = _outcome(id, value[key], tasks.get(str(id)))
     elif value is not None:
         why = f"the stored outcomes are {kind_of(value)}, not an object by id"
@@ -80,6 +83,14 @@ def _outcome(id: TaskId, stored: Any, task: TaskData | None) -> OutcomeData:
     return outcome
 
 
+def _is_made(id: TaskId, tasks: Mapping[str, TaskData]) -> bool:
+    """Whether a task may be there: an instance needs its loop."""
+    if isinstance(id, int):
+        return True
+    loop = tasks.get(str(root_of(id)[0]))
+    return loop is not None and loop["tool"] == EACH
+
+
 class _Unreadable:
     """Replaces a value that is not data."""
 
@@ -90,8 +101,7 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
     id, status, error = outcome["id"], outcome["status"], outcome["error"]
     attempts, skipped = outcome["attempts"], status == "skipped"
     return (
-        type(id) is int
-        and 0 < id <= MAX_ID
+        (0 < id <= MAX_ID if type(id) is int else is_instance(id))
         and key == str(id)
         and status in _STATUSES
         and type(outcome["tool"]) is str

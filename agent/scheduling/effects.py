@@ -14,11 +14,12 @@ What a task waits for in this way stands among its needs. It is told from its da
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from llm_compiler.language.each import bodies, referred
 from llm_compiler.language.task import EACH, Refused, Task, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.tool_rules import ABSENT, ToolRules
 from llm_compiler.scheduling.facts import Tools
 
 
@@ -61,6 +62,25 @@ def body_rules(task: Task, tools: Tools) -> Mapping[str, ToolRules]:
             known = rules.get(it["tool"]) or tools.rules(it["tool"])
             rules[it["tool"]] = known.with_stored(it.get("rules", ()))
     return rules
+
+
+def with_rules(task: Task | Refused, tools: Tools) -> Task | Refused:
+    """A task that is planned now; if it is a loop, the tasks in its body get what rules their
+    calls, since none of it is lifted for them later."""
+    if task.tool != EACH or isinstance(task, Refused):
+        return task
+    return replace(task, args=_with_rules(task.args, tools))
+
+
+def _with_rules(args: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
+    body = []
+    for it in args["body"]:
+        if it["tool"] == EACH:
+            it = {**it, "args": _with_rules(it["args"], tools)}
+        elif is_call(it["tool"]) and (rules := tools.rules(it["tool"])) is not ABSENT:
+            it = {**it, "rules": rules.stored} if rules.stored else it
+        body.append(it)
+    return {**args, "body": body}
 
 
 def _of_rules(rules: ToolRules) -> Effects:

@@ -13,7 +13,7 @@ from llm_compiler.errors import PlanError, ToolError
 from llm_compiler.language.budget import Budget
 from llm_compiler.language.parts import items
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task import Outcome, Refused, Status, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import Added, Continue, Known, Loops, Order, Planned, Tools
@@ -60,6 +60,8 @@ class Iterations:
         """The loops that have more iterations to make."""
         self._known: dict[TaskId, Known] = {}
         self._allowed: dict[TaskId, int] = {}
+        self.calls: dict[TaskId, int] = {}
+        """How many calls each loop makes, without those of loops inside."""
         self._calls = 0
         """Calls of this plan so far, and those that loops are allowed to make."""
 
@@ -73,12 +75,14 @@ class Iterations:
         self._calls += counts
         self._known |= planned.instances
         self._allowed |= planned.allowed
-        self._calls += sum(planned.allowed.values())
+        if not planned.priors:
+            self._calls += sum(planned.allowed.values())
 
     def forget_plan(self) -> None:
         """The plan of this round broke off."""
         self._calls = 0
         records = self._graph.records
+        self.calls = {id: it for id, it in self.calls.items() if id in records}
         self._continuing = {id: it for id, it in self._continuing.items() if id in records}
 
     def clear(self) -> None:
@@ -104,7 +108,8 @@ class Iterations:
             self._tools, (task.id, *task.needs), since=task.needs, last_of=record.last_writes
         )
         if loop.calls:
-            self._orders.append(Loops(task.id, loop.calls * len(loop.items)))
+            self.calls[task.id] = loop.calls * len(loop.items)
+            self._orders.append(Loops(task.id, self.calls[task.id]))
         self.go_on(record)
 
     def go_on(self, record: TaskRecord | None) -> None:
@@ -134,7 +139,7 @@ class Iterations:
                 value = loop.value(find, self._results.value)
             except PlanError as raised:
                 error = str(raised)
-        status = "ok" if error is None else "failed"
+        status: Status = "ok" if error is None else "failed"
         outcome = Outcome(task.id, task.tool, status, task.args, value, error, attempts=1)
         self._graph.settle_anew(record, outcome)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.budget import Missing
-from llm_compiler.language.task import Outcome
+from llm_compiler.language.task import Outcome, Task
 from llm_compiler.language.task_ids import TaskId, loop_of
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -31,8 +31,9 @@ class Results:
         assert outcome is not None, f"{record} has not ended"
         if not outcome.untaken:
             return Missing(f"needs {id}, which {how(outcome)}", skips=True)
-        assigned = f'"{record.task.name}" was not' if getattr(record.task, "name", "") else "not"
-        return Missing(f"{assigned} assigned: {outcome.error}")
+        name = record.task.name if isinstance(record.task, Task) else ""
+        assigned = f'"{name}" was not assigned' if name else "not assigned"
+        return Missing(f"{assigned}: {outcome.error}")
 
     def value(self, id: TaskId) -> Any:
         """A result.

@@ -101,6 +101,11 @@ class Schedule:
         return self._ended and not self._graph.unsettled
 
     @property
+    def loops(self) -> Mapping[TaskId, int]:
+        """How many calls each loop makes that has its list."""
+        return self._loops.calls
+
+    @property
     def unclaimed(self) -> list[Launch]:
         """The calls of a plan that broke off which no task of the next plan has, or not yet.
 

@@ -214,7 +214,11 @@ class Running:
     def _compute(self, number: int) -> None:
         order = self._computing.pop(number)
         try:
-            value, error, skipped = evaluate(order.expression, order.results.__getitem__), None, False
+            value, error, skipped = (
+                evaluate(order.expression, order.results.__getitem__),
+                None,
+                False,
+            )
         except ComputeError as raised:
             value, error = None, str(raised)
             skipped = isinstance(raised, MissingError) and raised.skips

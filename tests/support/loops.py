@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from llm_compiler.errors import ToolError
 from llm_compiler.language.budget import Missing, MissingError
 from llm_compiler.language.compute import evaluate
-from llm_compiler.errors import PlanError, ToolError
 from llm_compiler.language.each import is_task, referred
 from llm_compiler.language.references import substitute
 from llm_compiler.language.task import COMPUTE, EACH, Task, TaskData, When, is_pure
@@ -111,7 +111,8 @@ class Lines:
     def _computed(self, task: Task) -> Ended:
         def result(id: TaskId) -> Any:
             it = self.ended.get(id, UNBOUND)
-            return it.value if it.status == "ok" else Missing("", it.failed or it.status == "rejected")
+            skips = it.failed or it.status == "rejected"
+            return it.value if it.status == "ok" else Missing("", skips)
 
         try:
             return Ended("ok", evaluate(str(task.args["expression"]), result))
@@ -248,8 +249,9 @@ class Writing:
         args: dict[str, Any] = {"items": items, "body": body}
         if names:
             outer: list[Any] = [_id(it) for it in known]
+            ends = [*ids, f"{own}.0"]
             args["names"] = {
-                name: {"init": random.choice([None, *outer]), "next": random.choice([*ids, f"{own}.0"])}
+                name: {"init": random.choice([None, *outer]), "next": random.choice(ends)}
                 for name in names
             }
         else:
@@ -258,7 +260,8 @@ class Writing:
         return {"tool": EACH, "args": args}
 
     def _some(self, refs: list[str]) -> list[str]:
-        return [self._random.choice(refs) for _ in range(self._random.choice([0, 0, 1, 2]))] if refs else []
+        count = self._random.choice([0, 0, 1, 2]) if refs else 0
+        return [self._random.choice(refs) for _ in range(count)]
 
 
 def _id(reference: str) -> TaskId:
