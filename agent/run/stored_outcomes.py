@@ -25,9 +25,9 @@ def mended_outcomes(
     is repeated because of it; `None` is not an outcome, and the call runs again.
     """
     tasks = {str(task["id"]): task for task in plan}
-    if type(value) is dict and not errors and all(map(_is_outcome, value, value.values())):
-        if all(_is_made(it["id"], tasks) for it in value.values()):
-            return value
+    sound = type(value) is dict and not errors and all(map(_is_outcome, value, value.values()))
+    if sound and all(_is_made(it["id"], tasks) for it in value.values()):
+        return cast(dict[str, OutcomeData], value)
     outcomes: dict[str, OutcomeData] = {}
     if isinstance(value, Mapping):
         # The well-formed key comes last, and replaces others with its number.

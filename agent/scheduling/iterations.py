@@ -113,7 +113,7 @@ class Iterations:
         self.go_on(record)
 
     def go_on(self, record: TaskRecord | None) -> None:
-        """Make some iterations of a loop, unless its plan broke off or its time passed meanwhile."""
+        """Make some iterations of a loop, unless its plan broke off or its time passed since."""
         if record is None or record.loop is None or record.id not in self._continuing:
             return
         loop, order, room = record.loop, self._continuing[record.id], _SLICE

@@ -127,7 +127,7 @@ class TaskRecord:
 
     @property
     def first_needs(self) -> Iterable[TaskId]:
-        """What it waits for first: a loop for its data, since its order is that of its instances."""
+        """What it waits for first: a loop for its data, since its instances keep the order."""
         if self.task.tool != EACH or isinstance(self.task, Refused):
             return self.needs
         return self.data if self.when is None else {**self.data, self.when.id: None}

@@ -1,4 +1,4 @@
-"""Templates: what a loop's body says with `7[].2` in it, compiled once and filled for each iteration.
+"""Templates: what a loop's body says with `7[].2` in it, compiled once, filled for each iteration.
 
 Only ids and references are filled in, never plain text that looks like them.
 """
