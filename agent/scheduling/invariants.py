@@ -85,8 +85,8 @@ def _validate_looping(
     dependants: Mapping[TaskId, Collection[TaskId]],
 ) -> None:
     assert record.loop is not None, f"{record} has no loop"
-    open_needs = [it for it in record.later_needs if records[it].outcome is None]
-    open_needs += [it for it in record.loop.tasks if records[it].outcome is None]
+    needs = [*record.later_needs, *record.loop.tasks]
+    open_needs = [it for it in needs if it not in records or records[it].outcome is None]
     unmet = len(open_needs) + (not record.loop.complete)
     assert record.unmet == unmet > 0, f"{record} counts {record.unmet} of {unmet} unmet needs"
     for need in open_needs:

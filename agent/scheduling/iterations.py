@@ -104,8 +104,9 @@ class Iterations:
         record.unmet = 1  # until all iterations are made
         self._graph.wait_for(record, record.later_needs)
         assert record.last_writes is not None
+        before = [need for need in task.needs if need in self._graph.records]
         self._continuing[task.id] = EffectOrder(
-            self._tools, (task.id, *task.needs), since=task.needs, last_of=record.last_writes
+            self._tools, (task.id, *task.needs), since=before, last_of=record.last_writes
         )
         if loop.calls:
             self.calls[task.id] = loop.calls * len(loop.items)

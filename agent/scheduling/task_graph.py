@@ -72,14 +72,16 @@ class TaskGraph:
         self.heights.complete = True
         for record in self.records.values():
             task = record.task
-            if record.state != "waiting" or not isinstance(task, Task):
+            if record.state not in ("waiting", "looping") or not isinstance(task, Task):
                 continue
             unknown = [need for need in task.needs if need not in self.records]
-            if certain := [need for need in unknown if need not in task.maybe]:
+            follows = record.loop is not None or isinstance(record.id, str)
+            if certain := [need for need in unknown if not (follows or need in task.maybe)]:
                 known = ", ".join(map(str, islice(self.records, 20)))
                 self._refuse(record, f"no task has the id {certain[0]}; there are {known}")
             elif unknown:
-                # "a $5 bill", and no task 5: it was plain text after all.
+                # "a $5 bill", and no task 5: it was plain text after all. Or a person wrote the id
+                # into the needs of a loop that goes on by now.
                 needs = tuple(need for need in task.needs if need in self.records)
                 record.task = replace(task, needs=needs)
                 record.unmet -= len(unknown)
@@ -101,6 +103,8 @@ class TaskGraph:
         for record in self.records.values():
             if record.state == "waiting":
                 self._wait(record)
+            elif record.state == "looping":
+                self.wait_for_instances(record)
         return forgotten
 
     def met(self) -> Iterator[TaskRecord]:
@@ -260,6 +264,12 @@ class TaskGraph:
                 record.unmet += 1
                 self._dependants[need].append(record.id)
 
+    def wait_for_instances(self, record: TaskRecord) -> None:
+        """Let a loop wait for the instances that there are, and until all are made."""
+        assert record.loop is not None
+        record.unmet = 0 if record.loop.complete else 1
+        self.wait_for(record, [*record.later_needs, *record.loop.tasks])
+
     def made_all(self, record: TaskRecord) -> None:
         """All instances of a loop are there: it ends when they have."""
         record.unmet -= 1
@@ -294,7 +304,8 @@ class TaskGraph:
         return record.needs if record.loop is None else (*record.needs, *record.loop.tasks)
 
     def _dependants_of(self, id: TaskId) -> Iterator[TaskId]:
-        return (it for it in self._dependants.get(id, ()) if self.records[it].state == "waiting")
+        waiting = ("waiting", "looping")
+        return (it for it in self._dependants.get(id, ()) if self.records[it].state in waiting)
 
     def validate(self) -> None:
         """Raises AssertionError if states, outcomes, needs and counts disagree."""

@@ -266,7 +266,7 @@ class Running:
         self._kills -= 1
         before = self.schedule
         self._begin(early_start=False)
-        known = {
+        known: dict[TaskId, Known] = {
             id: Known(None, self._priors(id), id in self._decided)
             for id in {*self._journal, *self._decided}
             if isinstance(id, str)

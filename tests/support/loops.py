@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from llm_compiler.errors import ToolError
 from llm_compiler.language.budget import Missing, MissingError
@@ -36,7 +36,8 @@ def each(id: TaskId, items: Any, *body: TaskData, **more: Any) -> Task:
 
 def inner(id: str, tool: str, args: dict[str, Any], **more: Any) -> TaskData:
     """A task in the body of a loop."""
-    return TaskData(id=id, tool=tool, args=args, needs=[], name="", line=1, source="", **more)
+    task = TaskData(id=id, tool=tool, args=args, needs=[], name="", line=1, source="")
+    return cast(TaskData, {**task, **more})
 
 
 # ── line after line ───────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from llm_compiler.language.budget import Budget, ComputeError
 from llm_compiler.language.compute import evaluate
 from llm_compiler.language.lowered import Answer, Hole, Refused
 from llm_compiler.language.task import Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
@@ -35,7 +36,7 @@ _STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[\"([^\"]*)\"\]")
 class Ran:
     """How the tasks ended, and what they did."""
 
-    results: dict[int, Any] = field(default_factory=dict)
+    results: dict[TaskId, Any] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
 
     def value(self, template: Any) -> Any:
