@@ -24,7 +24,7 @@ from llm_compiler.scheduling.task_record import TaskRecord
 
 HARD_MAX_INSTANCES = 100_000
 """Of one loop, those that only compute included."""
-_SLICE = 64
+_SLICE = 32
 """Instances that are made before others get a turn."""
 _NOTHING = Known()
 

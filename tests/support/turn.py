@@ -239,8 +239,8 @@ class Turn:
         self.settled |= as_before
         self._carry_out(orders)
         if isinstance(fact, PlanBroke):
-            earlier = (it for it in self.settled.items() if root_of(it[0])[0] in self.priors)
-            self.settled = dict(earlier)
+            kept = (it for it in self.settled.items() if root_of(it[0])[0] in self.priors)
+            self.settled = dict(kept)
         self._check_nothing_is_idle()
 
     def _carry_out(self, orders: list[Order]) -> None:
