@@ -215,23 +215,20 @@ class Schedule:
         """All needs of a task have ended, those for data ok."""
         if record.untaken:
             self._graph.skip_untaken(record)
-            return
-        if is_pure(record.task.tool):
+        elif is_pure(record.task.tool):
             if record.stopper is not None:
                 self._graph.stop(record, record.stopper, record.task.args)
             else:
                 self._computing.begin(record, self._results)
-            return
-        if record.task.tool == EACH:
-            if record.state == "looping":
-                self._loops.end(record)
-            else:
-                self._loops.begin(record)
-            return
-        if record.state != "asked":
-            self._calling.begin(record, self._late)
-        if record.state == "asked" and self._taken_over:
-            self._asking.carry_out(record)
+        elif record.state == "looping":
+            self._loops.end(record)
+        elif record.task.tool == EACH:
+            self._loops.begin(record)
+        else:
+            if record.state != "asked":
+                self._calling.begin(record, self._late)
+            if record.state == "asked" and self._taken_over:
+                self._asking.carry_out(record)
 
     def _admit(self, record: TaskRecord, call: Call) -> None:
         """Let a call start: at once, or when the scheduler has taken over."""

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
-from llm_compiler.language.task import Outcome, Refused, Task, When, is_call
-from llm_compiler.language.task_ids import TaskId, loop_of
-from llm_compiler.scheduling.conditions import can_do_without, why_untaken
+from llm_compiler.language.task import Outcome, Refused, Task, is_call
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.scheduling.conditions import why_skipped
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
 from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import Order, Prior, Settle
@@ -56,7 +56,7 @@ class TaskGraph:
         task = record.task
         if isinstance(task, Refused):
             self.drop(record, "failed", task.error)
-        elif (refused := _refused_before(record.priors, task)) is not None:
+        elif (refused := record.refused_before()) is not None:
             self.settle(record, refused, announce=False)
         elif (task.id in self._dependants or task.id in task.needs) and (
             cycle := find_cycle(task, self._waiting_needs, self._dependants_of)
@@ -162,8 +162,7 @@ class TaskGraph:
 
     def settle_anew(self, record: TaskRecord, outcome: Outcome) -> None:
         """A task that follows from others has ended; it is not announced if it ends as before."""
-        before = (it.outcome for it in record.priors)
-        same = next((it for it in before if _comes_to(it) == _comes_to(outcome)), None)
+        same = record.same_before(outcome)
         record.priors = ()
         self.settle(record, same or outcome, announce=same is None)
 
@@ -212,47 +211,19 @@ class TaskGraph:
 
     def _goes_on(self, record: TaskRecord, need: TaskRecord) -> bool:
         """Whether a task goes on now that one of its needs has ended; else it ends by that."""
-        outcome, when = need.outcome, record.when
-        assert outcome is not None, f"{need} has not ended"
-        is_condition = when is not None and need.id == when.id
-        is_data = need.id in record.data
-        for_order = record.writes or need.id == record.behind or not (is_data or is_condition)
-        if for_order and loop_of(need.id) != record.id:
-            record.stopper = record.stopper or need.stops
-        if when is not None and is_condition:
-            return self._take(record, when, outcome)
-        if not is_data or outcome.ok or record.untaken:
-            return True
-        if can_do_without(record, outcome):
-            return True
-        why = f"needs {need.id}, which {how(outcome)}"
-        if when is not None and not self._ended(when.id):
-            record.lacking = record.lacking or why
-            return True
-        if when is not None and not self._take(record, when, self._known_outcome(when.id)):
+        condition = None if record.when is None else self.records.get(record.when.id)
+        was_untaken = bool(record.untaken)
+        known = None if condition is None else condition.outcome
+        if why := why_skipped(record, need, known):
+            self.drop(record, "skipped", why)
             return False
-        if record.untaken:
+        if was_untaken or not record.untaken:
             return True
-        self.drop(record, "skipped", why)
-        return False
-
-    def _take(self, record: TaskRecord, when: When, condition: Outcome) -> bool:
-        """A task's condition is known: whether it goes on, taken or waiting to be skipped."""
-        if record.untaken:
+        if record.writes:
+            # What comes after it waits for it alone, and must not start before its needs end.
+            self.wait_for(record, record.later_needs)
             return True
-        if not condition.ok and not condition.untaken:
-            self.drop(record, "skipped", f"needs {when.id}, which {how(condition)}")
-        elif why := why_untaken(when, condition):
-            record.untaken = why
-            if record.writes:
-                # What comes after it waits for it alone, and must not start before its needs end.
-                self.wait_for(record, record.later_needs)
-                return True
-            self.skip_untaken(record)
-        elif record.lacking:
-            self.drop(record, "skipped", record.lacking)
-        else:
-            return True
+        self.skip_untaken(record)
         return False
 
     def wait_for(self, record: TaskRecord, needs: Iterable[TaskId]) -> None:
@@ -275,11 +246,6 @@ class TaskGraph:
         record.unmet -= 1
         if not record.unmet:
             self._moved.append(record)
-
-    def _known_outcome(self, id: TaskId) -> Outcome:
-        outcome = self.records[id].outcome
-        assert outcome is not None, f"task {id} has not ended"
-        return outcome
 
     def _wait(self, record: TaskRecord) -> None:
         """Wait for the needs that have not ended; skip the task if one for data is not ok."""
@@ -313,20 +279,3 @@ class TaskGraph:
         unsettled = sum(record.state != "settled" for record in self.records.values())
         assert unsettled == self.unsettled, f"{self.unsettled} counted, {unsettled} unsettled"
         validate_needs(self.records, self._dependants)
-
-
-def _comes_to(outcome: Outcome) -> tuple[Any, ...]:
-    """What is the same of two outcomes if only their times differ."""
-    return outcome.tool, outcome.status, outcome.args, outcome.value, outcome.error
-
-
-def _refused_before(priors: Sequence[Prior], task: Task) -> Outcome | None:
-    """How a task failed without a call, if it was not edited since: its tool was not there, say.
-
-    It stands, whatever its tool would take by now.
-    """
-    for prior in reversed(priors):
-        it = prior.outcome
-        if (it.status, it.attempts, it.tool, it.args) == ("failed", 0, task.tool, task.args):
-            return it
-    return None

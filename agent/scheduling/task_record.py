@@ -164,6 +164,23 @@ class TaskRecord:
                 return prior
         return None
 
+    def refused_before(self) -> Outcome | None:
+        """How it failed without a call, if it was not edited since: its tool was not there, say.
+
+        It stands, whatever its tool would take by now.
+        """
+        for prior in reversed(self.priors):
+            it, task = prior.outcome, self.task
+            if (it.status, it.attempts, it.tool, it.args) == ("failed", 0, task.tool, task.args):
+                return it
+        return None
+
+    def same_before(self, outcome: Outcome) -> Outcome | None:
+        """How it ended before, if `outcome` differs from that in its times alone."""
+        return next(
+            (it.outcome for it in self.priors if _comes_to(it.outcome) == _comes_to(outcome)), None
+        )
+
     def __str__(self) -> str:
         return f"task {self.id} ({' → '.join(self.life)})"
 
@@ -187,6 +204,10 @@ class TaskRecord:
         assert self.outcome is None or self.outcome.id == self.id, f"{self} has {self.outcome}"
         calling = self.state not in ("waiting", "computing", "looping", "settled")
         assert not calling or self.call is not None, f"{self} has no call"
+
+
+def _comes_to(outcome: Outcome) -> tuple[Any, ...]:
+    return outcome.tool, outcome.status, outcome.args, outcome.value, outcome.error
 
 
 class Column(Mapping[TaskId, T]):
