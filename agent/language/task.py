@@ -212,6 +212,11 @@ class Outcome:
         return cls(**known)
 
 
+def went_well(outcome: OutcomeData) -> bool:
+    """Whether a task ended ok, or was not to be run."""
+    return outcome["status"] == "ok" or outcome.get("untaken") is True
+
+
 def did_not_compile(data: TaskData) -> bool:
     """Whether all that the state has of a task is the text that its model wrote.
 

@@ -12,8 +12,15 @@ from llm_compiler.context import Context
 from llm_compiler.language.answers import in_words
 from llm_compiler.language.recompile import PROSE
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.task import (
+    ANSWER,
+    TaskData,
+    did_not_compile,
+    is_call,
+    is_pure,
+    went_well,
+)
+from llm_compiler.language.task_ids import TaskId, is_instance
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
@@ -220,13 +227,13 @@ def _said(state: State) -> str | None:
     for task in tasks:
         # Of a program that raises, the lines behind do not run: "Paid." must not be said.
         wrote = did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
-        if wrote and outcomes[str(task["id"])]["status"] != "ok":
+        if wrote and not went_well(outcomes[str(task["id"])]):
             return None
     return as_text(said["value"])
 
 
 def _all_ok(state: State) -> bool:
-    return all(outcome["status"] == "ok" for outcome in state["outcomes"].values())
+    return all(map(went_well, state["outcomes"].values()))
 
 
 def _none_compiled(state: State) -> str | None:
@@ -247,8 +254,8 @@ def _diagnostics(state: State, refused: list[TaskData]) -> Iterator[str]:
 
 def _came_to_nothing(state: State) -> str | None:
     """Why the round's last task, which the others prepare, did not end ok; None if it did."""
-    tasks = tasks_of_round(state)
-    if not tasks or state["outcomes"][str(tasks[-1]["id"])]["status"] == "ok":
+    tasks = [task for task in tasks_of_round(state) if not is_instance(task["id"])]
+    if not tasks or went_well(state["outcomes"][str(tasks[-1]["id"])]):
         return None
     # Without arguments: a small model repeats the calls that it is shown.
     failed = [task for task in tasks if state["outcomes"][str(task["id"])]["status"] == "failed"]
@@ -264,7 +271,7 @@ def _nothing_succeeded(state: State) -> str | None:
     succeeded = (
         state["outcomes"][str(task["id"])]["status"] == "ok"
         for task in plan
-        if not is_pure(task["tool"]) or task["tool"] == ANSWER
+        if is_call(task["tool"]) or task["tool"] == ANSWER
     )
     if any(succeeded) or not (reasons := why_not_ok(plan, state["outcomes"])):
         return None

@@ -10,14 +10,15 @@ from typing import Any
 
 from llm_compiler.language.references import PATTERN, id_of
 from llm_compiler.language.stubs import python_name
-from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task import ANSWER, EACH, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task_ids import PATTERN as INSTANCE
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import shortened, truncated
 
 MAX_STATEMENT_CHARS = 1000
 _MAX_LABEL_CHARS = 80
 _MAX_NESTED_CALLS = 3
-_DOLLAR = re.compile(r"\$(?:(\$)|(\d{1,9}))")
+_DOLLAR = re.compile(rf"\$(?:(\$)|(\d{{1,9}})|\(({INSTANCE})\))")
 
 
 class Calls:
@@ -29,7 +30,7 @@ class Calls:
     """
 
     def __init__(self, tasks: Mapping[TaskId, TaskData], short: Mapping[TaskId, str]) -> None:
-        self._tasks = tasks
+        self._tasks = {**tasks}
         self._short = short
         self._written: dict[TaskId, str] = {}
 
@@ -44,6 +45,8 @@ class Calls:
             task = self._tasks[id]
             if did_not_compile(task):
                 text = task["text"]
+            elif task["tool"] == EACH:
+                text = self._loop(task["args"], depth)
             elif is_pure(task["tool"]):
                 text = self.expression(str(task["args"].get("expression", "")), depth)
                 text = f"{ANSWER}({text})" if task["tool"] == ANSWER else text
@@ -54,6 +57,17 @@ class Calls:
             self._written[id] = truncated(text, MAX_STATEMENT_CHARS)
         return self._written[id]
 
+    def _loop(self, args: Mapping[str, Any], depth: int) -> str:
+        """A loop as a comprehension, or as a statement in one line."""
+        head = f"for item in {self._value(args.get('items'), depth)}"
+        body = [it for it in args.get("body", ()) if isinstance(it, dict) and "id" in it]
+        self._tasks |= {it["id"]: it for it in body}
+        if "value" in args:
+            kept = args.get("keep")
+            condition = f" if {self._result(kept, depth)}" if kept in self._tasks else ""
+            return f"[{self._value(args['value'], depth)} {head}{condition}]"
+        return f"{head}: {'; '.join(self.call(it['id'], depth + 1) for it in body)}"
+
     def label(self, id: TaskId) -> str:
         """A task as it is referred to in a sentence: its variable, or its call."""
         if id not in self._tasks:
@@ -62,13 +76,16 @@ class Calls:
 
     def expression(self, text: str, depth: int = 0) -> str:
         """An expression over results, in one line."""
-        said = _DOLLAR.sub(lambda it: "$" if it[1] else self._result(int(it[2]), depth), text)
+        said = _DOLLAR.sub(
+            lambda it: "$" if it[1] else self._result(it[3] or int(it[2]), depth), text
+        )
         return truncated(" ".join(said.splitlines()), MAX_STATEMENT_CHARS)
 
     def _result(self, id: TaskId, depth: int) -> str:
         """What stands for the result of a task in code."""
         if id not in self._tasks:
-            return f"${id}"
+            # An item, or a variable: `7[].0`, `7[].total`.
+            return f"${id}" if isinstance(id, int) else _handed_out(id)
         if name := self._tasks[id].get("name"):
             return name
         if id in self._short:
@@ -105,6 +122,11 @@ class Calls:
 
         said = _quoted(PATTERN.sub(part, text) if "$" in text else text)
         return f"f{said}" if filled else said
+
+
+def _handed_out(id: str) -> str:
+    name = id.rpartition(".")[2]
+    return "item" if name == "0" else name
 
 
 def _quoted(text: str) -> str:
