@@ -42,8 +42,16 @@ class Loop:
             for name, it in self._names.items()
             if it.get("next") is not None
         }
-        self._held = {name: _bound(it.get("init")) for name, it in self._names.items()}
+        self._held = {
+            name: _bound(it.get("init")) for name, it in self._names.items() if "all" not in it
+        }
         """What holds the value of each variable when the next iteration begins."""
+        self._ends = [self._held]
+        """The same before the loop, and behind each iteration so far."""
+        self._all = {
+            name: id_template(it["all"], own) for name, it in self._names.items() if "all" in it
+        }
+        """Of variables that are lists of what each iteration has."""
         self._value = None
         if "value" in task.args:
             self._value = value_template(task.args["value"], own)
@@ -81,6 +89,7 @@ class Loop:
             self.tasks.append(task.id)
             yield task
         self._held = {**held, **{name: id(rename) for name, id in self._next.items()}}
+        self._ends.append(self._held)
         self.made += 1
 
     def failure(self, outcome_of: OutcomeOf) -> str | None:
@@ -106,13 +115,26 @@ class Loop:
             PlanError: a part of it was rejected, say.
         """
         if self._value is None:
-            held = {name: id for name, id in self._held.items() if id is not None}
-            return {name: value_of(id) for name, id in held.items() if not _absent(outcome_of(id))}
+            held = {name: self._last(name, outcome_of) for name in self._held}
+            lists = {
+                name: [value_of(id) for index in range(self.made)
+                       if not _absent(outcome_of(id := every(self._renaming(index))))]
+                for name, every in self._all.items()
+            }  # fmt: skip
+            return {name: value_of(id) for name, id in held.items() if id is not None} | lists
         return [
             substitute(self._value(self._renaming(index)), value_of, lambda id: True)
             for index in range(self.made)
             if self._is_kept(index, outcome_of, value_of)
         ]
+
+    def _last(self, name: str, outcome_of: OutcomeOf) -> TaskId | None:
+        """What holds a variable's value behind the loop; it may not be assigned in each iteration."""
+        for held in reversed(self._ends):
+            id = held[name]
+            if id is None or not _absent(outcome_of(id)):
+                return id
+        return None
 
     def _is_kept(
         self, index: int, outcome_of: OutcomeOf, value_of: Callable[[TaskId], Any]
