@@ -1,11 +1,11 @@
 """The arguments of an `each`, the built-in that goes through a list.
 
-items   what is gone through: a list, with references, as any argument
-body    the tasks of one iteration, as the state stores tasks; their ids are templates
-value   of a comprehension: a template of what an iteration adds to the list
-keep    of a comprehension: the task whose value says whether it adds anything, or null
-names   of a statement: for each variable, the tasks that have its value before the loop (`init`,
-        or null) and at the end of an iteration (`next`)
+- `items`: what is gone through, a list, with references, as any argument.
+- `body`: the tasks of one iteration, as the state stores tasks; their ids are templates.
+- `value`, of a comprehension: a template of what an iteration adds to the list.
+- `keep`, of a comprehension: the task whose value says whether it adds anything, or null.
+- `names`, of a statement: for each variable the tasks that have its value before the loop (`init`,
+  or null) and at the end of an iteration (`next`); or the task whose values are collected (`all`).
 """
 
 import re
@@ -105,7 +105,7 @@ def _referred_by_loop(args: Mapping[str, Any]) -> Iterator[TaskId]:
     if (keep := args.get("keep")) is not None:
         yield keep
     for it in (args.get("names") or {}).values():
-        yield from (id for id in (it.get("init"), it.get("next")) if id is not None)
+        yield from (id for part in ("init", "next", "all") if (id := it.get(part)) is not None)
 
 
 def _listed(ids: set[str]) -> str:

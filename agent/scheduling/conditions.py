@@ -50,14 +50,14 @@ def why_skipped(record: TaskRecord, need: TaskRecord, condition: Outcome | None)
 def can_do_without(record: TaskRecord, need: Outcome) -> bool:
     """Whether a task goes on though a need for data did not end ok.
 
-    An expression does not, if it turns out to read it. A loop's iterations decide for themselves.
+    An expression ends if it turns out to read it. Of a loop, that decides each instance for itself.
     """
     task = record.task
     assert isinstance(task, Task)
     if is_pure(task.tool):
         return need.untaken or may_skip(task)
     if task.tool == EACH:
-        return need.untaken and need.id not in {it.id for it in references(task.args["items"])}
+        return need.id not in {it.id for it in references(task.args["items"])}
     return False
 
 

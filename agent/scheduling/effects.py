@@ -93,7 +93,7 @@ _NONE = Effects()
 
 
 def may_skip(task: Task) -> bool:
-    """Whether a task is an expression that may not read all that it names."""
+    """Whether a task may end ok though what it names did not: an expression with branches."""
     return is_pure(task.tool) and _MAY_SKIP.search(str(task.args.get("expression"))) is not None
 
 
@@ -144,6 +144,11 @@ class EffectOrder:
         self._since: dict[TaskId, None] = dict.fromkeys(since)
         """The tasks since the last write, without those that another of them waits for."""
 
+    def forget(self, ids: Iterable[TaskId]) -> None:
+        """These reads were started early, and are only wasted: nothing comes after them."""
+        for id in ids:
+            self._since.pop(id, None)
+
     def ordered(self, task: Task | Refused) -> Task | Refused:
         """The next task of the plan, with what its effects wait for among its needs."""
         self._known.add(task.id)
@@ -167,7 +172,8 @@ class EffectOrder:
             needs |= dict.fromkeys(self._last_of.add(task.id, effects))
             if counted:
                 # Other tasks may end before what they need has, or ok though it failed.
-                for need in needs if task.when is None and not may_skip(task) else ():
+                pops = task.when is None and task.tool != EACH and not may_skip(task)
+                for need in needs if pops else ():
                     self._since.pop(need, None)
                 self._since[task.id] = None
         return replace(task, needs=tuple(needs)) if len(needs) > len(task.needs) else task

@@ -129,12 +129,16 @@ class Loop:
         ]
 
     def _last(self, name: str, outcome_of: OutcomeOf) -> TaskId | None:
-        """What holds a variable's value behind the loop; it may not be assigned in each iteration."""
-        for held in reversed(self._ends):
+        """What holds a variable's value behind the loop: of the last iteration that assigned it."""
+        *others, first = reversed(self._ends)
+        for held in others:
             id = held[name]
             if id is None or not _absent(outcome_of(id)):
                 return id
-        return None
+        # Without any, what it was before, if it was anything.
+        id = first[name]
+        before = None if id is None else outcome_of(id)
+        return id if before is None or before.ok else None
 
     def _is_kept(
         self, index: int, outcome_of: OutcomeOf, value_of: Callable[[TaskId], Any]

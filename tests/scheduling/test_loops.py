@@ -311,6 +311,34 @@ def test_loop_over_what_was_not_run_is_skipped_and_one_that_may_read_it_goes_on(
     assert it.how(4) == ("ok", [5])
 
 
+def test_loop_goes_on_without_what_only_its_body_may_read() -> None:
+    body = inner("2[]", COMPUTE, {"expression": "$1 if $(2[].0) else 5"})
+    it = Machine(call(1), each(2, [0, 1], body, value="a"), call(3, "mail"))
+    it.end(1, error="no")
+    assert it.how("2[0]") == ("ok", 5)
+    assert it.how("2[1]") == ("skipped", "needs 1, which failed")
+    why = "1 of 2 iterations failed, first 2[1]: needs 1, which failed"
+    assert it.how(2) == ("failed", why)
+    assert it.how(3)[0] == "skipped"
+
+
+def test_variable_may_be_the_list_of_what_its_iterations_have() -> None:
+    body = [
+        inner("2[].1", COMPUTE, {"expression": "$(2[].0) > 1"}),
+        inner("2[].2", COMPUTE, {"expression": "$(2[].0) * 2"}, **when("2[].1")),
+    ]
+    names = {"found": {"all": "2[].2"}, "last": {"init": None, "next": "2[].2"}}
+    it = Machine(each(2, [1, 2, 3, 0], *body, names=names))
+    assert it.how(2) == ("ok", {"found": [4, 6], "last": 6})
+
+
+def test_write_does_not_come_after_a_read_that_was_only_wasted() -> None:
+    order = EffectOrder(tools())
+    order.ordered(call(1))
+    order.forget([1])
+    assert order.ordered(call(2, "mail")).needs == ()  # type: ignore[union-attr]
+
+
 # ── limits ────────────────────────────────────────────────────────────────────────────────────
 
 

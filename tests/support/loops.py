@@ -124,11 +124,8 @@ class Lines:
 
     def _each(self, task: Task) -> Ended:
         args = task.args
-        outer = [self.ended.get(id, UNBOUND) for id in referred(task.id, EACH, args)]
-        if any(it.failed or it.status == "rejected" for it in outer):
-            return Ended("skipped")
         listed = [self.ended.get(id, UNBOUND) for id in _ids({"items": args["items"]})]
-        if any(it.untaken for it in listed):
+        if any(it.status != "ok" for it in listed):
             return Ended("skipped")
         items = substitute(args["items"], lambda id: self.ended[id].value, lambda id: True)
         if not isinstance(items, list | dict | str):
@@ -136,6 +133,7 @@ class Lines:
         values, failed = [], False
         names = args.get("names", {})
         held = {name: self.ended.get(it["init"], UNBOUND) for name, it in names.items()}
+        last = {name: it if it.status == "ok" else UNBOUND for name, it in held.items()}
         for index, item in enumerate(items):
             here = f"{task.id}[{index}]"
             body = json.loads(_iterated(json.dumps(args["body"]), task.id, index))
@@ -148,13 +146,14 @@ class Lines:
                 name: self.ended[_iterated(it["next"], task.id, index)]
                 for name, it in names.items()
             }
+            last |= {name: it for name, it in held.items() if not it.untaken}
             if "value" in args:
                 values.append(index)
         if failed:
             return Ended("failed")
         if "value" in args:
             return self._listed(task, values)
-        bound = {name: it for name, it in held.items() if it is not UNBOUND and not it.untaken}
+        bound = {name: it for name, it in last.items() if it is not UNBOUND}
         if any(it.status != "ok" for it in bound.values()):
             return Ended("failed")
         return Ended("ok", {name: it.value for name, it in bound.items()})
