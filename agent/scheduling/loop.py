@@ -42,7 +42,7 @@ class Loop:
             for name, it in self._names.items()
             if it.get("next") is not None
         }
-        self._held = {
+        self._held: Mapping[str, TaskId | None] = {
             name: _bound(it.get("init")) for name, it in self._names.items() if "all" not in it
         }
         """What holds the value of each variable when the next iteration begins."""

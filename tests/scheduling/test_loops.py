@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_compiler.language.budget import MissingError
 from llm_compiler.language.compute import evaluate
 from llm_compiler.language.task import COMPUTE, Outcome, Task
 from llm_compiler.language.task_ids import TaskId
@@ -42,6 +43,14 @@ from tests.support.strategies import MANY
 from tests.support.turn import FakeTools
 
 
+def computed(order: Compute) -> Computed:
+    try:
+        value = evaluate(order.expression, order.results.__getitem__)
+    except MissingError as error:
+        return Computed(order.number, order.id, None, str(error), skipped=error.skips)
+    return Computed(order.number, order.id, value)
+
+
 class Machine:
     """A schedule whose orders are carried out by hand: calls return when a test says so."""
 
@@ -66,8 +75,7 @@ class Machine:
                     case Launch():
                         self.running[it.id] = it
                     case Compute():
-                        value = evaluate(it.expression, it.results.__getitem__)
-                        waiting.append(Computed(it.number, it.id, value))
+                        waiting.append(computed(it))
                     case Continue(id):
                         waiting.append(Continued(id))
 
@@ -296,7 +304,7 @@ def test_rejected_instance_fails_the_loop_only_where_its_value_is_needed() -> No
 
 
 def test_loop_is_skipped_as_a_call_is() -> None:
-    it = Machine(call(1), over("$1"), over([1], id=3, value="$2"))
+    it = Machine(call(1), over("$1"), over("$2", id=3))
     it.end(1, error="no")
     assert it.how(2) == ("skipped", "needs 1, which failed")
     assert it.how(3) == ("skipped", "needs 2, which was skipped")
