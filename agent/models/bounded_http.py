@@ -10,10 +10,8 @@ from typing import Any, cast
 
 import httpx
 
-_MAX_LINE_BYTES = 16_000_000
-"""Of a stream of events: clients gather a line before they look at it."""
-_MAX_BODY_BYTES = 1_000_000
-"""Of any other document."""
+_MAX_BYTES = 1_000_000
+"""Of a document, or of a line in a stream of events: clients gather a line, and read it at once."""
 
 
 async def get_json(
@@ -43,8 +41,8 @@ async def get_json(
         body = b""
         async for piece in answer.aiter_raw():
             body += piece
-            if len(body) > _MAX_BODY_BYTES:
-                raise ValueError(f"it is longer than {_MAX_BODY_BYTES} bytes")
+            if len(body) > _MAX_BYTES:
+                raise ValueError(f"it is longer than {_MAX_BYTES} bytes")
     try:
         return json.loads(body)
     except RecursionError:
@@ -62,15 +60,14 @@ class _Bounded(httpx.AsyncByteStream):
     def __init__(self, stream: httpx.AsyncByteStream, of_events: bool) -> None:
         self._stream = stream
         self._of_events = of_events
-        self._most = _MAX_LINE_BYTES if of_events else _MAX_BODY_BYTES
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         length = 0
         async for piece in self._stream:
             end = piece.rfind(b"\n") if self._of_events else -1
             length = length + len(piece) if end < 0 else len(piece) - end
-            if length > self._most:
-                raise httpx.DecodingError(f"more than {self._most} bytes in one piece")
+            if length > _MAX_BYTES:
+                raise httpx.DecodingError(f"more than {_MAX_BYTES} bytes in one piece")
             yield piece
 
     async def aclose(self) -> None:

@@ -292,8 +292,7 @@ def answer(kind: str, piece: bytes) -> tuple[httpx.Response, EndlessLine]:
 async def test_an_answer_without_end_of_line_is_broken_off(
     monkeypatch: pytest.MonkeyPatch, kind: str, piece: bytes
 ) -> None:
-    monkeypatch.setattr(bounded_http, "_MAX_LINE_BYTES", 10_000)
-    monkeypatch.setattr(bounded_http, "_MAX_BODY_BYTES", 10_000)
+    monkeypatch.setattr(bounded_http, "_MAX_BYTES", 10_000)
     response, stream = answer(kind, piece)
     await bounded_http.bound(response)
     with pytest.raises(httpx.DecodingError, match="more than 10000 bytes in one piece"):
@@ -302,7 +301,7 @@ async def test_an_answer_without_end_of_line_is_broken_off(
 
 
 async def test_a_stream_of_many_events_is_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_http, "_MAX_LINE_BYTES", 10_000)
+    monkeypatch.setattr(bounded_http, "_MAX_BYTES", 10_000)
     response, stream = answer("text/event-stream", b"data: {}\n\n" * 100)
     await bounded_http.bound(response)
     assert len(await response.aread()) == stream.sent == 100_000
