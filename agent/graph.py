@@ -19,6 +19,7 @@ from langgraph.store.base import BaseStore
 
 from llm_compiler.context import Context
 from llm_compiler.execution.function_tool import as_tool
+from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.providers import Role
 from llm_compiler.nodes.joiner import Joiner
@@ -55,14 +56,16 @@ def build_graph(
         cache: LangGraph's cache.
 
     Raises:
-        SetupError: two tools have the same name, or a function cannot be made a tool.
+        SetupError: two tools have the same name, or a tool could never be called.
     """
     models: dict[Role, BaseChatModel | str] = {}
     if planner is not None:
         models["planner"] = planner
     if joiner is not None:
         models["joiner"] = joiner
-    setup = Setup(Toolbox.of(map(as_tool, SHIPPED if tools is None else tools)), models)
+    toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
+    check_callable(toolbox.values())
+    setup = Setup(toolbox, models)
     builder = StateGraph(State, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
     builder.add_node("scheduler", timed("scheduler", Scheduler(setup)))

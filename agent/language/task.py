@@ -1,8 +1,8 @@
 """A plan's tasks and their outcomes, and their form in the state (plain JSON data)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -63,6 +63,8 @@ class OutcomeData(TypedDict):
     ended_at: float | None
     attempts: int
     reused: bool
+    artifact: NotRequired[Any]
+    messages: NotRequired[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,17 @@ class Outcome:
     attempts: int = 0
     reused: bool = False
     """The value is that of an equal call, which ran once."""
+    artifact: Any = None
+    """What the tool returned for people and programs, and not for models."""
+    messages: Sequence[Any] = ()
+    """Which its tool says after its result, as data."""
 
     @property
     def ok(self) -> bool:
         return self.status == "ok"
 
     def data(self) -> OutcomeData:
-        return OutcomeData(
+        data = OutcomeData(
             id=self.id,
             tool=self.tool,
             args=dict(self.args),
@@ -160,6 +166,11 @@ class Outcome:
             attempts=self.attempts,
             reused=self.reused,
         )
+        if self.artifact is not None:
+            data["artifact"] = self.artifact
+        if self.messages:
+            data["messages"] = [*self.messages]
+        return data
 
     @classmethod
     def of(cls, data: OutcomeData) -> "Outcome":

@@ -23,7 +23,7 @@ from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Outcome, OutcomeData, Task, TaskData, did_not_compile
 from llm_compiler.nodes.open_round import Setup, load, open_round
-from llm_compiler.round_messages import round_messages, untrusted
+from llm_compiler.round_messages import round_messages
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.run.turn_journal import journal_of
 from llm_compiler.scheduling.facts import Ask, Decided, Decision, PlanEnded, TakenOver
@@ -71,6 +71,7 @@ class Scheduler:
                 plan,
                 outcomes,
                 round.context.max_result_chars,
+                mark=round.mark,
                 untrusted={id for id in schedule.records if schedule.taint.of_result(id)},
             ),
         }
@@ -92,8 +93,8 @@ class Scheduler:
             runtime,
             config,
             state["round"],
+            state=state,
             early_start=False,
-            read_untrusted=untrusted(state["messages"]),
         )
         warm_up(round.tools)
         before = state["outcomes"]

@@ -10,7 +10,8 @@ from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_
 from llm_compiler.text import clean, quoted
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
-_FIELDS = OutcomeData.__annotations__.keys()
+_FIELDS = OutcomeData.__required_keys__
+_BESIDE = OutcomeData.__optional_keys__
 _MAX_EPOCH_SECONDS = 10**11
 _MAX_ATTEMPTS = 10**6
 
@@ -81,7 +82,7 @@ class _Unreadable:
 
 
 def _is_outcome(key: Any, outcome: Any) -> bool:
-    if type(outcome) is not dict or outcome.keys() != _FIELDS:
+    if type(outcome) is not dict or outcome.keys() - _BESIDE != _FIELDS:
         return False
     id, status, error = outcome["id"], outcome["status"], outcome["error"]
     attempts = outcome["attempts"]

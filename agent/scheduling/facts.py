@@ -3,7 +3,7 @@
 Facts go into `Schedule.handle` (schedule.py), orders come out of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -68,12 +68,14 @@ class Returned:
     started_at: float | None = None
     ended_at: float | None = None
     attempts: int = 1
+    artifact: Any = None
+    messages: Sequence[Any] = ()
 
     @classmethod
     def again(cls, call: int, outcome: Outcome) -> "Returned":
         """The outcome of a call that ran earlier."""
-        it = outcome
-        return cls(call, it.value, it.error, it.started_at, it.ended_at, it.attempts)
+        it, when = outcome, (outcome.started_at, outcome.ended_at)
+        return cls(call, it.value, it.error, *when, it.attempts, it.artifact, it.messages)
 
 
 @dataclass(frozen=True, slots=True)

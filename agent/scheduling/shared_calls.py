@@ -75,6 +75,9 @@ class Call:
             it.ended_at,
             it.attempts,
             reused=id != self.owners[0],
+            artifact=it.artifact,
+            # They are said once.
+            messages=it.messages if id == self.owners[0] else (),
         )
 
 

@@ -162,7 +162,12 @@ def test_names_and_defaults_that_a_stub_shows_are_accepted() -> None:
     program.feed('x = remote(from_="a@b.de", due_date="2026-01-02", many=None, note=None)\n')
     [task] = program.tasks
     assert isinstance(task, Task)
-    assert task.data()["args"] == {"from": "a@b.de", "due-date": "2026-01-02", "many": None}
+    assert task.data()["args"] == {
+        "from": "a@b.de",
+        "due-date": "2026-01-02",
+        "many": None,
+        "note": None,
+    }
 
 
 def test_default_that_the_schema_refuses_is_accepted() -> None:
@@ -175,7 +180,7 @@ def test_default_that_the_schema_refuses_is_accepted() -> None:
     program.feed('find("a", None)\n')
     [task] = program.tasks
     assert isinstance(task, Task)
-    assert task.data()["args"] == {"query": "a"}
+    assert task.data()["args"] == {"query": "a", "limit": None}
 
 
 def test_tokens_of_the_shipped_tools() -> None:

@@ -376,7 +376,7 @@ def test_whatever_is_stored_comes_to_a_state_that_works(values: dict[str, Any]) 
     question(found)
     ended = tasks_of_round(found)
     annotated_program(found["plan"], found["outcomes"], 100)
-    messages: Any = round_messages(ended, found["outcomes"], 100)
+    messages: Any = round_messages(ended, found["outcomes"], 100, mark="1")
     said: Any = with_messages([], messages)
     assert follows_protocol(said)
 
