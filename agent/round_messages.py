@@ -68,5 +68,6 @@ def round_messages(
                 artifact=outcome.artifact,
             )
         )
-        said += (AIMessage(text, response_metadata=trust) for text in outcome.messages)
+        texts = (outcome.command or {}).get("messages", ())
+        said += (AIMessage(text, response_metadata=trust) for text in texts)
     return [AIMessage("", tool_calls=calls), *answers, *said]

@@ -118,7 +118,7 @@ class Executor:
                 observed.failed(raised, error)
             observed.ended(attempts)
         when = started_at, self.clock.now()
-        beside = result.artifact, result.messages
+        beside = result.artifact, result.command
         return Returned(launch.call, result.value, error, *when, attempts, *beside)
 
     async def _tried(self, attempt: Callable[[], Awaitable[Result]], retries: int) -> Result:

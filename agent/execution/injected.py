@@ -112,6 +112,7 @@ class Injected:
                     kinds[name] = kind
                 if isinstance(mark, InjectedState) and mark.field:
                     keys[name] = mark.field
+            _check_state(tool.name, annotation, name, kinds)
         optional = frozenset(_with_default(tool, function) & kinds.keys())
         for name, key in keys.items():
             if key not in State.__annotations__ and name not in optional:
@@ -147,6 +148,19 @@ class Injected:
                 case "config":
                     found[name] = call.config
         return found
+
+
+def _check_state(tool: str, annotation: Any, name: str, kinds: Mapping[str, _Kind]) -> None:
+    """Raises SetupError if a tool takes a state of a type with keys that this one does not have."""
+    if kinds.get(name) != "state":
+        return
+    for part in _parts(annotation):
+        needed: set[str] = getattr(part, "__required_keys__", set()) - State.__annotations__.keys()
+        if needed:
+            raise SetupError(
+                f"{tool} takes a state with {', '.join(map(repr, sorted(needed)))}, which this"
+                " graph's state does not have; pass it in the config or the context"
+            )
 
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:

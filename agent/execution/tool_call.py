@@ -20,10 +20,14 @@ from pydantic import Field, PrivateAttr
 from llm_compiler.errors import SetupError, ToolError
 from llm_compiler.execution.injected import Injected, ToolCall, annotations_of
 from llm_compiler.execution.tool_result import Result
+from llm_compiler.langgraph_private import has_parent
 from llm_compiler.language.parameters import is_of_the_run
 from llm_compiler.language.references import as_text
+from llm_compiler.language.schema_checks import problem_in
 from llm_compiler.language.tool import Tool
 
+_OF_FUNCTIONS = (StructuredTool, SingleInputTool)
+"""LangChain's tools that are made of a function."""
 _MANAGERS = ("callbacks", "run_manager")
 """Parameters that get the call's callbacks, as LangChain fills them in."""
 
@@ -47,7 +51,7 @@ class CallableTool:
             if name in self._parameters and is_of_the_run(types.get(name, RunnableConfig))
         ]
         self._has_artifact = tool.base.response_format == "content_and_artifact"
-        self._one = isinstance(tool.base, SingleInputTool)
+        self._one = isinstance(tool.base, SingleInputTool) and not _has_own(tool.base, "_run")
         self._check_signature()
 
     def call(self, call: ToolCall) -> Any:
@@ -89,7 +93,12 @@ class CallableTool:
         return self._function(*first, **arguments)
 
     def _ended(self, call: ToolCall, returned: Any) -> Result:
-        return Result.of(returned, call.id, has_artifact=self._has_artifact)
+        return Result.of(
+            returned,
+            call.id,
+            has_artifact=self._has_artifact,
+            has_parent=has_parent(call.config),
+        )
 
     def _check_signature(self) -> None:
         tool = self._tool
@@ -122,6 +131,8 @@ def check_callable(tools: Iterable[Tool]) -> None:
     """Raises SetupError if a call of one of the tools could never work."""
     for tool in tools:
         CallableTool(tool)
+        if isinstance(tool.base.args_schema, dict) and (why := problem_in(tool.schema)):
+            raise SetupError(f"nothing can be checked against the schema of {tool.name}: {why}")
 
 
 class _Watched(BaseTool):
@@ -183,14 +194,30 @@ class _Watched(BaseTool):
 
 def _function(base: BaseTool) -> tuple[Callable[..., Any], bool]:
     """What does a tool's work, and whether it is async."""
-    if not isinstance(base, StructuredTool | SingleInputTool):
-        is_async = type(base)._arun is not BaseTool._arun
-        return (base._arun if is_async else base._run), is_async
+    asynchronous = _has_own(base, "_arun", "arun", "ainvoke") or bool(
+        getattr(base, "coroutine", None)
+    )
+    if _has_own(base, "run", "arun", "invoke", "ainvoke"):
+
+        def invoked(config: RunnableConfig, **arguments: Any) -> Any:
+            return (base.ainvoke if asynchronous else base.invoke)(arguments, config)
+
+        return invoked, asynchronous
+    if not isinstance(base, _OF_FUNCTIONS) or _has_own(base, "_run", "_arun"):
+        return (base._arun if asynchronous else base._run), asynchronous
     function = base.coroutine or base.func
     if function is None:
         raise SetupError(f"{base.name} has no function; give it func= or coroutine=")
     called = getattr(function, "__call__", function)  # noqa: B004 - of an object, not a function
     return function, any(map(inspect.iscoroutinefunction, (function, called)))
+
+
+def _has_own(base: BaseTool, *methods: str) -> bool:
+    """Whether a tool's class has one of these methods of its own, and not LangChain's."""
+    kinds = (BaseTool, *_OF_FUNCTIONS)
+    return any(
+        getattr(type(base), name) not in [getattr(kind, name) for kind in kinds] for name in methods
+    )
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -15,7 +15,7 @@ from jsonschema.protocols import Validator
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.tools.base import get_all_basemodel_annotations
 from langchain_core.utils.pydantic import get_fields
 from pydantic import BaseModel, ValidationError, create_model
@@ -62,6 +62,9 @@ class Parameters:
             return cls._of_schema(_SINGLE_INPUT)
         if isinstance(base.args_schema, dict):
             return cls._of_schema(base.args_schema)
+        if base.args_schema is None and _is_described_by_arun(base):
+            schema_of_arun = create_schema_from_function(base.name, base._arun)
+            base = base.model_copy(update={"args_schema": schema_of_arun})
         model: Any = base.get_input_schema()
         v1 = issubclass(model, BaseModelV1)
         if not v1 and not model.__pydantic_complete__:
@@ -173,6 +176,14 @@ def _aliases(field: Any) -> list[str]:
     named = getattr(field, "validation_alias", None) or getattr(field, "alias", None)
     choices = getattr(named, "choices", [named])  # of Pydantic's AliasChoices
     return [it for it in choices if isinstance(it, str)]
+
+
+def _is_described_by_arun(base: BaseTool) -> bool:
+    """Whether a tool's `_run`, whose parameters LangChain reads, only says that it is async."""
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    of_run = inspect.signature(base._run).parameters.values()
+    is_async = type(base)._arun is not BaseTool._arun
+    return is_async and bool(of_run) and all(it.kind in variadic for it in of_run)
 
 
 def _variadic(tool: BaseTool, fields: Mapping[str, Any]) -> tuple[str, str]:

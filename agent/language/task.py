@@ -1,6 +1,6 @@
 """A plan's tasks and their outcomes, and their form in the state (plain JSON data)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired
 
@@ -64,7 +64,7 @@ class OutcomeData(TypedDict):
     attempts: int
     reused: bool
     artifact: NotRequired[Any]
-    messages: NotRequired[list[Any]]
+    command: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,8 @@ class Outcome:
     """The value is that of an equal call, which ran once."""
     artifact: Any = None
     """What the tool returned for people and programs, and not for models."""
-    messages: Sequence[Any] = ()
-    """Which its tool says after its result, as data."""
+    command: Mapping[str, Any] | None = None
+    """What the tool wants beside that: `messages` to say, and a `handoff`."""
 
     @property
     def ok(self) -> bool:
@@ -168,8 +168,8 @@ class Outcome:
         )
         if self.artifact is not None:
             data["artifact"] = self.artifact
-        if self.messages:
-            data["messages"] = [*self.messages]
+        if self.command:
+            data["command"] = dict(self.command)
         return data
 
     @classmethod

@@ -174,7 +174,11 @@ class Tool:
                 if name in self.takes.injected and name not in injected:
                     continue
                 place = ".".join(map(str, (name, *part["loc"][1:]))) or "its arguments"
-                shown = f", not {_shown.repr(part['input'])}" if "input" in part else ""
+                shown = (
+                    ""
+                    if name in injected
+                    else f", not {_shown.repr(part.get('input', given.get(name)))}"
+                )
                 errors.append((name, f"{self.name}: {place}: {part['msg']}{shortened(shown, 66)}"))
         # A tool's own validators, and an invalid schema, may raise anything.
         except Exception as error:

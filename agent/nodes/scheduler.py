@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
@@ -18,6 +18,7 @@ from llm_compiler.context import Context
 from llm_compiler.errors import PlanError
 from llm_compiler.execution.approvals import decisions_of, refused, reject_all, request_of
 from llm_compiler.execution.executor import warm_up
+from llm_compiler.execution.handoff import command_of
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.references import literal
@@ -60,6 +61,10 @@ class Scheduler:
             if task["id"] in schedule.records:
                 _as_it_ran(task, schedule)
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
+        for task in plan:
+            ended = schedule.outcomes[task["id"]]
+            if ended.command is not None and (handoff := ended.command.get("handoff")):
+                raise ParentCommand(command_of(handoff))
         usage = state["usage"]
         if round.meter.usage["calls"]:
             usage = spent(usage, "tools", round.meter.usage)

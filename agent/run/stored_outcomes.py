@@ -99,7 +99,21 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
         and type(attempts) is int
         and 0 <= attempts <= _MAX_ATTEMPTS
         and type(outcome["reused"]) is bool
+        and _is_command(outcome.get("command", {}))
         and is_data(outcome, MAX_LEVELS + 1)
+    )
+
+
+def _is_command(stored: Any) -> bool:
+    """Whether it is what a tool wanted beside its result (`execution/tool_result.py`)."""
+    if type(stored) is not dict or not stored.keys() <= {"messages", "handoff"}:
+        return False
+    messages, handoff = stored.get("messages", []), stored.get("handoff", {})
+    return (
+        type(messages) is list
+        and all(type(it) is str for it in messages)
+        and type(handoff) is dict
+        and (not handoff or handoff.keys() == {"goto", "update"})
     )
 
 

@@ -3,7 +3,7 @@
 Facts go into `Schedule.handle` (schedule.py), orders come out of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,13 +69,13 @@ class Returned:
     ended_at: float | None = None
     attempts: int = 1
     artifact: Any = None
-    messages: Sequence[Any] = ()
+    command: Mapping[str, Any] | None = None
 
     @classmethod
     def again(cls, call: int, outcome: Outcome) -> "Returned":
         """The outcome of a call that ran earlier."""
         it, when = outcome, (outcome.started_at, outcome.ended_at)
-        return cls(call, it.value, it.error, *when, it.attempts, it.artifact, it.messages)
+        return cls(call, it.value, it.error, *when, it.attempts, it.artifact, it.command)
 
 
 @dataclass(frozen=True, slots=True)

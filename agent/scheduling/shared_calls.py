@@ -76,8 +76,8 @@ class Call:
             it.attempts,
             reused=id != self.owners[0],
             artifact=it.artifact,
-            # They are said once.
-            messages=it.messages if id == self.owners[0] else (),
+            # It is carried out once.
+            command=it.command if id == self.owners[0] else None,
         )
 
 
