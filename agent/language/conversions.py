@@ -138,7 +138,8 @@ def _read(text: str, kinds: set[str]) -> Any:
     """A text as the number, truth value, list or dict that it is."""
     is_short = kinds & {"integer", "number"} and len(text) <= _MAX_DIGITS
     if is_short and (number := number_in(text)) is not None:
-        return number if "number" in kinds else _whole(number)
+        number = number if "number" in kinds else _whole(number)
+        return text if isinstance(number, float) and "number" not in kinds else number
     if "boolean" in kinds and text.strip().lower() in _TRUTH:
         return _TRUTH[text.strip().lower()]
     if kinds & {"array", "object"} and text.lstrip()[:1] in ("[", "{"):

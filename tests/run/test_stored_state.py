@@ -191,6 +191,10 @@ def test_the_round_is_that_of_the_tasks_if_it_cannot_be_read(
          {"1": outcome(status="failed", error="no reason is stored")}),
         ({"1": outcome(status="failed", error={"a": 1})},
          {"1": outcome(status="failed", error='{"a": 1}')}),
+        ({"1": outcome(artifact=[1], command={"messages": ["a"]})},
+         {"1": outcome(artifact=[1], command={"messages": ["a"]})}),
+        ({"1": outcome(artifact=[1], command={"handoff": {"goto": "x"}})}, {"1": outcome()}),
+        ({"1": outcome(command=5)}, {"1": outcome()}),
         # Of a task that was deleted.
         ({"9": {"status": "ok", "value": 1}}, {"9": Outcome(9, "", "ok", value=1).data()}),
     ],
