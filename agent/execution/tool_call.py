@@ -50,6 +50,8 @@ class CallableTool:
             for name in _MANAGERS
             if name in self._parameters and is_of_the_run(types.get(name, RunnableConfig))
         ]
+        kinds = self._parameters.values()
+        self._positional = [it.name for it in kinds if it.kind is it.POSITIONAL_ONLY]
         self._has_artifact = tool.base.response_format == "content_and_artifact"
         self._one = isinstance(tool.base, SingleInputTool) and not _has_own(tool.base, "_run")
         self._check_signature()
@@ -85,11 +87,7 @@ class CallableTool:
                 arguments[name] = run_manager.get_child() if name == "callbacks" else run_manager
         if self._one:
             return self._function(arguments.pop(next(iter(self._tool.parameters))), **arguments)
-        first = [
-            arguments.pop(name)
-            for name, it in self._parameters.items()
-            if it.kind is it.POSITIONAL_ONLY and name in arguments
-        ]
+        first = [arguments.pop(name) for name in self._positional if name in arguments]
         return self._function(*first, **arguments)
 
     def _ended(self, call: ToolCall, returned: Any) -> Result:

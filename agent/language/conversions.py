@@ -29,6 +29,8 @@ _KINDS: Mapping[type, str] = {
     list: "array", dict: "object",
 }  # fmt: skip
 
+_SCALARS = frozenset((bool, int, float, str))
+
 
 def resolved(schema: Any, defs: JsonSchema) -> JsonSchema:
     """A schema without its `$ref`, and with what is beside it."""
@@ -46,6 +48,8 @@ def resolved(schema: Any, defs: JsonSchema) -> JsonSchema:
 
 def converted(value: Any, schema: Any, defs: JsonSchema) -> Any:
     """`value` in the form that the schema takes, if it can have it."""
+    if type(value) in _SCALARS and _is_plain(value, schema):
+        return value
     it = resolved(schema, defs)
     branches = [part for key in ("anyOf", "oneOf") for part in it.get(key) or ()]
     if branches:
@@ -62,6 +66,11 @@ def converted(value: Any, schema: Any, defs: JsonSchema) -> Any:
     if isinstance(value, dict):
         return of_properties(value, it, defs)
     return value
+
+
+def _is_plain(value: Any, schema: Any) -> bool:
+    """Whether it is a scalar of just the type that the schema names, as most arguments are."""
+    return isinstance(schema, Mapping) and schema.get("type") == _KINDS[type(value)]
 
 
 def of_properties(value: Mapping[str, Any], schema: JsonSchema, defs: JsonSchema) -> dict[str, Any]:

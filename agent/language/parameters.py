@@ -51,6 +51,8 @@ class Parameters:
     others: str = ""
     """What arguments of any other name are called together (`**filters`), if they are taken."""
     model: type[BaseModel] | type[BaseModelV1] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Of the model."""
     validator: Validator | None = None
     """Of what has no model, or one that loses parts of values."""
 
@@ -94,6 +96,7 @@ class Parameters:
             aliases={alias: name for alias, name in aliases.items() if alias not in shown},
             others=others,
             model=model,
+            fields=fields,
             # Pydantic 1 makes 5 of 5.5.
             validator=schema_checks.validator_for({**schema, "required": required}) if v1 else None,
         )
@@ -119,13 +122,14 @@ class Parameters:
         """
         if self.model is None:
             return {**args, **injected}
-        fields: Mapping[str, Any] = get_fields(self.model)
+        fields = self.fields
         extra = {name: value for name, value in args.items() if name not in self.shown}
-        given = {name: value for name, value in args.items() if name in self.shown}
+        given = {name: value for name, value in args.items() if name not in extra}
+        beside = {name: value for name, value in injected.items() if name not in fields}
         given |= {name: value for name, value in injected.items() if name in fields}
         # A function's model has all of `**filters` in one field.
-        collected = self.others in fields
-        given |= {self.others: extra} if collected and extra else extra
+        collected = extra and self.others in fields
+        given |= {self.others: extra} if collected else extra
         if issubclass(self.model, BaseModel):
             made: Any = self.model.model_validate(given, by_alias=True, by_name=True)
         else:
@@ -133,11 +137,7 @@ class Parameters:
                 {fields[name].alias if name in fields else name: it for name, it in given.items()}
             )
         checked = {name: getattr(made, name) for name in (*self.shown, *self.injected)}
-        return {
-            **{name: value for name, value in injected.items() if name not in fields},
-            **checked,
-            **(getattr(made, self.others) if collected and extra else extra),
-        }
+        return beside | checked | (getattr(made, self.others) if collected else extra)
 
     def name_of(self, given: str) -> str:
         """The parameter that an alias means."""

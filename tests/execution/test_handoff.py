@@ -26,7 +26,7 @@ SAID = [
     ],
 )
 def test_command_is_the_same_again(goto: object, update: object) -> None:
-    command = Command(graph=Command.PARENT, goto=goto, update=update)  # type: ignore[arg-type]
+    command = Command(graph=Command.PARENT, goto=goto, update=update)
     again = command_of(json.loads(json.dumps(handoff_data(command))))
     expected = list(goto) if isinstance(goto, tuple) else goto
     assert (again.graph, again.goto, again.update) == (Command.PARENT, expected, update)
