@@ -44,6 +44,7 @@ LANGCHAIN = {
     "langchain_core.callbacks.manager.BaseRunManager",
     "langchain_core.runnables.RunnableConfig",
     "langchain_core.tools.BaseTool",
+    "langchain_core.tools.InjectedToolArg",
     "langchain_core.tools.create_schema_from_function",
     "langchain_core.tools.base.get_all_basemodel_annotations",
     "langchain_core.utils.pydantic.get_fields",

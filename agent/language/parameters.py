@@ -15,7 +15,7 @@ from jsonschema.protocols import Validator
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool, create_schema_from_function
+from langchain_core.tools import BaseTool, InjectedToolArg, create_schema_from_function
 from langchain_core.tools.base import get_all_basemodel_annotations
 from langchain_core.utils.pydantic import get_fields
 from pydantic import BaseModel, ValidationError, create_model
@@ -79,8 +79,7 @@ class Parameters:
             if name not in (positional, others) and not name.startswith(_PYDANTICS_OWN)
         }
         visible = _visible(base, model, shown)
-        subset: Any = base.tool_call_schema
-        schema = subset.schema(by_alias=False) if v1 else _schema(model, visible)
+        schema = model.schema(by_alias=False) if v1 else _schema(model, visible)
         properties = schema.get("properties", {})
         if lost := sorted(visible.keys() - properties.keys()):
             raise TypeError(f"no schema for {', '.join(lost)}")
@@ -150,10 +149,19 @@ Invalid = (ValidationError, ValidationErrorV1)
 def _visible(base: BaseTool, model: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are the planner's: neither LangChain nor LangGraph fills them in."""
     annotations = get_all_basemodel_annotations(model)
-    subset: Any = base.tool_call_schema
-    hidden = {name for name in annotations if name not in get_fields(subset)}
+    if issubclass(model, BaseModelV1):
+        # LangChain's `tool_call_schema` fails on bounds of Pydantic 1.
+        hidden = {name for name, it in annotations.items() if any(map(_is_mark, get_args(it)))}
+    else:
+        theirs: Any = base.tool_call_schema
+        hidden = annotations.keys() - get_fields(theirs).keys()
     hidden |= {name for name, it in annotations.items() if is_of_the_run(it)}
     return {name: it for name, it in fields.items() if name not in hidden}
+
+
+def _is_mark(part: Any) -> bool:
+    kind = part if isinstance(part, type) else type(part)
+    return issubclass(kind, InjectedToolArg)
 
 
 def is_of_the_run(annotation: Any) -> bool:

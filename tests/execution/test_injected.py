@@ -4,7 +4,7 @@ from typing import Annotated, Any, Optional
 
 import pytest
 from langchain_core.callbacks import CallbackManagerForToolRun, Callbacks
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool, tool
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
@@ -12,7 +12,11 @@ from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel, ConfigDict
 
+from llm_compiler import build_graph
+from tests.support.scripted import ScriptedModel
 from tests.support.wild import state_after
+
+CONFIG: RunnableConfig = {"configurable": {"user": "ann"}}
 
 
 def called_by(messages: list[BaseMessage]) -> Any:
@@ -161,3 +165,10 @@ async def test_a_planner_cannot_forge_them(forged: str) -> None:
     for given in (whole, config, call_id):
         state = await state_after(f"{given.__name__}(1, {forged})", given)
         assert "has no argument" in state["outcomes"]["1"]["error"]
+
+
+async def test_what_a_tool_writes_to_the_stream_arrives() -> None:
+    graph = build_graph([run], planner=ScriptedModel("run(1)"), joiner=ScriptedModel("Joined."))
+    asked: Any = {"messages": [HumanMessage("Go on.")]}
+    events = [it async for it in graph.astream(asked, CONFIG, stream_mode="custom")]
+    assert {"noted": 1} in events

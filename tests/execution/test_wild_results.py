@@ -18,7 +18,7 @@ from langgraph.types import Command
 from pydantic import BaseModel, TypeAdapter
 from pydantic.v1 import BaseModel as BaseModelV1
 
-from llm_compiler import build_graph
+from llm_compiler import Context, build_graph
 from tests.support.scripted import ScriptedModel
 from tests.support.wild import ended, state_after
 
@@ -256,6 +256,23 @@ async def test_messages_of_a_call(
     assert result.content.startswith(content)
     assert result.artifact == artifact
     assert [it.content for it in others] == said
+
+
+async def test_what_came_beside_a_result_outlives_the_process() -> None:
+    saver = InMemorySaver()
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    context = Context(approve=("add",))
+    said = returning(lambda call: [Command(update=[AIMessage("by the way")]), done(call)])
+    planner = ScriptedModel("chart(2)\nact()\nadd(1)")
+    joiner = ScriptedModel("Joined.")
+    first = build_graph([chart, said, add], planner=planner, joiner=joiner, checkpointer=saver)
+    asked: Any = {"messages": [HumanMessage("Go on.")]}
+    assert "__interrupt__" in await first.ainvoke(asked, thread, context=context)
+    second = build_graph([add], planner=ScriptedModel(), joiner=joiner, checkpointer=saver)
+    approved: Any = Command(resume={"decisions": [{"type": "approve"}]})
+    state = await second.ainvoke(approved, thread, context=context)
+    _, _, drawn, _, _, note, _ = state["messages"]
+    assert (drawn.artifact, note.content) == ({"points": [0, 1]}, "by the way")
 
 
 @tool
