@@ -44,7 +44,8 @@ def build_graph(
     """Compile the graph.
 
     Args:
-        tools: LangChain tools or plain functions with a docstring; None means the shipped tools.
+        tools: LangChain tools, or functions, methods, partials or objects with `__call__` that
+            have a docstring; None means the shipped tools.
             MCP's annotations in a tool's `metadata` control its calls. A call with
             `destructiveHint` is claimed in the checkpointer and never starts twice. If a result
             of a tool with `openWorldHint` reaches a write, a person must approve it, as if its

@@ -28,6 +28,8 @@ from llm_compiler.language.tool import Tool
 
 _OF_FUNCTIONS = (StructuredTool, SingleInputTool)
 """LangChain's tools that are made of a function."""
+_ENTRIES = ("run", "arun", "invoke", "ainvoke")
+"""Methods by which a tool is called; a class that has its own is called by these."""
 _MANAGERS = ("callbacks", "run_manager")
 """Parameters that get the call's callbacks, as LangChain fills them in."""
 
@@ -52,7 +54,8 @@ class CallableTool:
         ]
         kinds = self._parameters.values()
         self._positional = [it.name for it in kinds if it.kind is it.POSITIONAL_ONLY]
-        self._has_artifact = tool.base.response_format == "content_and_artifact"
+        self._invokes = _has_own(tool.base, *_ENTRIES)
+        self._has_artifact = not self._invokes and _has_artifact(tool.base)
         self._one = isinstance(tool.base, SingleInputTool) and not _has_own(tool.base, "_run")
         self._check_signature()
 
@@ -64,8 +67,8 @@ class CallableTool:
             ToolError: it failed, or its result is no data.
         """
         base = self._tool.base
-        handled = base.handle_tool_error or base.handle_validation_error
-        if not (handled or base.callbacks or self._managers or _is_watched(call.config)):
+        watches = _is_handled(base) or base.callbacks or self._managers or _is_watched(call.config)
+        if self._invokes or not watches:
             return self._acall(call) if self.is_async else self._ended(call, self._begun(call))
         watched = _Watched.of(self, call)
         given = {"name": call.name, "args": dict(call.args), "id": call.id, "type": "tool_call"}
@@ -195,10 +198,14 @@ def _function(base: BaseTool) -> tuple[Callable[..., Any], bool]:
     asynchronous = _has_own(base, "_arun", "arun", "ainvoke") or bool(
         getattr(base, "coroutine", None)
     )
-    if _has_own(base, "run", "arun", "invoke", "ainvoke"):
+    if _has_own(base, *_ENTRIES):
+        # As a message, LangChain's result says whether it is an error, and has the artifact.
+        as_message = _is_handled(base) or _has_artifact(base)
 
         def invoked(config: RunnableConfig, **arguments: Any) -> Any:
-            return (base.ainvoke if asynchronous else base.invoke)(arguments, config)
+            call = {"name": base.name, "args": arguments, "id": "call", "type": "tool_call"}
+            entry = base.ainvoke if asynchronous else base.invoke
+            return entry(call if as_message else arguments, config)
 
         return invoked, asynchronous
     if not isinstance(base, _OF_FUNCTIONS) or _has_own(base, "_run", "_arun"):
@@ -223,6 +230,14 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         return dict(inspect.signature(function).parameters)
     except (TypeError, ValueError):  # of some functions written in C
         return {}
+
+
+def _is_handled(base: BaseTool) -> bool:
+    return bool(base.handle_tool_error or base.handle_validation_error)
+
+
+def _has_artifact(base: BaseTool) -> bool:
+    return base.response_format == "content_and_artifact"
 
 
 def _is_watched(config: RunnableConfig) -> bool:

@@ -121,6 +121,24 @@ async def test_handled_errors_are_failures(handler: Any, said: str) -> None:
     assert [it["status"] for it in state["outcomes"].values()] == ["failed", "skipped"]
 
 
+class OwnRun(StructuredTool):
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        return super().run(*args, **kwargs)
+
+
+async def test_errors_are_failures_in_a_class_that_has_its_own_run() -> None:
+    given = OwnRun.from_function(fail, name="give", handle_tool_error=True)
+    assert await ended("give()", given) == "failed: no such thing"
+    drawn = OwnRun.from_function(
+        lambda: ("drawn", [1]),
+        name="give",
+        description="G.",
+        response_format="content_and_artifact",
+    )
+    [message] = [it for it in (await state_after("give()", drawn))["messages"] if it.type == "tool"]
+    assert (message.content, message.artifact) == ("drawn", [1])
+
+
 def add(a: Any) -> Any:
     """Add."""
     return a
