@@ -19,6 +19,7 @@ from langgraph.store.base import BaseStore
 
 from llm_compiler.context import Context
 from llm_compiler.execution.function_tool import as_tool
+from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.providers import Role
 from llm_compiler.nodes.joiner import Joiner
@@ -43,7 +44,8 @@ def build_graph(
     """Compile the graph.
 
     Args:
-        tools: LangChain tools or plain functions with a docstring; None means the shipped tools.
+        tools: LangChain tools, or functions, methods, partials or objects with `__call__` that
+            have a docstring; None means the shipped tools.
             MCP's annotations in a tool's `metadata` control its calls. A call with
             `destructiveHint` is claimed in the checkpointer and never starts twice. If a result
             of a tool with `openWorldHint` reaches a write, a person must approve it, as if its
@@ -55,14 +57,16 @@ def build_graph(
         cache: LangGraph's cache.
 
     Raises:
-        SetupError: two tools have the same name, or a function cannot be made a tool.
+        SetupError: two tools have the same name, or a tool could never be called.
     """
     models: dict[Role, BaseChatModel | str] = {}
     if planner is not None:
         models["planner"] = planner
     if joiner is not None:
         models["joiner"] = joiner
-    setup = Setup(Toolbox.of(map(as_tool, SHIPPED if tools is None else tools)), models)
+    toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
+    check_callable(toolbox.values())
+    setup = Setup(toolbox, models)
     builder = StateGraph(State, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
     builder.add_node("scheduler", timed("scheduler", Scheduler(setup)))

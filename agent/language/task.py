@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -63,6 +63,8 @@ class OutcomeData(TypedDict):
     ended_at: float | None
     attempts: int
     reused: bool
+    artifact: NotRequired[Any]
+    command: NotRequired[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,17 @@ class Outcome:
     attempts: int = 0
     reused: bool = False
     """The value is that of an equal call, which ran once."""
+    artifact: Any = None
+    """What the tool returned for people and programs, and not for models."""
+    command: Mapping[str, Any] | None = None
+    """What the tool wants beside that: `messages` to say, and a `handoff`."""
 
     @property
     def ok(self) -> bool:
         return self.status == "ok"
 
     def data(self) -> OutcomeData:
-        return OutcomeData(
+        data = OutcomeData(
             id=self.id,
             tool=self.tool,
             args=dict(self.args),
@@ -160,6 +166,11 @@ class Outcome:
             attempts=self.attempts,
             reused=self.reused,
         )
+        if self.artifact is not None:
+            data["artifact"] = self.artifact
+        if self.command:
+            data["command"] = dict(self.command)
+        return data
 
     @classmethod
     def of(cls, data: OutcomeData) -> "Outcome":

@@ -54,8 +54,8 @@ class Joiner:
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
-        said, made_up = None, ""
-        if self._answers(context) == "plan" and (said := _said(state)) is not None:
+        said, made_up = _direct(state), ""
+        if said is None and self._answers(context) == "plan" and (said := _said(state)) is not None:
             made_up = await asyncio.to_thread(_made_up, said, state, context)
         if said is not None and not made_up:
             reply.show(said)
@@ -222,6 +222,15 @@ def _said(state: State) -> str | None:
         if wrote and outcomes[str(task["id"])]["status"] != "ok":
             return None
     return as_text(said["value"])
+
+
+def _direct(state: State) -> str | None:
+    """The result that is the answer: of the last call of a tool with `return_direct`."""
+    for task in reversed(tasks_of_round(state)):
+        outcome = state["outcomes"][str(task["id"])]
+        if "direct" in task.get("rules", ()) and outcome["status"] == "ok":
+            return as_text(outcome["value"])
+    return None
 
 
 def _all_ok(state: State) -> bool:

@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
+from llm_compiler.execution.injected import Surroundings
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of
 from llm_compiler.language.references import literal
@@ -31,9 +32,11 @@ from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.models.providers import Role, chosen, known_profile, open_model
 from llm_compiler.models.reader import Reader
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.round_messages import call_mark, untrusted
 from llm_compiler.run.resources import Round, RunResources, without_resources
 from llm_compiler.scheduling.facts import Planned, Prior
 from llm_compiler.scheduling.schedule import Schedule
+from llm_compiler.state import State, asked_by
 from llm_compiler.tools import Resources
 
 
@@ -70,8 +73,8 @@ async def open_round(
     config: RunnableConfig,
     number: int,
     *,
+    state: State,
     early_start: bool,
-    read_untrusted: bool,
     asked: str | None = None,
 ) -> Round:
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
@@ -99,12 +102,18 @@ async def open_round(
         if context.documents is None
         else await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
     )
+    around = Surroundings(
+        state,
+        runtime,
+        [tool.base for tool in tools.values()],
+        call_mark(asked_by(state), number, state["messages"]),
+    )
     unit = TaskFetchingUnit(
         Schedule(
             tools,
             max_parallel=context.max_parallel,
             early_start=early_start,
-            read_untrusted=read_untrusted,
+            read_untrusted=untrusted(state["messages"]),
         ),
         Executor(
             tools,
@@ -113,11 +122,12 @@ async def open_round(
             context.tool_retries,
             can_ask=checkpointer_of(config) is not None,
             clock=run.clock.source,
+            around=around,
         ),
         events,
         call_config(config, resources),
     )
-    round = Round(number, context, tools, events, unit, meter)
+    round = Round(number, context, tools, events, unit, meter, around.mark)
     await run.begin(round)
     return round
 

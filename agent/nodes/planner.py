@@ -19,7 +19,6 @@ from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.prompting.messages import planner_messages, replan_message
-from llm_compiler.round_messages import untrusted
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.state import (
     RoleUsage,
@@ -48,8 +47,8 @@ class Planner:
             runtime,
             config,
             next_round(state),
+            state=state,
             early_start=run.early_start,
-            read_untrusted=untrusted(state["messages"]),
             asked=before.asked,
         )
         warm_up(round.tools)

@@ -18,7 +18,7 @@ from langgraph.types import StateSnapshot
 from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData
-from llm_compiler.round_messages import ABANDONED, round_messages
+from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.run.turn_journal import records_of
 from llm_compiler.state import State, asked_by, mended_messages
@@ -75,7 +75,8 @@ async def close_abandoned_turn(
             for task in plan
         }
         settings = Context(**context) if isinstance(context, Mapping) else Context.of(context)
-        messages = round_messages(plan, ended, settings.max_result_chars)
+        mark = call_mark(state["turn"], state["round"], state["messages"])
+        messages = round_messages(plan, ended, settings.max_result_chars, mark=mark)
         outcomes = {**outcomes, **ended}
     if not answered and not _is_asked_again(state, given):
         messages = [*messages, AIMessage(ABANDONED)]
