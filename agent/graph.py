@@ -10,7 +10,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -21,7 +21,7 @@ from llm_compiler.context import Context
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.models.providers import Role
+from llm_compiler.models.given import GivenModels, given_model
 from llm_compiler.nodes.joiner import Joiner
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.planner import Planner
@@ -35,8 +35,9 @@ from llm_compiler.tools import SHIPPED
 def build_graph(
     tools: Iterable[BaseTool | Callable[..., Any]] | None = None,
     *,
-    planner: BaseChatModel | str | None = None,
-    joiner: BaseChatModel | str | None = None,
+    model: Runnable[Any, Any] | str | None = None,
+    planner: Runnable[Any, Any] | str | None = None,
+    joiner: Runnable[Any, Any] | str | None = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
@@ -50,20 +51,23 @@ def build_graph(
             `destructiveHint` is claimed in the checkpointer and never starts twice. If a result
             of a tool with `openWorldHint` reaches a write, a person must approve it, as if its
             tool were named in `approve`.
-        planner: A chat model or its name ("openai:gpt-4.1-mini", "local"); None: the context's.
+        model: A chat model, a Runnable around one, or a name ("openai:gpt-4.1-mini", "local") for
+            every role that has none of its own; None: the context's.
+        planner: The same for the planner alone. If only one role has a model, it serves both.
         joiner: The same for the joiner, and for the tools that read text.
         checkpointer: Stores runs, so that they can be resumed and people can be asked.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
 
     Raises:
-        SetupError: two tools have the same name, or a tool could never be called.
+        SetupError: two tools have the same name, a tool could never be called, or what was
+            given as a model is none.
     """
-    models: dict[Role, BaseChatModel | str] = {}
-    if planner is not None:
-        models["planner"] = planner
-    if joiner is not None:
-        models["joiner"] = joiner
+    models = GivenModels(
+        model=given_model(model, "model"),
+        planner=given_model(planner, "planner"),
+        joiner=given_model(joiner, "joiner"),
+    )
     toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
     check_callable(toolbox.values())
     setup = Setup(toolbox, models)

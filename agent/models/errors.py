@@ -37,6 +37,10 @@ class WebPageError(Exception):
     """A server sent a web page in place of a reply."""
 
 
+class NotAReplyError(Exception):
+    """A Runnable answered with a value of this type, which is no message and no text."""
+
+
 _LENGTH = {"length", "max_tokens", "max_output_tokens"}
 _FILTER = {"content_filter", "refusal", "safety", "prohibited_content", "blocklist"}
 _BROKE = {"RemoteProtocolError", "ReadError", "ConnectionResetError", "BrokenPipeError"}
@@ -113,6 +117,8 @@ def broken_error(who: str, error: BaseException) -> ModelError:
         remedy = f"HTTP {status} ({named}): the request was refused; check the model and its limits"
     elif isinstance(error, WebPageError):
         remedy = "the server sent a web page in place of a reply; check OPENAI_BASE_URL"
+    elif isinstance(error, NotAReplyError):
+        remedy = f"it answered with a {error}; it must answer with a message or a text"
     elif broke:
         remedy, wait = f"the connection broke off ({broke}); try again", 0
     elif kind in ("JSONDecodeError", "UnicodeDecodeError"):

@@ -5,10 +5,10 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from llm_compiler.errors import ModelError
@@ -16,6 +16,7 @@ from llm_compiler.langgraph_private import is_empty_stream
 from llm_compiler.models.errors import broken_error
 from llm_compiler.models.profiles import DEFAULT_PROFILE, ModelProfile
 from llm_compiler.models.reply import StreamedReply
+from llm_compiler.models.reply_chunks import at_once, refuses_to_stream, streamed
 from llm_compiler.observability.spans import model_call
 from llm_compiler.retries import backoff
 from llm_compiler.state import RoleUsage
@@ -78,22 +79,28 @@ class Habits:
 
     thinks: bool = False
     """Whether a reply of it began with a thought that no tag opened."""
+    streams: bool = True
+    """Whether its server streams."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """An open chat model."""
+    """An open model."""
 
     name: str
-    chat: BaseChatModel
+    chat: Runnable[Any, Any]
     profile: ModelProfile = DEFAULT_PROFILE
     habits: Habits = field(default_factory=Habits)
+    kind: str = "other"
+    """LangChain's name for its kind."""
+    adapts: bool = False
+    """Whether its client itself asks again without what its server refuses."""
 
     @property
     def provider(self) -> str:
-        """The provider in its name; without one, LangChain's name for its kind."""
+        """The provider in its name; without one, its kind."""
         provider, colon, _ = self.name.partition(":")
-        return provider if colon else self.chat._llm_type
+        return provider if colon else self.kind
 
     async def stream(
         self,
@@ -133,13 +140,13 @@ class Model:
         if (limit := self.profile.max_tokens) is not None:
             options["max_tokens"] = limit if max_tokens is None else min(limit, max_tokens)
         meter.begin()
-        config = {"run_name": _TRACED_AS[role], "tags": [_HIDDEN]}
+        config = RunnableConfig(run_name=_TRACED_AS[role], tags=[_HIDDEN])
         who = f"the {role}'s model {self.name}"
         reply = StreamedReply(thinks=self.profile.thinks or self.habits.thinks)
         with model_call(self.name, self.provider, role) as observed:
-            chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
+            chunks = self._chunks([*map(_inert, messages)], config, options)
             try:
-                async with aclosing(cast(Any, chunks)) as stream:
+                async with aclosing(chunks) as stream:
                     times = _Times(self.profile.silence)
                     while (chunk := await self._next(who, stream, reply, times)) is not None:
                         meter.add(chunk)
@@ -173,6 +180,29 @@ class Model:
                 )
             if wrong := reply.wrong(who):
                 raise wrong
+
+    async def _chunks(
+        self, messages: list[BaseMessage], config: RunnableConfig, options: dict[str, Any]
+    ) -> AsyncGenerator[AIMessageChunk]:
+        """The chunks of a reply; one if the server does not stream."""
+        if not self.habits.streams:
+            yield await at_once(self.chat, messages, config, options)
+            return
+        began = False
+        try:
+            async with aclosing(streamed(self.chat, messages, config, options)) as chunks:
+                async for chunk in chunks:
+                    began = True
+                    yield chunk
+        except Exception as error:
+            if began or self.adapts or not refuses_to_stream(error):
+                raise
+            try:
+                whole = await at_once(self.chat, messages, config, options)
+            except NotImplementedError:
+                raise error from None
+            self.habits.streams = False
+            yield whole
 
     async def _next(
         self,
