@@ -18,6 +18,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.store.base import BaseStore
 
 from llm_compiler.context import Context
+from llm_compiler.errors import SetupError
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
@@ -38,6 +39,7 @@ def build_graph(
     model: Runnable[Any, Any] | str | None = None,
     planner: Runnable[Any, Any] | str | None = None,
     joiner: Runnable[Any, Any] | str | None = None,
+    instructions: str | None = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
@@ -55,14 +57,17 @@ def build_graph(
             every role that has none of its own; None: the context's.
         planner: The same for the planner alone. If only one role has a model, it serves both.
         joiner: The same for the joiner, and for the tools that read text.
+        instructions: A system prompt for planner and joiner, added to their own.
         checkpointer: Stores runs, so that they can be resumed and people can be asked.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
 
     Raises:
-        SetupError: two tools have the same name, a tool could never be called, or what was
-            given as a model is none.
+        SetupError: two tools have the same name, a tool could never be called, what was given as a
+            model is none, or the instructions are no text.
     """
+    if not isinstance(instructions, str | None):
+        raise SetupError(f"instructions: give a text, not a {type(instructions).__name__}")
     models = GivenModels(
         model=given_model(model, "model"),
         planner=given_model(planner, "planner"),
@@ -70,7 +75,7 @@ def build_graph(
     )
     toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
     check_callable(toolbox.values())
-    setup = Setup(toolbox, models)
+    setup = Setup(toolbox, models, instructions or "")
     builder = StateGraph(State, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
     builder.add_node("scheduler", timed("scheduler", Scheduler(setup)))

@@ -13,7 +13,8 @@ from typing import Any, Final
 from llm_compiler.models.errors import WebPageError
 
 END: Final = "[DONE]"
-_MAX_EVENT_CHARS = 16_000_000
+_MAX_CHARS = 1_000_000
+"""Of a document, as bounded_http.py has it for what is not compressed."""
 _DRAIN_SECONDS = 0.2
 """For what follows the end: a connection can be used again only if all was read from it."""
 
@@ -63,8 +64,8 @@ class _Event:
     def add(self, line: str) -> None:
         self.lines.append(line)
         self._length += len(line) + 1
-        if self._length > _MAX_EVENT_CHARS:
-            raise ValueError(f"more than {_MAX_EVENT_CHARS} characters in one event")
+        if self._length > _MAX_CHARS:
+            raise _too_long()
 
     def is_complete(self) -> bool:
         """Whether its lines are a document, and no part of one. Only the first try is made, so
@@ -81,6 +82,10 @@ class _Event:
         return _json(text)
 
 
+def _too_long() -> ValueError:
+    return ValueError(f"more than {_MAX_CHARS} characters in one document")
+
+
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
@@ -93,6 +98,8 @@ async def _lines(body: AsyncIterator[bytes]) -> AsyncGenerator[str]:
     async for piece in body:
         start = len(buffer)
         buffer += piece
+        if start > _MAX_CHARS:
+            raise _too_long()
         if buffer.find(b"\n", start) >= 0:
             *lines, buffer = buffer.split(b"\n")
             for line in lines:

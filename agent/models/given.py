@@ -13,7 +13,7 @@ from langgraph.pregel import Pregel
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
 from llm_compiler.models.model import Model
-from llm_compiler.models.profiles import DEFAULT_PROFILE, profile_of
+from llm_compiler.models.profiles import DEFAULT_PROFILE, profile_of, with_inputs
 
 Role = Literal["planner", "joiner"]
 LOCAL = "local"
@@ -90,7 +90,8 @@ def model_of(chat: Runnable[Any, Any]) -> Model:
     name = getattr(inner, "model_name", None) or getattr(inner, "model", None)
     name = str(name or (type(inner).__name__ if inner else chat.get_name()))
     kind = inner._llm_type if inner else type(chat).__name__
-    return Model(name, chat, profile_of(name, DEFAULT_PROFILE), kind=kind)
+    profile = with_inputs(profile_of(name, DEFAULT_PROFILE), getattr(inner, "profile", None))
+    return Model(name, chat, profile, kind=kind)
 
 
 def _inside(runnable: object, depth: int = 0) -> Iterator[object]:

@@ -28,6 +28,7 @@ from llm_compiler.models.profiles import (
     Dialect,
     ModelProfile,
     profile_of,
+    with_inputs,
 )
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import is_transient
@@ -149,7 +150,8 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
             raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
-        return _OpenModel(Model(name, chat, known_profile(name), adapts=True), unasked)
+        profile = with_inputs(known_profile(name), chat.profile)
+        return _OpenModel(Model(name, chat, profile, adapts=True), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(
             f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
@@ -161,7 +163,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
-    return _OpenModel(Model(name, chat, known_profile(name)))
+    return _OpenModel(Model(name, chat, with_inputs(known_profile(name), chat.profile)))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:

@@ -22,6 +22,10 @@ from llm_compiler.models.refused_parameters import STATUSES
 from llm_compiler.retries import status_of
 
 _STREAM = re.compile(r"(?<![\w.])stream(?:s|ed|ing)?(?!\w)")
+_ATTACHMENTS = re.compile(
+    r"image|picture|vision|audio|video|multi-?modal|\bfiles?\b|\bpdf\b|unsupported content"
+    r"|content.{0,40}(?:string|text|part|type)|expected a string"
+)
 _MAX_CHARS = 2000
 
 
@@ -58,6 +62,15 @@ def refuses_to_stream(error: Exception) -> bool:
         return True
     said = str(error)[:_MAX_CHARS].casefold()
     return status_of(error) in STATUSES and _STREAM.search(said) is not None
+
+
+def refuses_attachments(error: Exception) -> bool:
+    """Whether a prompt with attachments was refused because of them: the server says so, or the
+    model's client cannot put them into a request."""
+    if isinstance(error, ValueError | TypeError | KeyError | NotImplementedError):
+        return not is_empty_stream(error)
+    said = str(error)[:_MAX_CHARS].casefold()
+    return status_of(error) in STATUSES and _ATTACHMENTS.search(said) is not None
 
 
 def as_chunk(item: object) -> AIMessageChunk:

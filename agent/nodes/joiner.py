@@ -19,12 +19,22 @@ from llm_compiler.models.profiles import DEFAULT_PROFILE
 from llm_compiler.nodes.grounding import Facts, Grounding
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
+from llm_compiler.nodes.unread import has_attachments, unread
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.prompting.annotated_program import annotated_program, why_not_ok
+from llm_compiler.prompting.attachments import attachments, kinds_of
 from llm_compiler.prompting.messages import joiner_messages
 from llm_compiler.round_messages import UNTRUSTED, untrusted
 from llm_compiler.run.resources import RunResources
-from llm_compiler.state import State, conversation, question, spent, tasks_of_round
+from llm_compiler.state import (
+    State,
+    asked_message,
+    conversation,
+    question,
+    spent,
+    tasks_of_round,
+    usage_metadata,
+)
 
 _MAX_TOKENS = 1024
 _MAX_REASONS = 20
@@ -54,9 +64,10 @@ class Joiner:
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
-        said, made_up = _direct(state), ""
+        said, made_up, model = _direct(state), "", None
         if said is None and self._answers(context) == "plan" and (said := _said(state)) is not None:
-            made_up = await asyncio.to_thread(_made_up, said, state, context)
+            told = self._setup.told(state)
+            made_up = await asyncio.to_thread(_made_up, said, state, context, told)
         if said is not None and not made_up:
             reply.show(said)
         elif may_replan and made_up:
@@ -71,7 +82,6 @@ class Joiner:
             if context.deadline is not None:
                 left = max(run.clock.until(context.deadline), 0)
             silence = context.model_timeout or DEFAULT_PROFILE.silence
-            model = None
             try:
                 async with asyncio.timeout(None if left is None else left + silence) as time:
                     model = await self._setup.model(context, "joiner")
@@ -97,11 +107,18 @@ class Joiner:
             usage = spent(usage, "joiner", meter.usage)
         if reply.missing is not None:
             return {**_replan(events, state, reply.missing, asked=True), "usage": usage}
+        if has_attachments(state):
+            reply.show(unread(state, await self._setup.model(context, "planner"), model))
         reply.end()
         events.round_end(_ids(state), "answer", None, asked=bool(meter.usage["calls"]))
         # The planner of the next turn reads the answer, so the mark must stay on it.
         mark = UNTRUSTED if untrusted(state["messages"]) else {}
-        answer = AIMessage(content=reply.text, id=reply.id, response_metadata=mark)
+        answer = AIMessage(
+            content=reply.text,
+            id=reply.id,
+            response_metadata=mark,
+            usage_metadata=usage_metadata(usage),
+        )
         return {"messages": [answer], "feedback": None, "usage": usage}
 
     def _answers(self, context: Context) -> str:
@@ -122,7 +139,8 @@ class Joiner:
         limit: str,
     ) -> None:
         """Stream the model's verdict into `reply`; `limit` says why no further plan is possible."""
-        shown, facts = await asyncio.to_thread(_results, state, context)
+        told = self._setup.told(state)
+        shown, facts = await asyncio.to_thread(_results, state, context, told)
 
         async def read() -> None:
             messages = joiner_messages(
@@ -131,6 +149,8 @@ class Joiner:
                 shown,
                 may_replan=may_replan,
                 template=context.joiner_prompt,
+                instructions=told,
+                attached=attachments(asked_message(state)),
                 ungrounded=reply.ungrounded,
             )
             pieces = model.stream(
@@ -176,24 +196,26 @@ def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict
     return {"feedback": feedback}
 
 
-def _results(state: State, context: Context) -> tuple[list[str], Facts]:
+def _results(state: State, context: Context, told: str) -> tuple[list[str], Facts]:
     """The program with its results, and what a reply may take from all that was said and found."""
     plan, outcomes = state["plan"], state["outcomes"]
     shown = annotated_program(plan, outcomes, context.max_result_chars, names=state["names"])
-    return shown, _facts(state, context, plan, context.joiner_prompt)
+    return shown, _facts(state, context, plan, context.joiner_prompt, told)
 
 
 def _facts(state: State, context: Context, plan: list[TaskData], *said: str) -> Facts:
     """Those in the messages, in what else was `said`, and in the results of a plan."""
     heard = (*said, *(message.text for message in state["messages"]))
     most = max(context.max_result_chars, _MIN_FACT_CHARS)
-    return Facts.of(heard, plan, state["outcomes"], most)
+    facts = Facts.of(heard, plan, state["outcomes"], most)
+    facts.has_attachments = bool(kinds_of(state["messages"]))
+    return facts
 
 
-def _made_up(said: str, state: State, context: Context) -> str:
+def _made_up(said: str, state: State, context: Context, told: str) -> str:
     """A figure or a name in a plan's own words that stands in no result or message; "" if none."""
     plan = [task for task in state["plan"] if task["tool"] != ANSWER]
-    grounding = Grounding(_facts(state, context, plan))
+    grounding = Grounding(_facts(state, context, plan, told))
     grounding.feed(said)
     grounding.close()
     return grounding.violation

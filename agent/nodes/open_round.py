@@ -36,7 +36,7 @@ from llm_compiler.round_messages import call_mark, untrusted
 from llm_compiler.run.resources import Round, RunResources, without_resources
 from llm_compiler.scheduling.facts import Planned, Prior
 from llm_compiler.scheduling.schedule import Schedule
-from llm_compiler.state import State, asked_by
+from llm_compiler.state import State, asked_by, told
 from llm_compiler.tools import Resources
 
 
@@ -46,6 +46,11 @@ class Setup:
 
     toolbox: Toolbox
     models: GivenModels
+    instructions: str = ""
+
+    def told(self, state: State) -> str:
+        """The instructions of planner and joiner: of who built the graph, and of the messages."""
+        return "\n\n".join(filter(None, (self.instructions, told(state))))
 
     async def model(self, context: Context, role: Role) -> Model:
         """Open the model of a role."""

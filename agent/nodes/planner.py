@@ -18,12 +18,14 @@ from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.open_round import Setup, load, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
+from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.state import (
     RoleUsage,
     State,
     asked_by,
+    asked_message,
     begins_turn,
     conversation,
     next_round,
@@ -61,7 +63,9 @@ class Planner:
                 model = await self._setup.model(round.context, "planner")
                 today = datetime.date.fromtimestamp(run.clock.source.now())
                 # Of a long plan, the results are many.
-                messages = await asyncio.to_thread(_messages, round, model, state, before, today)
+                messages = await asyncio.to_thread(
+                    _messages, round, model, state, before, today, self._setup.told(state)
+                )
                 await self._stream(plan, model, messages, meter)
         except TimeoutError:
             if deadline is None:
@@ -138,7 +142,7 @@ def _with_examples(context: Context, model: Model) -> bool:
 
 
 def _messages(
-    round: Round, model: Model, state: State, before: _Before, today: datetime.date
+    round: Round, model: Model, state: State, before: _Before, today: datetime.date, told: str
 ) -> list[BaseMessage]:
     context = round.context
     replan = None
@@ -161,5 +165,7 @@ def _messages(
         today=today,
         more_examples=() if context.examples == "never" else context.more_examples,
         template=context.planner_prompt,
+        instructions=told,
+        attached=attachments(asked_message(state)),
         replan=replan,
     )
