@@ -12,6 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from llm_compiler.errors import ModelError
 from llm_compiler.langgraph_private import is_empty_stream
+from llm_compiler.language.native_calls import as_program, as_statement
 from llm_compiler.models.errors import broken_error
 from llm_compiler.models.profiles import DEFAULT_PROFILE, ModelProfile
 from llm_compiler.models.reply import StreamedReply
@@ -117,6 +118,9 @@ class Model:
     ) -> AsyncGenerator[str]:
         """Yield the reply's text as it comes, without the thoughts that some servers leave in it.
 
+        Native calls become the text that was asked for: a planner's are a plan, and a joiner's,
+        instead of an answer, what is missing.
+
         Args:
             messages: The prompt.
             meter: Counts the call and its tokens.
@@ -176,6 +180,12 @@ class Model:
                 yield text
             if has_ended():
                 return
+            if not broke_off and (calls := reply.calls()):
+                if role == "planner":
+                    yield as_program(calls)
+                elif role == "joiner" and not reply.has_text:
+                    wanted = ", ".join(as_statement(*call) for call in calls)
+                    yield f"REPLAN: {wanted}"
             if broke_off:
                 raise ModelError(
                     f"{who} stopped in the middle of its reply; try again", transient=True, wait=0

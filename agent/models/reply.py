@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 
 from llm_compiler.errors import ModelError
+from llm_compiler.language.native_calls import Call
 from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_error, was_cut
 from llm_compiler.models.inline_reasoning import InlineReasoning
 from llm_compiler.text import clean
@@ -43,6 +44,8 @@ class StreamedReply:
         self._reasoning = InlineReasoning(thinks=thinks)
         self._has_reasoning = False
         self._refusal: list[str] = []
+        self._calls: dict[Any, tuple[list[str], list[str]]] = {}
+        """The pieces of the names and arguments of native calls, by index."""
         self._empty_chunks = self._other_chars = 0
         # Servers that escape JSON's characters can split a surrogate pair between two chunks.
         self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
@@ -53,6 +56,10 @@ class StreamedReply:
         more = chunk.additional_kwargs
         if refusal := more.get("refusal"):
             self._refusal.append(str(refusal))
+        for call in chunk.tool_call_chunks:
+            name, args = self._calls.setdefault(call["index"], ([], []))
+            name.append(call["name"] or "")
+            args.append(call["args"] or "")
         self._has_reasoning |= "reasoning_content" in more or "reasoning" in more
         if chunk.response_metadata:
             self.reason = _reason(chunk.response_metadata) or self.reason
@@ -91,13 +98,18 @@ class StreamedReply:
         cut = broke_off or was_cut(self.reason)
         return self._returned(text + self._reasoning.close(cut=cut))
 
+    def calls(self) -> list[Call]:
+        """The calls that came beside the text, or in a channel of their own."""
+        native = (("".join(name), "".join(args)) for name, args in self._calls.values())
+        marked = ((name, "".join(args)) for name, args in self._reasoning.calls)
+        return [call for call in (*native, *marked) if call[0]]
+
     def wrong(self, who: str) -> ModelError | None:
         """What is wrong with the reply, now that it has ended; None if nothing is."""
         refusal = clean("".join(self._refusal))
         reasoned = self._has_reasoning or self._reasoning.thought
-        return ending_error(
-            who, self.reason, said=self.has_text, refusal=refusal, reasoned=reasoned
-        )
+        said = self.has_text or bool(self.calls())
+        return ending_error(who, self.reason, said=said, refusal=refusal, reasoned=reasoned)
 
     @property
     def _uncounted(self) -> int:
