@@ -23,13 +23,14 @@ from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.given import GivenModels, given_model
+from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.nodes.joiner import Joiner
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.planner import Planner
 from llm_compiler.nodes.scheduler import Scheduler
 from llm_compiler.nodes.timed_node import timed
 from llm_compiler.run.compiled_graph import LLMCompiler, compiled
-from llm_compiler.state import InputState, State
+from llm_compiler.state import InputState, State, with_response
 from llm_compiler.tools import SHIPPED
 
 
@@ -40,6 +41,7 @@ def build_graph(
     planner: Runnable[Any, Any] | str | None = None,
     joiner: Runnable[Any, Any] | str | None = None,
     instructions: str | None = None,
+    response_format: Any = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
@@ -58,13 +60,15 @@ def build_graph(
         planner: The same for the planner alone. If only one role has a model, it serves both.
         joiner: The same for the joiner, and for the tools that read text.
         instructions: A system prompt for planner and joiner, added to their own.
+        response_format: A Pydantic model, dataclass, TypedDict or JSON schema. The state then has
+            the answer in this form as `structured_response`, or None if nothing was found.
         checkpointer: Stores runs, so that they can be resumed and people can be asked.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
 
     Raises:
         SetupError: two tools have the same name, a tool could never be called, what was given as a
-            model is none, or the instructions are no text.
+            model is none, the instructions are no text, or the response format is no form.
     """
     if not isinstance(instructions, str | None):
         raise SetupError(f"instructions: give a text, not a {type(instructions).__name__}")
@@ -73,10 +77,12 @@ def build_graph(
         planner=given_model(planner, "planner"),
         joiner=given_model(joiner, "joiner"),
     )
+    form = None if response_format is None else ResponseForm(response_format)
     toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
     check_callable(toolbox.values())
-    setup = Setup(toolbox, models, instructions or "")
-    builder = StateGraph(State, Context, input_schema=InputState)
+    setup = Setup(toolbox, models, instructions or "", form)
+    schema = State if form is None else with_response(form.kind)
+    builder = StateGraph(schema, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
     builder.add_node("scheduler", timed("scheduler", Scheduler(setup)))
     builder.add_node("joiner", timed("joiner", Joiner(setup)))

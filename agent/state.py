@@ -131,6 +131,16 @@ class State(InputState, total=False):
     """How long the turn has run, without the time that it waited for a person or was stopped."""
 
 
+def with_response(kind: Any) -> type[State]:
+    """The state with `structured_response`, of a type that checkpointers may load again."""
+
+    class StructuredState(State, total=False):
+        structured_response: kind | None
+        """The answer as data; None if there is no answer."""
+
+    return StructuredState
+
+
 def question(state: State) -> str:
     """The user's message of this turn."""
     message = asked_message(state)

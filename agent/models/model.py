@@ -23,6 +23,7 @@ from llm_compiler.models.reply_chunks import (
     streamed,
 )
 from llm_compiler.models.reply_times import REASONING_PATIENCE, ReplyTimes
+from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.models.sendable import sendable
 from llm_compiler.observability.spans import model_call
 from llm_compiler.prompting.attachments import kinds_of
@@ -112,6 +113,7 @@ class Model:
         *,
         role: Literal["planner", "joiner", "reader"],
         grammar: str | None = None,
+        form: ResponseForm | None = None,
         max_tokens: int | None = None,
         has_ended: Callable[[], bool] = lambda: False,
         forget: Callable[[], None] = lambda: None,
@@ -126,6 +128,7 @@ class Model:
             meter: Counts the call and its tokens.
             role: Who asks.
             grammar: Used if the model's server supports grammars.
+            form: The schema that its server is asked to keep to, if it speaks OpenAI's protocol.
             max_tokens: The most tokens of the reply, where its profile has a limit.
             has_ended: Whether the text until now is all that is needed: the rest is not waited
                 for.
@@ -141,8 +144,11 @@ class Model:
             CutOffError: it was cut off; the text until then was yielded.
         """
         options: dict[str, Any] = {}
-        if self.profile.grammar:
-            options["extra_body"] = self._extra_body(grammar)
+        extra = self._extra_body(grammar) if self.profile.grammar else {}
+        if form is not None and self.adapts:
+            extra["response_format"] = form.of_openai
+        if extra:
+            options["extra_body"] = extra
         if (limit := self.profile.max_tokens) is not None:
             options["max_tokens"] = limit if max_tokens is None else min(limit, max_tokens)
         meter.begin()

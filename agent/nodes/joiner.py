@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -16,13 +17,14 @@ from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pur
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
-from llm_compiler.nodes.grounding import Facts, Grounding
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
+from llm_compiler.nodes.reply_facts import grounded, made_up, results
+from llm_compiler.nodes.structured_response import planned_data, structured_response
 from llm_compiler.nodes.unread import has_attachments, unread
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.prompting.annotated_program import annotated_program, why_not_ok
-from llm_compiler.prompting.attachments import attachments, kinds_of
+from llm_compiler.prompting.annotated_program import why_not_ok
+from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import joiner_messages
 from llm_compiler.round_messages import UNTRUSTED, untrusted
 from llm_compiler.run.resources import RunResources
@@ -42,8 +44,6 @@ _MAX_REASONS_SAID = 3
 _MADE_UP = 'The answer says "{}", which no result has: look it up, or compute it from results.'
 _MAX_VALUE_CHARS = 200
 """Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
-_MIN_FACT_CHARS = 20_000
-"""Of each result, from which a reply may take its figures and names; more if more is shown."""
 _WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
 """The stored rules of a write: what follows one that failed is not said."""
 
@@ -64,18 +64,22 @@ class Joiner:
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
-        said, made_up, model = _direct(state), "", None
-        if said is None and self._answers(context) == "plan" and (said := _said(state)) is not None:
-            told = self._setup.told(state)
-            made_up = await asyncio.to_thread(_made_up, said, state, context, told)
-        if said is not None and not made_up:
+        said, invented, model = _direct(state), "", None
+        form, planned = self._setup.form, None
+        if said is None and self._answers(context) == "plan" and not _write_failed(state):
+            planned = planned_data(state, form) if form is not None else None
+            if (said := planned[0] if planned is not None else _said(state)) is not None:
+                told = self._setup.told(state)
+                invented = await asyncio.to_thread(made_up, said, state, context, told)
+        if said is not None and not invented:
             reply.show(said)
-        elif may_replan and made_up:
-            return _replan(events, state, _MADE_UP.format(made_up), asked=False)
+        elif may_replan and invented:
+            return _replan(events, state, _MADE_UP.format(invented), asked=False)
         elif may_replan and (reasons := _none_compiled(state)):
             return _replan(events, state, reasons, asked=False)
         elif not may_replan and (failed := _nothing_succeeded(state)):
             reply.show(failed)
+            reply.unanswered = failed
         else:
             # The deadline leaves the joiner the time that a model may be silent.
             left = None
@@ -102,6 +106,15 @@ class Joiner:
                     raise
                 who = "the joiner's model" if model is None else f"the joiner's model {model.name}"
                 reply.leave_off(f"{who} was cut off at the deadline", state)
+        data = planned[1] if planned is not None and said is not None and not invented else None
+        if form is not None and data is None and reply.missing is None and not reply.unanswered:
+            model = model or await self._setup.model(context, "joiner")
+            left = None
+            if context.deadline is not None:
+                left = max(run.clock.until(context.deadline), 0) + model.profile.silence
+            with suppress(TimeoutError):  # past the deadline, the answer in words has to do
+                async with asyncio.timeout(left):
+                    data = await structured_response(form, model, state, context, reply.text, meter)
         usage = state["usage"]
         if meter.usage["calls"]:
             usage = spent(usage, "joiner", meter.usage)
@@ -110,7 +123,8 @@ class Joiner:
         if has_attachments(state):
             reply.show(unread(state, await self._setup.model(context, "planner"), model))
         reply.end()
-        events.round_end(_ids(state), "answer", None, asked=bool(meter.usage["calls"]))
+        asked = bool(meter.usage["calls"])
+        events.round_end(_ids(state), "answer", reply.unanswered, asked=asked)
         # The planner of the next turn reads the answer, so the mark must stay on it.
         mark = UNTRUSTED if untrusted(state["messages"]) else {}
         answer = AIMessage(
@@ -119,7 +133,8 @@ class Joiner:
             response_metadata=mark,
             usage_metadata=usage_metadata(usage),
         )
-        return {"messages": [answer], "feedback": None, "usage": usage}
+        structured = {} if form is None else {"structured_response": data}
+        return {"messages": [answer], "feedback": None, "usage": usage, **structured}
 
     def _answers(self, context: Context) -> str:
         """Who writes the reply where the plan has words for one: `"plan"` or `"joiner"`."""
@@ -140,7 +155,7 @@ class Joiner:
     ) -> None:
         """Stream the model's verdict into `reply`; `limit` says why no further plan is possible."""
         told = self._setup.told(state)
-        shown, facts = await asyncio.to_thread(_results, state, context, told)
+        shown, facts = await asyncio.to_thread(results, state, context, told)
 
         async def read() -> None:
             messages = joiner_messages(
@@ -174,8 +189,8 @@ class Joiner:
         except EmptyReplyError as error:
             reply.leave_off(str(error), state)
         if reply.missing is not None and not may_replan:
-            reply.show(f"Not found: {_grounded(reply.missing, facts)}{limit}")
-            reply.missing = None
+            reply.show(f"Not found: {grounded(reply.missing, facts)}{limit}")
+            reply.unanswered, reply.missing = reply.missing, None
 
 
 def _limit(state: State, context: Context, *, late: bool) -> str:
@@ -196,38 +211,6 @@ def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict
     return {"feedback": feedback}
 
 
-def _results(state: State, context: Context, told: str) -> tuple[list[str], Facts]:
-    """The program with its results, and what a reply may take from all that was said and found."""
-    plan, outcomes = state["plan"], state["outcomes"]
-    shown = annotated_program(plan, outcomes, context.max_result_chars, names=state["names"])
-    return shown, _facts(state, context, plan, context.joiner_prompt, told)
-
-
-def _facts(state: State, context: Context, plan: list[TaskData], *said: str) -> Facts:
-    """Those in the messages, in what else was `said`, and in the results of a plan."""
-    heard = (*said, *(message.text for message in state["messages"]))
-    most = max(context.max_result_chars, _MIN_FACT_CHARS)
-    facts = Facts.of(heard, plan, state["outcomes"], most)
-    facts.has_attachments = bool(kinds_of(state["messages"]))
-    return facts
-
-
-def _made_up(said: str, state: State, context: Context, told: str) -> str:
-    """A figure or a name in a plan's own words that stands in no result or message; "" if none."""
-    plan = [task for task in state["plan"] if task["tool"] != ANSWER]
-    grounding = Grounding(_facts(state, context, plan, told))
-    grounding.feed(said)
-    grounding.close()
-    return grounding.violation
-
-
-def _grounded(missing: str, facts: Facts) -> str:
-    """What a joiner found missing, up to what stands nowhere."""
-    grounding = Grounding(facts)
-    said = grounding.feed(missing) + grounding.close()
-    return f"{said}…" if grounding.violation else said
-
-
 def _said(state: State) -> str | None:
     """What the round's plan says itself, if it does so in words and all its values are short."""
     tasks, outcomes = tasks_of_round(state), state["outcomes"]
@@ -238,11 +221,6 @@ def _said(state: State) -> str | None:
     values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
     if said["status"] != "ok" or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
         return None
-    for task in tasks:
-        # Of a program that raises, the lines behind do not run: "Paid." must not be said.
-        wrote = did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
-        if wrote and outcomes[str(task["id"])]["status"] != "ok":
-            return None
     return as_text(said["value"])
 
 
@@ -253,6 +231,16 @@ def _direct(state: State) -> str | None:
         if "direct" in task.get("rules", ()) and outcome["status"] == "ok":
             return as_text(outcome["value"])
     return None
+
+
+def _write_failed(state: State) -> bool:
+    """Whether a write of this round failed: of a program that raises, the lines behind do not run,
+    so "Paid." must not be said."""
+    return any(
+        state["outcomes"][str(task["id"])]["status"] != "ok"
+        for task in tasks_of_round(state)
+        if did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
+    )
 
 
 def _all_ok(state: State) -> bool:

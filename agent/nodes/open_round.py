@@ -31,6 +31,7 @@ from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.models.providers import OPEN_MODELS, chosen, known_profile
 from llm_compiler.models.reader import Reader
+from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.round_messages import call_mark, untrusted
 from llm_compiler.run.resources import Round, RunResources, without_resources
@@ -47,6 +48,7 @@ class Setup:
     toolbox: Toolbox
     models: GivenModels
     instructions: str = ""
+    form: ResponseForm | None = None
 
     def told(self, state: State) -> str:
         """The instructions of planner and joiner: of who built the graph, and of the messages."""
