@@ -21,6 +21,7 @@ _MAX_KEPT_CHARS = 20_000
 a stream, at once and in quadratic time for what is not text."""
 
 _CHARS_OF_A_CHUNK = 100
+_MAX_DEPTH = 4
 _OTHER = ("refusal", "reasoning_content", "reasoning", "thinking")
 _OF_BLOCKS = ("type", "id", "index", "extras")
 
@@ -135,7 +136,17 @@ def _other_chars(chunk: AIMessageChunk) -> int:
         if isinstance(block, dict) and block.get("type") != "text":
             parts += (value for name, value in block.items() if name not in _OF_BLOCKS)
     parts += (call.get("args") for call in chunk.tool_call_chunks)
-    return sum(len(part) for part in parts if isinstance(part, str))
+    return sum(map(_length, parts))
+
+
+def _length(part: Any, depth: int = 0) -> int:
+    """The characters of a part; Mistral's thoughts are a list of parts in a part."""
+    if isinstance(part, str):
+        return len(part)
+    if isinstance(part, list | dict) and depth < _MAX_DEPTH:
+        values = part.values() if isinstance(part, dict) else part
+        return sum(_length(value, depth + 1) for value in values)
+    return 0
 
 
 def _strip(chunk: AIMessageChunk) -> None:
