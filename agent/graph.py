@@ -22,7 +22,7 @@ from llm_compiler.errors import SetupError
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.models.given import GivenModels, given_model
+from llm_compiler.models.given import GivenModels
 from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.nodes.joiner import Joiner
 from llm_compiler.nodes.open_round import Setup
@@ -72,11 +72,7 @@ def build_graph(
     """
     if not isinstance(instructions, str | None):
         raise SetupError(f"instructions: give a text, not a {type(instructions).__name__}")
-    models = GivenModels(
-        model=given_model(model, "model"),
-        planner=given_model(planner, "planner"),
-        joiner=given_model(joiner, "joiner"),
-    )
+    models = GivenModels.checked(model=model, planner=planner, joiner=joiner)
     form = None if response_format is None else ResponseForm(response_format)
     toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
     check_callable(toolbox.values())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, Self, get_origin
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -30,6 +30,15 @@ class GivenModels:
     model: Model | str | None = None
     planner: Model | str | None = None
     joiner: Model | str | None = None
+
+    @classmethod
+    def checked(cls, **given: object) -> Self:
+        """What `build_graph` was given, by argument.
+
+        Raises:
+            SetupError: one of them cannot be used as a model.
+        """
+        return cls(**{name: given_model(value, name) for name, value in given.items()})
 
     def of(self, context: Context, role: Role) -> Model | str | None:
         """The model of a role; None if neither the caller nor the context chooses one.

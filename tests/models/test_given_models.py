@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError, SetupError
-from llm_compiler.models.given import GivenModels, given_model, model_of
+from llm_compiler.models.given import GivenModels, model_of
 from llm_compiler.models.reply_chunks import as_chunk
 from tests.bench.model_server import Body, ModelServer, Reply
 from tests.support.dialects import refusal, sent, whole
@@ -155,7 +155,7 @@ ROLES: dict[str, tuple[dict[str, str], dict[str, str], tuple[str | None, str | N
 @pytest.mark.parametrize("row", ROLES)
 def test_which_model_serves_which_role(row: str) -> None:
     given, context, roles = ROLES[row]
-    models = GivenModels(**{name: given_model(value, name) for name, value in given.items()})
+    models = GivenModels.checked(**given)
     assert (models.of(Context(**context), "planner"), models.of(Context(**context), "joiner")) == (
         roles
     )
