@@ -74,6 +74,13 @@ def written_names(tool: Tool) -> dict[str, str]:
     return names | {python_name(name): name for name in tool.parameters}
 
 
+def schema_type(schema: Schema) -> str:
+    """A JSON schema as a type, with what a type cannot express behind it."""
+    defs = schema.get("$defs") or schema.get("definitions") or {}
+    notes = [*_notes("", {**schema, "description": ""}, defs, MAX_NESTED)]
+    return "\n".join([_kind(schema, defs, MAX_NESTED) or "Any", *notes])
+
+
 def _parameter(tool: Tool, name: str, schema: Schema, defs: Schema) -> str:
     kind = _kind(schema, defs, MAX_NESTED)
     shown = f"{python_name(name)}: {kind}" if kind else python_name(name)

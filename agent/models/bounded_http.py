@@ -51,8 +51,9 @@ async def get_json(
 
 async def bound(response: httpx.Response) -> None:
     """A hook for httpx, before a response is read: an endless line, or body, breaks it off."""
-    kind: str = response.headers.get("content-type", "")
-    of_events = kind.lower().startswith("text/event-stream")
+    kind: str = response.headers.get("content-type", "").lower()
+    # Some servers call a stream text, or nothing. An error is read as a whole, whatever it is.
+    of_events = response.is_success and not ("json" in kind or "html" in kind)
     response.stream = _Bounded(cast(httpx.AsyncByteStream, response.stream), of_events)
 
 

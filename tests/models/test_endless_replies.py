@@ -64,6 +64,9 @@ NO_TEXT = {
     "calls": chunk(tool_call_chunks=[{"name": "f", "args": "x" * 400, "id": "1", "index": 0}]),
     "blanks": chunk(" \n" * 200),
     "empty blocks": chunk([{"type": "text", "text": ""}]),
+    "thoughts in parts": chunk(
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm. " * 100}], "index": 0}]
+    ),
     "empty thoughts": chunk([{"type": "thinking", "thinking": "", "index": 0}]),
 }
 
