@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import httpx
 
+from llm_compiler.models.errors import TooLongError
+
 _MAX_BYTES = 1_000_000
 """Of a document, or of a line in a stream of events: clients gather a line, and read it at once."""
 
@@ -68,7 +70,7 @@ class _Bounded(httpx.AsyncByteStream):
             end = piece.rfind(b"\n") if self._of_events else -1
             length = length + len(piece) if end < 0 else len(piece) - end
             if length > _MAX_BYTES:
-                raise httpx.DecodingError(f"more than {_MAX_BYTES} bytes in one piece")
+                raise TooLongError(f"more than {_MAX_BYTES} bytes in one piece")
             yield piece
 
     async def aclose(self) -> None:

@@ -37,6 +37,10 @@ class WebPageError(Exception):
     """A server sent a web page in place of a reply."""
 
 
+class TooLongError(Exception):
+    """A server sent more in one event, or in one document, than is read."""
+
+
 class NotAReplyError(Exception):
     """A Runnable answered with a value of this type, which is no message and no text."""
 
@@ -117,6 +121,9 @@ def broken_error(who: str, error: BaseException) -> ModelError:
         remedy = f"HTTP {status} ({named}): the request was refused; check the model and its limits"
     elif isinstance(error, WebPageError):
         remedy = "the server sent a web page in place of a reply; check OPENAI_BASE_URL"
+    elif "TooLongError" in _kinds(error):
+        remedy = "the server sent more than 1 MB in one piece, which is not read; use another model"
+        transient = False
     elif isinstance(error, NotAReplyError):
         remedy = f"it answered with a {error}; it must answer with a message or a text"
     elif broke:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final
 
-from llm_compiler.models.errors import WebPageError
+from llm_compiler.models.errors import TooLongError, WebPageError
 
 END: Final = "[DONE]"
 _MAX_CHARS = 1_000_000
@@ -24,7 +24,8 @@ async def documents(body: AsyncIterator[bytes]) -> AsyncGenerator[Any]:
 
     Raises:
         WebPageError: it is a web page.
-        ValueError: a document is no JSON, nested too deeply, or too long.
+        TooLongError: a document is.
+        ValueError: a document is no JSON, or nested too deeply.
     """
     event = _Event()
     async with aclosing(_lines(body)) as lines:
@@ -82,8 +83,8 @@ class _Event:
         return _json(text)
 
 
-def _too_long() -> ValueError:
-    return ValueError(f"more than {_MAX_CHARS} characters in one document")
+def _too_long() -> TooLongError:
+    return TooLongError(f"more than {_MAX_CHARS} characters in one document")
 
 
 def _json(text: str) -> Any:
