@@ -65,6 +65,7 @@ class Joiner:
             return _replan(events, state, reasons, asked=False)
         elif not may_replan and (failed := _nothing_succeeded(state)):
             reply.show(failed)
+            reply.unanswered = failed
         else:
             # The deadline leaves the joiner the time that a model may be silent.
             left = None
@@ -98,7 +99,8 @@ class Joiner:
         if reply.missing is not None:
             return {**_replan(events, state, reply.missing, asked=True), "usage": usage}
         reply.end()
-        events.round_end(_ids(state), "answer", None, asked=bool(meter.usage["calls"]))
+        asked = bool(meter.usage["calls"])
+        events.round_end(_ids(state), "answer", reply.unanswered, asked=asked)
         # The planner of the next turn reads the answer, so the mark must stay on it.
         mark = UNTRUSTED if untrusted(state["messages"]) else {}
         answer = AIMessage(content=reply.text, id=reply.id, response_metadata=mark)
@@ -155,7 +157,7 @@ class Joiner:
             reply.leave_off(str(error), state)
         if reply.missing is not None and not may_replan:
             reply.show(f"Not found: {_grounded(reply.missing, facts)}{limit}")
-            reply.missing = None
+            reply.unanswered, reply.missing = reply.missing, None
 
 
 def _limit(state: State, context: Context, *, late: bool) -> str:

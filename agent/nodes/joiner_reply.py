@@ -27,6 +27,8 @@ class JoinerReply:
     def __init__(self) -> None:
         self.missing: str | None = None
         """What is missing, if it is a replan."""
+        self.unanswered: str | None = None
+        """What is missing, if the reply only says so."""
         self.ungrounded = ""
         """A figure or a name in the last reply that was read, which stands nowhere."""
         self._message = AnswerStream()
