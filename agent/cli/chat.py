@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from llm_compiler.cli import wording
 from llm_compiler.cli.command import (
     Command,
     display_for,
@@ -41,20 +42,20 @@ def chat(command: Command) -> int:
 
 
 def _converse(command: Command, runner: asyncio.Runner) -> int:
-    async def begin() -> Any:
-        [store] = await imported("store")
-        thread = command.thread or store.new_name()
-        return await stack.enter_async_context(opened(command, thread, stored=True))
-
-    stack = AsyncExitStack()
-    try:
+    async def begin() -> tuple[Any, Any]:
         display = display_for(command)
         display.begin("starting")
         try:
-            session = runner.run(begin())
-            snapshot = runner.run(session.snapshot())
+            store, _ = await imported("store", "session")
+            thread = command.thread or store.new_name()
+            session = await stack.enter_async_context(opened(command, thread, stored=True))
+            return session, await session.snapshot()
         finally:
             display.close()
+
+    stack = AsyncExitStack()
+    try:
+        session, snapshot = runner.run(begin())
         asked = _introduce(session, snapshot)
         status = ANSWERED
         if snapshot.next or snapshot.interrupts:
@@ -99,7 +100,11 @@ def _introduce(session: Any, snapshot: Any) -> bool:
     """Say how to leave, and which conversation goes on; return whether one does."""
     turns = sum(message.type == "human" for message in snapshot.values.get("messages", ()))
     if sys.stdin.isatty():
-        told = f"Thread {session.thread!r} goes on after {turns} questions. " if turns else ""
+        told = (
+            f"Thread {session.thread!r} goes on after {wording.counted(turns, 'question')}. "
+            if turns
+            else ""
+        )
         _note(f"{told}Ctrl-C stops an answer, Ctrl-D leaves.")
     return bool(turns)
 

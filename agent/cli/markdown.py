@@ -7,6 +7,7 @@ references (`&#27;` would be a control character), and a link shows where it lea
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -19,6 +20,8 @@ from rich.segment import Segment
 
 from llm_compiler.cli import wording
 
+_ENDS: Final = re.compile(r"[^\W_]|[)\]]")
+_BEGINS: Final = re.compile(r"[^\W_]|[(\[]")
 _FENCE: Final = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})(?P<rest>[^\n]*)")
 MAX_WIDTH: Final = 120
 _REST: Final = 10
@@ -49,19 +52,20 @@ class Answer(Markdown):
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.disable(["entity", "html_block", "html_inline", "lheading", "reference", "image"])
-    parser.inline.ruler.before("emphasis", "product", _product)
+    parser.inline.ruler.before("emphasis", "as_it_is", _as_it_is)
     return parser
 
 
-def _product(state: StateInline, silent: bool) -> bool:
-    """Stars within a word are characters: CommonMark would show 2*3*4 as 234."""
+def _as_it_is(state: StateInline, silent: bool) -> bool:
+    """Stars within a word are characters, and so are all underscores: CommonMark would show
+    2*3*4 as 234, and __init__ as init."""
     start = end = state.pos
-    while end < state.posMax and state.src[end] == "*":
+    mark = state.src[start]
+    while end < state.posMax and state.src[end] == mark:
         end += 1
     before, behind = state.src[max(0, start - 1) : start], state.src[end : end + 1]
-    if end == start or not (before.isalnum() or before in tuple(")]")):
-        return False
-    if not (behind.isalnum() or behind in tuple("([")):
+    within = _ENDS.fullmatch(before) and _BEGINS.fullmatch(behind)
+    if mark != "_" and not (mark == "*" and within):
         return False
     if not silent:
         state.pending += state.src[start:end]
@@ -73,7 +77,10 @@ class MarkdownStream:
     """Prints Markdown as it streams: each block for good when it is complete. The last block is
     drawn anew while it grows, as much of its end as fits on the screen."""
 
-    def __init__(self, console: Console, width: int) -> None:
+    def __init__(
+        self, console: Console, width: int, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._clock = clock
         self._console = console
         self._width = width
         self._text = ""
@@ -95,7 +102,7 @@ class MarkdownStream:
             done, self._text = self._text[:end], self._text[end:]
             self._read -= end
             self._print(done)
-        began = time.perf_counter()
+        began = self._clock()
         if grows and self._text.strip() and began >= self._draw_from:
             if self._live is None:
                 if self._printed:
@@ -104,7 +111,7 @@ class MarkdownStream:
                 self._live.start()
             room = max(1, self._console.height - 2)
             self._live.update(_Drawn(self._text, self._width, room), refresh=True)
-            ended = time.perf_counter()
+            ended = self._clock()
             self._draw_from = ended + _REST * (ended - began)
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The command line as tests run it: its scripted model, and a terminal (pty) of its own."""
 
+import codecs
 import os
 import pty
 import re
@@ -55,6 +56,7 @@ class Screen:
 
     def __init__(self, environment: dict[str, str], *arguments: str) -> None:
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pid, self._terminal = pty.fork()
         if not self._pid:
             os.chdir(ROOT)
@@ -108,5 +110,5 @@ class Screen:
             data = os.read(self._terminal, 65536)
         except OSError:  # how Linux tells that the other side is closed
             return False
-        self.text += data.decode(errors="replace")
+        self.text += self._decoder.decode(data)
         return bool(data)
