@@ -276,6 +276,35 @@ def test_turn_without_an_ok_task_exits_with_1(run: Run, model: Model) -> None:
     assert (done.exit_code, done.stdout) == (1, "That cannot be computed.\n")
 
 
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("REPLAN: the height of K2", "Not found: the height of K2"),
+        ("It is 4711.", 'No result has "4711", which the joiner\'s model wrote here.'),
+        ("", "wrote nothing; use another model"),
+    ],
+)
+def test_reply_that_is_no_answer_exits_with_1(
+    run: Run, model: Model, answer: str, shown: str
+) -> None:
+    model.answer = answer
+    done = run("--quiet", "--max-rounds", "1", "?")
+    assert done.exit_code == 1
+    assert shown in done.stdout
+
+
+def test_arithmetic_beside_a_search_that_failed_exits_with_1(run: Run, model: Model) -> None:
+    model.plan = 'a = search("Xanadu")\nb = 2 + 3\nanswer(f"{a} {b}")'
+    done = run("--quiet", "--max-rounds", "1", "?")
+    assert done.exit_code == 1
+    assert "I found no answer" in done.stdout
+
+
+def test_small_talk_exits_with_0(run: Run, model: Model) -> None:
+    model.plan, model.answer = "You are welcome!", "You are welcome!"
+    assert run("--quiet", "thanks!").exit_code == 0
+
+
 def test_direct_answer_exits_with_0(run: Run, model: Model) -> None:
     model.plan = 'answer("Hello!")'
     done = run("Hello")
