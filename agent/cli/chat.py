@@ -16,6 +16,7 @@ from llm_compiler.cli import wording
 from llm_compiler.cli.command import (
     Command,
     display_for,
+    exit_soon,
     imported,
     opened,
     undecided,
@@ -26,6 +27,8 @@ from llm_compiler.cli.keeping import tell_what_is_kept
 
 _PROMPT: Final = "› "
 _LEAVE: Final = ("exit", "quit", "/exit", "/quit", "/bye")
+_LEAVE_SECONDS: Final = 5.0
+"""The longest time for an orderly end."""
 _MAX_LINES: Final = 1000
 """Of earlier questions that the arrow keys bring back."""
 
@@ -34,7 +37,15 @@ def chat(command: Command) -> int:
     """Answer questions until there are no more; return the exit status."""
     try:
         with asyncio.Runner() as runner:
-            return _converse(command, runner)
+            try:
+                status = _converse(command, runner)
+            except KeyboardInterrupt:
+                exit_soon()
+                raise
+            # A thread of a turn that was stopped may still hang.
+            leaving = exit_soon(status, _LEAVE_SECONDS)
+        leaving.cancel()
+        return status
     except KeyboardInterrupt:
         return STOPPED
     except BaseException as error:
@@ -86,7 +97,7 @@ def _turn(command: Command, runner: asyncio.Runner, session: Any, question: str 
             display.end(turn.state.get("usage") or {})
         finally:
             display.close()
-        return undecided(command, session.thread, turn) if turn.undecided else ANSWERED
+        return await undecided(command, session, turn) or ANSWERED
 
     try:
         return runner.run(until_ctrl_c(display, work()))

@@ -101,7 +101,7 @@ async def until_ctrl_c(
 
 async def _ask(command: Command) -> int:
     display = display_for(command)
-    return await until_ctrl_c(display, _carry_out(command, display), _exit_soon)
+    return await until_ctrl_c(display, _carry_out(command, display), exit_soon)
 
 
 async def _carry_out(command: Command, display: Display) -> int:
@@ -117,8 +117,7 @@ async def _carry_out(command: Command, display: Display) -> int:
                     await sessions.check_unfinished(session)
                 turn = await session.ask(command.question, display, deciding.decide)
             display.end(turn.state.get("usage") or {})
-            if turn.undecided:
-                await session.store()
+            status = await undecided(command, session, turn)
     finally:
         display.close()
         tell_what_is_kept(command.keep)
@@ -126,8 +125,8 @@ async def _carry_out(command: Command, display: Display) -> int:
             _draw(command.timeline, display.report)
     if command.as_json:
         print(json.dumps(_data(turn), indent=2, ensure_ascii=False), flush=True)
-    if turn.undecided:
-        return undecided(command, thread, turn)
+    if status is not None:
+        return status
     is_answered = sessions.answered(turn.state, display, plan_only=command.plan_only)
     return ANSWERED if is_answered else NOT_ANSWERED
 
@@ -158,12 +157,16 @@ async def imported(*names: str) -> list[Any]:
         threads.close()
 
 
-def undecided(command: Command, thread: str, turn: Any) -> int:
-    """Say what a person must decide, and how; return the exit status."""
+async def undecided(command: Command, session: Any, turn: Any) -> int | None:
+    """If a person must decide, store the turn and say how it goes on; return the exit status."""
+    if not turn.undecided:
+        return None
     from llm_compiler.cli.deciding import asked_about
 
     about = "; ".join(asked_about(asked.value) for asked in turn.undecided)
-    say(f"a person must decide on {about}; in a terminal, run: {_resume(command, thread)}")
+    stored = await session.store()
+    how = f"run: {_resume(command, session.thread)}" if stored else "ask again"
+    say(f"a person must decide on {about}; in a terminal, {how}")
     return UNDECIDED
 
 
@@ -220,8 +223,9 @@ def _draw(path: Path, report: Report) -> None:
         raise SetupError(f"--timeline {path}: {error.strerror}; choose another file") from error
 
 
-def _exit_soon() -> None:
+def exit_soon(status: int = STOPPED, seconds: float = _SHUTDOWN_SECONDS) -> threading.Timer:
     """End the process even if something hangs: a DNS lookup, a tool that never returns."""
-    timer = threading.Timer(_SHUTDOWN_SECONDS, os._exit, (STOPPED,))
+    timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()
+    return timer

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from typing import Final
 
 from llm_compiler.cli import wording
@@ -31,9 +32,9 @@ def keep_seconds(given: str | None) -> float:
 
 def tell_what_is_kept(seconds: float) -> None:
     """Say so on stderr, if this process started a model that outlives it."""
-    from llm_compiler.models.local.server import LOCAL_SERVERS
-
-    if LOCAL_SERVERS.began_to_keep:
+    # Not imported here: a command that was stopped while it started must not wait for that.
+    servers = getattr(sys.modules.get("llm_compiler.models.local.server"), "LOCAL_SERVERS", None)
+    if servers is not None and servers.began_to_keep:
         say(
             f"the local model stays loaded for {wording.duration(seconds)} after its last use;"
             " `llm-compiler stop` ends it now, --keep 0 never keeps it"

@@ -3,7 +3,7 @@
 import importlib.util
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessageChunk
@@ -34,7 +34,7 @@ class Turn:
     """How a turn ended, or where it stopped."""
 
     state: dict[str, Any]
-    undecided: Sequence[Interrupt] = field(default=())
+    undecided: Sequence[Interrupt] = ()
     """What a person must decide before it can go on."""
 
 
@@ -91,10 +91,15 @@ class Session:
         options["interrupt_before"] = ["scheduler"]
         return Turn(await self._stream(build_graph(self.tools), input, {}, options, display))
 
-    async def store(self) -> None:
-        """Store a conversation that was not to be stored, so that it can go on later."""
+    async def store(self) -> bool:
+        """Store a conversation that was not to be stored, so that it can go on later; whether it
+        is stored: a setting may forbid it."""
+        file = threads_file()
+        if file == MEMORY:
+            return False
         if not self.stored:
-            await move_to_file(self.saver, threads_file())
+            await move_to_file(self.saver, file)
+        return True
 
     async def _prepare(self, display: Display) -> None:
         if any(chosen(self.context, role)[0] == LOCAL for role in ("planner", "joiner")):

@@ -139,6 +139,13 @@ def test_without_a_terminal_a_call_that_a_person_must_approve_waits(
     assert "(unfinished)" in run("threads").stdout
 
 
+def test_turn_that_waits_is_not_stored_where_nothing_is(run: Run, tmp_path: Path) -> None:
+    done = run("--quiet", "--approve", "search", "?", LLM_COMPILER_THREADS=":memory:")
+    assert done.exit_code == 3
+    assert done.stderr.endswith('decide on search("K2"); in a terminal, ask again\n')
+    assert not (tmp_path / "state").exists()
+
+
 def test_name_that_no_tool_has_is_an_error(run: Run) -> None:
     done = run("--approve", "serch", "ten times three?")
     assert done.exit_code == 2
