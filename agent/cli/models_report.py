@@ -81,7 +81,7 @@ def _kept(server: Visit) -> ReportRow:
 
 def _library() -> ReportRow:
     if importlib.util.find_spec("xllamacpp") is None:
-        return ReportRow("local xllamacpp", "missing", "run: pip install 'llm-compiler[local]'")
+        return ReportRow("local xllamacpp", "missing", "run: pip install xllamacpp")
     try:
         version = importlib.metadata.version("xllamacpp")
     except importlib.metadata.PackageNotFoundError:

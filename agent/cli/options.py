@@ -22,11 +22,13 @@ ModelOption = Annotated[
 ]
 PlannerModel = Annotated[
     str | None,
-    typer.Option("--planner-model", help="The planner's, instead of --model.", metavar="MODEL"),
+    typer.Option(
+        "--planner-model", help="Model of the planner; overrides --model.", metavar="MODEL"
+    ),
 ]
 JoinerModel = Annotated[
     str | None,
-    typer.Option("--joiner-model", help="The joiner's, instead of --model.", metavar="MODEL"),
+    typer.Option("--joiner-model", help="Model of the joiner; overrides --model.", metavar="MODEL"),
 ]
 Documents = Annotated[
     Path | None,

@@ -48,9 +48,7 @@ def library() -> str:
     """The folder that contains xllamacpp, located without importing it into this process."""
     spec = importlib.util.find_spec("xllamacpp")
     if spec is None or spec.origin is None:
-        raise SetupError(
-            "the model 'local' needs xllamacpp; run: pip install 'llm-compiler[local]'"
-        )
+        raise SetupError("the model 'local' needs xllamacpp; run: pip install xllamacpp")
     return str(Path(spec.origin).parents[1])
 
 
