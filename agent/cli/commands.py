@@ -1,5 +1,6 @@
 """The commands beside a question: chat, threads, library, models, stop."""
 
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -130,6 +131,7 @@ def _done(work: Callable[[], None]) -> None:
     """Do it; exit with its status. Errors are printed, not raised."""
     try:
         work()
+        sys.stdout.flush()  # what cannot be written is an error
     except Exception as error:
         raise typer.Exit(explained(error)) from None
     raise typer.Exit(ANSWERED)

@@ -51,6 +51,7 @@ def stop() -> int:
             print(f"stopped the local model (process {pid})")
         if not stopped:
             print("no local model is loaded")
+        sys.stdout.flush()
         return ANSWERED
     except Exception as error:
         return explained(error)
