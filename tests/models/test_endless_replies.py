@@ -18,7 +18,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
 from llm_compiler.models import bounded_http
-from llm_compiler.models.errors import CutOffError, EmptyReplyError
+from llm_compiler.models.errors import CutOffError, EmptyReplyError, TooLongError
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.models.providers import OpenModels, open_model
