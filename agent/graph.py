@@ -10,7 +10,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -18,24 +18,30 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.store.base import BaseStore
 
 from llm_compiler.context import Context
+from llm_compiler.errors import SetupError
 from llm_compiler.execution.function_tool import as_tool
+from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.models.providers import Role
+from llm_compiler.models.given import GivenModels
+from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.nodes.joiner import Joiner
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.planner import Planner
 from llm_compiler.nodes.scheduler import Scheduler
 from llm_compiler.nodes.timed_node import timed
 from llm_compiler.run.compiled_graph import LLMCompiler, compiled
-from llm_compiler.state import InputState, State
+from llm_compiler.state import InputState, State, with_response
 from llm_compiler.tools import SHIPPED
 
 
 def build_graph(
     tools: Iterable[BaseTool | Callable[..., Any]] | None = None,
     *,
-    planner: BaseChatModel | str | None = None,
-    joiner: BaseChatModel | str | None = None,
+    model: Runnable[Any, Any] | str | None = None,
+    planner: Runnable[Any, Any] | str | None = None,
+    joiner: Runnable[Any, Any] | str | None = None,
+    instructions: str | None = None,
+    response_format: Any = None,
     checkpointer: BaseCheckpointSaver[Any] | None = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
@@ -43,27 +49,36 @@ def build_graph(
     """Compile the graph.
 
     Args:
-        tools: LangChain tools or plain functions with a docstring; None means the shipped tools.
+        tools: LangChain tools, or functions, methods, partials or objects with `__call__` that
+            have a docstring; None means the shipped tools.
             MCP's annotations in a tool's `metadata` control its calls. A call with
             `destructiveHint` is claimed in the checkpointer and never starts twice. If a result
             of a tool with `openWorldHint` reaches a write, a person must approve it, as if its
             tool were named in `approve`.
-        planner: A chat model or its name ("openai:gpt-4.1-mini", "local"); None: the context's.
+        model: A chat model, a Runnable around one, or a name ("openai:gpt-4.1-mini", "local") for
+            every role that has none of its own; None: the context's.
+        planner: The same for the planner alone. If only one role has a model, it serves both.
         joiner: The same for the joiner, and for the tools that read text.
+        instructions: A system prompt for planner and joiner, added to their own.
+        response_format: A Pydantic model, dataclass, TypedDict or JSON schema. The state then has
+            the answer in this form as `structured_response`, or None if nothing was found.
         checkpointer: Stores runs, so that they can be resumed and people can be asked.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
 
     Raises:
-        SetupError: two tools have the same name, or a function cannot be made a tool.
+        SetupError: two tools have the same name, a tool could never be called, what was given as a
+            model is none, the instructions are no text, or the response format is no form.
     """
-    models: dict[Role, BaseChatModel | str] = {}
-    if planner is not None:
-        models["planner"] = planner
-    if joiner is not None:
-        models["joiner"] = joiner
-    setup = Setup(Toolbox.of(map(as_tool, SHIPPED if tools is None else tools)), models)
-    builder = StateGraph(State, Context, input_schema=InputState)
+    if not isinstance(instructions, str | None):
+        raise SetupError(f"instructions: give a text, not a {type(instructions).__name__}")
+    models = GivenModels.checked(model=model, planner=planner, joiner=joiner)
+    form = None if response_format is None else ResponseForm(response_format)
+    toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
+    check_callable(toolbox.values())
+    setup = Setup(toolbox, models, instructions or "", form)
+    schema = State if form is None else with_response(form.kind)
+    builder = StateGraph(schema, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
     builder.add_node("scheduler", timed("scheduler", Scheduler(setup)))
     builder.add_node("joiner", timed("joiner", Joiner(setup)))

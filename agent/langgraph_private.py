@@ -76,6 +76,14 @@ def in_node(config: RunnableConfig) -> bool:
     return CONFIG_KEY_TASK_ID in config.get("configurable", {})
 
 
+def has_parent(config: RunnableConfig) -> bool:
+    """Whether a node's config belongs to a graph that runs in a node of another one.
+
+    For: a tool may hand off to that. Else: the handoff is an error of LangGraph's.
+    """
+    return NS_SEP in str(config.get("configurable", {}).get("checkpoint_ns") or "")
+
+
 def checkpoint_of(config: RunnableConfig) -> RunnableConfig:
     """The checkpoint that a node started from; the node's journal belongs to it.
 

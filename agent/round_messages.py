@@ -1,7 +1,7 @@
 """A round in the chat protocol, and the end of a turn that was abandoned."""
 
+import hashlib
 import re
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -23,41 +23,54 @@ def untrusted(messages: Iterable[BaseMessage]) -> bool:
     return any(UNTRUSTED.items() <= message.response_metadata.items() for message in messages)
 
 
+def call_mark(turn: str, round: int, messages: Sequence[BaseMessage]) -> str:
+    """What sets the calls of a round apart from those of others, also of its own earlier runs."""
+    return hashlib.sha256(f"{turn} {round} {len(messages)}".encode()).hexdigest()[:8]
+
+
+def call_id(mark: str, id: Any) -> str:
+    """The id of a task's call in the chat protocol."""
+    # Providers take letters, digits, "_" and "-" alone.
+    return f"call_{mark}_{re.sub(r'[^0-9]+', '_', str(id)).rstrip('_')}"
+
+
 def round_messages(
     plan: Sequence[TaskData],
     outcomes: Mapping[str, OutcomeData],
     max_chars: int,
     *,
+    mark: str,
     untrusted: Collection[TaskId] = (),
 ) -> list[AnyMessage]:
     """The plan's calls, directly followed by their results, each truncated to `max_chars`.
+
+    What tools say beside their results follows. `mark` is that of the round (`call_mark`).
 
     Results of the tasks in `untrusted` are marked as untrusted.
     """
     plan = [task for task in plan if is_call(task["tool"])]
     if not plan:
         return []
-    mark = uuid.uuid4().hex[:8]
     calls = [
-        {"name": task["tool"], "args": task["args"], "id": _call_id(mark, task["id"])}
+        {"name": task["tool"], "args": task["args"], "id": call_id(mark, task["id"])}
         for task in plan
     ]
     answers: list[AnyMessage] = []
+    said: list[AnyMessage] = []
     for task in plan:
         outcome = Outcome.of(outcomes[str(task["id"])])
+        trust = UNTRUSTED if task["id"] in untrusted else {}
         text = as_text(outcome.value) if outcome.ok else f"{outcome.status}: {outcome.error}"
         answers.append(
             ToolMessage(
                 truncated(text, max_chars, "max_result_chars"),
-                tool_call_id=_call_id(mark, task["id"]),
+                tool_call_id=call_id(mark, task["id"]),
                 name=task["tool"],
                 status="success" if outcome.ok else "error",
-                response_metadata=UNTRUSTED if task["id"] in untrusted else {},
+                response_metadata=trust,
+                artifact=outcome.artifact,
             )
         )
-    return [AIMessage("", tool_calls=calls), *answers]
-
-
-def _call_id(mark: str, id: TaskId) -> str:
-    # Providers take letters, digits, "_" and "-" alone.
-    return f"call_{mark}_{re.sub(r'[^0-9]+', '_', str(id)).rstrip('_')}"
+        texts = (outcome.command or {}).get("messages", ())
+        said += (AIMessage(text, response_metadata=trust) for text in texts)
+    return [AIMessage("", tool_calls=calls), *answers, *said]

@@ -10,15 +10,18 @@ from langchain_core.messages import (
     HumanMessage,
     MessageLikeRepresentation,
     RemoveMessage,
+    SystemMessage,
     convert_to_messages,
 )
+from langchain_core.messages.ai import UsageMetadata
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, Messages, add_messages
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
 from llm_compiler.language.task import OutcomeData, TaskData
-from llm_compiler.text import clean
+from llm_compiler.text import clean, truncated
 
+_MAX_INSTRUCTIONS_CHARS = 20_000
 _UNREADABLE = (
     AttributeError,
     LookupError,
@@ -128,10 +131,26 @@ class State(InputState, total=False):
     """How long the turn has run, without the time that it waited for a person or was stopped."""
 
 
+def with_response(kind: Any) -> type[State]:
+    """The state with `structured_response`, of a type that checkpointers may load again."""
+
+    class StructuredState(State, total=False):
+        structured_response: kind | None
+        """The answer as data; None if there is no answer."""
+
+    return StructuredState
+
+
 def question(state: State) -> str:
     """The user's message of this turn."""
-    message = _last_of_user(state)
+    message = asked_message(state)
     return clean(message.text) if message is not None else ""
+
+
+def told(state: State) -> str:
+    """The system messages of the conversation, which are instructions for planner and joiner."""
+    said = (m.text for m in state["messages"] if isinstance(m, SystemMessage))
+    return truncated(clean("\n\n".join(filter(None, said))), _MAX_INSTRUCTIONS_CHARS)
 
 
 def conversation(state: State) -> list[BaseMessage]:
@@ -148,7 +167,7 @@ def conversation(state: State) -> list[BaseMessage]:
 
 def asked_by(state: State) -> str:
     """The id of the user's last message, which the planner's turn is about; empty without one."""
-    message = _last_of_user(state)
+    message = asked_message(state)
     return str(message.id or "") if message is not None else ""
 
 
@@ -171,7 +190,8 @@ def tasks_of_round(state: State) -> list[TaskData]:
     ]
 
 
-def _last_of_user(state: State) -> HumanMessage | None:
+def asked_message(state: State) -> HumanMessage | None:
+    """The user's message of this turn."""
     asked = (m for m in reversed(state["messages"]) if isinstance(m, HumanMessage))
     return next(asked, None)
 
@@ -185,3 +205,12 @@ def spent(usage: dict[str, RoleUsage], role: str, more: RoleUsage) -> dict[str, 
         output=before["output"] + more["output"],
     )
     return {**usage, role: total}
+
+
+def usage_metadata(usage: Mapping[str, RoleUsage]) -> UsageMetadata | None:
+    """The tokens of a turn as messages have them; None if no model's server counted any."""
+    came = sum(role["input"] for role in usage.values())
+    went = sum(role["output"] for role in usage.values())
+    if not came + went:
+        return None
+    return UsageMetadata(input_tokens=came, output_tokens=went, total_tokens=came + went)

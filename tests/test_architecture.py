@@ -38,8 +38,18 @@ IO = set(
     "aiosqlite anyio asyncio filelock httpx io langgraph logging multiprocessing openai os pathlib"
     " random requests shutil socket sqlite3 subprocess tempfile threading time".split()
 )
-LANGCHAIN = {"langchain_core.tools.BaseTool", "langchain_core.tools.Tool"}
-"""What a tool is made of: all that `language` knows of LangChain."""
+LANGCHAIN = {
+    "langchain_core.callbacks.BaseCallbackHandler",
+    "langchain_core.callbacks.BaseCallbackManager",
+    "langchain_core.callbacks.manager.BaseRunManager",
+    "langchain_core.runnables.RunnableConfig",
+    "langchain_core.tools.BaseTool",
+    "langchain_core.tools.InjectedToolArg",
+    "langchain_core.tools.create_schema_from_function",
+    "langchain_core.tools.base.get_all_basemodel_annotations",
+    "langchain_core.utils.pydantic.get_fields",
+}
+"""What a tool and its parameters are made of: all that `language` knows of LangChain."""
 MODULES = {
     package + ".".join(path.relative_to(ROOT / folder).with_suffix("").parts): path
     for folder, package in (("agent", ""), ("tools", "tools."), ("prompts", "prompts."))

@@ -49,6 +49,17 @@ def thread(**more: Any) -> RunnableConfig:
 BEGIN: Any = {"text": ""}
 
 
+async def test_a_config_tells_whether_its_graph_runs_in_another() -> None:
+    seen: list[bool] = []
+    inner = graph(lambda config: seen.append(private.has_parent(config)))
+    await inner.ainvoke(BEGIN)
+    builder = StateGraph(Data)
+    builder.add_node("outer", inner)
+    builder.add_edge(START, "outer")
+    await builder.compile().ainvoke(BEGIN)
+    assert seen == [False, True]
+
+
 async def test_a_node_sees_the_checkpointer_of_its_run() -> None:
     saver, seen = InMemorySaver(), list[Any]()
 

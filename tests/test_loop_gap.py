@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import StructuredTool, ToolException
 
-from llm_compiler.errors import PlanError
+from llm_compiler.errors import ModelError, PlanError
 from llm_compiler.language.program import Program
 from llm_compiler.language.stored_tasks import compile_data
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.models.model import Meter
+from llm_compiler.models.providers import open_model
 from llm_compiler.observability.langsmith import _mask
 from llm_compiler.redaction import one_line
 from llm_compiler.tools.number import number
@@ -231,6 +234,43 @@ async def test_a_trace_of_much_data() -> None:
 
     _mask("warm")
     await check(traced)
+
+
+EVENTS = {
+    "words": ('{"choices": [{"index": 0, "delta": {"content": "', "word ", '"}}]}'),
+    "escapes": ('{"choices": [{"index": 0, "delta": {"content": "', r"\u00e9", '"}}]}'),
+    "choices": ('{"choices": [{}', ', {"index": 0, "delta": {"content": "x"}}', "]}"),
+    "more of it": ('{"choices": [], "more": [0', ', {"a": []}', "]}"),
+}
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+async def test_a_long_event_of_a_model(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, again, after = EVENTS[kind]
+    event = before + again * (990_000 // len(again)) + after
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"{head}data: {event}\n\ndata: [DONE]\n\n".encode())
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    model = await open_model("openai:m")
+
+    async def read() -> None:
+        with suppress(ModelError):
+            async for _ in model.stream([HumanMessage("?")], Meter(), role="joiner"):
+                pass
+
+    async with server:
+        await read()
+        await check(read)
 
 
 ARGUMENTS = {

@@ -25,6 +25,7 @@ NAMES = {
 }
 """What is imported there; what each means is tested in `test_langgraph_private.py`."""
 OF_OTHERS = {
+    "_fields": "of an ast node, which Python documents",
     "_exit": "os._exit, which Python documents",
     "_llm_type": "LangChain documents it: every chat model has it",
     "_request_id": "MCP's client, in mcp/session.py",

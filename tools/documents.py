@@ -86,6 +86,14 @@ class Folder:
                 database, words, lambda it: self._subjects.is_about(asked, it.file, it.text)
             )
 
+    def titles(self) -> dict[str, str]:
+        """Return the title of each file; raises FolderError if the folder cannot be searched."""
+        with (
+            self._lock,
+            closing(self._current().execute("SELECT file, title FROM passages")) as rows,
+        ):
+            return dict(rows.fetchall())
+
     def close(self) -> None:
         """Drop the index; the next search builds it again."""
         with self._lock:

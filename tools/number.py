@@ -36,7 +36,10 @@ HARD_MAX_NUMBERS = 20_000
 
 _MAX_TOKENS = 24
 _ABSENT = "not in the text"
-_MARKS = " \t\r\n*_`\"'.()[]"
+_MARKS = " \t\r\n*_`\"'.()[]{}#$"
+_LED = re.compile(r"\A(?:\s*[a-z][a-z ]*[:=]|\\boxed)(?=[\s*_`#$({]*[0-9])", re.IGNORECASE)
+"""What may stand before a reply: "Answer:"."""
+_FIGURE = re.compile(r"[0-9](?:[0-9,.]*[0-9])?")
 _PLACED = re.compile(
     r"(?P<before>(?:[a-z]+ )*)(?P<place>[0-9]{1,3})(?P<end>[.):*]*)(?P<rest>(?:[^0-9,.].*)?)",
     re.IGNORECASE | re.DOTALL,
@@ -178,12 +181,13 @@ async def _chosen(read: _Candidates, what: str, reader: Reader | None) -> Quanti
 
 
 def _choice_in(reply: str, choices: list[str], *, by_place: bool) -> str | None:
-    """The choice that a reply names, by its place or by its own text; None if it names none."""
-    reply = reply.strip(_MARKS)
+    """The choice that a reply names, by its place, by its own text, or by the only figure in it;
+    None if it names none."""
+    reply = _LED.sub("", reply.strip(_MARKS), count=1).strip(_MARKS)
     by_text = {_bare(choice): choice for choice in choices}
     placed = _PLACED.fullmatch(reply) if by_place else None
     if placed is None or not 1 <= int(placed["place"]) <= len(choices):
-        return by_text.get(_bare(reply))
+        return by_text.get(_bare(reply)) or _said_in(reply, choices)
     choice, rest = choices[int(placed["place"]) - 1], placed["rest"].strip(_MARKS)
     if not rest or _bare(rest) == _bare(choice):
         return choice
@@ -192,6 +196,15 @@ def _choice_in(reply: str, choices: list[str], *, by_place: bool) -> str | None:
     # A unit behind a number makes it a figure, and a second number makes it a sentence.
     is_alone = placed["end"] or (placed["before"] and not rest)
     return choice if is_alone and not any(map(str.isdigit, rest)) else None
+
+
+def _said_in(reply: str, choices: list[str]) -> str | None:
+    """The choice that stands in a sentence without any other figure."""
+    figures = {_bare(figure) for figure in _FIGURE.findall(reply)}
+    text = _bare(reply)
+    named = [choice for choice in choices if _bare(choice) in text]
+    alone = len(figures) == 1 and len(named) == 1
+    return named[0] if alone and {*map(_bare, _FIGURE.findall(named[0]))} == figures else None
 
 
 def _bare(choice: str) -> str:

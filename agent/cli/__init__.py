@@ -1,5 +1,5 @@
 """The command line: asks the question, and shows the turn."""
 
-from llm_compiler.cli.options import main
+from llm_compiler.cli.program import main
 
 __all__ = ["main"]

@@ -1,22 +1,14 @@
-"""Runs a command: chooses the display, handles Ctrl-C, and reports errors.
-
-The exit status:
-
-command ─→ answered 0
-        ├→ not answered 1
-        ├→ wrong use, missing setup 2
-        └→ Ctrl-C 130
-"""
+"""Runs a question: chooses the display, handles Ctrl-C, and ends with an exit status."""
 
 import asyncio
 import importlib
 import json
 import os
+import shlex
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,11 +17,18 @@ from typing import Any, Final
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.display import Display, Lines, Quiet
+from llm_compiler.cli.exit_status import (
+    ANSWERED,
+    NOT_ANSWERED,
+    STOPPED,
+    UNDECIDED,
+    explained,
+    say,
+)
+from llm_compiler.cli.keeping import tell_what_is_kept
 from llm_compiler.cli.report import Report
 from llm_compiler.execution.tool_threads import Threads
 
-DEBUG: Final = "LLM_COMPILER_DEBUG"
-ANSWERED, NOT_ANSWERED, WRONG_USE, STOPPED = 0, 1, 2, 130
 _SHUTDOWN_SECONDS: Final = 0.8
 """The longest time after Ctrl-C for an orderly end."""
 
@@ -38,9 +37,14 @@ _SHUTDOWN_SECONDS: Final = 0.8
 class Command:
     """What the command line asks for. `settings` are fields of the graph's Context."""
 
-    question: str
+    question: str | None = None
+    """None goes on with what a conversation has not finished."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    tools: Sequence[str] = ()
+    """Where further tools are: FILE.py:NAME."""
     thread: str | None = None
+    keep: float = 0.0
+    """Seconds that a local model stays loaded after its last use."""
     timeline: Path | None = None
     plan_only: bool = False
     as_json: bool = False
@@ -50,7 +54,7 @@ class Command:
 def answer(command: Command) -> int:
     """Run a question; return the exit status. Errors are printed, not raised."""
     try:
-        return asyncio.run(_until_ctrl_c(command))
+        return asyncio.run(_ask(command))
     except KeyboardInterrupt:
         # Ctrl-C was pressed twice, or before the event loop existed.
         return STOPPED
@@ -63,88 +67,111 @@ def models(command: Command) -> int:
     try:
         from llm_compiler.cli.models_report import models_report
 
-        report = models_report(_context(command))
+        report = models_report(context_of(command))
         print(json.dumps(report.data(), indent=2) if command.as_json else report.text(), flush=True)
         return ANSWERED
     except Exception as error:
         return explained(error)
 
 
-def explained(error: BaseException) -> int:
-    """Print an error as one line on stderr; return the exit status."""
-    from pydantic import ValidationError
-
-    from llm_compiler.errors import ModelError, SetupError
-    from llm_compiler.redaction import one_line
-
-    if isinstance(error, BrokenPipeError):
-        # The reader has closed the pipe (`| head`). The interpreter flushes once more at exit.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOT_ANSWERED
-    if isinstance(error, ValidationError):
-        refused = error.errors(include_url=False, include_context=False)[0]
-        name = "--" + str(refused["loc"][0]).replace("_", "-") if refused["loc"] else "the settings"
-        _say(f"{name} {refused['input']!r}: {refused['msg']}")
-        return WRONG_USE
-    if os.environ.get(DEBUG) == "1" and not isinstance(error, SetupError | ModelError):
-        traceback.print_exception(error)
-        return NOT_ANSWERED
-    _say(one_line(error))
-    return WRONG_USE if isinstance(error, SetupError) else NOT_ANSWERED
-
-
-async def _until_ctrl_c(command: Command) -> int:
+async def until_ctrl_c(
+    display: Display, work: Awaitable[int], on_stop: Callable[[], object] = lambda: None
+) -> int:
+    """Await the work; on Ctrl-C free the screen and cancel it, and say for how long it ran."""
     began = time.perf_counter()
-    display = _display(command)
-    work = asyncio.create_task(_carry_out(command, display))
+    task = asyncio.ensure_future(work)
     try:
         # Waited for, not awaited: Ctrl-C must reach this task first, to free the screen.
-        await asyncio.wait({work})
+        await asyncio.wait({task})
     except asyncio.CancelledError:
-        _exit_after(_SHUTDOWN_SECONDS)
+        on_stop()
         with suppress(OSError):
             display.close()
-        work.cancel()
-        await asyncio.wait({work})
-        if not work.cancelled():
-            work.exception()  # an error here was caused by stopping
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # an error here was caused by stopping
     else:
         # Ctrl-C may have been pressed while the work itself was asking the person.
-        if not work.cancelled():
-            return work.result()
-    _say(f"stopped after {wording.seconds(time.perf_counter() - began)}")
+        if not task.cancelled():
+            return task.result()
+    say(f"stopped after {wording.seconds(time.perf_counter() - began)}")
     return STOPPED
 
 
+async def _ask(command: Command) -> int:
+    display = display_for(command)
+    return await until_ctrl_c(display, _carry_out(command, display), exit_soon)
+
+
 async def _carry_out(command: Command, display: Display) -> int:
+    display.begin("starting")
     try:
-        display.begin("starting")
-        session, deciding = await _imported("llm_compiler.cli.session", "llm_compiler.cli.deciding")
-        request = session.Request(
-            command.question, _context(command), command.thread, command.plan_only
-        )
-        state = await session.ask(request, display, deciding.decide)
-        display.end(state.get("usage") or {})
+        sessions, deciding, store = await imported("session", "deciding", "store")
+        thread = command.thread or store.new_name()
+        async with opened(command, thread, stored=command.thread is not None) as session:
+            if command.plan_only and command.question is not None:
+                turn = await session.plan(command.question, display)
+            else:
+                if command.question is None:
+                    await sessions.check_unfinished(session)
+                turn = await session.ask(command.question, display, deciding.decide)
+            display.end(turn.state.get("usage") or {})
+            status = await undecided(command, session, turn)
     finally:
         display.close()
+        tell_what_is_kept(command.keep)
         if command.timeline is not None and display.report.rounds:
             _draw(command.timeline, display.report)
     if command.as_json:
-        print(json.dumps(_data(state), indent=2, ensure_ascii=False), flush=True)
-    return ANSWERED if session.answered(state, plan_only=command.plan_only) else NOT_ANSWERED
+        print(json.dumps(_data(turn), indent=2, ensure_ascii=False), flush=True)
+    if status is not None:
+        return status
+    is_answered = sessions.answered(turn.state, display, plan_only=command.plan_only)
+    return ANSWERED if is_answered else NOT_ANSWERED
 
 
-async def _imported(*names: str) -> list[Any]:
+def opened(command: Command, thread: str, *, stored: bool) -> Any:
+    """The conversation of a command, with its tools, models and settings.
+
+    Raises:
+        SetupError: one of them cannot be used.
+    """
+    from llm_compiler.cli.given_tools import tools_given
+    from llm_compiler.cli.session import session
+    from llm_compiler.models.local.server import LOCAL_SERVERS
+
+    LOCAL_SERVERS.keep(command.keep)
+    return session(context_of(command), tools_given(command.tools), thread, stored=stored)
+
+
+async def imported(*names: str) -> list[Any]:
     """Import modules in a thread: LangGraph takes a second, and the display must keep moving."""
     threads = Threads()
     try:
-        return [await threads.run(partial(importlib.import_module, name)) for name in names]
+        return [
+            await threads.run(partial(importlib.import_module, f"llm_compiler.cli.{name}"))
+            for name in names
+        ]
     finally:
         threads.close()
 
 
-def _display(command: Command) -> Display:
+async def undecided(command: Command, session: Any, turn: Any) -> int | None:
+    """If a person must decide, store the turn and say how it goes on; return the exit status."""
+    if not turn.undecided:
+        return None
+    from llm_compiler.cli.deciding import asked_about
+
+    about = "; ".join(asked_about(asked.value) for asked in turn.undecided)
+    stored = await session.store()
+    how = f"run: {_resume(command, session.thread)}" if stored else "ask again"
+    say(f"a person must decide on {about}; in a terminal, {how}")
+    return UNDECIDED
+
+
+def display_for(command: Command) -> Display:
+    """A new display of one turn: live in a terminal, else lines; or the answer alone."""
     report = Report()
     if command.as_json:
         return Quiet(None, report)
@@ -161,35 +188,44 @@ def _display(command: Command) -> Display:
     return Lines(sys.stdout, report, plan_only=command.plan_only)
 
 
-def _context(command: Command) -> Any:
+def context_of(command: Command) -> Any:
+    """The graph's Context, from the settings and the environment."""
     from llm_compiler.context import Context
 
     return Context(**command.settings)
 
 
-def _data(state: Mapping[str, Any]) -> dict[str, Any]:
+def _resume(command: Command, thread: str) -> str:
+    """The command that goes on with a conversation."""
+    words = ["llm-compiler", "--thread", thread]
+    for name, value in command.settings.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [f"--{name.replace('_', '-')}", str(one)]
+    for place in command.tools:
+        words += ["--tools", place]
+    return shlex.join(words)
+
+
+def _data(turn: Any) -> dict[str, Any]:
     """The state as JSON data, with messages in the form that LangGraph Server uses."""
-    messages = [message.model_dump(mode="json") for message in state.get("messages", ())]
-    return {**state, "messages": messages}
+    messages = [message.model_dump(mode="json") for message in turn.state.get("messages", ())]
+    asked = [{"id": it.id, "value": it.value} for it in turn.undecided]
+    return {**turn.state, "messages": messages} | ({"interrupts": asked} if asked else {})
 
 
 def _draw(path: Path, report: Report) -> None:
-    from llm_compiler.cli.timeline import drawn
+    from llm_compiler.cli.timeline_file import write
     from llm_compiler.errors import SetupError
 
     try:
-        path.write_text(drawn(report), "utf-8")
+        write(path, report)
     except OSError as error:
         raise SetupError(f"--timeline {path}: {error.strerror}; choose another file") from error
 
 
-def _exit_after(seconds: float) -> None:
+def exit_soon(status: int = STOPPED, seconds: float = _SHUTDOWN_SECONDS) -> threading.Timer:
     """End the process even if something hangs: a DNS lookup, a tool that never returns."""
-    timer = threading.Timer(seconds, os._exit, (STOPPED,))
+    timer = threading.Timer(seconds, os._exit, (status,))
     timer.daemon = True
     timer.start()
-
-
-def _say(line: str) -> None:
-    with suppress(OSError):
-        print(f"llm-compiler: {wording.one_line(line)}", file=sys.stderr, flush=True)
+    return timer

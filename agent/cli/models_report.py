@@ -7,7 +7,9 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from llm_compiler.cli import wording
 from llm_compiler.context import Context
+from llm_compiler.models.local.kept import Visit, kept_servers
 from llm_compiler.models.local.obtain import find
 from llm_compiler.models.providers import chosen
 from llm_compiler.redaction import masked
@@ -64,12 +66,22 @@ def models_report(context: Context) -> ModelsReport:
     found = find()
     ready = "ready" if found.ready else "not ready"
     brought = ReportRow("local weights", ready, f"{found.kind} {found.where}: {found.why}")
-    return ModelsReport(roles, (brought, _library()))
+    return ModelsReport(roles, (brought, _library(), *map(_kept, kept_servers())))
+
+
+def _kept(server: Visit) -> ReportRow:
+    users = wording.counted(server.guests, "command")
+    until = (
+        f"used by {users}"
+        if server.guests
+        else f"for {wording.seconds(server.seconds)} more if nobody uses it"
+    )
+    return ReportRow("local server", "loaded", f"process {server.pid}, {until}")
 
 
 def _library() -> ReportRow:
     if importlib.util.find_spec("xllamacpp") is None:
-        return ReportRow("local xllamacpp", "missing", "run: pip install 'llm-compiler[local]'")
+        return ReportRow("local xllamacpp", "missing", "run: pip install xllamacpp")
     try:
         version = importlib.metadata.version("xllamacpp")
     except importlib.metadata.PackageNotFoundError:

@@ -1,124 +1,171 @@
-"""One question from the command line: runs the graph, shows its events, asks the person.
-
-Conversations (`--thread`) are stored by LangGraph's SQLite saver in the user's state folder.
-"""
+"""Questions from the command line: runs the graph, shows its events, asks the person."""
 
 import importlib.util
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import platformdirs
 from langchain_core.messages import AIMessageChunk
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.types import Command
+from langgraph.types import Command, Interrupt, StateSnapshot
 
 from llm_compiler.cli.display import Display
+from llm_compiler.cli.store import MEMORY, move_to_file, opened, threads_file
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.graph import build_graph
-from llm_compiler.language.task import did_not_compile
+from llm_compiler.language.recompile import PROSE
+from llm_compiler.language.task import ANSWER, did_not_compile, is_pure
 from llm_compiler.models.local.obtain import ensure
 from llm_compiler.models.local.progress import progress_bar
 from llm_compiler.models.providers import LOCAL, chosen
 from llm_compiler.run.compiled_graph import LLMCompiler
 
-Decide = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
-"""Shows a request for approval to a person; returns a decision for each of its calls."""
+Decide = Callable[[Any], Any]
+"""Shows a request to a person; returns the answer, or None if nobody can be asked."""
 _MODES = ["custom", "messages", "values"]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asked for on the command line."""
+class Turn:
+    """How a turn ended, or where it stopped."""
 
-    question: str
+    state: dict[str, Any]
+    undecided: Sequence[Interrupt] = ()
+    """What a person must decide before it can go on."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A conversation, and what it is answered with."""
+
+    graph: LLMCompiler
+    tools: list[BaseTool] | None
     context: Context
-    thread: str | None = None
-    """The name of the conversation that the question continues."""
-    plan_only: bool = False
+    thread: str
+    saver: AsyncSqliteSaver
+    stored: bool
+    """Whether it outlives this process."""
 
+    @property
+    def _config(self) -> Any:
+        return {"configurable": {"thread_id": self.thread}}
 
-def threads_file() -> Path:
-    """The SQLite file that holds the conversations."""
-    return Path(platformdirs.user_state_dir("llm-compiler")) / "threads.sqlite"
+    async def snapshot(self) -> StateSnapshot:
+        """Its state as it is stored."""
+        return await self.graph.aget_state(self._config)
 
+    async def ask(self, question: str | None, display: Display, decide: Decide) -> Turn:
+        """Run a question, or what there is of an unfinished turn, to its end.
 
-async def ask(request: Request, display: Display, decide: Decide) -> dict[str, Any]:
-    """Run the question to its end; return the final state.
+        Raises:
+            SetupError: something is missing, or a folder is not writable.
+            ModelError: a model gave no usable reply.
+        """
+        await self._prepare(display)
+        options = {"context": self.context, "stream_mode": _MODES}
+        input: Any = None if question is None else {"messages": [("user", question)]}
+        state = await self._stream(self.graph, input, self._config, options, display)
+        while interrupts := state.pop("__interrupt__", []):
+            display.pause()
+            answers = {}
+            for asked in interrupts:
+                if (answer := decide(asked.value)) is None:
+                    return Turn(state, interrupts)
+                answers[asked.id] = answer
+            display.report.resumed()
+            display.begin("continuing")
+            resume: Any = Command(resume=answer if len(answers) == 1 else answers)
+            state = await self._stream(self.graph, resume, self._config, options, display)
+        return Turn(state)
 
-    Raises:
-        SetupError: something is missing, or a folder is not writable.
-        ModelError: a model gave no usable reply.
-    """
-    if any(chosen(request.context, role)[0] == LOCAL for role in ("planner", "joiner")):
-        await _bring_weights(display)
-        display.begin("starting the local model")
-    if request.thread is None:
-        return await _run(build_graph(), request, {}, display, decide)
-    async with _saver(request.thread) as saver:
-        graph = build_graph(checkpointer=saver)
-        config = {"configurable": {"thread_id": request.thread}}
-        return await _run(graph, request, config, display, decide)
+    async def plan(self, question: str, display: Display) -> Turn:
+        """Plan a question without running it. The plan is not stored in the conversation."""
+        await self._prepare(display)
+        earlier = (await self.snapshot()).values.get("messages", [])
+        input = {"messages": [*earlier, ("user", question)]}
+        options = {"context": self.context, "stream_mode": _MODES}
+        options["interrupt_before"] = ["scheduler"]
+        return Turn(await self._stream(build_graph(self.tools), input, {}, options, display))
 
+    async def store(self) -> bool:
+        """Store a conversation that was not to be stored, so that it can go on later; whether it
+        is stored: a setting may forbid it."""
+        file = threads_file()
+        if file == MEMORY:
+            return False
+        if not self.stored:
+            await move_to_file(self.saver, file)
+        return True
 
-async def _run(
-    graph: LLMCompiler, request: Request, config: Any, display: Display, decide: Decide
-) -> dict[str, Any]:
-    options: dict[str, Any] = {"context": request.context, "stream_mode": _MODES}
-    question = ("user", request.question)
-    if request.plan_only:
-        # A plan that is not run is not stored in its conversation.
-        earlier = (await graph.aget_state(config)).values.get("messages", []) if config else []
-        input = {"messages": [*earlier, question]}
-        return await _stream(
-            build_graph(), input, {}, {**options, "interrupt_before": ["scheduler"]}, display
-        )
-    state = await _stream(graph, {"messages": [question]}, config, options, display)
-    while interrupts := state.pop("__interrupt__", []):
-        display.pause()
-        decisions = [decision for asked in interrupts for decision in decide(asked.value)]
-        display.report.resumed()
-        display.begin("continuing")
-        resume: Any = Command(resume={"decisions": decisions})
-        state = await _stream(graph, resume, config, options, display)
-    return state
+    async def _prepare(self, display: Display) -> None:
+        if any(chosen(self.context, role)[0] == LOCAL for role in ("planner", "joiner")):
+            await _bring_weights(display)
+            display.begin("starting the local model")
 
-
-async def _stream(
-    graph: LLMCompiler, input: Any, config: Any, options: dict[str, Any], display: Display
-) -> dict[str, Any]:
-    """Run the graph until it ends or stops; return the state it is in."""
-    state: dict[str, Any] = {}
-    async with aclosing(graph.astream(input, config, **options)) as chunks:
-        async for mode, chunk in chunks:
-            if mode == "custom":
-                display.take(chunk)
-            elif mode == "values":
-                state = {**state, **chunk}
-            # Complete messages from nodes are streamed too; the answer comes in chunks.
-            elif isinstance(chunk[0], AIMessageChunk):
-                display.answer(chunk[0].text)
-    return state
+    async def _stream(
+        self, graph: LLMCompiler, input: Any, config: Any, options: dict[str, Any], display: Display
+    ) -> dict[str, Any]:
+        """Run the graph until it ends or stops; return the state it is in."""
+        state: dict[str, Any] = {}
+        async with aclosing(graph.astream(input, config, **options)) as chunks:
+            async for mode, chunk in chunks:
+                if mode == "custom":
+                    display.take(chunk)
+                elif mode == "values":
+                    state = {**state, **chunk}
+                # Complete messages from nodes are streamed too; the answer comes in chunks.
+                elif isinstance(chunk[0], AIMessageChunk):
+                    display.answer(chunk[0].text)
+        return state
 
 
 @asynccontextmanager
-async def _saver(thread: str) -> AsyncIterator[AsyncSqliteSaver]:
-    path = threads_file()
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
-            await saver.setup()
-            yield saver
-    except (OSError, sqlite3.Error) as error:
-        raise SetupError(
-            f"the conversation {thread!r} cannot be stored in {path} ({error});"
-            " make that folder writable, or omit --thread"
-        ) from error
+async def session(
+    context: Context, tools: list[BaseTool] | None, thread: str, *, stored: bool
+) -> AsyncIterator[Session]:
+    """Open a conversation, stored in the user's file or in memory.
+
+    Raises:
+        SetupError: the file cannot be opened, or a tool cannot be used.
+    """
+    file = threads_file() if stored else MEMORY
+    async with opened(file) as saver:
+        graph = build_graph(tools, checkpointer=saver)
+        yield Session(graph, tools, context, thread, saver, file != MEMORY)
+
+
+def unfinished(snapshot: StateSnapshot) -> bool:
+    """Whether a conversation has a turn that stopped before its end."""
+    return bool(snapshot.next or snapshot.interrupts)
+
+
+async def check_unfinished(session: Session) -> None:
+    """Raises SetupError if the conversation has nothing to go on with."""
+    snapshot = await session.snapshot()
+    if not snapshot.values:
+        raise SetupError(f"there is no thread {session.thread!r}; see `llm-compiler threads`")
+    if not unfinished(snapshot):
+        raise SetupError(f"thread {session.thread!r} has nothing unfinished; ask it a question")
+
+
+def answered(state: dict[str, Any], display: Display, *, plan_only: bool) -> bool:
+    """Whether the turn has an answer; with `plan_only`, whether any statement compiled.
+
+    A reply that only says what is missing, or that nothing succeeded, is none.
+    """
+    if plan_only:
+        return not all(map(did_not_compile, state.get("plan", ())))
+    rounds = display.report.rounds
+    if rounds and rounds[-1].feedback is not None:
+        return False
+    outcomes = [it for it in state.get("outcomes", {}).values() if it["tool"] != PROSE]
+    # Arithmetic alone is no success where everything that it was for has failed.
+    tried = [it["status"] for it in outcomes if not is_pure(it["tool"]) or it["tool"] == ANSWER]
+    return "ok" in tried or all(it["status"] == "ok" for it in outcomes)
 
 
 async def _bring_weights(display: Display) -> None:
@@ -132,10 +179,3 @@ async def _bring_weights(display: Display) -> None:
             await threads.run(lambda: ensure(progress))
     finally:
         threads.close()
-
-
-def answered(state: Mapping[str, Any], *, plan_only: bool) -> bool:
-    """Whether any task (or direct answer) ended ok; with `plan_only`, whether any compiled."""
-    if plan_only:
-        return not all(map(did_not_compile, state.get("plan", ())))
-    return any(outcome["status"] == "ok" for outcome in state.get("outcomes", {}).values())

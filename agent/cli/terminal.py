@@ -15,14 +15,13 @@ from rich.live import Live
 from rich.text import Text
 
 from llm_compiler.cli import wording
-from llm_compiler.cli.flow import Flow
+from llm_compiler.cli.markdown import MAX_WIDTH, MarkdownStream
 from llm_compiler.cli.python_lines import diagnostic_lines, highlighted
 from llm_compiler.cli.report import Report, RoundReport
 from llm_compiler.cli.task_lines import round_lines
 
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _REFRESH_SECONDS: Final = 0.1
-_MAX_WIDTH: Final = 120
 
 
 class Terminal:
@@ -46,11 +45,11 @@ class Terminal:
         self._next: asyncio.TimerHandle | None = None
         self._printed = 0
         """How many rounds have been printed for good."""
-        self._flow: Flow | None = None
+        self._answer: MarkdownStream | None = None
 
     def begin(self, status: str) -> None:
         self._status = status
-        if self._live is None and self._flow is None:
+        if self._live is None and self._answer is None:
             self._live = Live(
                 console=self._console,
                 get_renderable=self.picture,
@@ -68,12 +67,11 @@ class Terminal:
             self._print_rounds(before=event["round"] + 1)
 
     def answer(self, piece: str) -> None:
-        if self._flow is None:
+        if self._answer is None:
             self.close()
             self._console.print()
-            self._flow = Flow(self._console.file.write, self._width)
-        self._flow.feed(wording.visible(piece))
-        self._console.file.flush()
+            self._answer = MarkdownStream(self._console, self._width)
+        self._answer.feed(piece)
 
     def end(self, usage: Mapping[str, Mapping[str, int]]) -> None:
         self.close()
@@ -91,8 +89,8 @@ class Terminal:
     def close(self) -> None:
         self.pause()
         self._print_rounds(before=None)
-        if self._flow is not None:
-            self._flow.close()
+        if self._answer is not None:
+            self._answer.close()
 
     def picture(self) -> Group:
         """The rounds that have not been printed yet, and what is going on."""
@@ -155,4 +153,4 @@ class Terminal:
 
     @property
     def _width(self) -> int:
-        return min(_MAX_WIDTH, max(20, self._console.width - 1))
+        return min(MAX_WIDTH, max(20, self._console.width - 1))

@@ -53,10 +53,19 @@ _TITLE: Final = 78
 _DIAMOND: Final = (
     '<path d="M{x} {y}l5 -5 5 5 -5 5z" fill="#fff" stroke="{colour}" stroke-width="1.6"/>'
 )
+# Named one by one: what draws a PNG knows no family of any kind.
+SANS: Final = (
+    'system-ui,-apple-system,"Segoe UI","Helvetica Neue","DejaVu Sans","Liberation Sans",'
+    '"Noto Sans",Arial,sans-serif'
+)
+MONO: Final = (
+    'ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono","Liberation Mono",'
+    '"Noto Sans Mono","Courier New",monospace'
+)
 _STYLE: Final = """
-text{font:12px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:#1f2328}
+text{font:12px SANS;fill:#1f2328}
 .title{font-size:17px;font-weight:600}
-.name{font:12px ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
+.name{font:12px MONO}
 .faint,.tick{fill:#59636e}
 .tick{font-size:11px}
 .label{font-size:11px;paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}
@@ -64,7 +73,7 @@ text{font:12px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:
 .wait{stroke:#a8b0ba;stroke-width:1.5}
 .need{fill:none;stroke:#59636e;stroke-width:1.1;marker-end:url(#head)}
 .emitted{stroke:#fff;stroke-width:1.5}
-"""
+""".replace("SANS", SANS).replace("MONO", MONO)
 
 
 def timeline(events: Iterable[Mapping[str, Any]]) -> str:

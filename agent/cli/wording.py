@@ -56,6 +56,14 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 59.95 else f"{value:,.0f} s"
 
 
+def duration(seconds: float) -> str:
+    """A time that somebody set, in words: `5 minutes`, `90 seconds`, `1 hour`."""
+    for size, noun in ((3600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            return counted(int(seconds // size), noun)
+    return "1 second" if seconds == 1 else f"{seconds:g} seconds"
+
+
 def tokens(usage: Mapping[str, Mapping[str, int]]) -> str:
     """Input and output tokens by role: `planner 412 in 63 out, joiner 250 in 20 out`."""
     spent = [

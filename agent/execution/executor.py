@@ -5,19 +5,18 @@ backoff or a server's Retry-After. Any other error fails the call at once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.errors import ToolError
-from llm_compiler.execution.jsonable import as_data
+from llm_compiler.execution.injected import Surroundings, ToolCall
 from llm_compiler.execution.tool_call import CallableTool
+from llm_compiler.execution.tool_result import Result
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.tool import Tool
@@ -25,6 +24,7 @@ from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.observability.spans import tool_call
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import backoff, is_transient
+from llm_compiler.round_messages import call_id
 from llm_compiler.scheduling.facts import Launch, Returned
 from llm_compiler.tools import arithmetic
 
@@ -54,6 +54,8 @@ class Executor:
     can_ask: bool = True
     """Whether the run can be resumed after a tool interrupts it."""
     clock: Clock = SYSTEM_CLOCK
+    around: Surroundings = field(default_factory=Surroundings)
+    """What tools may be given of the run."""
     _callables: dict[str, CallableTool] = field(default_factory=dict, init=False)
     """The tools that have been called, by name."""
 
@@ -86,14 +88,14 @@ class Executor:
                 observed.failed(error, line)
                 give_up(Returned(launch.call, None, line, started_at, self.clock.now(), attempts))
 
-        async def attempt() -> Any:
+        async def attempt() -> Result:
             nonlocal attempts
             if (running := asyncio.current_task()) is not None and running.cancelling():
                 raise ToolError("it was cancelled")  # and its tool turned that into an error
             attempts += 1
-            return as_data(_unwrapped(await self._attempt(tool, launch.args, config, overdue)))
+            return await self._attempt(tool, launch, config, overdue)
 
-        value, error = None, None
+        result, error = Result(None), None
         with tool_call(launch.id, launch.tool) as observed:
             try:
                 destructive = launch.destructive or tool.destructive
@@ -103,7 +105,7 @@ class Executor:
                     observed.failed(ToolError(why), why)
                     return Returned.again(launch.call, stands)
                 retried = tool.retried and not destructive
-                value = await self._tried(attempt, self.retries if retried else 0)
+                result = await self._tried(attempt, self.retries if retried else 0)
             except GraphBubbleUp as raised:
                 if self.can_ask or not isinstance(raised, GraphInterrupt):
                     observed.status = "stopped"
@@ -115,9 +117,11 @@ class Executor:
                 error = one_line(raised)
                 observed.failed(raised, error)
             observed.ended(attempts)
-        return Returned(launch.call, value, error, started_at, self.clock.now(), attempts)
+        when = started_at, self.clock.now()
+        beside = result.artifact, result.command
+        return Returned(launch.call, result.value, error, *when, attempts, *beside)
 
-    async def _tried(self, attempt: Callable[[], Awaitable[Any]], retries: int) -> Any:
+    async def _tried(self, attempt: Callable[[], Awaitable[Result]], retries: int) -> Result:
         try:
             return await attempt()
         except Exception as error:
@@ -125,7 +129,7 @@ class Executor:
                 raise
             failed: list[Exception] = [error]
 
-        async def again() -> Any:
+        async def again() -> Result:
             # tenacity takes as long as a quick call, so it is used only after the first failure.
             if failed:
                 raise failed.pop()
@@ -142,13 +146,15 @@ class Executor:
     async def _attempt(
         self,
         tool: Tool,
-        args: Mapping[str, Any],
+        launch: Launch,
         config: RunnableConfig,
         overdue: Callable[[Exception], None],
-    ) -> Any:
+    ) -> Result:
         if tool.name not in self._callables:
             self._callables[tool.name] = CallableTool(tool)
         called = self._callables[tool.name]
+        id = call_id(self.around.mark, launch.id)
+        call = ToolCall(id, tool.name, launch.args, config, self.around)
         seconds = float(tool.hints.get("timeout", self.timeout))
         why = f"no result within {seconds:g} s (tool_timeout)"
         # `asyncio.timeout` cancels the call once, and then waits for it without limit.
@@ -158,8 +164,10 @@ class Executor:
         try:
             async with asyncio.timeout(seconds) as clock:
                 if called.is_async:
-                    return await called.call(args, config)
-                return await self.threads.run(lambda: called.call(args, config))
+                    result: Result = await called.call(call)
+                else:
+                    result = await self.threads.run(lambda: called.call(call))
+                return result
         except TimeoutError:
             if not clock.expired():
                 raise
@@ -167,9 +175,3 @@ class Executor:
             raise TimeoutError(why) if called.is_async else ToolError(why) from None
         finally:
             grace.cancel()
-
-
-def _unwrapped(result: Any) -> Any:
-    if isinstance(result, ToolMessage) and result.status == "error":
-        raise ToolError(str(result.content))
-    return result

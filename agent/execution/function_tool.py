@@ -1,24 +1,96 @@
-"""Makes a LangChain tool from a plain function."""
+"""Makes a LangChain tool from a function, or from what can be called like one."""
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
-from langchain_core.tools import BaseTool
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool, BaseToolkit
 from langchain_core.tools import tool as decorated
+from pydantic import BaseModel
 
 from llm_compiler.errors import SetupError
+from llm_compiler.execution.injected import annotations_of
+from llm_compiler.redaction import one_line
 
 
 def as_tool(given: BaseTool | Callable[..., Any]) -> BaseTool:
     """The tool given, or a tool made from the function given.
 
+    A function may be a method, a `functools.partial`, whose bound arguments no planner sees, or an
+    object with `__call__`.
+
     Raises:
-        SetupError: the function cannot be made a tool, usually because it has no docstring.
+        SetupError: it cannot be made a tool, usually because it has no docstring.
     """
     if isinstance(given, BaseTool):
         return given
+    name = _name(given)
+    if (remedy := _remedy(given)) is not None:
+        raise SetupError(f"{name} cannot be a tool: {remedy}")
     try:
-        return decorated(given)
-    except (ValueError, TypeError) as error:
-        name = getattr(given, "__name__", repr(given))
-        raise SetupError(f"{name} cannot be a tool: {error}; give it a docstring") from error
+        return decorated(given if inspect.isroutine(given) else _as_function(given, name))
+    except (ValueError, TypeError, NameError, NotImplementedError, RuntimeError) as error:
+        remedy = (
+            "give its parameters types of plain data"
+            if inspect.getdoc(given)
+            else "give it a docstring"
+        )
+        raise SetupError(f"{name} cannot be a tool: {one_line(error)}; {remedy}") from error
+
+
+def _remedy(given: Any) -> str | None:
+    """What to write instead of what is no function."""
+    if isinstance(given, type) and issubclass(given, BaseTool):
+        return f"it is a class; write {given.__name__}()"
+    if isinstance(given, type) and issubclass(given, BaseModel):
+        return "it describes arguments, and does nothing; write a function that takes them"
+    if isinstance(given, BaseToolkit):
+        return "it is a toolkit; write *toolkit.get_tools()"
+    if isinstance(given, Runnable):
+        return "it is a Runnable; write runnable.as_tool(name=…, description=…)"
+    if not callable(given):
+        return "it is no function; give a LangChain tool, or a function with a docstring"
+    return None
+
+
+def _name(given: Any) -> str:
+    while isinstance(given, functools.partial):
+        given = given.func
+    return str(getattr(given, "__name__", type(given).__name__ if callable(given) else repr(given)))
+
+
+def _as_function(given: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A partial, or an object that can be called, as a function that LangChain can read."""
+    bound = given.keywords if isinstance(given, functools.partial) else {}
+    parameters = inspect.signature(given).parameters.items()
+    hints = annotations_of(given)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return given(*args, **kwargs)
+
+    function: Callable[..., Any] = call
+    if any(map(inspect.iscoroutinefunction, (given, getattr(given, "__call__", None)))):  # noqa: B004
+
+        async def acall(*args: Any, **kwargs: Any) -> Any:
+            return await given(*args, **kwargs)
+
+        function = acall
+    shown = {key: it for key, it in parameters if key not in bound}
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = _doc(given)
+    function.__annotations__ = {key: it for key, it in hints.items() if key in (*shown, "return")}
+    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [it.replace(annotation=hints.get(key, it.annotation)) for key, it in shown.items()],
+        return_annotation=hints.get("return", inspect.Signature.empty),
+    )
+    return function
+
+
+def _doc(given: Any) -> str | None:
+    while isinstance(given, functools.partial):
+        given = given.func
+    if inspect.isroutine(given):
+        return inspect.getdoc(given)
+    return inspect.getdoc(given.__call__) or inspect.getdoc(given)

@@ -1,11 +1,14 @@
 """Converts what tools return to JSON data, which every checkpointer and client can store."""
 
+import enum
+import inspect
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, KeysView, Sequence, Set, ValuesView
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langgraph.types import Command
+from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from llm_compiler.errors import ToolError
@@ -44,21 +47,50 @@ def _reduced(value: Any, levels: int) -> Any:
     if isinstance(value, list | tuple):
         return [_reduced(item, levels - 1) for item in value]
     if isinstance(value, dict):
-        return {clean(str(key)): _reduced(item, levels - 1) for key, item in value.items()}
+        return {_key(key): _reduced(item, levels - 1) for key, item in value.items()}
     if isinstance(value, BaseMessage):
         return _reduced(value.content, levels)
     if isinstance(value, Command):
-        raise ToolError("it returned a Command, which only graph nodes can; return the data")
+        raise ToolError("it returned a Command among other data; return the Command alone")
+    if inspect.iscoroutine(value):
+        value.close()
+        raise ToolError("it returned a coroutine; write its function as async def")
     if isinstance(value, Iterator | AsyncIterator):
         raise ToolError(f"it returned a {type(value).__name__}; return a list of its items")
     try:
-        reduced = to_jsonable_python(value, bytes_mode="base64", inf_nan_mode="strings")
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        reduced = to_jsonable_python(
+            value, bytes_mode="base64", inf_nan_mode="strings", fallback=_foreign
+        )
+    except (PydanticSerializationError, TypeError, ValueError, RecursionError) as error:
         raise ToolError(
             f"it returned a {type(value).__name__}, which JSON cannot express;"
             " return text, numbers, lists or dicts"
         ) from error
     return reduced if isinstance(reduced, str) else _reduced(reduced, levels)
+
+
+def _key(key: Any) -> str:
+    return clean(str(key.value if isinstance(key, enum.Enum) else key))
+
+
+def _foreign(value: Any) -> Any:
+    """Values of libraries, which need not be installed, as Python's own.
+
+    Raises:
+        TypeError: the value is none that is known.
+    """
+    if hasattr(value, "dtype") and getattr(value.dtype, "kind", "") in ("m", "M"):
+        # Of numpy, in nanoseconds, which Python's own dates do not have.
+        return value.astype(str).tolist()
+    if callable(listed := getattr(value, "tolist", None)):  # arrays and scalars of numpy
+        return listed()
+    if isinstance(value, BaseModelV1):
+        return value.dict()
+    if (fields := getattr(type(value), "__attrs_attrs__", None)) is not None:
+        return {it.name: getattr(value, it.name) for it in fields}
+    if isinstance(value, Sequence | Set | KeysView | ValuesView):
+        return list(value)
+    raise TypeError(type(value).__name__)
 
 
 def _as_float(value: int) -> float:

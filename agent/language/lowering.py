@@ -27,7 +27,7 @@ from llm_compiler.language.names import (
     template,
 )
 from llm_compiler.language.nodes import compiled
-from llm_compiler.language.stubs import python_name, takes_none
+from llm_compiler.language.stubs import written_names
 from llm_compiler.language.task import COMPUTE, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool import Tool
@@ -145,7 +145,7 @@ class Lowering:
                 f" write {tool.signature}",
             )
         written = list(zip(parameters, tree.args, strict=False))
-        names = {python_name(name): name for name in parameters} if tree.keywords else {}
+        names = written_names(tool) if tree.keywords else {}
         for keyword in tree.keywords:
             if keyword.arg is None:
                 raise NodeError(keyword, "write each argument as name=value, without **")
@@ -158,9 +158,6 @@ class Lowering:
         for name, node in written:
             resolved = self.resolved(node)
             value, needed = self.value(resolved, call.line, call.source)
-            optional = name in tool.parameters and name not in tool.required
-            if value is None and optional and not takes_none(tool.parameters[name]):
-                continue  # its default, as the stub shows it
             args[name] = value
             ids += needed
         return args, tuple(ids)
@@ -227,6 +224,6 @@ def _as_meant(value: Any) -> Any:
 def _argument(tree: ast.Call, tool: Tool, name: str | None) -> ast.AST:
     """An argument as it was written, or the name that is called."""
     written: dict[str, ast.AST] = dict(zip(tool.parameters, tree.args, strict=False))
-    names = {python_name(name): name for name in tool.parameters}
+    names = written_names(tool)
     written |= {names.get(it.arg, it.arg): it for it in tree.keywords if it.arg}
     return tree.func if name is None else written.get(name, tree.func)

@@ -20,12 +20,13 @@ from typing import Any, get_type_hints
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 
+from llm_compiler.language.conversions import JsonSchema as Schema
+from llm_compiler.language.conversions import resolved
 from llm_compiler.language.tool import Tool
 
 MAX_NESTED = 4
 """The most levels of a nested object that are written out."""
 
-Schema = Mapping[str, Any]
 _SIMPLE = {
     "string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None",
 }  # fmt: skip
@@ -39,10 +40,9 @@ _BOUNDS = {
 
 def stub(tool: Tool, *, brief: bool = False) -> str:
     """A tool as a signature with its docstring; `brief` takes only its first paragraph."""
-    defs = tool.schema.get("$defs") or tool.schema.get("definitions") or {}
-    parameters = ", ".join(
-        _parameter(tool, name, schema, defs) for name, schema in tool.parameters.items()
-    )
+    defs = tool.defs
+    shown = [_parameter(tool, name, schema, defs) for name, schema in tool.parameters.items()]
+    parameters = ", ".join([*shown, *([f"**{tool.takes.others}"] if tool.takes.others else [])])
     returned = _returned(tool)
     head = f"def {python_name(tool.name)}({parameters}){f' -> {returned}' if returned else ''}:"
     text = inspect.cleandoc(tool.base.description or "").replace('"""', "'''")
@@ -67,14 +67,18 @@ def python_name(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
-def takes_none(schema: Schema) -> bool:
-    """Whether a parameter's own schema takes None."""
-    kinds = schema.get("type")
-    if "anyOf" in schema or "oneOf" in schema:
-        return any(map(takes_none, schema.get("anyOf") or schema["oneOf"]))
-    if "enum" in schema:
-        return None in schema["enum"]
-    return kinds in (None, "null") or (isinstance(kinds, list) and "null" in kinds)
+def written_names(tool: Tool) -> dict[str, str]:
+    """A tool's parameters by how a program may write them, aliases too."""
+    aliases = tool.takes.aliases
+    names = {**aliases, **{python_name(alias): name for alias, name in aliases.items()}}
+    return names | {python_name(name): name for name in tool.parameters}
+
+
+def schema_type(schema: Schema) -> str:
+    """A JSON schema as a type, with what a type cannot express behind it."""
+    defs = schema.get("$defs") or schema.get("definitions") or {}
+    notes = [*_notes("", {**schema, "description": ""}, defs, MAX_NESTED)]
+    return "\n".join([_kind(schema, defs, MAX_NESTED) or "Any", *notes])
 
 
 def _parameter(tool: Tool, name: str, schema: Schema, defs: Schema) -> str:
@@ -86,26 +90,12 @@ def _parameter(tool: Tool, name: str, schema: Schema, defs: Schema) -> str:
 
 
 def _default(schema: Schema, defs: Schema) -> Any:
-    return schema.get("default", _resolved(schema, defs).get("default"))
-
-
-def _resolved(schema: Schema | bool, defs: Schema) -> Schema:
-    """A schema without its `$ref`, and with what is beside it."""
-    if isinstance(schema, bool):
-        return {}
-    parts = [schema]
-    for _ in range(MAX_NESTED):
-        parts += [part for part in parts[-1].get("allOf", ()) if isinstance(part, Mapping)]
-        name = str(parts[-1].get("$ref", "")).rpartition("/")[2]
-        if not isinstance(defs.get(name), Mapping):
-            break
-        parts.append(defs[name])
-    return {key: value for part in reversed(parts) for key, value in part.items()}
+    return schema.get("default", resolved(schema, defs).get("default"))
 
 
 def _kind(schema: Schema | bool, defs: Schema, levels: int) -> str:
     """A schema as a type; "" if it takes anything."""
-    it = _resolved(schema, defs)
+    it = resolved(schema, defs)
     if "enum" in it:
         return f"Literal[{', '.join(map(repr, it['enum']))}]"
     if "const" in it:
@@ -143,7 +133,7 @@ def _object(it: Schema, defs: Schema, levels: int) -> str:
 
 def _notes(path: str, schema: Schema | bool, defs: Schema, levels: int) -> Iterator[str]:
     """What a type cannot express about a parameter and its parts, one line each."""
-    it = _resolved(schema, defs)
+    it = resolved(schema, defs)
     said = [" ".join(str(it["description"]).split())] if it.get("description") else []
     said += _bounds(it)
     if said:

@@ -82,6 +82,8 @@ class OutcomeData(TypedDict):
     ended_at: float | None
     attempts: int
     reused: bool
+    artifact: NotRequired[Any]
+    command: NotRequired[dict[str, Any]]
     untaken: NotRequired[bool]
     """It is there and true if the task was skipped for its condition alone."""
 
@@ -182,6 +184,10 @@ class Outcome:
     attempts: int = 0
     reused: bool = False
     """The value is that of an equal call, which ran once."""
+    artifact: Any = None
+    """What the tool returned for people and programs, and not for models."""
+    command: Mapping[str, Any] | None = None
+    """What the tool wants beside that: `messages` to say, and a `handoff`."""
     untaken: bool = False
     """It was skipped because of its condition alone, which is no failure."""
 
@@ -202,6 +208,10 @@ class Outcome:
             attempts=self.attempts,
             reused=self.reused,
         )
+        if self.artifact is not None:
+            data["artifact"] = self.artifact
+        if self.command:
+            data["command"] = dict(self.command)
         if self.untaken:
             data["untaken"] = True
         return data

@@ -1,44 +1,47 @@
 """A tool as the planner and the compiler see it: its parameters, checks and signature."""
 
-import inspect
 import json
+import re
 import reprlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from jsonschema.protocols import Validator
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, PydanticUserError, ValidationError
 
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language import schema_checks
+from llm_compiler.language.conversions import JsonSchema, of_properties
 from llm_compiler.language.diagnostics import nearest
+from llm_compiler.language.parameters import Invalid, Parameters
 from llm_compiler.language.references import references
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.redaction import one_line
 from llm_compiler.text import shortened
 
-JsonSchema = Mapping[str, Any]
-_SINGLE_INPUT: JsonSchema = {
-    "type": "object",
-    "properties": {"tool_input": {"type": "string"}},
-    "required": ["tool_input"],
-}
+_MAX_NAME_CHARS = 64
+_UNUSABLE = (AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
+"""What LangChain and Pydantic raise for arguments that have no JSON schema."""
+
+
+def plain_name(name: str) -> str:
+    """A tool's name as models' providers take it: `Company_Search` for "Company Search"."""
+    given, name = name, re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    if not name.strip("_-"):  # it is of another alphabet
+        name = f"tool_{zlib.crc32(given.encode()):08x}"
+    name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
+    return name[:_MAX_NAME_CHARS]
 
 
 @dataclass(frozen=True)
 class Tool:
     """A tool as plans see it. It can be described and checked here, but not called."""
 
+    name: str
     base: BaseTool
-    parameters: Mapping[str, JsonSchema]
-    """JSON schema by parameter name, in the order of positional arguments."""
-    required: frozenset[str]
-    schema: JsonSchema
-    """The whole JSON schema of the arguments, with its `$defs`."""
-    model: type[BaseModel] | None
+    takes: Parameters
     rules: ToolRules
 
     @classmethod
@@ -50,33 +53,33 @@ class Tool:
             domain that is no name.
         """
         try:
-            # LangChain's `Tool` takes one string, but its schema shows a wrapper's arguments.
-            single = base.args_schema is None and base.args == _SINGLE_INPUT["properties"]
-            schema = _SINGLE_INPUT if single else base.tool_call_schema
-            model = schema if inspect.isclass(schema) and issubclass(schema, BaseModel) else None
-            as_json: Any = model.model_json_schema() if model is not None else schema
-        except PydanticUserError as error:
+            takes = Parameters.of(base)
+        except _UNUSABLE as error:
             raise SetupError(
-                f"the arguments of {base.name} have no JSON schema: {error}"
+                f"the arguments of {base.name} have no JSON schema: {one_line(error)};"
+                " give it an args_schema of plain data"
             ) from error
-        variadic = _variadic(base)
-        return cls(
-            base=base,
-            # In JSON schema, `true` is a schema that allows everything.
-            parameters={
-                name: schema if isinstance(schema, Mapping) else {}
-                for name, schema in as_json.get("properties", {}).items()
-                if name not in variadic
-            },
-            required=frozenset(as_json.get("required", ())),
-            schema=as_json,
-            model=model,
-            rules=_rules(base),
-        )
+        return cls(plain_name(base.name), base, takes, _rules(base))
 
     @property
-    def name(self) -> str:
-        return self.base.name
+    def parameters(self) -> Mapping[str, JsonSchema]:
+        """JSON schema by parameter name, in the order of positional arguments."""
+        return self.takes.shown
+
+    @property
+    def required(self) -> frozenset[str]:
+        return self.takes.required
+
+    @property
+    def schema(self) -> JsonSchema:
+        """The whole JSON schema of the arguments, with its `$defs`."""
+        return self.takes.schema
+
+    @cached_property
+    def defs(self) -> JsonSchema:
+        """The parts of the schema that `$ref`s name."""
+        found: JsonSchema = self.schema.get("$defs") or self.schema.get("definitions") or {}
+        return found
 
     @property
     def hints(self) -> Mapping[str, Any]:
@@ -104,13 +107,26 @@ class Tool:
         return self.base.description.strip().split("\n", 1)[0].strip()
 
     def check(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments as the tool will get them, including defaults.
+        """The planner's arguments as the tool will get them, converted and with defaults.
+
+        Raises:
+            PlanError: the schema rejects them.
+        """
+        defaults = {name: it["default"] for name, it in self.parameters.items() if "default" in it}
+        return {**defaults, **self.arguments(args)}
+
+    def arguments(
+        self, args: Mapping[str, Any], injected: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """All arguments of a call: the planner's, converted, and those that it does not see.
+
+        A model adds its defaults; those of a JSON schema are for the tool, or its server, to add.
 
         Raises:
             PlanError: the schema rejects them.
         """
         self._check_names(args)
-        checked, errors = self._validate(args)
+        checked, errors = self._validate(args, injected or {})
         for name, error in errors:
             raise PlanError(error, argument=name or None)
         return checked
@@ -123,12 +139,13 @@ class Tool:
         """
         self._check_names(args)
         filled_later = {name for name, value in args.items() if next(references(value), None)}
-        for name, error in self._validate(args)[1]:
+        for name, error in self._validate(args, {})[1]:
             if name not in filled_later and (name or not filled_later):
                 raise PlanError(error, argument=name or None)
 
     def _check_names(self, args: Mapping[str, Any]) -> None:
-        if unknown := next((name for name in args if name not in self.parameters), None):
+        unknown = next((name for name in args if name not in self.parameters), None)
+        if unknown is not None and (not self.takes.others or unknown in self.takes.injected):
             raise PlanError(
                 f"{self.name} has no argument {unknown!r}; {nearest(unknown, self.parameters)}",
                 argument=unknown,
@@ -137,34 +154,45 @@ class Tool:
         for name in missing:
             raise PlanError(f"{self.name} needs the argument {name!r}; write {self.signature}")
 
-    def _validate(self, args: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    def _validate(
+        self, args: Mapping[str, Any], injected: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """The checked arguments, and the parameter and message of each error."""
         errors = []
+        given: dict[str, Any] = {**args}
         try:
-            if self.model is not None:
-                checked = self.model.model_validate(dict(args))
-                return {name: getattr(checked, name) for name in self.parameters}, []
-            for refused in schema_checks.errors_of(self._validator, args):
-                name = str(refused.path[0]) if refused.path else ""
-                errors.append((name, f"{self.name}: {shortened(refused.message, 60)}"))
-        except ValidationError as error:
-            for part in error.errors(include_url=False):
-                name = str(part["loc"][0]) if part["loc"] else ""
-                place = ".".join(map(str, part["loc"])) or "its arguments"
-                given = shortened(_shown.repr(part["input"]), 60)
-                errors.append((name, f"{self.name}: {place}: {part['msg']}, not {given}"))
+            given = of_properties(args, self._shape, self.defs)
+            if self.takes.validator is not None:
+                for refused in schema_checks.errors_of(self.takes.validator, given):
+                    name = str(refused.path[0]) if refused.path else ""
+                    errors.append((name, f"{self.name}: {shortened(refused.message, 60)}"))
+            return self.takes.validated(given, injected), errors
+        except Invalid as error:
+            parts: Any = error.errors()
+            for part in parts:
+                name = self.takes.name_of(str(part["loc"][0])) if part["loc"] else ""
+                if name in self.takes.injected and name not in injected:
+                    continue
+                place = ".".join(map(str, (name, *part["loc"][1:]))) or "its arguments"
+                shown = (
+                    ""
+                    if name in injected
+                    else f", not {_shown.repr(part.get('input', given.get(name)))}"
+                )
+                errors.append((name, f"{self.name}: {place}: {part['msg']}{shortened(shown, 66)}"))
         # A tool's own validators, and an invalid schema, may raise anything.
         except Exception as error:
             errors.append(("", f"{self.name}: its schema cannot check this: {one_line(error)}"))
-        return {**self._defaults, **args}, errors
+        return {**given, **injected}, errors
 
     @cached_property
-    def _validator(self) -> Validator:
-        return schema_checks.validator_for(self.schema)
-
-    @cached_property
-    def _defaults(self) -> dict[str, Any]:
-        return {name: s["default"] for name, s in self.parameters.items() if "default" in s}
+    def _shape(self) -> JsonSchema:
+        others = self.schema.get("additionalProperties")
+        return {
+            "properties": self.parameters,
+            "required": self.required,
+            **({"additionalProperties": others} if isinstance(others, Mapping) else {}),
+        }
 
     def _parameter(self, name: str) -> str:
         schema = self.parameters[name]
@@ -175,15 +203,6 @@ class Tool:
 _shown = reprlib.Repr()
 _shown.maxstring = _shown.maxother = _shown.maxlong = 200
 _shown.maxlist = _shown.maxtuple = _shown.maxdict = _shown.maxset = 50
-
-
-def _variadic(tool: BaseTool) -> set[str]:
-    """The names of `*args` and `**kwargs`, which LangChain lists as parameters."""
-    function = getattr(tool, "coroutine", None) or getattr(tool, "func", None)
-    if function is None or isinstance(tool.args_schema, dict):
-        return set()
-    kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
-    return {p.name for p in inspect.signature(function).parameters.values() if p.kind in kinds}
 
 
 def _rules(tool: BaseTool) -> ToolRules:
@@ -206,6 +225,7 @@ def _rules(tool: BaseTool) -> ToolRules:
         guarded=writes,
         destructive=bool(hints.get("destructiveHint")),
         untrusted=bool(hints.get("openWorldHint")),
+        direct=tool.return_direct,
         limits=limits,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-STORED = ("asks", "destructive", "guarded", "untrusted", "writes")
+STORED = ("asks", "destructive", "direct", "guarded", "untrusted", "writes")
 """The rules that are stored with a task when it is planned, and hold from then on."""
 
 
@@ -25,6 +25,8 @@ class ToolRules:
     """Its results are not trusted."""
     destructive: bool = False
     """Each call is claimed before it starts, and is not retried."""
+    direct: bool = False
+    """Its result is the answer (LangChain's `return_direct`)."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """The most calls at once, by the name of the limit."""
 

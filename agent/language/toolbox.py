@@ -12,7 +12,7 @@ from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import COMPUTE, WORDS
-from llm_compiler.language.tool import Tool
+from llm_compiler.language.tool import Tool, plain_name
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
 
 Absent = Callable[[str], str | None]
@@ -52,6 +52,11 @@ class Toolbox(Mapping[str, Tool]):
             inspected = Tool.of(tool)
             if inspected.name in found:
                 raise SetupError(f"two tools are named {inspected.name!r}; rename one")
+            names = [python_name(name) for name in inspected.parameters]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise SetupError(
+                    f"two parameters of {inspected.name} are both written {twice!r}; rename one"
+                )
             if inspected.name in RESERVED:
                 raise SetupError(
                     f"a tool is named {inspected.name!r}, a word of the plan language; rename it"
@@ -79,6 +84,9 @@ class Toolbox(Mapping[str, Tool]):
         Raises:
             SetupError: no tool has one of the names, nor is a tool with that name merely absent.
         """
+        allow = None if allow is None else [*map(self._named, allow)]
+        approve = [*map(self._named, approve)]
+        trusted_writes = [*map(self._named, trusted_writes)]
         for setting, names in (
             ("allow", allow or ()),
             ("approve", approve),
@@ -106,6 +114,10 @@ class Toolbox(Mapping[str, Tool]):
         """Why there is no tool with this name, if it may exist, as the beginning of a remedy."""
         why = self._absent(name)
         return f"{why}; " if why else ""
+
+    def _named(self, name: str) -> str:
+        """A tool's name here, where a setting has that which its tool was given."""
+        return name if name in self or plain_name(name) not in self else plain_name(name)
 
     # The toolbox as the scheduling rules see it (`llm_compiler.scheduling.facts.Tools`).
 

@@ -4,13 +4,12 @@ So a name in `approve` or in a stored plan means the same tool in every run.
 """
 
 import difflib
-import re
 from collections.abc import Collection, Iterable
 
+from llm_compiler.language.tool import plain_name
 from llm_compiler.language.toolbox import RESERVED
 from llm_compiler.mcp.tools import McpTool
 
-_MAX_NAME_CHARS = 64
 _SLIP = 0.8
 """How alike two names are, from 0 to 1, if one is taken for the other misspelt."""
 
@@ -27,14 +26,14 @@ class Names:
     """
 
     def __init__(self, servers: Iterable[str], own: Collection[str]) -> None:
-        self._prefixes = {server: _plain(f"{server}_") for server in servers}
+        self._prefixes = {server: plain_name(f"{server}_") for server in servers}
         self._taken = {*own, *RESERVED}
 
     def of(self, server: str, tool: str) -> str:
         """The name of a server's tool, as the plan language and the models' providers write it."""
-        name = _plain(tool)
+        name = plain_name(tool)
         if len(self._prefixes) > 1 or name in self._taken:
-            name = _plain(f"{server}_{tool}")
+            name = plain_name(f"{server}_{tool}")
         return name
 
     def owner(self, name: str) -> str | None:
@@ -78,9 +77,3 @@ class Names:
             else:
                 found[name] = tool.model_copy(update={"name": name})
         return list(found.values()), left_out
-
-
-def _plain(name: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
-    name = name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"
-    return name[:_MAX_NAME_CHARS]

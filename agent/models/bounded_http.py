@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import httpx
 
-_MAX_LINE_BYTES = 16_000_000
-"""Of a stream of events: clients gather a line before they look at it."""
-_MAX_BODY_BYTES = 1_000_000
-"""Of any other document."""
+from llm_compiler.models.errors import TooLongError
+
+_MAX_BYTES = 1_000_000
+"""Of a document, or of a line in a stream of events: clients gather a line, and read it at once."""
 
 
 async def get_json(
@@ -43,8 +43,8 @@ async def get_json(
         body = b""
         async for piece in answer.aiter_raw():
             body += piece
-            if len(body) > _MAX_BODY_BYTES:
-                raise ValueError(f"it is longer than {_MAX_BODY_BYTES} bytes")
+            if len(body) > _MAX_BYTES:
+                raise ValueError(f"it is longer than {_MAX_BYTES} bytes")
     try:
         return json.loads(body)
     except RecursionError:
@@ -53,8 +53,9 @@ async def get_json(
 
 async def bound(response: httpx.Response) -> None:
     """A hook for httpx, before a response is read: an endless line, or body, breaks it off."""
-    kind: str = response.headers.get("content-type", "")
-    of_events = kind.lower().startswith("text/event-stream")
+    kind: str = response.headers.get("content-type", "").lower()
+    # Some servers call a stream text, or nothing. An error is read as a whole, whatever it is.
+    of_events = response.is_success and not ("json" in kind or "html" in kind)
     response.stream = _Bounded(cast(httpx.AsyncByteStream, response.stream), of_events)
 
 
@@ -62,15 +63,14 @@ class _Bounded(httpx.AsyncByteStream):
     def __init__(self, stream: httpx.AsyncByteStream, of_events: bool) -> None:
         self._stream = stream
         self._of_events = of_events
-        self._most = _MAX_LINE_BYTES if of_events else _MAX_BODY_BYTES
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         length = 0
         async for piece in self._stream:
             end = piece.rfind(b"\n") if self._of_events else -1
             length = length + len(piece) if end < 0 else len(piece) - end
-            if length > self._most:
-                raise httpx.DecodingError(f"more than {self._most} bytes in one piece")
+            if length > _MAX_BYTES:
+                raise TooLongError(f"more than {_MAX_BYTES} bytes in one piece")
             yield piece
 
     async def aclose(self) -> None:

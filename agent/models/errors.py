@@ -9,6 +9,7 @@ Raise these `from None`: a server's message may quote the prompt or the key, and
 print it. It remains in `__context__` for a debugger.
 """
 
+import re
 from collections.abc import Iterator
 
 from llm_compiler.errors import ModelError
@@ -32,6 +33,18 @@ class CutOffError(ModelError):
     """A reply reached the length limit, or a filter stopped it."""
 
 
+class WebPageError(Exception):
+    """A server sent a web page in place of a reply."""
+
+
+class TooLongError(Exception):
+    """A server sent more in one event, or in one document, than is read."""
+
+
+class NotAReplyError(Exception):
+    """A Runnable answered with a value of this type, which is no message and no text."""
+
+
 _LENGTH = {"length", "max_tokens", "max_output_tokens"}
 _FILTER = {"content_filter", "refusal", "safety", "prohibited_content", "blocklist"}
 _BROKE = {"RemoteProtocolError", "ReadError", "ConnectionResetError", "BrokenPipeError"}
@@ -43,7 +56,12 @@ _TOO_LONG = (
     "context size",
     "context window",
     "prompt is too long",
+    "maximum number of tokens",
+    "too many tokens",
+    "input is too long",
 )
+_PLAIN_NAME = re.compile(r"[a-z][a-z_.]{1,39}")
+"""What a server may name: anything else could be a part of the prompt, or the key."""
 
 
 def was_cut(reason: str) -> bool:
@@ -99,7 +117,15 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     elif status is not None and status >= 500:
         remedy = f"HTTP {status}: the server failed; try again, or use another model"
     elif status is not None:
-        remedy = f"HTTP {status} ({kind}): the request was refused; check the model and its limits"
+        named = "".join(f", {what}" for what in (kind, *_named(error)))[2:]
+        remedy = f"HTTP {status} ({named}): the request was refused; check the model and its limits"
+    elif isinstance(error, WebPageError):
+        remedy = "the server sent a web page in place of a reply; check OPENAI_BASE_URL"
+    elif "TooLongError" in _kinds(error):
+        remedy = "the server sent more than 1 MB in one piece, which is not read; use another model"
+        transient = False
+    elif isinstance(error, NotAReplyError):
+        remedy = f"it answered with a {error}; it must answer with a message or a text"
     elif broke:
         remedy, wait = f"the connection broke off ({broke}); try again", 0
     elif kind in ("JSONDecodeError", "UnicodeDecodeError"):
@@ -111,6 +137,14 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     else:
         remedy = f"{kind}; try again, or use another model"
     return ModelError(f"{who}: {remedy}", transient=transient, wait=wait)
+
+
+def _named(error: BaseException) -> Iterator[str]:
+    """The parameter and the code that a server gave with its error."""
+    for name in ("param", "code"):
+        said = getattr(error, name, None)
+        if isinstance(said, str) and _PLAIN_NAME.fullmatch(said):
+            yield f'{name} "{said}"'
 
 
 def _kinds(error: BaseException | None) -> Iterator[str]:

@@ -30,6 +30,7 @@ _FIRST_WORDS = (
 )
 """How thoughts begin, in small letters. An answer that begins so is only shown later."""
 _MAX_CHANNEL_CHARS = 200
+_RECIPIENT = re.compile(r"\bto=([\w.:-]+)")
 _PIECE_CHARS = 4096
 """Of the text that is scanned at once: however many tags it has, that takes linear time."""
 
@@ -68,6 +69,8 @@ class InlineReasoning:
         """Whether the last call showed that all text returned before it is a thought."""
         self.thought = False
         """Whether a thought was taken out."""
+        self.calls: list[tuple[str, list[str]]] = []
+        """Calls in channels of their own: the name of a tool, and the pieces of its arguments."""
         self.withheld = 0
         """How many characters were fed and not returned."""
         self._thinks = thinks
@@ -85,6 +88,9 @@ class InlineReasoning:
         self._closing = _TAG
         self._channel: str | None = None
         self._in_header = True
+        self._header = ""
+        self._calls = False
+        """Whether the message is a call."""
 
     @property
     def may_be_thought(self) -> bool:
@@ -204,7 +210,13 @@ class InlineReasoning:
             return False
         if mark[0] == "<|message|>":
             self._in_header = False
+            called = _RECIPIENT.search(self._header)
+            self._calls = called is not None
+            if called:
+                self.calls.append((called[1], []))
         elif mark[0] != "<|constrain|>":
+            if not self._in_header:
+                self._header = ""
             self._in_header = True
             self._channel = None if mark[0] == "<|start|>" else ""
         return True
@@ -212,8 +224,11 @@ class InlineReasoning:
     def _say(self, text: str) -> None:
         """Take text of a header or of a channel."""
         if self._in_header:
+            self._header = (self._header + text)[:_MAX_CHANNEL_CHARS]
             if self._channel is not None:
                 self._channel = (self._channel + text)[:_MAX_CHANNEL_CHARS]
+        elif self._calls:
+            self.calls[-1][1].append(text)
         elif self._channel is None or self._channel.split()[:1] == ["final"]:
             self._text.append(text)
         else:

@@ -1,36 +1,39 @@
 """An open model: its reply is streamed and metered, and requested again when it breaks off."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from llm_compiler.errors import ModelError
 from llm_compiler.langgraph_private import is_empty_stream
+from llm_compiler.language.native_calls import as_program, as_statement
 from llm_compiler.models.errors import broken_error
 from llm_compiler.models.profiles import DEFAULT_PROFILE, ModelProfile
 from llm_compiler.models.reply import StreamedReply
+from llm_compiler.models.reply_chunks import (
+    at_once,
+    refuses_attachments,
+    refuses_to_stream,
+    streamed,
+)
+from llm_compiler.models.reply_times import REASONING_PATIENCE, ReplyTimes
+from llm_compiler.models.response_form import ResponseForm
+from llm_compiler.models.sendable import sendable
 from llm_compiler.observability.spans import model_call
+from llm_compiler.prompting.attachments import kinds_of
 from llm_compiler.retries import backoff
 from llm_compiler.state import RoleUsage
-from llm_compiler.text import clean
 
 _HIDDEN = "nostream"
 """LangGraph's tag for models whose tokens must not be streamed."""
 _ATTEMPTS = 3
-_REASONING_PATIENCE = 10
-"""By this factor a model may exceed its silence while it reasons or sends other than text."""
 _MAX_CHUNKS_AFTER_END = 16
-_MAX_SECONDS_AFTER_END = 2.0
-"""How long to wait after a reply's end: the usage comes last."""
-_TURN_SECONDS = 0.01
-"""After which the event loop gets a turn, however fast chunks come."""
 _TRACED_AS = {"planner": "plan", "joiner": "join", "reader": "read"}
 """The names of model calls in a trace, by role."""
 
@@ -78,22 +81,30 @@ class Habits:
 
     thinks: bool = False
     """Whether a reply of it began with a thought that no tag opened."""
+    streams: bool = True
+    """Whether its server streams."""
+    refuses: frozenset[str] = frozenset()
+    """The kinds of attachments that its server has refused."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """An open chat model."""
+    """An open model."""
 
     name: str
-    chat: BaseChatModel
+    chat: Runnable[Any, Any]
     profile: ModelProfile = DEFAULT_PROFILE
     habits: Habits = field(default_factory=Habits)
+    kind: str = "other"
+    """LangChain's name for its kind."""
+    adapts: bool = False
+    """Whether its client itself asks again without what its server refuses."""
 
     @property
     def provider(self) -> str:
-        """The provider in its name; without one, LangChain's name for its kind."""
+        """The provider in its name; without one, its kind."""
         provider, colon, _ = self.name.partition(":")
-        return provider if colon else self.chat._llm_type
+        return provider if colon else self.kind
 
     async def stream(
         self,
@@ -102,17 +113,22 @@ class Model:
         *,
         role: Literal["planner", "joiner", "reader"],
         grammar: str | None = None,
+        form: ResponseForm | None = None,
         max_tokens: int | None = None,
         has_ended: Callable[[], bool] = lambda: False,
         forget: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[str]:
         """Yield the reply's text as it comes, without the thoughts that some servers leave in it.
 
+        Native calls become the text that was asked for: a planner's are a plan, and a joiner's,
+        instead of an answer, what is missing.
+
         Args:
             messages: The prompt.
             meter: Counts the call and its tokens.
             role: Who asks.
             grammar: Used if the model's server supports grammars.
+            form: The schema that its server is asked to keep to, if it speaks OpenAI's protocol.
             max_tokens: The most tokens of the reply, where its profile has a limit.
             has_ended: Whether the text until now is all that is needed: the rest is not waited
                 for.
@@ -128,19 +144,22 @@ class Model:
             CutOffError: it was cut off; the text until then was yielded.
         """
         options: dict[str, Any] = {}
-        if self.profile.grammar:
-            options["extra_body"] = self._extra_body(grammar)
+        extra = self._extra_body(grammar) if self.profile.grammar else {}
+        if form is not None and self.adapts:
+            extra["response_format"] = form.of_openai
+        if extra:
+            options["extra_body"] = extra
         if (limit := self.profile.max_tokens) is not None:
             options["max_tokens"] = limit if max_tokens is None else min(limit, max_tokens)
         meter.begin()
-        config = {"run_name": _TRACED_AS[role], "tags": [_HIDDEN]}
+        config = RunnableConfig(run_name=_TRACED_AS[role], tags=[_HIDDEN])
         who = f"the {role}'s model {self.name}"
         reply = StreamedReply(thinks=self.profile.thinks or self.habits.thinks)
         with model_call(self.name, self.provider, role) as observed:
-            chunks = self.chat.astream([*map(_inert, messages)], cast(Any, config), **options)
+            chunks = self._chunks(messages, config, options)
             try:
-                async with aclosing(cast(Any, chunks)) as stream:
-                    times = _Times(self.profile.silence)
+                async with aclosing(chunks) as stream:
+                    times = ReplyTimes(self.profile.silence)
                     while (chunk := await self._next(who, stream, reply, times)) is not None:
                         meter.add(chunk)
                         observed.take(chunk)
@@ -167,6 +186,12 @@ class Model:
                 yield text
             if has_ended():
                 return
+            if not broke_off and (calls := reply.calls()):
+                if role == "planner":
+                    yield as_program(calls)
+                elif role == "joiner" and not reply.has_text:
+                    wanted = ", ".join(as_statement(*call) for call in calls)
+                    yield f"REPLAN: {wanted}"
             if broke_off:
                 raise ModelError(
                     f"{who} stopped in the middle of its reply; try again", transient=True, wait=0
@@ -174,12 +199,53 @@ class Model:
             if wrong := reply.wrong(who):
                 raise wrong
 
+    @property
+    def refuses(self) -> frozenset[str]:
+        """The kinds of attachments that it is known not to take."""
+        return self.profile.refuses | self.habits.refuses
+
+    async def _chunks(
+        self, messages: Sequence[BaseMessage], config: RunnableConfig, options: dict[str, Any]
+    ) -> AsyncGenerator[AIMessageChunk]:
+        """The chunks of a reply: asked for again without what its server refuses, unless that is a
+        parameter; one if the server does not stream."""
+        attached = frozenset(kinds_of(messages)) - self.refuses
+        sent = sendable(messages, self.refuses)
+        if not self.habits.streams:
+            yield await at_once(self.chat, sent, config, options)
+            return
+        began = False
+        try:
+            async with aclosing(streamed(self.chat, sent, config, options)) as chunks:
+                async for chunk in chunks:
+                    began = True
+                    yield chunk
+            return
+        except Exception as error:
+            if began:
+                raise
+            why = error
+        if attached and refuses_attachments(why):
+            self.habits.refuses |= attached
+            async with aclosing(self._chunks(messages, config, options)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        elif refuses_to_stream(why) and not self.adapts:
+            try:
+                whole = await at_once(self.chat, sent, config, options)
+            except NotImplementedError:
+                raise why from None
+            self.habits.streams = False
+            yield whole
+        else:
+            raise why
+
     async def _next(
         self,
         who: str,
         stream: AsyncIterator[AIMessageChunk],
         reply: StreamedReply,
-        times: "_Times",
+        times: ReplyTimes,
     ) -> AIMessageChunk | None:
         """The next chunk; None at the end, or when the end was waited for long enough."""
         if times.chunks_after_end > _MAX_CHUNKS_AFTER_END:
@@ -196,65 +262,9 @@ class Model:
         if times.is_silent:
             why = f"{who} was silent for {silence:g} s; try again, {remedy}"
             raise ModelError(why, transient=True, wait=0) from None
-        raise reply.without_end(who, f"wrote no text for {silence * _REASONING_PATIENCE:g} s")
+        raise reply.without_end(who, f"wrote no text for {silence * REASONING_PATIENCE:g} s")
 
     def _extra_body(self, grammar: str | None) -> dict[str, Any]:
         if self.profile.grammar == "vllm":
             return {"structured_outputs": {"grammar": grammar}} if grammar else {}
         return {"cache_prompt": True, **({"grammar": grammar} if grammar else {})}
-
-
-class _Times:
-    """Until when the next chunk of a reply must have come."""
-
-    def __init__(self, silence: float) -> None:
-        self._silence = silence
-        self._loop = asyncio.get_running_loop()
-        self.chunks_after_end = 0
-        self._gave_way = self._worked = self._wrote = self._loop.time()
-        self._end_by = 0.0
-
-    @property
-    def next_by(self) -> float:
-        """The loop's time by which the next chunk must have come."""
-        if self.chunks_after_end:
-            return self._end_by
-        return min(self._worked + self._silence, self._wrote + self._silence * _REASONING_PATIENCE)
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether nothing came lately, not even reasoning."""
-        return self.next_by == self._worked + self._silence
-
-    def came(self, reply: StreamedReply, *, over: bool) -> None:
-        """A chunk came. `over`: after the end."""
-        now = self._loop.time()
-        if reply.worked:
-            self._worked = now
-        if reply.wrote:
-            self._wrote = now
-        if not over:
-            self.chunks_after_end = 0
-            return
-        if not self.chunks_after_end:
-            self._end_by = now + _MAX_SECONDS_AFTER_END
-        self.chunks_after_end += 1
-
-    async def give_way(self) -> None:
-        """Let the loop run if it has not for a while: received chunks do not yield to it."""
-        if self._loop.time() - self._gave_way > _TURN_SECONDS:
-            await asyncio.sleep(0)
-            self._gave_way = self._loop.time()
-
-
-# Servers read the marks of a chat template also inside a message: a result could
-# close the user's message and open one of the system's.
-_MARKUP = re.compile(r"<(?=[|｜]|/?s>|(?:start|end)_of_turn>)|\[(?=/?INST\])")
-
-
-def _inert(message: BaseMessage) -> BaseMessage:
-    """A message without chat markup, lone surrogates and NUL."""
-    if not isinstance(message.content, str):
-        return message
-    text = _MARKUP.sub(r"\g<0> ", clean(message.content)).replace("\0", "\ufffd")
-    return message if text == message.content else message.model_copy(update={"content": text})

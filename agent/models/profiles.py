@@ -4,8 +4,11 @@ The nodes read its fields and never check which model it is. The defaults suit a
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
+
+from llm_compiler.prompting.attachments import KINDS
 
 Dialect = Literal["llama.cpp", "vllm"]
 """How a server accepts a grammar: under which key in the body of a request."""
@@ -47,6 +50,8 @@ class ModelProfile:
     """Whether its text may begin with a thought that no tag opens, because its chat template wrote
     the tag into the prompt. If so, no text is passed on before the thought's closing tag, or the
     reply's end."""
+    refuses: frozenset[str] = frozenset()
+    """The kinds of attachments (attachments.py) that it does not take. Others are tried."""
 
 
 DEFAULT_PROFILE: Final = ModelProfile()
@@ -62,8 +67,17 @@ LOCAL_PROFILE: Final = ModelProfile(
     max_tokens=2048,
     silence=600.0,
     names_end=True,
+    refuses=KINDS,
 )
 """For the embedded model, which has 1.5 billion parameters."""
+
+_INPUTS = {
+    "image_inputs": "picture",
+    "audio_inputs": "recording",
+    "video_inputs": "video",
+    "pdf_inputs": "file",
+}
+"""By the names of LangChain's model profiles."""
 
 # Their templates open the thought. Models that write the opening tag themselves (Qwen3, Magistral,
 # gpt-oss, …) are not among these: their thoughts are known at once, and nothing has to be held.
@@ -73,6 +87,12 @@ _THINKS = re.compile(
     re.IGNORECASE,
 )
 _THINKS_APART = re.compile(r"non?[-_]?think", re.IGNORECASE)
+
+
+def with_inputs(profile: ModelProfile, known: Mapping[str, Any] | None) -> ModelProfile:
+    """`profile`, with the attachments that the model does not take, as LangChain knows it."""
+    refused = {kind for name, kind in _INPUTS.items() if known and known.get(name) is False}
+    return replace(profile, refuses=frozenset(refused)) if refused else profile
 
 
 def profile_of(name: str, profile: ModelProfile) -> ModelProfile:

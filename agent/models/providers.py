@@ -9,13 +9,16 @@ import importlib.util
 import os
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
+from llm_compiler.models.given import LOCAL as LOCAL
+from llm_compiler.models.given import GivenModels, Role, check_name, model_of
 from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import (
@@ -25,6 +28,7 @@ from llm_compiler.models.profiles import (
     Dialect,
     ModelProfile,
     profile_of,
+    with_inputs,
 )
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import is_transient
@@ -32,8 +36,6 @@ from llm_compiler.retries import is_transient
 if TYPE_CHECKING:
     import httpx
 
-Role = Literal["planner", "joiner"]
-LOCAL = "local"
 DEFAULT = "openai:gpt-4.1-mini"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ASK_SECONDS = 5.0
@@ -44,11 +46,10 @@ _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 def chosen(context: Context, role: Role) -> tuple[str, str]:
     """The name of the model that a role uses, and why."""
-    own = {"planner": context.planner_model, "joiner": context.joiner_model}.get(role)
-    if own:
-        return own, f"{role}_model is set"
-    if context.model:
-        return context.model, "model is set"
+    if (name := GivenModels().of(context, role)) is not None:
+        names = (f"{role}_model", "model", "planner_model", "joiner_model")
+        why = next(it for it in names if getattr(context, it) == name)
+        return str(name), f"{why} is set"
     if os.environ.get("OPENAI_API_KEY"):
         return DEFAULT, "OPENAI_API_KEY is set"
     return LOCAL, "no model is chosen and OPENAI_API_KEY is not set"
@@ -115,30 +116,23 @@ OPEN_MODELS: Final = OpenModels()
 """One per process."""
 
 
-async def open_model(model: BaseChatModel | str) -> Model:
-    """Open a model by name, once per loop; a chat model is used as it is.
+async def open_model(model: Runnable[Any, Any] | str) -> Model:
+    """Open a model by name, once per loop; a Runnable is used as it is.
 
     Raises:
         SetupError: a package, a key or the weights are missing, or the name has no provider.
     """
     if isinstance(model, str):
         return await OPEN_MODELS.get(model)
-    return Model(_name_of(model), model, known_profile(model))
+    return model_of(model)
 
 
-def known_profile(model: BaseChatModel | str) -> ModelProfile:
+def known_profile(name: str) -> ModelProfile:
     """A model's profile as far as it is known before its server was asked: without a grammar."""
-    if not isinstance(model, str):
-        return profile_of(_name_of(model), DEFAULT_PROFILE)
-    provider = model.partition(":")[0]
+    provider = name.partition(":")[0]
     if provider == LOCAL:
         return LOCAL_PROFILE
-    return profile_of(model, OPENAI_PROFILE if provider == "openai" else DEFAULT_PROFILE)
-
-
-def _name_of(model: BaseChatModel) -> str:
-    name = getattr(model, "model_name", None) or getattr(model, "model", None)
-    return str(name or type(model).__name__)
+    return profile_of(name, OPENAI_PROFILE if provider == "openai" else DEFAULT_PROFILE)
 
 
 async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
@@ -146,10 +140,9 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(
             _openai, name, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _OpenModel(Model(name, chat, known_profile(name)))
-    provider, colon, rest = name.partition(":")
-    if not colon or not rest:
-        raise SetupError(f"the model {name!r} has no provider; write 'openai:{name}' or 'local'")
+        return _OpenModel(Model(name, chat, known_profile(name), adapts=True))
+    check_name(name)
+    provider, _, rest = name.partition(":")
     if provider == "openai":
         base_url = os.environ.get("OPENAI_BASE_URL") or None
         key = os.environ.get("OPENAI_API_KEY") or ("none" if base_url else None)
@@ -157,7 +150,8 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
             raise SetupError(f"{name} needs OPENAI_API_KEY or OPENAI_BASE_URL; or use 'local'")
         chat = await asyncio.to_thread(_openai, rest, base_url, key)
         unasked = (base_url, key) if base_url else None
-        return _OpenModel(Model(name, chat, known_profile(name)), unasked)
+        profile = with_inputs(known_profile(name), chat.profile)
+        return _OpenModel(Model(name, chat, profile, adapts=True), unasked)
     if importlib.util.find_spec("langchain") is None:
         raise SetupError(
             f"{name} needs LangChain; run: pip install langchain langchain-{provider},"
@@ -169,7 +163,7 @@ async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
         chat = await asyncio.to_thread(init_chat_model, name)
     except (ImportError, ValueError) as error:
         raise SetupError(f"{name}: {one_line(error)}") from None
-    return _OpenModel(Model(name, chat, known_profile(name)))
+    return _OpenModel(Model(name, chat, with_inputs(known_profile(name), chat.profile)))
 
 
 def _openai(name: str, base_url: str | None, key: str, **options: Any) -> BaseChatModel:

@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 
 from llm_compiler.errors import ModelError
+from llm_compiler.language.native_calls import Call
 from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_error, was_cut
 from llm_compiler.models.inline_reasoning import InlineReasoning
 from llm_compiler.text import clean
@@ -20,6 +21,7 @@ _MAX_KEPT_CHARS = 20_000
 a stream, at once and in quadratic time for what is not text."""
 
 _CHARS_OF_A_CHUNK = 100
+_MAX_DEPTH = 4
 _OTHER = ("refusal", "reasoning_content", "reasoning", "thinking")
 _OF_BLOCKS = ("type", "id", "index", "extras")
 
@@ -43,6 +45,8 @@ class StreamedReply:
         self._reasoning = InlineReasoning(thinks=thinks)
         self._has_reasoning = False
         self._refusal: list[str] = []
+        self._calls: dict[Any, tuple[list[str], list[str]]] = {}
+        """The pieces of the names and arguments of native calls, by index."""
         self._empty_chunks = self._other_chars = 0
         # Servers that escape JSON's characters can split a surrogate pair between two chunks.
         self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")
@@ -53,6 +57,10 @@ class StreamedReply:
         more = chunk.additional_kwargs
         if refusal := more.get("refusal"):
             self._refusal.append(str(refusal))
+        for call in chunk.tool_call_chunks:
+            name, args = self._calls.setdefault(call["index"], ([], []))
+            name.append(call["name"] or "")
+            args.append(call["args"] or "")
         self._has_reasoning |= "reasoning_content" in more or "reasoning" in more
         if chunk.response_metadata:
             self.reason = _reason(chunk.response_metadata) or self.reason
@@ -91,13 +99,18 @@ class StreamedReply:
         cut = broke_off or was_cut(self.reason)
         return self._returned(text + self._reasoning.close(cut=cut))
 
+    def calls(self) -> list[Call]:
+        """The calls that came beside the text, or in a channel of their own."""
+        native = (("".join(name), "".join(args)) for name, args in self._calls.values())
+        marked = ((name, "".join(args)) for name, args in self._reasoning.calls)
+        return [call for call in (*native, *marked) if call[0]]
+
     def wrong(self, who: str) -> ModelError | None:
         """What is wrong with the reply, now that it has ended; None if nothing is."""
         refusal = clean("".join(self._refusal))
         reasoned = self._has_reasoning or self._reasoning.thought
-        return ending_error(
-            who, self.reason, said=self.has_text, refusal=refusal, reasoned=reasoned
-        )
+        said = self.has_text or bool(self.calls())
+        return ending_error(who, self.reason, said=said, refusal=refusal, reasoned=reasoned)
 
     @property
     def _uncounted(self) -> int:
@@ -123,7 +136,17 @@ def _other_chars(chunk: AIMessageChunk) -> int:
         if isinstance(block, dict) and block.get("type") != "text":
             parts += (value for name, value in block.items() if name not in _OF_BLOCKS)
     parts += (call.get("args") for call in chunk.tool_call_chunks)
-    return sum(len(part) for part in parts if isinstance(part, str))
+    return sum(map(_length, parts))
+
+
+def _length(part: Any, depth: int = 0) -> int:
+    """The characters of a part; Mistral's thoughts are a list of parts in a part."""
+    if isinstance(part, str):
+        return len(part)
+    if isinstance(part, list | dict) and depth < _MAX_DEPTH:
+        values = part.values() if isinstance(part, dict) else part
+        return sum(_length(value, depth + 1) for value in values)
+    return 0
 
 
 def _strip(chunk: AIMessageChunk) -> None:

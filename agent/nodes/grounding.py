@@ -41,6 +41,8 @@ class Facts:
     def __init__(self) -> None:
         self.figures = Figures()
         self.names = KnownNames()
+        self.has_attachments = False
+        """Whether pictures or files were said too, which are not read here: they may have any."""
 
     @classmethod
     def of(
@@ -125,6 +127,8 @@ class Grounding:
 
     def feed(self, text: str) -> str:
         """Take in more text; return what may be shown."""
+        if self._facts.has_attachments:
+            return text
         if self.violation:
             return ""
         self._held += text

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -24,15 +25,26 @@ from llm_compiler.language.task_ids import TaskId, is_instance
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
-from llm_compiler.nodes.grounding import Facts, Grounding
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
+from llm_compiler.nodes.reply_facts import grounded, made_up, results
+from llm_compiler.nodes.structured_response import planned_data, structured_response
+from llm_compiler.nodes.unread import has_attachments, unread
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.prompting.annotated_program import annotated_program, why_not_ok
+from llm_compiler.prompting.annotated_program import why_not_ok
+from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import joiner_messages
 from llm_compiler.round_messages import UNTRUSTED, untrusted
 from llm_compiler.run.resources import RunResources
-from llm_compiler.state import State, conversation, question, spent, tasks_of_round
+from llm_compiler.state import (
+    State,
+    asked_message,
+    conversation,
+    question,
+    spent,
+    tasks_of_round,
+    usage_metadata,
+)
 
 _MAX_TOKENS = 1024
 _MAX_REASONS = 20
@@ -40,8 +52,6 @@ _MAX_REASONS_SAID = 3
 _MADE_UP = 'The answer says "{}", which no result has: look it up, or compute it from results.'
 _MAX_VALUE_CHARS = 200
 """Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
-_MIN_FACT_CHARS = 20_000
-"""Of each result, from which a reply may take its figures and names; more if more is shown."""
 _WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
 """The stored rules of a write: what follows one that failed is not said."""
 
@@ -62,24 +72,28 @@ class Joiner:
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
-        said, made_up = None, ""
-        if self._answers(context) == "plan" and (said := _said(state)) is not None:
-            made_up = await asyncio.to_thread(_made_up, said, state, context)
-        if said is not None and not made_up:
+        said, invented, model = _direct(state), "", None
+        form, planned = self._setup.form, None
+        if said is None and self._answers(context) == "plan" and not _write_failed(state):
+            planned = planned_data(state, form) if form is not None else None
+            if (said := planned[0] if planned is not None else _said(state)) is not None:
+                told = self._setup.told(state)
+                invented = await asyncio.to_thread(made_up, said, state, context, told)
+        if said is not None and not invented:
             reply.show(said)
-        elif may_replan and made_up:
-            return _replan(events, state, _MADE_UP.format(made_up), asked=False)
+        elif may_replan and invented:
+            return _replan(events, state, _MADE_UP.format(invented), asked=False)
         elif may_replan and (reasons := _none_compiled(state)):
             return _replan(events, state, reasons, asked=False)
         elif not may_replan and (failed := _nothing_succeeded(state)):
             reply.show(failed)
+            reply.unanswered = failed
         else:
             # The deadline leaves the joiner the time that a model may be silent.
             left = None
             if context.deadline is not None:
                 left = max(run.clock.until(context.deadline), 0)
             silence = context.model_timeout or DEFAULT_PROFILE.silence
-            model = None
             try:
                 async with asyncio.timeout(None if left is None else left + silence) as time:
                     model = await self._setup.model(context, "joiner")
@@ -100,17 +114,35 @@ class Joiner:
                     raise
                 who = "the joiner's model" if model is None else f"the joiner's model {model.name}"
                 reply.leave_off(f"{who} was cut off at the deadline", state)
+        data = planned[1] if planned is not None and said is not None and not invented else None
+        if form is not None and data is None and reply.missing is None and not reply.unanswered:
+            model = model or await self._setup.model(context, "joiner")
+            left = None
+            if context.deadline is not None:
+                left = max(run.clock.until(context.deadline), 0) + model.profile.silence
+            with suppress(TimeoutError):  # past the deadline, the answer in words has to do
+                async with asyncio.timeout(left):
+                    data = await structured_response(form, model, state, context, reply.text, meter)
         usage = state["usage"]
         if meter.usage["calls"]:
             usage = spent(usage, "joiner", meter.usage)
         if reply.missing is not None:
             return {**_replan(events, state, reply.missing, asked=True), "usage": usage}
+        if has_attachments(state):
+            reply.show(unread(state, await self._setup.model(context, "planner"), model))
         reply.end()
-        events.round_end(_ids(state), "answer", None, asked=bool(meter.usage["calls"]))
+        asked = bool(meter.usage["calls"])
+        events.round_end(_ids(state), "answer", reply.unanswered, asked=asked)
         # The planner of the next turn reads the answer, so the mark must stay on it.
         mark = UNTRUSTED if untrusted(state["messages"]) else {}
-        answer = AIMessage(content=reply.text, id=reply.id, response_metadata=mark)
-        return {"messages": [answer], "feedback": None, "usage": usage}
+        answer = AIMessage(
+            content=reply.text,
+            id=reply.id,
+            response_metadata=mark,
+            usage_metadata=usage_metadata(usage),
+        )
+        structured = {} if form is None else {"structured_response": data}
+        return {"messages": [answer], "feedback": None, "usage": usage, **structured}
 
     def _answers(self, context: Context) -> str:
         """Who writes the reply where the plan has words for one: `"plan"` or `"joiner"`."""
@@ -130,7 +162,8 @@ class Joiner:
         limit: str,
     ) -> None:
         """Stream the model's verdict into `reply`; `limit` says why no further plan is possible."""
-        shown, facts = await asyncio.to_thread(_results, state, context)
+        told = self._setup.told(state)
+        shown, facts = await asyncio.to_thread(results, state, context, told)
 
         async def read() -> None:
             messages = joiner_messages(
@@ -139,6 +172,8 @@ class Joiner:
                 shown,
                 may_replan=may_replan,
                 template=context.joiner_prompt,
+                instructions=told,
+                attached=attachments(asked_message(state)),
                 ungrounded=reply.ungrounded,
             )
             pieces = model.stream(
@@ -162,8 +197,8 @@ class Joiner:
         except EmptyReplyError as error:
             reply.leave_off(str(error), state)
         if reply.missing is not None and not may_replan:
-            reply.show(f"Not found: {_grounded(reply.missing, facts)}{limit}")
-            reply.missing = None
+            reply.show(f"Not found: {grounded(reply.missing, facts)}{limit}")
+            reply.unanswered, reply.missing = reply.missing, None
 
 
 def _limit(state: State, context: Context, *, late: bool) -> str:
@@ -184,36 +219,6 @@ def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict
     return {"feedback": feedback}
 
 
-def _results(state: State, context: Context) -> tuple[list[str], Facts]:
-    """The program with its results, and what a reply may take from all that was said and found."""
-    plan, outcomes = state["plan"], state["outcomes"]
-    shown = annotated_program(plan, outcomes, context.max_result_chars, names=state["names"])
-    return shown, _facts(state, context, plan, context.joiner_prompt)
-
-
-def _facts(state: State, context: Context, plan: list[TaskData], *said: str) -> Facts:
-    """Those in the messages, in what else was `said`, and in the results of a plan."""
-    heard = (*said, *(message.text for message in state["messages"]))
-    most = max(context.max_result_chars, _MIN_FACT_CHARS)
-    return Facts.of(heard, plan, state["outcomes"], most)
-
-
-def _made_up(said: str, state: State, context: Context) -> str:
-    """A figure or a name in a plan's own words that stands in no result or message; "" if none."""
-    plan = [task for task in state["plan"] if task["tool"] != ANSWER]
-    grounding = Grounding(_facts(state, context, plan))
-    grounding.feed(said)
-    grounding.close()
-    return grounding.violation
-
-
-def _grounded(missing: str, facts: Facts) -> str:
-    """What a joiner found missing, up to what stands nowhere."""
-    grounding = Grounding(facts)
-    said = grounding.feed(missing) + grounding.close()
-    return f"{said}…" if grounding.violation else said
-
-
 def _said(state: State) -> str | None:
     """What the round's plan says itself, if it does so in words and all its values are short."""
     tasks, outcomes = tasks_of_round(state), state["outcomes"]
@@ -224,12 +229,26 @@ def _said(state: State) -> str | None:
     values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
     if said["status"] != "ok" or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
         return None
-    for task in tasks:
-        # Of a program that raises, the lines behind do not run: "Paid." must not be said.
-        wrote = did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
-        if wrote and not went_well(outcomes[str(task["id"])]):
-            return None
     return as_text(said["value"])
+
+
+def _direct(state: State) -> str | None:
+    """The result that is the answer: of the last call of a tool with `return_direct`."""
+    for task in reversed(tasks_of_round(state)):
+        outcome = state["outcomes"][str(task["id"])]
+        if "direct" in task.get("rules", ()) and outcome["status"] == "ok":
+            return as_text(outcome["value"])
+    return None
+
+
+def _write_failed(state: State) -> bool:
+    """Whether a write of this round failed: of a program that raises, the lines behind do not run,
+    so "Paid." must not be said."""
+    return any(
+        not went_well(state["outcomes"][str(task["id"])])
+        for task in tasks_of_round(state)
+        if did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
+    )
 
 
 def _all_ok(state: State) -> bool:

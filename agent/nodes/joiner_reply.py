@@ -27,6 +27,8 @@ class JoinerReply:
     def __init__(self) -> None:
         self.missing: str | None = None
         """What is missing, if it is a replan."""
+        self.unanswered: str | None = None
+        """Why the reply is no answer: what is missing, or what its model did not do."""
         self.ungrounded = ""
         """A figure or a name in the last reply that was read, which stands nowhere."""
         self._message = AnswerStream()
@@ -62,11 +64,13 @@ class JoinerReply:
 
     def leave_off(self, why: str, state: State) -> None:
         """End an answer that its model did not end. If it has no text, the results stand in."""
+        self.unanswered = why
         self.show(f"… ({why})" if self.began else _as_it_stands(why, state))
 
     def replace_ungrounded(self, state: State) -> None:
         """The results as they are, in place of what follows from `ungrounded` on."""
         why = f'no result has "{self.ungrounded}", which the joiner\'s model wrote here'
+        self.unanswered = why
         if self.began:
             self.show("…\n\n")
         self.show(_as_it_stands(why[0].upper() + why[1:], state))

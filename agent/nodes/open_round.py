@@ -2,26 +2,29 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
+from llm_compiler.execution.injected import Surroundings
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
+from llm_compiler.models.given import GivenModels, Role
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
-from llm_compiler.models.providers import Role, chosen, known_profile, open_model
+from llm_compiler.models.providers import OPEN_MODELS, chosen, known_profile
 from llm_compiler.models.reader import Reader
+from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.round_messages import call_mark, untrusted
 from llm_compiler.run.resources import Round, RunResources, without_resources
 from llm_compiler.scheduling.schedule import Schedule
+from llm_compiler.state import State, asked_by, told
 from llm_compiler.tools import Resources
 
 
@@ -30,21 +33,30 @@ class Setup:
     """What `build_graph` was given."""
 
     toolbox: Toolbox
-    models: Mapping[Role, BaseChatModel | str]
+    models: GivenModels
+    instructions: str = ""
+    form: ResponseForm | None = None
+
+    def told(self, state: State) -> str:
+        """The instructions of planner and joiner: of who built the graph, and of the messages."""
+        return "\n\n".join(filter(None, (self.instructions, told(state))))
 
     async def model(self, context: Context, role: Role) -> Model:
         """Open the model of a role."""
-        given = self.models.get(role)
-        name, _ = chosen(context, role)
-        model = await open_model(given if given is not None else name)
+        model = self._chosen(context, role)
+        if isinstance(model, str):
+            model = await OPEN_MODELS.get(model)
         if context.model_timeout is None:
             return model
         return replace(model, profile=replace(model.profile, silence=context.model_timeout))
 
     def profile(self, context: Context, role: Role) -> ModelProfile:
         """What is known of the model of a role before it is opened."""
-        given = self.models.get(role)
-        return known_profile(given if given is not None else chosen(context, role)[0])
+        model = self._chosen(context, role)
+        return known_profile(model) if isinstance(model, str) else model.profile
+
+    def _chosen(self, context: Context, role: Role) -> Model | str:
+        return self.models.of(context, role) or chosen(context, role)[0]
 
     async def tools(self, context: Context, remaining_seconds: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that can be reached in that time."""
@@ -58,8 +70,8 @@ async def open_round(
     config: RunnableConfig,
     number: int,
     *,
+    state: State,
     early_start: bool,
-    read_untrusted: bool,
     asked: str | None = None,
 ) -> Round:
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
@@ -87,12 +99,18 @@ async def open_round(
         if context.documents is None
         else await asyncio.to_thread(context.folder, on_server="langgraph_api" in sys.modules),
     )
+    around = Surroundings(
+        state,
+        runtime,
+        [tool.base for tool in tools.values()],
+        call_mark(asked_by(state), number, state["messages"]),
+    )
     unit = TaskFetchingUnit(
         Schedule(
             tools,
             max_parallel=context.max_parallel,
             early_start=early_start,
-            read_untrusted=read_untrusted,
+            read_untrusted=untrusted(state["messages"]),
             max_tasks=context.max_tasks,
         ),
         Executor(
@@ -102,11 +120,12 @@ async def open_round(
             context.tool_retries,
             can_ask=checkpointer_of(config) is not None,
             clock=run.clock.source,
+            around=around,
         ),
         events,
         call_config(config, resources),
     )
-    round = Round(number, context, tools, events, unit, meter)
+    round = Round(number, context, tools, events, unit, meter, around.mark)
     await run.begin(round)
     return round
 

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping
 
+from llm_compiler.language.native_calls import NativeCalls
 from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
@@ -41,6 +42,7 @@ class PlanStream:
         """A model starts to write the plan, or starts over."""
         tools, max_tasks = self.round.tools, self.round.context.max_tasks
         self._reader = PlanReader(tools, self._names, self.first_id, max_tasks)
+        self._calls = NativeCalls(tools.keys())
         self._order = EffectOrder(tools, self._taken)
         self._ids: list[int] = []
         self._text: list[str] = []
@@ -79,9 +81,7 @@ class PlanStream:
         room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
         self.too_long = len(text) > room
         self._characters += len(text)
-        self._text.append(text[:room])
-        for task in self._reader.feed(text[:room]):
-            self._plan(task)
+        self._read(self._calls.feed(text[:room]))
 
     def broke(self) -> None:
         """The stream broke off: its calls are kept for the plan that follows."""
@@ -138,8 +138,14 @@ class PlanStream:
     def _close_reader(self, *, cut: bool) -> None:
         if not self._closed:
             self._closed = True
+            self._read(self._calls.close())
             for task in self._reader.close(cut=cut):
                 self._plan(task)
+
+    def _read(self, text: str) -> None:
+        self._text.append(text)
+        for task in self._reader.feed(text):
+            self._plan(task)
 
     def _free(self, id: TaskId) -> int:
         """`id` if it is one of the plan that no task has, else the next id after all others."""

@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 from llm_compiler.context import Context
 from llm_compiler.errors import ModelError
 from llm_compiler.execution.executor import warm_up
+from llm_compiler.language.stubs import schema_type
 from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.language.task_ids import order_of
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
@@ -20,13 +21,15 @@ from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
+from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
-from llm_compiler.round_messages import untrusted
+from llm_compiler.prompting.templates import STRUCTURED_PLAN, filled
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.state import (
     RoleUsage,
     State,
     asked_by,
+    asked_message,
     begins_turn,
     conversation,
     next_round,
@@ -50,8 +53,8 @@ class Planner:
             runtime,
             config,
             next_round(state),
+            state=state,
             early_start=run.early_start,
-            read_untrusted=untrusted(state["messages"]),
             asked=before.asked,
         )
         warm_up(round.tools)
@@ -64,13 +67,18 @@ class Planner:
                 model = await self._setup.model(round.context, "planner")
                 today = datetime.date.fromtimestamp(run.clock.source.now())
                 # Of a long plan, the results are many.
-                messages = await asyncio.to_thread(_messages, round, model, state, before, today)
+                messages = await asyncio.to_thread(
+                    _messages, round, model, state, before, today, self._told(state)
+                )
                 await self._stream(plan, model, messages, meter)
         except TimeoutError:
             if deadline is None:
                 raise
             plan.expire(deadline)
+        # The data of the turn before.
+        stale = {"structured_response": None} if self._setup.form and before.asked else {}
         return {
+            **stale,
             "plan": sorted([*before.plan, *plan.close()], key=lambda task: order_of(task["id"])),
             "outcomes": before.outcomes,
             "names": plan.names,
@@ -79,6 +87,14 @@ class Planner:
             "feedback": None,
             "usage": spent(before.usage, "planner", meter.usage),
         }
+
+    def _told(self, state: State) -> str:
+        """The instructions, and the form that the answer is wanted in."""
+        form = self._setup.form
+        if form is None:
+            return self._setup.told(state)
+        wanted = filled(STRUCTURED_PLAN, {"form": schema_type(form.schema)})
+        return "\n\n".join(filter(None, (wanted, self._setup.told(state))))
 
     async def _stream(
         self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
@@ -141,7 +157,7 @@ def _with_examples(context: Context, model: Model) -> bool:
 
 
 def _messages(
-    round: Round, model: Model, state: State, before: _Before, today: datetime.date
+    round: Round, model: Model, state: State, before: _Before, today: datetime.date, told: str
 ) -> list[BaseMessage]:
     context = round.context
     replan = None
@@ -164,5 +180,7 @@ def _messages(
         today=today,
         more_examples=() if context.examples == "never" else context.more_examples,
         template=context.planner_prompt,
+        instructions=told,
+        attached=attachments(asked_message(state)),
         replan=replan,
     )

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
@@ -18,6 +18,7 @@ from llm_compiler.context import Context
 from llm_compiler.errors import PlanError
 from llm_compiler.execution.approvals import decisions_of, refused, reject_all, request_of
 from llm_compiler.execution.executor import warm_up
+from llm_compiler.execution.handoff import command_of
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.references import literal
@@ -26,7 +27,7 @@ from llm_compiler.language.task_ids import order_of
 from llm_compiler.nodes.instances import with_instances
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
-from llm_compiler.round_messages import round_messages, untrusted
+from llm_compiler.round_messages import round_messages
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.run.turn_journal import journal_of
 from llm_compiler.scheduling.facts import Ask, Decided, Decision, PlanEnded, TakenOver
@@ -63,6 +64,10 @@ class Scheduler:
             # The plan records what ran: what a person makes of it later is an edit of that.
             if task["id"] in schedule.records:
                 _as_it_ran(task, schedule)
+        for task in ran:
+            ended = schedule.outcomes[task["id"]]
+            if ended.command is not None and (handoff := ended.command.get("handoff")):
+                raise ParentCommand(command_of(handoff))
         usage = state["usage"]
         if round.meter.usage["calls"]:
             usage = spent(usage, "tools", round.meter.usage)
@@ -74,6 +79,7 @@ class Scheduler:
                 ran,
                 outcomes,
                 round.context.max_result_chars,
+                mark=round.mark,
                 untrusted={id for id in schedule.records if schedule.taint.of_result(id)},
             ),
         }
@@ -95,8 +101,8 @@ class Scheduler:
             runtime,
             config,
             state["round"],
+            state=state,
             early_start=False,
-            read_untrusted=untrusted(state["messages"]),
         )
         warm_up(round.tools)
         stored = Stored(

@@ -6,7 +6,8 @@
   `source` is the call alone and `name` may be a guess.
 - `plan.end`: the `program` as written, and the `names` of its tasks, by id as a text.
 - `task.started`, `task.finished`: the latter exactly once for each planned task.
-- `round.end`: the verdict as `status`, its `feedback`, and whether the joiner's model was `asked`.
+- `round.end`: the verdict as `status`, whether the joiner's model was `asked`, and as `feedback`
+  what is missing: for the next plan or, with the verdict `answer`, why the reply is no answer.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -17,6 +17,7 @@ from llm_compiler.language.stubs import stub
 from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.prompting.annotated_program import annotated_program, commented, fenced
+from llm_compiler.prompting.attachments import Block, asking, attachments
 from llm_compiler.prompting.examples import worked_programs
 from llm_compiler.prompting.templates import (
     JOINER,
@@ -47,20 +48,23 @@ def planner_messages(
     today: datetime.date,
     more_examples: Sequence[str] = (),
     template: str = PLANNER,
+    instructions: str = "",
+    attached: Sequence[Block] = (),
     replan: BaseMessage | None = None,
 ) -> list[BaseMessage]:
     """The planner's prompt. An assistant may replace `template` and `more_examples` (overrides.py).
 
     It begins the same for all questions of a day, so that servers read that part once: the
-    instructions, and the worked programs as earlier turns.
+    template with the tools, the instructions of whoever built the graph or began the conversation,
+    and the worked programs as earlier turns.
     """
     stubs = "\n".join(stub(tool, brief=True) for tool in tools.values())
     system = filled(template, {"tools": stubs, "today": f"{today:%A, %Y-%m-%d}"})
     messages: list[BaseMessage] = [
-        SystemMessage(system),
+        SystemMessage(_with(system, instructions)),
         *worked_programs(tools, more_examples, shipped=with_examples),
         *bounded(conversation),
-        HumanMessage(question),
+        asking(question, attached),
     ]
     return alternating([*messages, replan] if replan is not None else messages)
 
@@ -91,6 +95,8 @@ def joiner_messages(
     *,
     may_replan: bool,
     template: str = JOINER,
+    instructions: str = "",
+    attached: Sequence[Block] = (),
     ungrounded: str = "",
 ) -> list[BaseMessage]:
     """The joiner's prompt. Without `may_replan`, it must answer from the results so far.
@@ -101,23 +107,36 @@ def joiner_messages(
     if ungrounded:
         shown = f"{shown}\n{filled(UNGROUNDED, {'what': ungrounded})}"
     system = template.replace(MISSING, MAY_REPLAN if may_replan else LAST_ROUND)
-    return alternating([SystemMessage(system), *bounded(conversation), HumanMessage(shown)])
+    messages = [SystemMessage(_with(system, instructions)), *bounded(conversation)]
+    return alternating([*messages, asking(shown, attached)])
+
+
+def _with(system: str, instructions: str) -> str:
+    return f"{system}\n\n{instructions}" if instructions else system
 
 
 def alternating(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """Messages with neighbours of one role as one: many servers accept no two in a row."""
-    return merge_message_runs(messages, chunk_separator="\n\n")
+    merged = merge_message_runs(messages, chunk_separator="\n\n")
+    for message in merged:
+        if isinstance(message.content, list):
+            # LangChain puts the texts of neighbours in as they are, which servers refuse.
+            message.content = [
+                {"type": "text", "text": part} if isinstance(part, str) else part
+                for part in message.content
+            ]
+    return merged
 
 
 def bounded(conversation: Sequence[BaseMessage]) -> list[BaseMessage]:
     """The latest part of the conversation that fits, starting with a question."""
-    said = [
-        (HumanMessage if isinstance(message, HumanMessage) else AIMessage)(
-            truncated(clean(message.text), _MAX_MESSAGE_CHARS)
-        )
-        for message in conversation[-_MAX_MESSAGES:]
-        if message.text
-    ]
+    said: list[BaseMessage] = []
+    for message in conversation[-_MAX_MESSAGES:]:
+        text = truncated(clean(message.text), _MAX_MESSAGE_CHARS)
+        if isinstance(message, HumanMessage) and (text or attachments(message)):
+            said.append(asking(text, attachments(message)))
+        elif text:
+            said.append(AIMessage(text))
     return trim_messages(
         said,
         max_tokens=_MAX_CONVERSATION_TOKENS,

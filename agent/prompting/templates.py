@@ -12,6 +12,10 @@ LAST_ROUND = prompt("joiner_last")
 JOINER_RESULTS = prompt("joiner_results")
 UNGROUNDED = prompt("joiner_ungrounded")
 REPLAN = prompt("replan")
+STRUCTURED = prompt("structured")
+STRUCTURED_ANSWER = prompt("structured_answer")
+STRUCTURED_PLAN = prompt("structured_plan")
+STRUCTURED_RETRY = prompt("structured_retry")
 
 TOOLS = "{tools}"
 """In the planner's prompt: the tools offered, one per line."""

@@ -3,7 +3,7 @@
 What its journal holds is recorded in the thread, so that every `tool_call` has its `ToolMessage`
 and completed calls are not forgotten. None of its calls run any more, and a later decision about
 them has no effect. An answer that was given is kept, even if the run was killed before its
-checkpoint was written.
+checkpoint was written. A message that is sent again under its id asks its own question anew.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,11 @@ from llm_compiler.execution.journal import Journal
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData
 from llm_compiler.language.task_ids import is_instance, order_of
-from llm_compiler.round_messages import ABANDONED, round_messages
+from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.run.turn_journal import records_of
 from llm_compiler.scheduling.facts import Prior
+from llm_compiler.state import State, asked_by, mended_messages
 
 _NODES = ("planner", "scheduler", "joiner")
 _WHY = "it had not ended when another message came"
@@ -33,9 +34,18 @@ async def close_abandoned_turn(
     graph: CompiledStateGraph[Any, Any, Any, Any],
     saver: BaseCheckpointSaver[Any],
     config: RunnableConfig,
+    given: Mapping[str, Any],
     context: object,
 ) -> RunnableConfig:
-    """Close the thread's last turn if it has no answer; return the config to continue with."""
+    """Close the thread's last turn if it has no answer; return the config to continue with.
+
+    Args:
+        graph: The graph.
+        saver: Its checkpointer.
+        config: That of the run.
+        given: The run's input, with the new message.
+        context: The run's context.
+    """
     snapshot = await graph.aget_state(config)
     # Servers put it in the one or the other; LangGraph, which continues by it, reads both.
     run = (config.get("metadata") or {}).get("run_id") or config["configurable"].get("run_id")
@@ -68,10 +78,11 @@ async def close_abandoned_turn(
             else _skipped(task)
             for task in plan
         }
-        given = Context(**context) if isinstance(context, Mapping) else Context.of(context)
-        messages = round_messages(plan, ended, given.max_result_chars)
+        settings = Context(**context) if isinstance(context, Mapping) else Context.of(context)
+        mark = call_mark(state["turn"], state["round"], state["messages"])
+        messages = round_messages(plan, ended, settings.max_result_chars, mark=mark)
         outcomes = {**outcomes, **ended}
-    if not answered:
+    if not answered and not _is_asked_again(state, given):
         messages = [*messages, AIMessage(ABANDONED)]
     repaired = {**written, **repairs(stored, state)}
     values = {**repaired, "messages": messages, "outcomes": outcomes, "feedback": None}
@@ -79,6 +90,12 @@ async def close_abandoned_turn(
     if not gone_back:
         return config
     return {**config, "configurable": {**config["configurable"], **closed["configurable"]}}
+
+
+def _is_asked_again(state: State, given: Mapping[str, Any]) -> bool:
+    """Whether the new message is the one that asked the question without an answer."""
+    asked = asked_by(state)
+    return asked != "" and asked == asked_by({"messages": mended_messages(given.get("messages"))})
 
 
 async def _update(

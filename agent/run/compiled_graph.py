@@ -96,7 +96,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
                 config = with_checkpointer(config, saver)
                 if thread is not None and isinstance(input, Mapping):
                     context = options.get("context")
-                    config = await close_abandoned_turn(self, saver, config, context)
+                    config = await close_abandoned_turn(self, saver, config, input, context)
             span = run.enter_context(turn_span(config["configurable"].get("thread_id")))
             clock, early_start = TurnClock(self.clock), self._starts_early(options)
             resources = RunResources(span, clock, early_start, thread=thread, outer=outer)

@@ -38,6 +38,8 @@ class Round:
     unit: TaskFetchingUnit
     meter: Meter
     """Of the models inside tools."""
+    mark: str
+    """Of the ids of its calls in the chat protocol."""
 
 
 @dataclass(eq=False)

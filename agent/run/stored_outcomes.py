@@ -12,6 +12,7 @@ from llm_compiler.text import clean, quoted
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
 _FIELDS = OutcomeData.__required_keys__
+_BESIDE = OutcomeData.__optional_keys__
 _MAX_EPOCH_SECONDS = 10**11
 _MAX_ATTEMPTS = 10**6
 
@@ -96,7 +97,7 @@ class _Unreadable:
 
 
 def _is_outcome(key: Any, outcome: Any) -> bool:
-    if type(outcome) is not dict or outcome.keys() - {"untaken"} != _FIELDS:
+    if type(outcome) is not dict or outcome.keys() - _BESIDE != _FIELDS:
         return False
     id, status, error = outcome["id"], outcome["status"], outcome["error"]
     attempts, skipped = outcome["attempts"], status == "skipped"
@@ -113,7 +114,21 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
         and 0 <= attempts <= _MAX_ATTEMPTS
         and type(outcome["reused"]) is bool
         and ("untaken" not in outcome or (skipped and outcome["untaken"] is True))
+        and _is_command(outcome.get("command", {}))
         and is_data(outcome, MAX_LEVELS + 1)
+    )
+
+
+def _is_command(stored: Any) -> bool:
+    """Whether it is what a tool wanted beside its result (`execution/tool_result.py`)."""
+    if type(stored) is not dict or not stored.keys() <= {"messages", "handoff"}:
+        return False
+    messages, handoff = stored.get("messages", []), stored.get("handoff", {})
+    return (
+        type(messages) is list
+        and all(type(it) is str for it in messages)
+        and type(handoff) is dict
+        and (not handoff or handoff.keys() == {"goto", "update"})
     )
 
 

@@ -81,12 +81,14 @@ class Returned:
     started_at: float | None = None
     ended_at: float | None = None
     attempts: int = 1
+    artifact: Any = None
+    command: Mapping[str, Any] | None = None
 
     @classmethod
     def again(cls, call: int, outcome: Outcome) -> "Returned":
         """The outcome of a call that ran earlier."""
-        it = outcome
-        return cls(call, it.value, it.error, it.started_at, it.ended_at, it.attempts)
+        it, when = outcome, (outcome.started_at, outcome.ended_at)
+        return cls(call, it.value, it.error, *when, it.attempts, it.artifact, it.command)
 
 
 @dataclass(frozen=True, slots=True)

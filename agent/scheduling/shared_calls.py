@@ -76,6 +76,9 @@ class Call:
             it.ended_at,
             it.attempts,
             reused=id != self.owners[0],
+            artifact=it.artifact,
+            # It is carried out once.
+            command=it.command if id == self.owners[0] else None,
         )
 
 

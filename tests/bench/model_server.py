@@ -58,6 +58,8 @@ class Reply:
     How it is streamed. `piece` is the characters of a token; a lone surrogate goes out as JSON's
     escape, so a pair can be split between two tokens. `bytewise` sends each byte in an HTTP chunk
     of its own. Without `ends` the response ends in order, but without finish reason and `[DONE]`.
+
+    Other dialects. `body` is sent as it is, with `status` and `content_type`, in place of all this.
     """
 
     text: str = ""
@@ -75,6 +77,8 @@ class Reply:
     piece: int = CHARACTERS_PER_TOKEN
     bytewise: bool = False
     ends: bool = True
+    body: str | None = None
+    content_type: str = "text/event-stream"
 
 
 Script = Callable[[Body], Reply] | Reply | str | Iterable[Reply | str]
@@ -308,6 +312,16 @@ def response(status: int, payload: Mapping[str, Any], headers: str = "") -> byte
     return f"{head}content-length: {len(data)}\r\n{headers}\r\n".encode() + data
 
 
+def verbatim(reply: Reply) -> bytes:
+    """A whole HTTP response whose body is the reply's `body`."""
+    data = (reply.body or "").encode()
+    head = f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}\r\n"
+    head += f"content-type: {reply.content_type}\r\ncontent-length: {len(data)}\r\n"
+    if reply.retry_after is not None:
+        head += f"retry-after: {reply.retry_after:g}\r\n"
+    return f"{head}\r\n".encode() + data
+
+
 def error(status: int, message: str, retry_after: float | None = None) -> bytes:
     """An error response in OpenAI's shape."""
     headers = "" if retry_after is None else f"retry-after: {retry_after:g}\r\n"
@@ -429,6 +443,8 @@ class _Connection(asyncio.Protocol):
         if (method, path) != ("POST", "/v1/chat/completions"):
             return iter([Frame(0, error(404, f"no route {method} {path}"))])
         reply = self._server.script(body)
+        if reply.body is not None:
+            return iter([Frame(0, verbatim(reply))])
         self._cut = reply.cut_after is not None or not reply.status
         if not reply.status:
             return iter([Frame(0, None)])

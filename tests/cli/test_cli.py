@@ -4,98 +4,22 @@ A process of its own takes seconds to import LangGraph, so only what needs one h
 """
 
 import json
-import os
-import pty
 import re
-import select
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from pydantic import ValidationError
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
-from llm_compiler.cli.command import DEBUG, explained
-from llm_compiler.cli.options import app
+from llm_compiler.cli.exit_status import DEBUG, explained
+from llm_compiler.cli.program import app_for
 from llm_compiler.context import Context
-from llm_compiler.prompting.templates import PLANNER
-from tests.bench.model_server import Body, ModelServer, Reply, text_of
-
-ROOT = Path(__file__).parents[2]
-PLAN = """# one page, and how long its first words are
-k2 = search("K2")
-thirty = len(k2[:30])
-answer(thirty)
-"""
-ANSWER = "It is 30."
-Run = Callable[..., Result]
-
-
-class Model:
-    """What the scripted model says to planner and joiner, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.plan: Reply | str = PLAN
-        self.answer: Reply | str = ANSWER
-        self.asked: list[list[dict[str, Any]]] = []
-
-    def __call__(self, body: Body) -> Reply:
-        self.asked.append(body["messages"])
-        planning = text_of(body["messages"][0]).startswith(PLANNER.partition("{")[0])
-        said = self.plan if planning else self.answer
-        return said if isinstance(said, Reply) else Reply(said)
-
-
-@pytest.fixture
-def model() -> Model:
-    return Model()
-
-
-@pytest.fixture
-def server(model: Model) -> Iterator[ModelServer]:
-    with ModelServer(model, first_token=0, rate=None) as server:
-        yield server
-
-
-@pytest.fixture
-def environment(server: ModelServer, tmp_path: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not _of_ours(name)}
-    return kept | {
-        "OPENAI_BASE_URL": server.base_url,
-        "OPENAI_API_KEY": "sk-scripted-key",
-        "LLM_COMPILER_MODEL": "openai:scripted",
-        "HOME": str(tmp_path),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-        "TERM": "xterm-256color",
-        "PYTHONWARNINGS": "error",
-    }
-
-
-def _of_ours(name: str) -> bool:
-    return name.startswith(("LLM_COMPILER", "OPENAI", "TAVILY", "LANG", "XDG")) or name in (
-        "NO_COLOR",
-        "FORCE_COLOR",
-        "COLUMNS",
-        "LINES",
-    )
-
-
-@pytest.fixture
-def run(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name in filter(_of_ours, list(os.environ)):
-        monkeypatch.delenv(name)
-
-    def run(*arguments: str, stdin: str = "", **more: str) -> Result:
-        return CliRunner().invoke(app, arguments, input=stdin, env=environment | more)
-
-    return run
-
+from tests.bench.model_server import Reply, text_of
+from tests.cli.program import ANSWER, PLAN, ROOT, Model, Run, Screen
 
 # ── without a terminal ────────────────────────────────────────────────────────────────────────
 
@@ -197,12 +121,45 @@ def test_timeline_is_drawn(run: Run, tmp_path: Path) -> None:
     assert {"ten times three?", *shown} <= set(texts)
 
 
-def test_thread_without_a_terminal_rejects_what_needs_approval(run: Run) -> None:
-    done = run("--json", "--thread", "a", "ten times three?", LLM_COMPILER_APPROVE="search")
-    state = json.loads(done.stdout)
-    assert state["outcomes"]["1"]["status"] == "rejected"
-    assert "nobody could be asked" in state["outcomes"]["1"]["error"]
-    assert done.exit_code == 1
+@pytest.mark.parametrize("given", [("--approve", "search"), ()])
+def test_without_a_terminal_a_call_that_a_person_must_approve_waits(
+    run: Run, given: tuple[str, ...]
+) -> None:
+    variables = {} if given else {"LLM_COMPILER_APPROVE": "search"}
+    done = run("--quiet", *given, "ten times three?", **variables)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    begins, how = done.stderr.strip().split("; in a terminal, run: ")
+    assert begins == 'llm-compiler: a person must decide on search("K2")'
+    # The turn was stored, though no conversation was named; here is no terminal either.
+    again = run(*how.split()[1:], "--json", **variables)
+    assert again.exit_code == 3
+    assert again.stderr == done.stderr
+    [asked] = json.loads(again.stdout)["interrupts"]
+    assert asked["value"]["action_requests"][0]["name"] == "search"
+    assert "(unfinished)" in run("threads").stdout
+
+
+def test_turn_that_waits_is_not_stored_where_nothing_is(run: Run, tmp_path: Path) -> None:
+    done = run("--quiet", "--approve", "search", "?", LLM_COMPILER_THREADS=":memory:")
+    assert done.exit_code == 3
+    assert done.stderr.endswith('decide on search("K2"); in a terminal, ask again\n')
+    assert not (tmp_path / "state").exists()
+
+
+def test_name_that_no_tool_has_is_an_error(run: Run) -> None:
+    done = run("--approve", "serch", "ten times three?")
+    assert done.exit_code == 2
+    assert "serch" in done.stderr
+
+
+def test_each_role_has_its_own_model(run: Run) -> None:
+    roles = json.loads(
+        run(
+            *("models", "--json", "--model", "openai:a"),
+            *("--planner-model", "openai:b", "--joiner-model", "openai:c"),
+        ).stdout
+    )["roles"]
+    assert [row["value"] for row in roles[:2]] == ["openai:b", "openai:c"]
 
 
 @pytest.mark.slow
@@ -271,13 +228,13 @@ def test_models_shows_a_server_without_its_key(run: Run, url: str, shown: str) -
     ],
 )
 def test_wrong_use_names_the_option(arguments: list[str], named: str) -> None:
-    done = CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(app_for(arguments), arguments)
     assert done.exit_code == 2
     assert named in done.output
 
 
 def test_no_question_shows_the_help() -> None:
-    done = CliRunner().invoke(app, [], input="  \n")
+    done = CliRunner().invoke(app_for([]), [], input="  \n")
     assert done.exit_code == 2
     assert "Usage" in done.output
 
@@ -285,7 +242,7 @@ def test_no_question_shows_the_help() -> None:
 @pytest.mark.parametrize("name", ["max_parallel", "max_rounds"])
 def test_bounds_of_the_options_are_those_of_the_context(name: str) -> None:
     field = Context.model_json_schema()["properties"][name]
-    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+    shown = CliRunner().invoke(app_for([]), ["--help"], env={"COLUMNS": "200"}).output
     assert f"[{field['minimum']}<=x<={field['maximum']}]" in shown
 
 
@@ -294,7 +251,11 @@ def test_bounds_of_the_options_are_those_of_the_context(name: str) -> None:
     [
         ((), {"LLM_COMPILER_DEADLINE": "soon"}, "LLM_COMPILER_DEADLINE='soon'"),
         (("--model", "gpt"), {}, "the model 'gpt' has no provider"),
-        (("--thread", "a"), {"XDG_STATE_HOME": "/dev/null"}, "'a' cannot be stored in /dev/null"),
+        (
+            ("--thread", "a"),
+            {"XDG_STATE_HOME": "/dev/null"},
+            "conversations cannot be stored in /dev/null",
+        ),
     ],
 )
 def test_missing_setup_is_one_line(
@@ -320,6 +281,35 @@ def test_turn_without_an_ok_task_exits_with_1(run: Run, model: Model) -> None:
     model.answer = "That cannot be computed."
     done = run("--quiet", "?")
     assert (done.exit_code, done.stdout) == (1, "That cannot be computed.\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("REPLAN: the height of K2", "Not found: the height of K2"),
+        ("It is 4711.", 'No result has "4711", which the joiner\'s model wrote here.'),
+        ("", "wrote nothing; use another model"),
+    ],
+)
+def test_reply_that_is_no_answer_exits_with_1(
+    run: Run, model: Model, answer: str, shown: str
+) -> None:
+    model.answer = answer
+    done = run("--quiet", "--max-rounds", "1", "?")
+    assert done.exit_code == 1
+    assert shown in done.stdout
+
+
+def test_arithmetic_beside_a_search_that_failed_exits_with_1(run: Run, model: Model) -> None:
+    model.plan = 'a = search("Xanadu")\nb = 2 + 3\nanswer(f"{a} {b}")'
+    done = run("--quiet", "--max-rounds", "1", "?")
+    assert done.exit_code == 1
+    assert "I found no answer" in done.stdout
+
+
+def test_small_talk_exits_with_0(run: Run, model: Model) -> None:
+    model.plan, model.answer = "You are welcome!", "You are welcome!"
+    assert run("--quiet", "thanks!").exit_code == 0
 
 
 def test_direct_answer_exits_with_0(run: Run, model: Model) -> None:
@@ -354,88 +344,15 @@ def test_setting_that_is_refused_names_its_option(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("arguments", [["--help"], ["--max-rounds", "0", "?"]])
 def test_help_and_wrong_use_do_not_wait_for_langgraph(arguments: list[str]) -> None:
     program = (
-        "import sys; from typer.testing import CliRunner; from llm_compiler.cli.options import app;"
-        f"CliRunner().invoke(app, {arguments!r}); sys.exit('langchain_core' in sys.modules)"
+        "import sys; from typer.testing import CliRunner\n"
+        "from llm_compiler.cli.program import app_for\n"
+        f"CliRunner().invoke(app_for({arguments!r}), {arguments!r})\n"
+        "sys.exit('langchain_core' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=30).returncode == 0
 
 
 # ── in a terminal ─────────────────────────────────────────────────────────────────────────────
-
-
-class Screen:
-    """A program in a terminal of its own."""
-
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
-        self.text = ""
-        self._pid, self._terminal = pty.fork()
-        if not self._pid:
-            os.chdir(ROOT)
-            environment = environment | {"COLUMNS": "100", "LINES": "30"}
-            program = [sys.executable, "-m", "llm_compiler", *arguments]
-            os.execve(sys.executable, program, environment)
-
-    @property
-    def plain(self) -> str:
-        """Its text without what moves the cursor and sets colours."""
-        return re.sub(r"\x1b\[[\d;?]*\w", "", self.text)
-
-    def read_until(self, pattern: str, within: float = 20.0) -> None:
-        """Read on until the pattern has been on the screen."""
-        ends = time.monotonic() + within
-        while not re.search(pattern, self.plain):
-            left = ends - time.monotonic()
-            assert left > 0, f"no {pattern!r} in {self.text!r}"
-            if not self._read(left):
-                assert re.search(pattern, self.plain), f"no {pattern!r} in {self.text!r}"
-
-    def type(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
-
-    def end(self) -> int:
-        """Read to the end; return the exit status."""
-        while self._read(20.0):
-            pass
-        os.close(self._terminal)
-        _, status = os.waitpid(self._pid, 0)
-        return os.waitstatus_to_exitcode(status)
-
-    def interrupt(self) -> tuple[int, float]:
-        """Press Ctrl-C; return the exit status and the seconds that it took."""
-        began = time.monotonic()
-        self.type("\x03")
-        status = self.end()
-        return status, time.monotonic() - began
-
-    def kill(self) -> None:
-        try:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass
-
-    def _read(self, seconds: float) -> bool:
-        if not select.select([self._terminal], [], [], seconds)[0]:
-            return False
-        try:
-            data = os.read(self._terminal, 65536)
-        except OSError:  # how Linux tells that the other side is closed
-            return False
-        self.text += data.decode(errors="replace")
-        return bool(data)
-
-
-@pytest.fixture
-def screen(environment: dict[str, str]) -> Iterator[Callable[..., Screen]]:
-    screens = []
-
-    def screen(*arguments: str, **variables: str) -> Screen:
-        screens.append(Screen(environment | variables, *arguments))
-        return screens[-1]
-
-    yield screen
-    for one in screens:
-        one.kill()
 
 
 @pytest.mark.slow
@@ -484,11 +401,11 @@ def test_ctrl_c_stops_at_once_with_one_line_and_the_timeline(
 def test_approval_is_asked_at_the_terminal(screen: Callable[..., Screen], model: Model) -> None:
     model.plan = 'a = search("K2")\nb = search("Denali")\nc = search(a[:2])\nanswer(c)\n'
     live = screen("--thread", "a", "ten times three?", LLM_COMPILER_APPROVE="search")
-    live.read_until(r'\nsearch\("K2"\)(.|\n)*Run it\? y or n: $')
+    live.read_until(r'\nsearch\("K2"\)(.|\n)*Run it\? y, n or e .*: $')
     live.type("y\n")
-    live.read_until(r'\nsearch\("Denali"\)(.|\n)*Run it\? y or n: $')
+    live.read_until(r'\nsearch\("Denali"\)(.|\n)*Run it\? y, n or e .*: $')
     live.type("n\n")
-    live.read_until(r'\nsearch\("k2"\)(.|\n)*Run it\? y or n: $')
+    live.read_until(r'\nsearch\("k2"\)(.|\n)*Run it\? y, n or e .*: $')
     status, took = live.interrupt()
     assert status == 130
     assert took < 1.5

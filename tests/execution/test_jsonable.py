@@ -113,7 +113,7 @@ def test_objects_of_libraries_become_objects() -> None:
         ),
         (iter([1]), "it returned a list_iterator; return a list of its items"),
         ((n for n in [1]), "it returned a generator; return a list of its items"),
-        (Command(goto="x"), "it returned a Command, which only graph nodes can"),
+        (Command(goto="x"), "it returned a Command among other data"),
         ([{"a": object()}], "it returned a object, which JSON cannot express"),
     ],
 )

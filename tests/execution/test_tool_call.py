@@ -1,5 +1,6 @@
 """Calling a tool gives what LangChain gives."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +9,12 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, Tool, ToolException
 from pydantic import BaseModel, Field
 
-from llm_compiler.errors import PlanError
+from llm_compiler.errors import PlanError, ToolError
+from llm_compiler.execution.injected import ToolCall
+from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_call import CallableTool
+from llm_compiler.execution.tool_result import Result
+from llm_compiler.language.tool import Tool as Inspected
 from tests.support.functions import (
     REMOTE,
     Place,
@@ -21,7 +26,6 @@ from tests.support.functions import (
     numbers,
     only,
     texts,
-    variadic,
 )
 
 
@@ -74,19 +78,27 @@ def echo(**args: Any) -> Any:
 CONFIG: RunnableConfig = {"configurable": {"user": "ann"}}
 
 
+def called(tool: Inspected, args: Any, config: RunnableConfig = CONFIG) -> Any:
+    return CallableTool(tool).call(ToolCall("call_1", tool.name, args, config))
+
+
+def watched(config: RunnableConfig = CONFIG) -> RunnableConfig:
+    return {**config, "callbacks": [BaseCallbackHandler()]}
+
+
+@pytest.mark.parametrize("config", [CONFIG, watched()], ids=["directly", "with callbacks"])
 @pytest.mark.parametrize(
     ("given", "args"),
     [
         (texts, {"query": "x"}),
         (numbers, {"count": "5", "share": 1}),
         (choices, {"kind": "a", "unit": "ft"}),
-        (variadic, {"a": 1}),
         (keyword_only, {"a": 1, "b": "y"}),
         (nothing, {}),
         (configured, {"a": 1}),
         (injected, {"a": 1}),
         (raising, {"a": 1}),
-        (texts, {"query": 5}),
+        (texts, {"query": [5]}),
         (numbers, {}),
         (Handwritten(), {"a": 1}),
         (
@@ -97,15 +109,23 @@ CONFIG: RunnableConfig = {"configurable": {"user": "ann"}}
             StructuredTool(name="remote", description="R.", args_schema=REMOTE, func=echo),
             {"path": "x"},
         ),
+        (Tool(name="ask", description="Ask.", func=str.upper), {"tool_input": "x"}),
     ],
     ids=lambda it: getattr(it, "__name__", None) or getattr(it, "name", None) or repr(it),
 )
-def test_direct_call_gives_what_langchain_gives(given: Any, args: dict[str, Any]) -> None:
+def test_call_gives_what_langchain_gives(
+    given: Any, args: dict[str, Any], config: RunnableConfig
+) -> None:
     found, results = only(given), []
-    direct = CallableTool(found).call
-    for call in (direct, lambda args, config: found.base.invoke(dict(args), config)):
+
+    def langchain() -> Any:
+        return as_data(found.base.invoke(dict(args), CONFIG))
+
+    for call in (partial(called, found, args, config), langchain):
         try:
-            results.append(("returned", call(args, CONFIG)))
+            found_by = call()
+            value = found_by.value if isinstance(found_by, Result) else found_by
+            results.append(("returned", value))
         except ToolException as error:
             results.append(("raised", str(error)))
         except (PlanError, ValueError):
@@ -114,35 +134,51 @@ def test_direct_call_gives_what_langchain_gives(given: Any, args: dict[str, Any]
     assert results[0] == results[1]
 
 
-async def test_async_call_gives_what_langchain_gives() -> None:
+@pytest.mark.parametrize("config", [CONFIG, watched()], ids=["directly", "with callbacks"])
+async def test_async_call_gives_what_langchain_gives(config: RunnableConfig) -> None:
     found = only(sleeper)
-    given = await CallableTool(found).call({"seconds": "0"}, CONFIG)
-    assert given == await found.base.ainvoke({"seconds": "0"})
+    assert await called(found, {"seconds": "0"}, config) == Result(0.0)
 
 
-def test_errors_that_langchain_handles_become_results() -> None:
-    handled = StructuredTool.from_function(raising, handle_tool_error="try another")
-    assert CallableTool(only(handled)).call({"a": 1}, CONFIG) == "try another"
-
-
-def test_tool_of_a_single_input_is_called_with_its_text() -> None:
-    single = CallableTool(only(Tool(name="ask", description="Ask.", func=str.upper)))
-    assert single.call({"tool_input": "x"}, {}) == "X"
+@pytest.mark.parametrize("handler", ["try another", True, lambda error: f"said {error}"])
+def test_errors_that_langchain_handles_are_failures(handler: Any) -> None:
+    handled = StructuredTool.from_function(raising, handle_tool_error=handler)
+    with pytest.raises(ToolError, match=r"try another|not 1|said not 1"):
+        called(only(handled), {"a": 1})
 
 
 def seen(config: RunnableConfig) -> Any:
     """Give the config back."""
-    return config
+    return config["configurable"]["user"]
 
 
-def test_a_plain_tool_gets_the_same_config_unless_there_are_callbacks() -> None:
-    plain = CallableTool(only(seen))
-    assert plain.call({}, CONFIG) is CONFIG
-    assert plain.call({}, CONFIG | {"callbacks": []})["callbacks"] == []
-    watched = CONFIG | {"callbacks": [BaseCallbackHandler()]}
-    assert plain.call({}, watched) is not watched
+def test_a_config_is_passed_on_with_and_without_callbacks() -> None:
+    for config in (CONFIG, CONFIG | {"callbacks": []}, watched()):
+        assert called(only(seen), {}, config).value == "ann"
 
 
-def test_tools_for_which_langchain_does_more_are_called_through_it() -> None:
-    handled = CallableTool(only(StructuredTool.from_function(seen, handle_tool_error=True)))
-    assert handled.call({}, CONFIG) is not CONFIG
+class Recorder(BaseCallbackHandler):
+    """Notes what LangChain reports of calls."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    def on_tool_start(self, serialized: Any, input_str: str, **more: Any) -> None:
+        self.events.append((serialized["name"], more["inputs"], more["tool_call_id"]))
+
+    def on_tool_end(self, output: Any, **more: Any) -> None:
+        self.events.append((output.content, output.tool_call_id))
+
+    def on_tool_error(self, error: BaseException, **more: Any) -> None:
+        self.events.append(str(error))
+
+
+def test_callbacks_are_told_of_a_call_as_the_planner_made_it() -> None:
+    recorder = Recorder()
+    called(only(configured), {"a": 1}, CONFIG | {"callbacks": [recorder]})
+    with pytest.raises(ToolException):
+        called(only(raising), {"a": 1}, CONFIG | {"callbacks": [recorder]})
+    assert recorder.events == [
+        ("configured", {"a": 1}, "call_1"), ('[1, "ann"]', "call_1"),
+        ("raising", {"a": 1}, "call_1"), "not 1",
+    ]  # fmt: skip

@@ -121,7 +121,7 @@ def order(amount: str, from_: str, order: Order, items: list[int] | None = None)
         # The message says "amount", and means that of the order.
         ("order('1', 'a', {'amount': 'lots', 'label': 'a'})", "{'amount': 'lots', 'label': 'a'}"),
         ("order('1', 'a', {'amount': 1, 'label': 'a'}, [1, 'x'])", "[1, 'x']"),
-        ("order(amount=5, from_='a', order={'amount': 1, 'label': ''})", "amount=5"),
+        ("order(amount=[5], from_='a', order={'amount': 1, 'label': ''})", "amount=[5]"),
         ("order('a', 'b')", "order"),
         ("order('1', 'a', 'b', itms=[1])", "itms=[1]"),
     ],

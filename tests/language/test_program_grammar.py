@@ -17,6 +17,7 @@ from llm_compiler.language.lowered import Refused
 from llm_compiler.language.program import Program
 from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.program_rules import DEFAULT_MAX_STRING_CHARS
+from llm_compiler.language.stubs import python_name
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.local.server import LOCAL_SERVER
 from llm_compiler.prompting.overrides import question_and_program
@@ -354,12 +355,13 @@ def test_names_of_rules_are_valid_and_unique_whatever_the_tools_are_called() -> 
         "i",
     )
     tools = Toolbox.of([by_schema(word, {}, []) for word in words])
+    names = [python_name(name) for name in tools]
     text = program_grammar(tools)
     assert all(re.match(r"[a-z][a-z0-9-]* ::= ", line) for line in text.splitlines())
     assert text.isascii()
     rules = Grammar(text)
-    assert all(rules.accepts(fenced(f'{word}()\nanswer("x")')) for word in words)
-    assert not any(rules.accepts(fenced(f'{word} = 1\nanswer("x")')) for word in words)
+    assert all(rules.accepts(fenced(f'{name}()\nanswer("x")')) for name in names)
+    assert not any(rules.accepts(fenced(f'{name} = 1\nanswer("x")')) for name in names)
     assert rules.accepts(fenced('x_yz = if_it\nii = x_y_z\nx = value\nanswer("x")'))
     assert not rules.accepts(fenced('x = sum([1, 2])\nanswer("x")'))
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, NotRequired
 import pytest
 from langchain_core.tools import BaseTool, StructuredTool, tool
 from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as BaseModelV1
+from pydantic.v1 import Field as FieldV1
 from typing_extensions import TypedDict
 
 from llm_compiler.execution.function_tool import as_tool
@@ -68,6 +70,24 @@ def described(
     return query
 
 
+class MadeV1(BaseModelV1):
+    id: int
+
+
+class Old(BaseModelV1):
+    due: str = FieldV1(alias="dueDate", description="A day.")
+    priority: int = FieldV1(2, ge=1, le=5)
+    made: list[MadeV1] = []
+
+
+def filtered(a: int, *more: int, **filters: str) -> int:
+    """Filter."""
+    return a
+
+
+OLD = StructuredTool(name="old", description="Old.", args_schema=Old, func=dict)
+
+
 def shown(given: BaseTool | Callable[..., Any], *, brief: bool = False) -> str:
     [found] = Toolbox.of([as_tool(given)]).values()
     return stub(found, brief=brief)
@@ -103,6 +123,14 @@ def shown(given: BaseTool | Callable[..., Any], *, brief: bool = False) -> str:
 )
 def test_stub_of_a_function(function: Callable[..., Any], signature: str) -> None:
     assert shown(function) == signature
+
+
+def test_stubs_of_what_only_some_tools_have() -> None:
+    assert shown(filtered) == 'def filtered(a: int, **filters) -> int: """Filter."""'
+    assert shown(OLD) == (
+        'def old(due: str, priority: int = 2, made: list[{"id": int}] = []):\n    """Old.\n\n'
+        '    due: A day.\n    priority: 1 to 5\n    """'
+    )
 
 
 def test_schema_that_holds_itself_is_cut() -> None:
@@ -162,7 +190,12 @@ def test_names_and_defaults_that_a_stub_shows_are_accepted() -> None:
     program.feed('x = remote(from_="a@b.de", due_date="2026-01-02", many=None, note=None)\n')
     [task] = program.tasks
     assert isinstance(task, Task)
-    assert task.data()["args"] == {"from": "a@b.de", "due-date": "2026-01-02", "many": None}
+    assert task.data()["args"] == {
+        "from": "a@b.de",
+        "due-date": "2026-01-02",
+        "many": None,
+        "note": None,
+    }
 
 
 def test_default_that_the_schema_refuses_is_accepted() -> None:
@@ -175,7 +208,7 @@ def test_default_that_the_schema_refuses_is_accepted() -> None:
     program.feed('find("a", None)\n')
     [task] = program.tasks
     assert isinstance(task, Task)
-    assert task.data()["args"] == {"query": "a"}
+    assert task.data()["args"] == {"query": "a", "limit": None}
 
 
 def test_tokens_of_the_shipped_tools() -> None:

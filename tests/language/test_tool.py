@@ -127,7 +127,7 @@ def test_checked_arguments_are_what_the_tool_gets(
             "texts needs the argument 'query'; write texts(query, note=\"none\", more=null)",
         ),
         (texts, {"query": "x", "nte": ""}, "texts has no argument 'nte'; did you mean 'note'?"),
-        (texts, {"query": 5}, "texts: query: Input should be a valid string, not 5"),
+        (texts, {"query": [5]}, "texts: query: Input should be a valid string, not [5]"),
         (
             numbers,
             {"count": "many"},
@@ -161,7 +161,7 @@ def test_json_schema_is_checked_with_its_definitions_and_defaults() -> None:
     remote = from_schema(REMOTE)
     assert remote.check({"path": "x"}) == {"path": "x", "lines": 10}
     for args, error in (
-        ({"path": 5}, "remote: 5 is not of type 'string'"),
+        ({"path": [5]}, "remote: [5] is not of type 'string'"),
         ({"path": "x", "lines": 0}, "remote: 0 is less than the minimum of 1"),
         ({"path": "x", "mode": "y"}, "remote: 'y' is not one of ['text', 'bytes']"),
         ({}, "remote needs the argument 'path'; write remote(path, lines: integer=10, mode)"),

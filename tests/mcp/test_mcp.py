@@ -18,13 +18,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import PlanError, SetupError
-from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
 from llm_compiler.mcp.servers import MCP_SERVERS
 from llm_compiler.mcp.session import GoneError, Session
 from llm_compiler.mcp.tools import hints
+from tests.support.functions import called
 from tests.support.loop_watch import LoopWatch
 from tests.support.mcp_processes import SERVER, Configure, HttpServer, lines, pids, stdio
 from tests.support.scripted import ScriptedModel, until
@@ -45,7 +45,7 @@ def entry(request: pytest.FixtureRequest, ledger: Path) -> dict[str, Any]:
 
 
 async def call(tools: Toolbox, tool: str, /, **args: Any) -> Any:
-    return await CallableTool(tools[tool]).call(args, {})
+    return await called(tools[tool], args)
 
 
 async def turn(plan: str, *, own: list[Any] | None = None, **context: Any) -> dict[str, Any]:

@@ -10,12 +10,11 @@ from langgraph.types import Command
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import PlanError, SetupError
-from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.names import Names
 from llm_compiler.mcp.servers import MCP_SERVERS
-from tests.support.functions import toolbox
+from tests.support.functions import called, toolbox
 from tests.support.mcp_processes import Configure, HttpServer, lines, stdio
 from tests.support.scripted import ScriptedModel
 
@@ -83,7 +82,7 @@ async def test_the_graphs_own_tools_keep_their_names(ledger: Path, configure: Co
     tools = await with_mcp(own)
     assert set(tools) == {"search", "alps_search", "alps_height", "asia_describe"}
     assert tools["search"] is own["search"]
-    assert await CallableTool(tools["alps_search"]).call({"query": "x"}, {}) == "found x"
+    assert await called(tools["alps_search"], {"query": "x"}) == "found x"
 
 
 async def test_of_names_that_cannot_be_told_apart_the_first_is_offered(
@@ -94,7 +93,7 @@ async def test_of_names_that_cannot_be_told_apart_the_first_is_offered(
     for _ in range(2):
         tools = await with_mcp(OWN)
         assert set(tools) == {"a_b_describe", "a_b_height"}
-        assert await CallableTool(tools["a_b_height"]).call({"name": "K2"}, {}) == 8611
+        assert await called(tools["a_b_height"], {"name": "K2"}) == 8611
     [warning] = caplog.messages
     assert warning == (
         "the tool 'height' of the MCP server 'a_b' is left out: the name 'a_b_height' is another"

@@ -18,7 +18,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
 from llm_compiler.models import bounded_http
-from llm_compiler.models.errors import CutOffError, EmptyReplyError
+from llm_compiler.models.errors import CutOffError, EmptyReplyError, TooLongError
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.models.providers import OpenModels, open_model
@@ -64,6 +64,9 @@ NO_TEXT = {
     "calls": chunk(tool_call_chunks=[{"name": "f", "args": "x" * 400, "id": "1", "index": 0}]),
     "blanks": chunk(" \n" * 200),
     "empty blocks": chunk([{"type": "text", "text": ""}]),
+    "thoughts in parts": chunk(
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm. " * 100}], "index": 0}]
+    ),
     "empty thoughts": chunk([{"type": "thinking", "thinking": "", "index": 0}]),
 }
 
@@ -292,17 +295,16 @@ def answer(kind: str, piece: bytes) -> tuple[httpx.Response, EndlessLine]:
 async def test_an_answer_without_end_of_line_is_broken_off(
     monkeypatch: pytest.MonkeyPatch, kind: str, piece: bytes
 ) -> None:
-    monkeypatch.setattr(bounded_http, "_MAX_LINE_BYTES", 10_000)
-    monkeypatch.setattr(bounded_http, "_MAX_BODY_BYTES", 10_000)
+    monkeypatch.setattr(bounded_http, "_MAX_BYTES", 10_000)
     response, stream = answer(kind, piece)
     await bounded_http.bound(response)
-    with pytest.raises(httpx.DecodingError, match="more than 10000 bytes in one piece"):
+    with pytest.raises(TooLongError, match="more than 10000 bytes in one piece"):
         await response.aread()
     assert stream.sent <= 11_000
 
 
 async def test_a_stream_of_many_events_is_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_http, "_MAX_LINE_BYTES", 10_000)
+    monkeypatch.setattr(bounded_http, "_MAX_BYTES", 10_000)
     response, stream = answer("text/event-stream", b"data: {}\n\n" * 100)
     await bounded_http.bound(response)
     assert len(await response.aread()) == stream.sent == 100_000

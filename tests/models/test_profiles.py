@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from llm_compiler import Context, build_graph
-from llm_compiler.models import providers
+from llm_compiler.models import given
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import DEFAULT_PROFILE, LOCAL_PROFILE, ModelProfile
 from llm_compiler.models.providers import open_model
@@ -23,7 +23,7 @@ def graph(
     monkeypatch: pytest.MonkeyPatch, profile: ModelProfile, *plans: str, answers: Any
 ) -> tuple[Any, ScriptedModel, ScriptedModel]:
     """A graph whose chat models have this profile."""
-    monkeypatch.setattr(providers, "DEFAULT_PROFILE", profile)
+    monkeypatch.setattr(given, "DEFAULT_PROFILE", profile)
     planner, joiner = ScriptedModel(*plans), ScriptedModel(*answers)
     return build_graph(Ledger().tools, planner=planner, joiner=joiner), planner, joiner
 
@@ -33,7 +33,7 @@ async def test_few_shot_sends_worked_programs_when_the_setting_is_auto(
 ) -> None:
     prompts = {}
     for few_shot in (True, False):
-        monkeypatch.setattr(providers, "DEFAULT_PROFILE", ModelProfile(few_shot=few_shot))
+        monkeypatch.setattr(given, "DEFAULT_PROFILE", ModelProfile(few_shot=few_shot))
         planner = ScriptedModel('answer(f"{17 * 23}")')
         compiled = build_graph(SHIPPED, planner=planner, joiner=ScriptedModel("391."))
         await compiled.ainvoke(ASK, context=Context(examples="auto"))

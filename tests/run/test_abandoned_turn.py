@@ -88,6 +88,17 @@ async def test_a_message_at_a_breakpoint_starts_a_new_turn(ledger: Ledger) -> No
     assert texts(state)[-4:] == [ABANDONED, "Second?", "y", "Second."]
 
 
+async def test_a_message_that_is_sent_again_under_its_id_is_answered(ledger: Ledger) -> None:
+    compiled = graph(ledger, "echo('x')", "echo('y')")
+    message = {"messages": [HumanMessage("First?", id="m")]}
+    await compiled.ainvoke(message, THREAD, interrupt_after=["planner"])
+    state = await compiled.ainvoke(message, THREAD)
+    assert ledger.begun == ["y"]
+    assert follows_protocol(state["messages"])
+    left = "skipped: it had not ended when another message came"
+    assert texts(state) == ["First?", left, "y", "Second."]
+
+
 async def test_a_message_after_a_run_was_killed_records_what_had_ended(ledger: Ledger) -> None:
     saver = InMemorySaver()
     compiled = graph(

@@ -191,6 +191,10 @@ def test_the_round_is_that_of_the_tasks_if_it_cannot_be_read(
          {"1": outcome(status="failed", error="no reason is stored")}),
         ({"1": outcome(status="failed", error={"a": 1})},
          {"1": outcome(status="failed", error='{"a": 1}')}),
+        ({"1": outcome(artifact=[1], command={"messages": ["a"]})},
+         {"1": outcome(artifact=[1], command={"messages": ["a"]})}),
+        ({"1": outcome(artifact=[1], command={"handoff": {"goto": "x"}})}, {"1": outcome()}),
+        ({"1": outcome(command=5)}, {"1": outcome()}),
         # Of a task that was deleted.
         ({"9": {"status": "ok", "value": 1}}, {"9": Outcome(9, "", "ok", value=1).data()}),
     ],
@@ -376,7 +380,7 @@ def test_whatever_is_stored_comes_to_a_state_that_works(values: dict[str, Any]) 
     question(found)
     ended = tasks_of_round(found)
     annotated_program(found["plan"], found["outcomes"], 100)
-    messages: Any = round_messages(ended, found["outcomes"], 100)
+    messages: Any = round_messages(ended, found["outcomes"], 100, mark="1")
     said: Any = with_messages([], messages)
     assert follows_protocol(said)
 

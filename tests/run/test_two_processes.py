@@ -136,18 +136,21 @@ def test_a_decision_and_a_new_message_at_once(two: tuple[Process, Process], thre
     message = {"do": "message", "text": "Other?", "plan": "step(1)"}
     ended = both(two, {"do": "approve", **asks}, {**message, "thread": thread})
     # A decision that comes when the message has just closed its turn finds nothing to decide on.
-    one_won(thread, two, ended, last=("Done.", "Other?"))
+    one_won(thread, two, ended, last=("Done.", "Other?", ABANDONED))
 
 
 @pytest.mark.parametrize(
-    ("plan", "stalls"),
+    ("two", "plan", "stalls"),
     [
-        ("step(60)", None),
-        ("block(15)", None),
-        ("wipe('x', 60)", None),
-        ("step(0)\n", "planner"),
-        ("step(0)", "joiner"),
+        ("sqlite", "step(60)", None),
+        ("postgres", "step(60)", None),
+        ("sync sqlite", "step(60)", None),
+        ("sqlite", "block(15)", None),
+        ("sqlite", "wipe('x', 60)", None),
+        ("sqlite", "step(0)\n", "planner"),
+        ("sqlite", "step(0)", "joiner"),
     ],
+    indirect=["two"],
 )
 def test_a_run_that_waits_learns_within_seconds_that_it_is_over(
     two: tuple[Process, Process], thread: str, plan: str, stalls: str | None

@@ -53,7 +53,7 @@ def test_what_was_guarded_or_destructive_is_a_write(name: str) -> None:
 
 
 def test_no_rule_is_lifted() -> None:
-    strict = ToolRules(True, "", True, True, True, True)
+    strict = ToolRules(True, "", True, True, True, True, direct=True)
     assert strict.stored == list(STORED)
     assert strict.with_stored(["asks"]) == strict
 

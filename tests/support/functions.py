@@ -2,7 +2,7 @@
 
 import datetime
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from langchain_core.runnables import RunnableConfig
@@ -11,6 +11,8 @@ from langgraph.prebuilt import InjectedState, ToolRuntime
 from pydantic import BaseModel
 
 from llm_compiler.execution.function_tool import as_tool
+from llm_compiler.execution.injected import ToolCall
+from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 
@@ -106,6 +108,11 @@ def from_schema(schema: dict[str, Any], name: str = "remote") -> Tool:
         return args
 
     return only(StructuredTool(name=name, description="Remote.", args_schema=schema, func=call))
+
+
+async def called(tool: Tool, args: Mapping[str, Any]) -> Any:
+    """The value of an async tool's call."""
+    return (await CallableTool(tool).call(ToolCall("call_1", tool.name, args, {}))).value
 
 
 REMOTE = {

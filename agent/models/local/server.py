@@ -6,11 +6,13 @@
 The first `endpoint()` fetches the weights and starts the server; later ones return at once. The
 server is a child process (`server_process.py` says why) on a free loopback port, protected by a
 random key. It ends with this process, even if that is killed. A forked process starts its own.
+
+After `keep`, one that another process has kept is used, and one that is started outlives this
+process until nobody has used it for some time (`kept.py`).
 """
 
 import asyncio
 import atexit
-import importlib.util
 import json
 import os
 import secrets
@@ -23,18 +25,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from llm_compiler.errors import SetupError
+from llm_compiler.models.local import kept
 from llm_compiler.models.local.named import weights_named
 from llm_compiler.models.local.obtain import ensure
 from llm_compiler.models.local.progress import progress_bar
+from llm_compiler.models.local.server_settings import (
+    LOG_VARIABLE,
+    PROGRAM,
+    launch_settings,
+    library,
+    version,
+)
 
-LOG_VARIABLE: Final = "LLM_COMPILER_LOCAL_LOG"
-PROGRAM: Final = Path(__file__).with_name("server_process.py")
-# Two requests at once: more would only share the same cores. 8192 tokens are enough for a joiner's
-# prompt with several long results. The whole context takes 0.45 GB.
-SLOTS: Final = 2
-SLOT_TOKENS: Final = 8192
-# Cached prompts take 28 KB per token: this is room for about 18,000 tokens.
-CACHE_MIB: Final = 512
 # Threads that wait for one another spin this long, then sleep. By default they never sleep, and one
 # other busy process on 2 cores reduces the speed from 22 to 1 token/s; with this, to 13.
 SPIN: Final = {"GOMP_SPINCOUNT": "300"}
@@ -56,6 +58,10 @@ class LocalServer:
     """
 
     def __init__(self, model: str = "") -> None:
+        self.keep_seconds = 0.0
+        """How long a server stays after this process has used it; 0 keeps none."""
+        self.began_to_keep = False
+        """Whether this process started one that outlives it."""
         self._model = model
         self._forget()
 
@@ -63,9 +69,12 @@ class LocalServer:
         # A forked process inherits the lock in any state, and a server that is not its own.
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._visit: kept.Visit | None = None
         self._endpoint: Endpoint | None = None
 
     def after_fork(self) -> None:
+        if self._visit:
+            self._visit.close()
         if process := self._process:
             # Only the parent may wait for it, and a copy of its stdin would keep it alive.
             process.returncode = 0
@@ -79,14 +88,22 @@ class LocalServer:
         if the weights, the library or the memory are missing.
         """
         with self._lock:
-            if self._endpoint and self._process and self._process.poll() is None:
+            if self._endpoint and self._running():
                 return self._endpoint
             # If the server died by itself (out of memory, say), its pipes are still open.
             self.stop()
-            library = _library()
+            xllamacpp = library()
             with progress_bar() as progress:
                 model = weights_named(self._model, progress) if self._model else ensure(progress)
-            self._endpoint = self._start(library, model)
+            settings = launch_settings(xllamacpp, model)
+            # What is logged is read by who started it, so that one is not kept.
+            if self.keep_seconds and not os.environ.get(LOG_VARIABLE):
+                try:
+                    self._endpoint = self._kept(settings, model)
+                    return self._endpoint
+                except kept.NotKeptError:
+                    self.stop()
+            self._endpoint = self._start(settings, model)
             return self._endpoint
 
     async def start(self) -> Endpoint:
@@ -106,7 +123,13 @@ class LocalServer:
         return await asyncio.wrap_future(result)
 
     def stop(self) -> None:
-        """Stop the server at once, whatever it is doing; a later `endpoint()` starts another."""
+        """Stop the server at once, whatever it is doing; a later `endpoint()` starts another.
+
+        A kept one goes on for others, and until its time is over.
+        """
+        visit, self._visit = self._visit, None
+        if visit:
+            visit.close()
         # Without the lock: a start in progress ends because its process does.
         process, self._process = self._process, None
         if process:
@@ -114,19 +137,32 @@ class LocalServer:
             process.wait()
             _close(process)
 
-    def _start(self, library: str, model: Path) -> Endpoint:
-        log = bool(os.environ.get(LOG_VARIABLE))
+    def _running(self) -> bool:
+        if self._visit:
+            return self._visit.alive()
+        return self._process is not None and self._process.poll() is None
+
+    def _kept(self, settings: dict[str, Any], model: Path) -> Endpoint:
+        """Use the kept server, or start one and have it kept."""
+        file = kept.file_for(settings | version(model))
+        with kept.starting(file):
+            self._visit = kept.visit(file, "use", self.keep_seconds)
+            if self._visit is None:
+                self._start(settings, model)
+                if (process := self._process) is None:
+                    raise kept.NotKeptError("it was stopped")
+                kept.keep(process, file, self.keep_seconds)
+                self._process = None
+                process.returncode = 0  # it is not waited for
+                _close(process)
+                self._visit = kept.visit(file, "use", self.keep_seconds)
+                self.began_to_keep = True
+        if self._visit is None:
+            raise kept.NotKeptError("it is gone already")
+        return Endpoint(self._visit.base_url, self._visit.api_key)
+
+    def _start(self, settings: dict[str, Any], model: Path) -> Endpoint:
         api_key = secrets.token_urlsafe(24)
-        settings = {
-            "library": library,
-            "model": str(model),
-            "api_key": api_key,
-            "verbosity": 3 if log else -1,
-            "slots": SLOTS,
-            "slot_tokens": SLOT_TOKENS,
-            "threads": cores(),
-            "cache_mib": CACHE_MIB,
-        }
         # -P: the program's folder contains modules of this project that are not top-level modules.
         # A new session: Ctrl-C at the terminal must not reach the server.
         process = subprocess.Popen(
@@ -134,14 +170,14 @@ class LocalServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=SPIN | os.environ,
-            stderr=None if log else subprocess.DEVNULL,
+            stderr=None if settings["verbosity"] >= 0 else subprocess.DEVNULL,
             # Unbuffered pipes have no locks, so a forked process can close its copies.
             bufsize=0,
             start_new_session=True,
         )
         self._process = process
         try:
-            reply = _converse(process, settings)
+            reply = _converse(process, {**settings, "api_key": api_key})
         except BaseException:
             # Ctrl-C may be pressed while the model loads.
             self.stop()
@@ -173,38 +209,29 @@ def _close(process: subprocess.Popen[bytes]) -> None:
             pipe.close()
 
 
-def _library() -> str:
-    """The folder that contains xllamacpp, located without importing it into this process."""
-    spec = importlib.util.find_spec("xllamacpp")
-    if spec is None or spec.origin is None:
-        raise SetupError(
-            "the model 'local' needs xllamacpp; run: pip install 'llm-compiler[local]'"
-        )
-    return str(Path(spec.origin).parents[1])
-
-
-def cores() -> int:
-    """The number of cores that this process may use, by its affinity and its container's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
-    except (OSError, ValueError):
-        return count
-    return count if quota == "max" else max(1, min(count, round(int(quota) / int(period))))
-
-
 class LocalServers:
     """The servers of this process, by model."""
 
     def __init__(self) -> None:
         self._servers: dict[str, LocalServer] = {}
+        self._keep_seconds = 0.0
 
     def of(self, model: str = "") -> LocalServer:
         """The server of a model, which may not have been started yet."""
-        return self._servers.setdefault(model, LocalServer(model))
+        if model not in self._servers:
+            self._servers.setdefault(model, LocalServer(model)).keep_seconds = self._keep_seconds
+        return self._servers[model]
+
+    def keep(self, seconds: float) -> None:
+        """Use kept servers, and keep those that are started, for so long after their last use."""
+        self._keep_seconds = seconds
+        for server in self._servers.values():
+            server.keep_seconds = seconds
+
+    @property
+    def began_to_keep(self) -> bool:
+        """Whether this process started a server that outlives it."""
+        return any(server.began_to_keep for server in self._servers.values())
 
     def stop(self) -> None:
         """Stop them all."""

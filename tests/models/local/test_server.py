@@ -14,13 +14,12 @@ import httpx
 import pytest
 
 from llm_compiler.errors import SetupError
-from llm_compiler.models.local.server import (
-    LOCAL_SERVER,
+from llm_compiler.models.local.server import LOCAL_SERVER, Endpoint, LocalServer
+from llm_compiler.models.local.server_settings import (
     SLOT_TOKENS,
     SLOTS,
-    Endpoint,
-    LocalServer,
-    _library,
+    launch_settings,
+    library,
 )
 from llm_compiler.models.local.weights import VARIABLE
 
@@ -187,7 +186,7 @@ def test_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     # None in sys.modules is how Python itself marks a module that cannot be imported.
     monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
     monkeypatch.setattr(sys, "path", [str(ROOT)])
-    with pytest.raises(SetupError, match=r"pip install 'llm-compiler\[local\]'"):
+    with pytest.raises(SetupError, match="run: pip install xllamacpp"):
         LocalServer().endpoint()
 
 
@@ -196,7 +195,7 @@ def test_model_that_does_not_load_is_reported(tmp_path: Path) -> None:
     broken.write_bytes(b"not a model")
     server = LocalServer()
     with pytest.raises(SetupError, match=r"broken.gguf did not start .*LLM_COMPILER_LOCAL_LOG"):
-        server._start(_library(), broken)
+        server._start(launch_settings(library(), broken), broken)
 
 
 GENERATING = """

