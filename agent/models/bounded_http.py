@@ -34,7 +34,8 @@ async def get_json(
     Raises:
         TimeoutError: it did not come in time.
         httpx.HTTPError: it could not be had.
-        ValueError: it is too long or nested too deeply, or no JSON.
+        TooLongError: it is too long.
+        ValueError: it is nested too deeply, or no JSON.
     """
     # Compressed, a few bytes could stand for very many.
     plain = {**(headers or {}), "Accept-Encoding": "identity"}
@@ -44,7 +45,7 @@ async def get_json(
         async for piece in answer.aiter_raw():
             body += piece
             if len(body) > _MAX_BYTES:
-                raise ValueError(f"it is longer than {_MAX_BYTES} bytes")
+                raise TooLongError(f"more than {_MAX_BYTES} bytes in one document")
     try:
         return json.loads(body)
     except RecursionError:
