@@ -34,8 +34,7 @@ async def get_json(
     Raises:
         TimeoutError: it did not come in time.
         httpx.HTTPError: it could not be had.
-        TooLongError: it is too long.
-        ValueError: it is nested too deeply, or no JSON.
+        ValueError: it is too long or nested too deeply, or no JSON.
     """
     # Compressed, a few bytes could stand for very many.
     plain = {**(headers or {}), "Accept-Encoding": "identity"}

@@ -17,7 +17,6 @@ from langchain_core.runnables import Runnable
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
-from llm_compiler.models.errors import TooLongError
 from llm_compiler.models.given import LOCAL as LOCAL
 from llm_compiler.models.given import GivenModels, Role, check_name, model_of
 from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
@@ -223,7 +222,7 @@ async def _owners(base_url: str, key: str) -> set[str] | None:
                 headers={"Authorization": f"Bearer {key}"},
             )
         return {str(entry.get("owned_by")) for entry in models.get("data", [])}
-    except (httpx.HTTPError, TooLongError, ValueError, AttributeError, TypeError) as error:
+    except (httpx.HTTPError, ValueError, AttributeError, TypeError) as error:
         # The model's own call reports what is wrong.
         return None if is_transient(error) else set()
 
