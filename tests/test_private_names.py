@@ -28,7 +28,6 @@ OF_OTHERS = {
     "_fields": "of an ast node, which Python documents",
     "_exit": "os._exit, which Python documents",
     "_llm_type": "LangChain documents it: every chat model has it",
-    "_request_id": "MCP's client, in mcp/session.py",
 }
 """Underscore names that are used and are neither ours nor private to LangGraph and LangChain."""
 

@@ -76,7 +76,8 @@ def _description(call: Launch, ask: Ask, tools: Toolbox) -> str:
     described = f"Task {call.id}: {tools[call.tool].summary}"
     if (why := ask.why.get(call.id)) is None:
         return described
-    return f"{described} (asked because it writes and {why})"
+    writes = "writes" if tools[call.tool].rules.writes else "may write"
+    return f"{described} (asked because it {writes} and {why})"
 
 
 def _decision(call: Mapping[str, Any], decision: Any, tools: Toolbox) -> Decision:

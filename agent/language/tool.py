@@ -15,6 +15,7 @@ from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language import schema_checks
 from llm_compiler.language.conversions import JsonSchema, of_properties
 from llm_compiler.language.diagnostics import nearest
+from llm_compiler.language.mcp_hints import of_adapter
 from llm_compiler.language.parameters import Invalid, Parameters
 from llm_compiler.language.references import references
 from llm_compiler.language.tool_rules import ToolRules
@@ -84,7 +85,7 @@ class Tool:
     @property
     def hints(self) -> Mapping[str, Any]:
         """MCP's annotations (`readOnlyHint`, `destructiveHint`, …)."""
-        return self.base.metadata or {}
+        return of_adapter(self.base.metadata or {})
 
     @property
     def destructive(self) -> bool:
@@ -93,7 +94,8 @@ class Tool:
     @property
     def retried(self) -> bool:
         """Whether a call is retried after a transient error."""
-        once = self.hints.get("readOnlyHint") is False and self.hints.get("idempotentHint") is False
+        writes = self.hints.get("readOnlyHint") is False or bool(self.hints.get("guarded"))
+        once = writes and self.hints.get("idempotentHint") is False
         return not self.destructive and not self.rules.asks and not once
 
     @property
@@ -206,7 +208,7 @@ _shown.maxlist = _shown.maxtuple = _shown.maxdict = _shown.maxset = 50
 
 
 def _rules(tool: BaseTool) -> ToolRules:
-    hints = tool.metadata or {}
+    hints = of_adapter(tool.metadata or {})
     writes = bool(hints.get("destructiveHint")) or hints.get("readOnlyHint") is False
     limits = {}
     if "max_parallel" in hints:
@@ -222,7 +224,7 @@ def _rules(tool: BaseTool) -> ToolRules:
     return ToolRules(
         writes=writes,
         domain=domain,
-        guarded=writes,
+        guarded=writes or bool(hints.get("guarded")),
         destructive=bool(hints.get("destructiveHint")),
         untrusted=bool(hints.get("openWorldHint")),
         direct=tool.return_direct,

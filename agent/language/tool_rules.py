@@ -45,7 +45,7 @@ class ToolRules:
         if not names:
             return self
         held: dict[str, Any] = dict.fromkeys(names, True)
-        if "guarded" in held or "destructive" in held:
+        if "destructive" in held:
             held["writes"] = True
         return replace(self, **held)
 

@@ -22,7 +22,8 @@ from llm_compiler.errors import SetupError
 
 VARIABLE = "LLM_COMPILER_MCP"
 
-_REFERENCE = re.compile(r"\$\{(\w+)\}")
+_REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_SSE_PATH = re.compile(r"/sse/?(\?|$)")
 
 
 class Hints(BaseModel):
@@ -41,7 +42,7 @@ class Hints(BaseModel):
 
 
 class Server(BaseModel):
-    """One server of the file: `command` for stdio, `url` for streamable HTTP."""
+    """One server of the file: `command` for stdio, `url` for streamable HTTP or SSE."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -52,9 +53,12 @@ class Server(BaseModel):
     url: str | None = None
     headers: Mapping[str, str] = Field(default_factory=dict, repr=False)
     type: (
-        Literal["stdio", "http", "streamable_http", "streamable-http", "streamableHttp"] | None
+        Literal["stdio", "http", "streamable_http", "streamable-http", "streamableHttp", "sse"]
+        | None
     ) = None
     disabled: bool = False
+    trust_annotations: bool = False
+    """Whether what the server says of its own tools is believed."""
     allow: tuple[str, ...] | None = None
     """The names of the tools to offer, as the server spells them. None: all."""
     hints: Mapping[str, Hints] = Field(default_factory=dict)
@@ -77,6 +81,15 @@ class Server(BaseModel):
             raise ValueError(f"the type {self.type!r} does not match; omit it")
         return self
 
+    @property
+    def is_sse(self) -> bool:
+        """Whether it speaks the transport that streamable HTTP has replaced.
+
+        Many files name only its url, which by custom ends in `/sse`.
+        """
+        by_url = self.type is None and _SSE_PATH.search(self.url or "") is not None
+        return by_url or self.type == "sse"
+
     def hints_for(self, tool: str) -> dict[str, Any]:
         """What the file says about a tool."""
         said: dict[str, Any] = {}
@@ -86,20 +99,21 @@ class Server(BaseModel):
         return said
 
     def filled(self, where: str) -> "Server":
-        """A copy with each `${NAME}` replaced by the environment variable.
+        """A copy with each `${NAME}` and `${NAME:-default}` replaced by the environment variable.
 
         Raises:
-            SetupError: a variable is not set.
+            SetupError: a variable is not set, and has no default.
         """
 
         def fill(text: str) -> str:
-            return _REFERENCE.sub(lambda found: _value(found[1], where), text)
+            return _REFERENCE.sub(lambda found: _value(found[1], found[2], where), text)
 
+        texts = {name: getattr(self, name) for name in ("command", "cwd", "url")}
         return self.model_copy(
             update={
+                **{name: None if text is None else fill(text) for name, text in texts.items()},
                 "args": tuple(map(fill, self.args)),
                 "env": {name: fill(value) for name, value in self.env.items()},
-                "url": None if self.url is None else fill(self.url),
                 "headers": {name: fill(value) for name, value in self.headers.items()},
             }
         )
@@ -140,7 +154,8 @@ def _server(given: Any, where: str) -> Server:
         raise SetupError(f"{where}: {place}: {refused['msg']}; correct the file") from None
 
 
-def _value(name: str, where: str) -> str:
-    if name not in os.environ:
+def _value(name: str, default: str | None, where: str) -> str:
+    value = os.environ.get(name, default)
+    if value is None:
         raise SetupError(f"{where}: the variable {name} is not set; set it")
-    return os.environ[name]
+    return value

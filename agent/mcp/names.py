@@ -5,10 +5,14 @@ So a name in `approve` or in a stored plan means the same tool in every run.
 
 import difflib
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
+from llm_compiler.language.stubs import python_name
 from llm_compiler.language.tool import plain_name
 from llm_compiler.language.toolbox import RESERVED
-from llm_compiler.mcp.tools import McpTool
+
+if TYPE_CHECKING:
+    from llm_compiler.mcp.tools import McpTool
 
 _SLIP = 0.8
 """How alike two names are, from 0 to 1, if one is taken for the other misspelt."""
@@ -26,13 +30,14 @@ class Names:
     """
 
     def __init__(self, servers: Iterable[str], own: Collection[str]) -> None:
-        self._prefixes = {server: plain_name(f"{server}_") for server in servers}
-        self._taken = {*own, *RESERVED}
+        self._prefixes = {server: python_name(plain_name(f"{server}_")) for server in servers}
+        self._taken = {*map(python_name, (*own, *RESERVED))}
+        """As a plan writes them: `get-time` and `get_time` are one name there."""
 
     def of(self, server: str, tool: str) -> str:
         """The name of a server's tool, as the plan language and the models' providers write it."""
         name = plain_name(tool)
-        if len(self._prefixes) > 1 or name in self._taken:
+        if len(self._prefixes) > 1 or python_name(name) in self._taken:
             name = plain_name(f"{server}_{tool}")
         return name
 
@@ -42,9 +47,10 @@ class Names:
         Where the names of two servers begin alike (`a` and `a_b`), it is the longer one, else the
         first: also while that server is down.
         """
-        if name in self._taken:
+        if python_name(name) in self._taken:
             return None
-        fitting = [it for it, prefix in self._prefixes.items() if name.startswith(prefix)]
+        written = python_name(name)
+        fitting = [it for it, prefix in self._prefixes.items() if written.startswith(prefix)]
         if len(self._prefixes) == 1:
             fitting = [*self._prefixes]
         return max(fitting, key=lambda it: len(self._prefixes[it]), default=None)
@@ -57,23 +63,25 @@ class Names:
         """
         if self.owner(name) != server:
             return False
-        prefixed = name.startswith(self._prefixes[server])
+        prefixed = python_name(name).startswith(self._prefixes[server])
         return prefixed or not difflib.get_close_matches(name, self._taken, n=1, cutoff=_SLIP)
 
-    def named(self, tools: Iterable[McpTool]) -> tuple[list[McpTool], list[str]]:
+    def named(self, tools: "Iterable[McpTool]") -> "tuple[list[McpTool], list[str]]":
         """The tools under their names, and which are left out since the name is another's.
 
         Of two tools of one server that differ only in what a name cannot hold, the first is taken.
         """
         found: dict[str, McpTool] = {}
+        """By the names as a plan writes them."""
         left_out = []
         for tool in tools:
             name = self.of(tool.server, tool.there)
-            if name in found or self.owner(name) != tool.server:
+            written = python_name(name)
+            if written in found or self.owner(name) != tool.server:
                 left_out.append(
                     f"the tool {tool.there!r} of the MCP server {tool.server!r} is left out: the"
                     f" name {name!r} is another tool's; rename the server or set its 'allow'"
                 )
             else:
-                found[name] = tool.model_copy(update={"name": name})
+                found[written] = tool.model_copy(update={"name": name})
         return list(found.values()), left_out

@@ -10,53 +10,70 @@ has no session of its own. One task enters and leaves it, as anyio's scopes dema
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-import anyio
-import httpx
+from mcp import Client, MCPError
+from mcp.client.session import ClientRequestContext
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.types import (
+    INVALID_REQUEST,
+    ElicitRequestParams,
+    ElicitResult,
+    ErrorData,
+    Implementation,
+    ToolListChangedNotification,
+)
 
 from llm_compiler.mcp.config import Server
-from llm_compiler.mcp.watching import LastLine, Watched
+from llm_compiler.mcp.elicitation import Ask, addresses_visited
+from llm_compiler.mcp.failures import GoneError, RefusedError, innermost, meaning, refusal_of
+from llm_compiler.mcp.last_line import LastLine
+from llm_compiler.mcp.transports import connected
+from llm_compiler.mcp.under_way import CALL, Call, Question, UnderWay
 from llm_compiler.redaction import one_line
-
-if TYPE_CHECKING:
-    from mcp import ClientSession, McpError
 
 _T = TypeVar("_T")
 
 _OPEN_SECONDS = 60.0
 """How long a server may take to start and answer the first message."""
-_CONNECT_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
 """How long a server may take to end."""
-_TERMINATED = (32600, "Session terminated")
-"""The client's own error for HTTP 404: the server no longer knows the session."""
-
-
-class GoneError(Exception):
-    """The server went away, or was never reached."""
-
-    def __init__(self, why: str, *, sent: bool) -> None:
-        super().__init__(why)
-        self.sent = sent
-        """Whether it may have seen the request."""
+_LISTEN_AGAIN_SECONDS = 30.0
+_CLIENT = Implementation(name="llm-compiler", version="1")
 
 
 class Session:
-    """One session, opened at once in a task of its own. `opens_within` is in seconds."""
+    """One session, opened at once in a task of its own.
 
-    def __init__(self, server: Server, opens_within: float = _OPEN_SECONDS) -> None:
+    Args:
+        server: The server.
+        changed: Told when the server's tools have changed.
+        opens_within: The seconds that it may take to open; by default a minute.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        changed: Callable[[], None] = lambda: None,
+        opens_within: float | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
+        seconds = _OPEN_SECONDS if opens_within is None else opens_within
+        self.silent = False
+        """Whether the server was reached, and has not answered in time."""
+        self._refused: int | None = None
+        """The HTTP status with which the server refused to open it."""
         self._server = server
-        self._ready: asyncio.Future[ClientSession] = loop.create_future()
+        self._changed = changed
+        self._ready: asyncio.Future[Client] = loop.create_future()
         self._gone: asyncio.Future[str] = loop.create_future()
         self._leave = asyncio.Event()
         self._stderr = LastLine()
-        why = f"no answer within {opens_within:g} s"
-        self._slow = loop.call_later(opens_within, self._lose, why)
-        self._telling: set[asyncio.Task[None]] = set()
+        self._slow = loop.call_later(seconds, self._give_up, seconds)
+        self._under_way = UnderWay()
+        self._opening = Call()
+        self._ending: set[asyncio.Future[Any]] = set()
         # An empty context: it outlives the run that opens it.
         self._task = loop.create_task(self._live(), context=contextvars.Context())
 
@@ -69,70 +86,161 @@ class Session:
         """Whether it has been left, and its process has ended."""
         return self._task.done()
 
-    async def request(self, make: Callable[["ClientSession"], Coroutine[Any, Any, _T]]) -> _T:
+    async def request(self, make: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
         """Await what `make` asks of the server, as long as the session lives.
 
         Raises:
             GoneError: the server cannot be reached, or went away before it answered.
-            McpError: it answered with an error.
+            RefusedError: it answered with an HTTP error.
+            MCPError: it answered with an error.
         """
-        from mcp import McpError
+        return await self._answer(await self._opened(), make, Call(), None)
 
-        await _any_of(self._ready, self._gone)
-        if self._gone.done():
-            raise GoneError(self._gone.result(), sent=False)
-        session = self._ready.result()
-        number: int | None = None
+    async def call(self, make: Callable[[Client], Coroutine[Any, Any, _T]], ask: Ask) -> _T:
+        """Await a call of a tool like `request`; `ask` answers what the server asks meanwhile.
 
-        async def asked() -> _T:
-            nonlocal number
-            # Read without an await in between: the next request is ours.
-            number = _next_request(session)
-            return await make(session)
-
-        work = asyncio.ensure_future(asked())
-        try:
-            await _any_of(work, self._gone)
-            if not work.done():
-                raise GoneError(self._gone.result(), sent=True)
-            return work.result()
-        except asyncio.CancelledError:
-            if number is not None:
-                self._tell(_cancelled(session, number))
-            raise
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-            raise self._lost("the connection was closed", sent=False) from None
-        except McpError as error:
-            if not _ends_session(error):
-                raise
-            sent = (error.error.code, error.error.message) != _TERMINATED
-            raise self._lost(error.error.message, sent=sent) from None
-        finally:
-            work.cancel()
+        What `ask` raises ends the call, which the server is told.
+        """
+        client = await self._opened()
+        while True:
+            call = Call()
+            async with self._under_way.of(call):
+                try:
+                    return await self._answer(client, make, call, ask)
+                except _AgainError:
+                    pass
+                except MCPError as error:
+                    if not addresses_visited(error, ask):
+                        raise
 
     async def close(self) -> None:
         """Leave the session; a process that does not end on its own is killed."""
         self._leave.set()
         await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)
 
-    async def _live(self) -> None:
+    async def _opened(self) -> Client:
+        await _any_of(self._ready, self._gone)
+        if not self._gone.done():
+            return self._ready.result()
+        if self._refused is not None:
+            raise RefusedError(self._refused)
+        raise GoneError(self._gone.result(), sent=False)
+
+    async def _answer(
+        self,
+        client: Client,
+        make: Callable[[Client], Coroutine[Any, Any, _T]],
+        call: Call,
+        ask: Ask | None,
+    ) -> _T:
+        work = asyncio.ensure_future(_as(call, make, client))
+        work.add_done_callback(_retrieve)
+        question = asyncio.ensure_future(call.asked.get())
+        open_questions = []
         try:
-            async with self._opened() as session:
-                _leave_results_unchecked(session)
-                await session.initialize()
-                self._slow.cancel()
-                self._ready.set_result(session)
-                await self._leave.wait()
+            while True:
+                await _any_of(work, self._gone, question)
+                if work.done():
+                    return work.result()
+                if self._gone.done():
+                    raise GoneError(self._gone.result(), sent=call.sent)
+                if (asked := question.result()) is None or ask is None:
+                    raise _AgainError
+                open_questions.append(asked)
+                answer = ask(asked.params)
+                if not asked.answer.done():  # the server may have withdrawn it
+                    asked.answer.set_result(answer)
+                question = asyncio.ensure_future(call.asked.get())
+        except MCPError as error:
+            found = meaning(error, call)
+            if isinstance(found, GoneError) and found.with_session:
+                self._lose(str(found))
+                raise GoneError(self._gone.result(), sent=found.sent) from None
+            raise found from None
+        finally:
+            question.cancel()
+            if not work.done():
+                # The client tells the server; its own end is not waited for.
+                work.cancel()
+                self._ending.add(work)
+                work.add_done_callback(self._ending.discard)
+            for asked in open_questions:
+                if not asked.answer.done():
+                    asked.answer.set_result(_refusal("the call was cancelled"))
+
+    async def _live(self) -> None:
+        CALL.set(self._opening)
+        try:
+            try:
+                await self._lived(self._client("legacy" if self._server.is_sse else "auto"))
+            except Exception as error:
+                died = isinstance(innermost(error), MCPError) and self._server.command is not None
+                if self._ready.done() or not died:
+                    raise
+                # Some older servers end at a request that is none of their protocol's.
+                await self._lived(self._client("legacy"))
         # Whatever a transport raises when its server is gone, in groups within groups.
         except Exception as error:
             await self._stderr.ended()
-            self._lose(one_line(_innermost(error)))
+            if not self._ready.done():
+                self._refused = refusal_of(error, self._opening)
+            self._lose(one_line(innermost(error)))
         finally:
             self._lose("the session was closed")
 
-    def _lost(self, why: str, *, sent: bool) -> GoneError:
-        self._lose(why)
-        return GoneError(self._gone.result(), sent=sent)
+    async def _lived(self, opening: Client) -> None:
+        async with opening as client:
+            client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
+            self._slow.cancel()
+            self._ready.set_result(client)
+            listening = asyncio.create_task(self._listen(client))
+            await self._leave.wait()
+            listening.cancel()
+            await asyncio.wait({listening})
+
+    def _client(self, mode: str) -> Client:
+        return Client(
+            connected(self._server, self._stderr),
+            mode=mode,
+            elicitation_callback=self._asked,
+            message_handler=self._told,
+            client_info=_CLIENT,
+        )
+
+    async def _asked(
+        self, context: ClientRequestContext, params: ElicitRequestParams
+    ) -> ElicitResult | ErrorData:
+        call = await self._under_way.asker()
+        if call is None:
+            return _refusal("the call begins again")
+        question = Question(params, asyncio.get_running_loop().create_future())
+        call.asked.put_nowait(question)
+        return await question.answer
+
+    async def _told(self, message: object) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            self._changed()
+
+    async def _listen(self, client: Client) -> None:
+        """Servers since the protocol of 2026-07-28 tell of changes only those that listen."""
+        tools = client.server_capabilities.tools
+        if client.session.discover_result is None or tools is None or not tools.list_changed:
+            return
+        while True:
+            try:
+                async with client.listen(tools_list_changed=True) as changes:
+                    async for _ in changes:
+                        pass  # `_told` is told of the same
+                return  # as the server wishes
+            except SubscriptionLost:
+                await asyncio.sleep(_LISTEN_AGAIN_SECONDS)
+                self._changed()  # maybe unheard
+            except MCPError:
+                return
+
+    def _give_up(self, seconds: float) -> None:
+        self.silent = True
+        self._lose(f"no answer within {seconds:g} s")
 
     def _lose(self, why: str) -> None:
         """The server is gone: notify those that wait, and leave."""
@@ -145,102 +253,29 @@ class Session:
         if not self._ready.done():
             self._task.cancel()
 
-    def _tell(self, notification: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(notification, context=contextvars.Context())
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
 
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator["ClientSession"]:
-        from langchain_mcp_adapters.sessions import create_session
-        from mcp import ClientSession, StdioServerParameters
-        from mcp.client.stdio import stdio_client
+class _AgainError(Exception):
+    """The call has to begin again."""
 
-        server = self._server
-        if server.url is not None:
-            async with create_session(
-                {
-                    "transport": "streamable_http",
-                    "url": server.url,
-                    "headers": dict(server.headers),
-                    "httpx_client_factory": self._http_client,
-                }
-            ) as session:
-                yield session
-            return
-        assert server.command is not None
-        parameters = StdioServerParameters(
-            command=server.command, args=list(server.args), env=dict(server.env), cwd=server.cwd
-        )
-        # Not the adapter's, which lets the server write to our own standard error.
-        with self._stderr.opened() as stderr:
-            async with (
-                stdio_client(parameters, errlog=stderr) as (read, write),
-                ClientSession(read, write) as session,
-            ):
-                yield session
 
-    def _http_client(
-        self,
-        headers: dict[str, str] | None = None,
-        timeout: httpx.Timeout | None = None,
-        auth: httpx.Auth | None = None,
-    ) -> httpx.AsyncClient:
-        """Replaces the adapter's, whose limits end the whole session.
+async def _as(call: Call, make: Callable[[Client], Coroutine[Any, Any, _T]], client: Client) -> _T:
+    CALL.set(call)
+    return await make(client)
 
-        The schedule limits how many calls run at once, and for how long.
-        """
-        return httpx.AsyncClient(
-            headers=headers,
-            auth=auth,
-            timeout=httpx.Timeout(_CONNECT_SECONDS, read=None),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
-            event_hooks={"response": [Watched(self._lose).watch]},
-        )
+
+def _retrieve(work: "asyncio.Future[Any]") -> None:
+    """Look at the error of a call that nobody waits for any more, or asyncio reports it."""
+    if not work.cancelled():
+        work.exception()
 
 
 async def _any_of(*futures: "asyncio.Future[Any]") -> None:
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _ends_session(error: "McpError") -> bool:
-    from mcp.types import CONNECTION_CLOSED
-
-    code = error.error.code
-    return code == CONNECTION_CLOSED or (code, error.error.message) == _TERMINATED
+async def _unchecked(name: str, result: object) -> None:
+    """Check no result against its server's own schema, whose patterns may take forever."""
 
 
-async def _cancelled(session: "ClientSession", number: int) -> None:
-    """Tell the server that a request was cancelled."""
-    from mcp import types
-
-    params = types.CancelledNotificationParams(requestId=number, reason="cancelled")
-    notification = types.CancelledNotification(params=params)
-    with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-        await session.send_notification(types.ClientNotification(notification))
-
-
-def _next_request(session: "ClientSession") -> int:
-    """The number of the session's next request, by which it can be cancelled.
-
-    A private name of MCP's client. Else: a server is not told of cancelled calls.
-    """
-    return session._request_id
-
-
-def _leave_results_unchecked(session: "ClientSession") -> None:
-    """Check no result against its server's own schema, whose patterns may take forever.
-
-    A private name of MCP's client. Else: such a pattern stops the event loop.
-    """
-
-    async def unchecked(name: str, result: object) -> None:
-        return None
-
-    session._validate_tool_result = unchecked  # type: ignore[method-assign]
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _refusal(why: str) -> ErrorData:
+    return ErrorData(code=INVALID_REQUEST, message=why)

@@ -1,29 +1,28 @@
-"""A tool of an MCP server as a LangChain tool: its hints, and what its results hold."""
+"""A tool of an MCP server as a LangChain tool."""
 
 import keyword
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.tools import BaseTool
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult
+from mcp.types import Tool as Listed
 from pydantic import PrivateAttr
 
-from llm_compiler.errors import ToolError
+from llm_compiler.language.mcp_hints import hints
+from llm_compiler.mcp.elicitation import Ask, ask_person
+from llm_compiler.mcp.results import value_of
 
-if TYPE_CHECKING:
-    from mcp.types import CallToolResult, ContentBlock
-
-Call = Callable[[str, dict[str, Any]], Awaitable["CallToolResult"]]
+Call = Callable[[str, dict[str, Any], Ask], Awaitable[CallToolResult]]
+"""Calls a server's tool with arguments; what the server asks meanwhile is asked by the last."""
 
 _CHECKED = {"$defs", "$schema", "additionalProperties", "definitions", "description", "title"}
 
 
 class McpTool(BaseTool):
-    """Calls a tool of a server.
-
-    The adapter's own class is not used, because it fails on parameters named `config`.
-    """
+    """Calls a tool of a server."""
 
     server: str
     there: str
@@ -33,15 +32,29 @@ class McpTool(BaseTool):
     _call: Call = PrivateAttr()
 
     @classmethod
-    def of(cls, server: str, listed: BaseTool, said: Mapping[str, Any], call: Call) -> "McpTool":
-        """The tool that the adapter listed, under its name there; `said` is what the file says."""
-        schema = listed.args_schema if isinstance(listed.args_schema, dict) else {}
-        args_schema, parameters = _with_names({**schema})
+    def of(
+        cls, server: str, listed: Listed, said: Mapping[str, Any], call: Call, *, believed: bool
+    ) -> "McpTool":
+        """A tool under its name on its server.
+
+        Args:
+            server: The name of its server.
+            listed: As the server lists it.
+            said: What the file says about it.
+            call: Calls it.
+            believed: Whether the server's annotations are.
+        """
+        args_schema, parameters = _with_names({**listed.input_schema})
+        annotations = listed.annotations
+        of_server = annotations.model_dump(by_alias=True) if annotations is not None else {}
+        metadata = {"domain": server, **hints(of_server, said, believed=believed)}
+        if listed.output_schema is not None:
+            metadata["outputSchema"] = _unwrapped(listed.output_schema)
         made = cls(
             name=listed.name,
-            description=listed.description or listed.name,
+            description=listed.description or listed.title or listed.name,
             args_schema=args_schema,
-            metadata={"domain": server, **hints(listed.metadata or {}, said)},
+            metadata=metadata,
             server=server,
             there=listed.name,
             parameters=parameters,
@@ -54,66 +67,21 @@ class McpTool(BaseTool):
 
     async def _arun(self, /, *args: Any, **arguments: Any) -> Any:
         given = {self.parameters.get(name, name): value for name, value in arguments.items()}
-        return value_of(await self._call(self.there, given))
+
+        def ask(params: ElicitRequestParams) -> ElicitResult:
+            return ask_person(self.name, self.server, params)
+
+        return value_of(await self._call(self.there, given, ask))
 
 
-def hints(listed: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The annotations that control a tool's calls: those in `said`, else the server's, else MCP's.
-
-    MCP's defaults assume the worst: a tool that is not read-only is destructive and not idempotent,
-    and its results are untrusted. Other keys of a server's annotations are dropped, because they
-    could set limits here.
-    """
-    names = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
-    known = {name: listed[name] for name in names if isinstance(listed.get(name), bool)}
-    known |= said
-    read_only = known.get("readOnlyHint", False)
-    return {
-        **known,
-        "readOnlyHint": read_only,
-        "destructiveHint": not read_only and known.get("destructiveHint", True),
-        "idempotentHint": read_only or known.get("idempotentHint", False),
-        "openWorldHint": known.get("openWorldHint", True),
-    }
-
-
-def value_of(result: "CallToolResult") -> Any:
-    """The value that a call returned: its structured content if it has any, else its text.
-
-    Raises:
-        ToolError: the server says that the call failed.
-    """
-    text = "\n".join(map(_text, result.content))
-    if result.isError:
-        raise ToolError(text or "the server gave no reason")
-    held = result.structuredContent
-    if held is None:
-        return text
-    # Structured content must be an object, so servers wrap other values like this.
-    return held["result"] if set(held) == {"result"} else held
-
-
-def _text(block: "ContentBlock") -> str:
-    """A block of content as text. A block that is not text becomes a short note."""
-    from mcp import types
-
-    match block:
-        case types.TextContent(text=text):
-            return text
-        case types.ResourceLink():
-            return f"[resource {block.name}: {block.uri}]"
-        case types.EmbeddedResource(resource=types.TextResourceContents(text=text)):
-            return text
-        case types.EmbeddedResource(resource=types.BlobResourceContents() as blob):
-            return f"[resource {blob.uri}: {blob.mimeType or 'data'}, {_size(blob.blob)}]"
-        case types.ImageContent() | types.AudioContent():
-            return f"[{block.type}: {block.mimeType}, {_size(block.data)}]"
-    return f"[{block.type}]"
-
-
-def _size(base64: str) -> str:
-    size = len(base64.rstrip("=")) * 3 // 4
-    return f"{size} bytes" if size < 1000 else f"{size // 1000} kB"
+def _unwrapped(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a result's value, which servers wrap if it is no object."""
+    properties = schema.get("properties")
+    if isinstance(properties, dict) and set(properties) == {"result"}:
+        inner = properties["result"]
+        if isinstance(inner, dict):
+            return {**inner, "$defs": schema.get("$defs", {})}
+    return schema
 
 
 def _with_names(schema: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

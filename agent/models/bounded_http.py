@@ -44,7 +44,7 @@ async def get_json(
         async for piece in answer.aiter_raw():
             body += piece
             if len(body) > _MAX_BYTES:
-                raise ValueError(f"it is longer than {_MAX_BYTES} bytes")
+                raise TooLongError(f"more than {_MAX_BYTES} bytes in one document")
     try:
         return json.loads(body)
     except RecursionError:

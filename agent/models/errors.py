@@ -37,7 +37,7 @@ class WebPageError(Exception):
     """A server sent a web page in place of a reply."""
 
 
-class TooLongError(Exception):
+class TooLongError(ValueError):
     """A server sent more in one event, or in one document, than is read."""
 
 

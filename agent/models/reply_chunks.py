@@ -17,7 +17,7 @@ from langchain_core.runnables import (
 )
 
 from llm_compiler.langgraph_private import is_empty_stream
-from llm_compiler.models.errors import NotAReplyError
+from llm_compiler.models.errors import NotAReplyError, TooLongError
 from llm_compiler.models.refused_parameters import STATUSES
 from llm_compiler.retries import status_of
 
@@ -68,7 +68,7 @@ def refuses_attachments(error: Exception) -> bool:
     """Whether a prompt with attachments was refused because of them: the server says so, or the
     model's client cannot put them into a request."""
     if isinstance(error, ValueError | TypeError | KeyError | NotImplementedError):
-        return not is_empty_stream(error)
+        return not (is_empty_stream(error) or isinstance(error, TooLongError))
     said = str(error)[:_MAX_CHARS].casefold()
     return status_of(error) in STATUSES and _ATTACHMENTS.search(said) is not None
 

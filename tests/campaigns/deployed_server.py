@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mcp.server.fastmcp import FastMCP
+from mcp.server.mcpserver import MCPServer
 
 from tests.campaigns.dag import value
 from tests.campaigns.ledger import Ledger
@@ -14,7 +14,7 @@ from tests.campaigns.ledger import Ledger
 
 def serve(ledger: Ledger, names: list[str]) -> None:
     """Serve tools of these names, which do what those in worlds.py do."""
-    server = FastMCP("tests", log_level="ERROR")
+    server = MCPServer("tests", log_level="ERROR")
     for name in names:
         server.add_tool(_function(name, ledger), name=name, description="Work for a while.")
     server.run("stdio")

@@ -34,8 +34,9 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
 
 
 @pytest.fixture
-def http(ledger: Path) -> Iterator[HttpServer]:
-    server = HttpServer(ledger)
+def http(ledger: Path, request: pytest.FixtureRequest) -> Iterator[HttpServer]:
+    """A server on HTTP, with the options that are the fixture's parameter."""
+    server = HttpServer(ledger, *getattr(request, "param", ()))
     server.start()
     yield server
     server.stop()

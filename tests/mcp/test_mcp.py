@@ -21,9 +21,9 @@ from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
+from llm_compiler.mcp.failures import GoneError
 from llm_compiler.mcp.servers import MCP_SERVERS
-from llm_compiler.mcp.session import GoneError, Session
-from llm_compiler.mcp.tools import hints
+from llm_compiler.mcp.session import Session
 from tests.support.functions import called
 from tests.support.loop_watch import LoopWatch
 from tests.support.mcp_processes import SERVER, Configure, HttpServer, lines, pids, stdio
@@ -41,7 +41,7 @@ def entry(request: pytest.FixtureRequest, ledger: Path) -> dict[str, Any]:
     """The configuration of a server, of each kind in turn."""
     if request.param == "stdio":
         return stdio(ledger)
-    return {"url": request.getfixturevalue("http").url}
+    return {"url": request.getfixturevalue("http").url, "trust_annotations": True}
 
 
 async def call(tools: Toolbox, tool: str, /, **args: Any) -> Any:
@@ -62,7 +62,9 @@ def runs(pid: int) -> bool:
     return bool(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
 
 
-async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configure) -> None:
+async def test_a_plan_calls_the_tools_of_a_server(
+    entry: Any, ledger: Path, configure: Configure
+) -> None:
     configure(mountains=entry)
     found = await turn(
         'height("K2")\nheight(name="Everest")\nc = facts("K2")\ndescribe(f"Year {c.first.year}")'
@@ -71,6 +73,21 @@ async def test_a_plan_calls_the_tools_of_a_server(entry: Any, configure: Configu
     assert "A mountain in a few words." in found["prompt"]
     assert [found[id]["value"] for id in "125"] == [8611.0, 8848.86, "Year 1954 is high."]
     assert found["3"]["value"] == {"name": "K2", "height": 8611, "first": {"year": 1954}}
+    # Odd names of parameters, nulls, other kinds of results, an error: one server for all.
+    odd = 'odd_names(max_results=5, from_="here", config="c", self="s")\nodd_names(7, "there")'
+    nulls = 'paged(cursor=None, filter={"name": facts("K2").get("no")}, since=None)'
+    found = await turn(f'{odd}\n{nulls}\nboth()\npicture()\nfail("no such thing")')
+    del found["prompt"]
+    values = [outcome["value"] for outcome in found.values()]
+    named = [("config", "c"), ("from", "here"), ("max-results", 5), ("self", "s")]
+    assert values[0] == repr(named)
+    assert "max-results', 7" in values[1]
+    assert repr([("filter", {}), ("since", None)]) in values
+    assert {"text": "K2 is in Pakistan and China.", "length": 28} in values
+    assert "one pixel\n[image: image/gif, 23 bytes]" in values
+    [failed] = [it for it in found.values() if it["status"] == "failed"]
+    assert failed["error"] == "Error executing tool fail: no such thing"
+    assert failed["attempts"] == 1
 
 
 async def test_one_session_serves_all_calls_and_runs(ledger: Path, configure: Configure) -> None:
@@ -94,31 +111,6 @@ async def test_more_calls_at_once_than_a_pool_of_connections_holds(
     await until(lambda: lines(ledger).count("left a") == 110)
 
 
-async def test_results_become_values(entry: Any, configure: Configure) -> None:
-    configure(mountains=entry)
-    tools = await with_mcp(OWN)
-    assert await call(tools, "describe", name="K2") == "K2 is high."
-    assert await call(tools, "picture") == "one pixel\n[image: image/gif, 23 bytes]"
-
-
-async def test_a_tool_that_raises_is_a_failed_outcome(entry: Any, configure: Configure) -> None:
-    configure(mountains=entry)
-    found = await turn('fail("no such thing")')
-    assert found["1"]["status"] == "failed"
-    assert found["1"]["error"] == "Error executing tool fail: no such thing"
-    assert found["1"]["attempts"] == 1
-
-
-async def test_odd_parameter_names_can_be_called(entry: Any, configure: Configure) -> None:
-    configure(mountains=entry)
-    found = await turn(
-        'odd_names(max_results=5, from_="here", config="c", self="s")\nodd_names(7, "there")'
-    )
-    named = [("config", "c"), ("from", "here"), ("max-results", 5), ("self", "s")]
-    assert found["1"]["value"] == repr(named)
-    assert ("max-results', 7") in found["2"]["value"]
-
-
 async def test_only_allowed_tools_are_offered(ledger: Path, configure: Configure) -> None:
     configure(mountains=stdio(ledger, allow=["height", "delete-file"]))
     assert set(await with_mcp(OWN)) == {"height", "delete-file"}
@@ -138,34 +130,14 @@ def test_a_schema_is_never_fetched_from_the_network() -> None:
 # ── annotations ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_hints_default_to_the_worst_as_mcp_says() -> None:
-    worst = {
-        "readOnlyHint": False,
-        "destructiveHint": True,
-        "idempotentHint": False,
-        "openWorldHint": True,
-    }
-    assert hints({}, {}) == worst
-    assert hints({"readOnlyHint": None, "title": "x", "timeout": 0.001}, {}) == worst
-    # MCP: the hint of destruction means something only for tools that write.
-    reads = hints({"readOnlyHint": True, "destructiveHint": True}, {})
-    assert reads == {
-        **worst,
-        "readOnlyHint": True,
-        "destructiveHint": False,
-        "idempotentHint": True,
-    }
-    vouched = {"readOnlyHint": True, "openWorldHint": False, "max_parallel": 2}
-    assert hints({"readOnlyHint": False}, vouched) == {
-        **reads,
-        "openWorldHint": False,
-        "max_parallel": 2,
-    }
-
-
-async def test_annotations_rule_the_scheduling(ledger: Path, configure: Configure) -> None:
-    configure(mountains=stdio(ledger, hints={"*": {"timeout": 9}, "web": {"max_parallel": 1}}))
+async def test_annotations_that_are_believed_rule_the_scheduling(
+    ledger: Path, configure: Configure
+) -> None:
+    said = {"*": {"timeout": 9}, "web": {"max_parallel": 1}, "add_note": {"domain": "notes"}}
+    configure(mountains=stdio(ledger, hints=said))
     tools = await with_mcp(OWN)
+    assert tools["height"].rules.domain == "mountains", "its server's name"
+    assert tools["add_note"].rules.domain == "notes"
     assert tools["height"].rules.early_start
     assert tools["height"].retried
     assert not tools["height"].rules.untrusted
@@ -185,13 +157,32 @@ async def test_annotations_rule_the_scheduling(ledger: Path, configure: Configur
     assert not {"height", "web"} & writes
 
 
-async def test_the_domain_of_a_tool_is_its_server_unless_the_file_says_another(
+async def test_annotations_that_are_not_believed_only_let_a_read_start_early(
     ledger: Path, configure: Configure
 ) -> None:
-    configure(mountains=stdio(ledger, hints={"add_note": {"domain": "notes"}}))
+    configure(mountains=stdio(ledger, trust_annotations=False))
     tools = await with_mcp(OWN)
-    assert tools["height"].rules.domain == "mountains"
-    assert tools["add_note"].rules.domain == "notes"
+    reads = tools["height"]
+    assert reads.rules.early_start
+    assert not reads.rules.writes
+    assert (reads.rules.guarded, reads.rules.untrusted, reads.retried) == (True, True, False)
+    for name in ("add_note", "set_flag"):
+        assert tools[name].destructive
+        assert tools[name].rules.untrusted
+
+
+async def test_a_read_that_nobody_vouches_for_asks_when_an_untrusted_result_reaches_it(
+    ledger: Path, configure: Configure
+) -> None:
+    configure(mountains=stdio(ledger, trust_annotations=False))
+    plan = 'a = height("K2")\ndescribe(f"{a}")\nanswer("Done.")'
+    planner, saver = ScriptedModel(plan), InMemorySaver()
+    graph = build_graph([], planner=planner, joiner=ScriptedModel("Done."), checkpointer=saver)
+    state = await graph.ainvoke(ASK, THREAD)
+    [request] = state["__interrupt__"][0].value["action_requests"]
+    assert request["args"] == {"name": "8611.0"}
+    assert "(asked because it may write and " in request["description"]
+    assert (await turn(plan, trusted_writes=("describe",)))["2"]["status"] == "ok"
 
 
 async def test_a_destructive_call_that_an_untrusted_result_reaches_needs_a_person(
@@ -272,7 +263,7 @@ for line in sys.stdin:
 async def test_a_server_that_never_answers_is_waited_for_once(
     configure: Configure, never: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_compiler.mcp.servers._MAX_WAIT_SECONDS", 1.0)
+    monkeypatch.setattr("llm_compiler.mcp.server._MAX_WAIT_SECONDS", 1.0)
     configure(silent={"command": sys.executable, "args": ["-c", SILENT[never]]})
     began = time.perf_counter()
     waited = []
@@ -287,7 +278,7 @@ async def test_a_server_that_never_answers_is_waited_for_once(
 async def test_a_server_that_lists_no_tools_in_time_is_tried_again_later(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_compiler.mcp.servers._LIST_SECONDS", 0.5)
+    monkeypatch.setattr("llm_compiler.mcp.server._LIST_SECONDS", 0.5)
     configure(silent={"command": sys.executable, "args": ["-c", SILENT["tools/list"]]})
     for _ in range(3):
         tools = await with_mcp(OWN)
@@ -298,7 +289,7 @@ async def test_a_server_that_lists_no_tools_in_time_is_tried_again_later(
 async def test_a_slow_server_is_found_ready_by_a_later_round(
     ledger: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llm_compiler.mcp.servers._MAX_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("llm_compiler.mcp.server._MAX_WAIT_SECONDS", 0.0)
     configure(mountains=stdio(ledger, allow=["height"]))
     assert set(await with_mcp(OWN)) == set()
     while not await with_mcp(OWN):  # noqa: ASYNC110 - a server has no event to wait for
@@ -368,7 +359,8 @@ async def test_an_http_server_that_dies_in_the_middle_is_a_failed_outcome(
 async def test_a_session_lost_between_two_calls_is_opened_again(
     ledger: Path, http: HttpServer, configure: Configure
 ) -> None:
-    configure(near=stdio(ledger, allow=["describe"]), far={"url": http.url, "allow": ["add_note"]})
+    far = {"url": http.url, "allow": ["add_note"], "trust_annotations": True}
+    configure(near=stdio(ledger, allow=["describe"]), far=far)
     plan = 'near_describe("A")\nfar_add_note("A")'
     assert (await turn(plan))["2"]["status"] == "ok"
     assert http.process is not None
@@ -419,8 +411,7 @@ print(state["outcomes"]["1"]["value"])
 """
 
 
-@pytest.mark.parametrize("way", ["sync", "async"])
-@pytest.mark.parametrize("stubborn", [False, True])
+@pytest.mark.parametrize(("way", "stubborn"), [("sync", True), ("async", True), ("sync", False)])
 def test_no_process_is_left_when_the_program_ends(
     ledger: Path, configure: Configure, way: str, stubborn: bool
 ) -> None:
@@ -455,7 +446,8 @@ def test_no_process_is_left_when_the_program_ends(
         ('{"mcpServers": {"a": {}}}', "either a command or a url; correct the file"),
         ('{"mcpServers": {"a": {"command": "x", "url": "y"}}}', "either a command or a url"),
         ('{"mcpServers": {"a": {"command": "x", "alow": ["y"]}}}', "a: alow: Extra inputs"),
-        ('{"mcpServers": {"a": {"url": "x", "type": "sse"}}}', "a: type: Input should be"),
+        ('{"mcpServers": {"a": {"url": "x", "type": "ws"}}}', "a: type: Input should be"),
+        ('{"mcpServers": {"a": {"command": "x", "type": "sse"}}}', "does not match"),
         ('{"mcpServers": {"a": {"url": "x", "transport": "stdio"}}}', "does not match"),
         ('{"mcpServers": {"a": {"url": "x", "headers": "sk-hidden"}}}', "a: headers: Input"),
         (
@@ -493,6 +485,39 @@ def test_the_readmes_file_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert read["wiki"].hints_for("any") == {"readOnlyHint": True, "openWorldHint": False}
 
 
+def test_variables_are_filled_in_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AT", "here")
+    monkeypatch.delenv("NO_SUCH_VARIABLE", raising=False)
+    text = "${AT}/${NO_SUCH_VARIABLE:-there}"
+    process = {"command": text, "cwd": text, "args": [text], "env": {"A": text}}
+    web = {"url": text, "headers": {"A": text}}
+    path = tmp_path / "servers.json"
+    path.write_text(json.dumps({"mcpServers": {"process": process, "web": web}}))
+    read = read_servers(path)
+    filled = "here/there"
+    one, other = read["process"], read["web"]
+    assert (one.command, one.cwd, one.args, one.env) == (filled, filled, (filled,), {"A": filled})
+    assert (other.url, other.headers) == (filled, {"A": filled})
+
+
+@pytest.mark.parametrize(
+    ("given", "is_sse"),
+    [
+        ({"url": "http://x/sse"}, True),
+        ({"url": "http://x/sse/?key=1"}, True),
+        ({"url": "http://x/mcp", "type": "sse"}, True),
+        ({"url": "http://x/sse", "type": "http"}, False),
+        ({"url": "http://x/mcp"}, False),
+        ({"url": "http://x/ssel"}, False),
+        ({"command": "x"}, False),
+    ],
+)
+def test_a_url_may_name_the_older_transport(given: dict[str, Any], is_sse: bool) -> None:
+    assert Server.model_validate(given).is_sse == is_sse
+
+
 def test_variables_are_filled_in_and_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,8 +539,8 @@ async def test_without_the_packages_the_error_says_what_to_install(
     ledger: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(mountains=stdio(ledger))
-    monkeypatch.setitem(sys.modules, "langchain_mcp_adapters.tools", None)
-    with pytest.raises(SetupError, match=r"pip install 'llm-compiler\[mcp\]'"):
+    monkeypatch.setitem(sys.modules, "llm_compiler.mcp.server", None)
+    with pytest.raises(SetupError, match=r"pip install 'mcp>=2\.3,<3'"):
         await with_mcp(OWN)
 
 

@@ -1,5 +1,6 @@
 """The names of MCP tools follow from the configuration, and settings name tools that exist."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
+from mcp.types import Tool as Listed
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import PlanError, SetupError
@@ -14,6 +16,7 @@ from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.names import Names
 from llm_compiler.mcp.servers import MCP_SERVERS
+from llm_compiler.mcp.tools import McpTool
 from tests.support.functions import called, toolbox
 from tests.support.mcp_processes import Configure, HttpServer, lines, stdio
 from tests.support.scripted import ScriptedModel
@@ -30,7 +33,7 @@ SETTINGS = ["allow", "approve", "trusted_writes"]
 
 @pytest.fixture
 def tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_compiler.mcp.servers._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("llm_compiler.mcp.server._RETRY_SECONDS", 0.0)
 
 
 def asked_about(state: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -67,6 +70,32 @@ def test_a_name_is_of_one_server_alone() -> None:
     assert names.owner("c") is None
     assert Names(["a"], ["own"]).owner("c") == "a"
     assert Names(["a"], ["own"]).owner("own") is None
+
+
+def offered_there(server: str, *names: str) -> list[McpTool]:
+    def call(*_: Any) -> Any:
+        raise NotImplementedError
+
+    listed = (Listed(name=name, input_schema={"type": "object"}) for name in names)
+    return [McpTool.of(server, tool, {}, call, believed=False) for tool in listed]
+
+
+def test_of_two_tools_that_a_plan_writes_alike_the_first_is_offered() -> None:
+    tools, left_out = Names(["a"], []).named(offered_there("a", "get-x", "get_x", "get x", "y"))
+    assert [tool.name for tool in tools] == ["get-x", "y"]
+    assert len(left_out) == 2
+    assert "the tool 'get_x' of the MCP server 'a' is left out" in left_out[0]
+    tools, left_out = Names(["a"], ["get_x"]).named(offered_there("a", "get-x"))
+    assert [tool.name for tool in tools] == ["a_get-x"]
+    assert left_out == []
+
+
+@pytest.mark.parametrize("up", [["my-own", "my_own"], ["my_own"]])
+def test_of_two_servers_that_a_plan_writes_alike_the_first_is_offered(up: list[str]) -> None:
+    """Also while it is down: a name does not mean another tool then."""
+    names = Names(["my-own", "my_own"], [])
+    tools, _ = names.named(tool for server in up for tool in offered_there(server, "x"))
+    assert [tool.name for tool in tools] == ["my-own_x"][: len(up) - 1]
 
 
 async def test_the_graphs_own_tools_keep_their_names(ledger: Path, configure: Configure) -> None:
@@ -140,31 +169,31 @@ async def refused(own: Any = (), **settings: Any) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
 async def test_a_name_that_no_tool_has_is_an_error_before_anything_runs(
-    ledger: Path, configure: Configure, setting: str
+    ledger: Path, configure: Configure
 ) -> None:
     configure(a=stdio(ledger), b=GONE)
-    for name in ("delete-file", "a_delete-fil"):
+    for setting, name in product(SETTINGS, ("delete-file", "a_delete-fil")):
         why = await refused(**{setting: ["a_height", name]})
         assert why == f"{setting}: no tool {name!r}; did you mean 'a_delete-file'?"
     configure(a=stdio(ledger))
-    why = await refused(**{setting: ["a_delete-file"]})
-    assert why == f"{setting}: no tool 'a_delete-file'; did you mean 'delete-file'?"
+    for setting in SETTINGS:
+        why = await refused(**{setting: ["a_delete-file"]})
+        assert why == f"{setting}: no tool 'a_delete-file'; did you mean 'delete-file'?"
     assert lines(ledger) == []
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
 async def test_what_may_be_the_name_of_a_tool_of_a_server_that_is_down_is_none(
-    ledger: Path, configure: Configure, setting: str
+    ledger: Path, configure: Configure
 ) -> None:
     one = stdio(ledger, allow=["describe"])
     configure(up=one, down=GONE, few={**GONE, "allow": ["climb", "odd.name"]})
     tools = await with_mcp(OWN)
-    assert set(tools.offered(**named(setting, "up_describe", "down_any", "few_odd_name")))
-    for name in ("any", "few_any", "up_any"):
-        with pytest.raises(SetupError, match=f"{setting}: no tool '{name}'"):
-            tools.offered(**named(setting, name))
+    for setting in SETTINGS:
+        assert set(tools.offered(**named(setting, "up_describe", "down_any", "few_odd_name")))
+        for name in ("any", "few_any", "up_any"):
+            with pytest.raises(SetupError, match=f"{setting}: no tool '{name}'"):
+                tools.offered(**named(setting, name))
 
 
 def named(setting: str, *names: str) -> dict[str, Any]:

@@ -45,11 +45,16 @@ def test_stored_rules_are_added_to_those_of_the_tool(names: list[str], rules: To
     assert rules.with_stored([]) == rules
 
 
-@pytest.mark.parametrize("name", ["guarded", "destructive"])
-def test_what_was_guarded_or_destructive_is_a_write(name: str) -> None:
-    rules = ToolRules().with_stored([name])
+def test_what_was_destructive_is_a_write() -> None:
+    rules = ToolRules().with_stored(["destructive"])
     assert rules.writes
     assert not rules.early_start
+
+
+def test_a_guarded_read_stays_a_read() -> None:
+    rules = ToolRules().with_stored(["guarded"])
+    assert rules.guarded
+    assert rules.early_start
 
 
 def test_no_rule_is_lifted() -> None:

@@ -3,16 +3,14 @@
 import ast
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from langgraph_sdk import get_client
-from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
+from mcp import Client
 
 from tests.bench.model_server import ModelServer, by_role
 from tests.server import process
@@ -58,32 +56,22 @@ def pids(ledger: Path) -> list[int]:
     return [int(line[4:]) for line in ledger.read_text().splitlines() if line.startswith("pid")]
 
 
-@asynccontextmanager
-async def client(url: str) -> AsyncIterator[ClientSession]:
-    async with (
-        streamable_http_client(f"{url}/mcp") as (read, write, _),
-        ClientSession(read, write) as session,
-    ):
-        await session.initialize()
-        yield session
-
-
 async def test_the_agent_is_a_tool_with_a_clean_schema(url: str) -> None:
-    async with client(url) as session:
+    async with Client(f"{url}/mcp") as session:
         [tool] = (await session.list_tools()).tools
     assert tool.name == "LLM_Compiler"
     assert tool.description is not None
     assert tool.description.startswith("Answers questions")
-    assert list(tool.inputSchema["properties"]) == ["messages"]
-    assert tool.inputSchema["properties"]["messages"]["type"] == "string"
-    assert tool.inputSchema["required"] == ["messages"]
-    assert "$defs" not in tool.inputSchema
+    assert list(tool.input_schema["properties"]) == ["messages"]
+    assert tool.input_schema["properties"]["messages"]["type"] == "string"
+    assert tool.input_schema["required"] == ["messages"]
+    assert "$defs" not in tool.input_schema
 
 
 async def test_the_tool_answers(url: str) -> None:
-    async with client(url) as session:
+    async with Client(f"{url}/mcp") as session:
         result = await session.call_tool("LLM_Compiler", {"messages": "How much higher?"})
-    assert not result.isError
+    assert not result.is_error
     [block] = result.content
     assert block.type == "text"
     # The server writes the whole state as Python does; the answer is its last message.

@@ -12,9 +12,10 @@ Configure = Callable[..., None]
 """Writes the file of servers: each by its name."""
 
 
-def stdio(ledger: Path, **more: Any) -> dict[str, Any]:
-    """The configuration of a server on stdio."""
-    return {"command": sys.executable, "args": [str(SERVER), str(ledger)], **more}
+def stdio(ledger: Path, *options: str, **more: Any) -> dict[str, Any]:
+    """The configuration of a server on stdio, whose annotations are believed."""
+    args = [str(SERVER), str(ledger), *options]
+    return {"command": sys.executable, "args": args, "trust_annotations": True, **more}
 
 
 def lines(ledger: Path) -> list[str]:
@@ -28,19 +29,21 @@ def pids(ledger: Path) -> list[int]:
 
 
 class HttpServer:
-    """A server process on streamable HTTP, which can be ended and begun again."""
+    """A server process on streamable HTTP or SSE, which can be ended and begun again."""
 
-    def __init__(self, ledger: Path) -> None:
+    def __init__(self, ledger: Path, *options: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/mcp"
+        path = "sse" if "--sse" in options else "mcp"
+        self.url = f"http://127.0.0.1:{self.port}/{path}"
+        self._options = options
         self._ledger = ledger
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.stop()
-        command = [sys.executable, str(SERVER), str(self._ledger), str(self.port)]
+        command = [sys.executable, str(SERVER), str(self._ledger), str(self.port), *self._options]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         self._wait_until_up()
 

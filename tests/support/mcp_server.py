@@ -1,25 +1,93 @@
 """A real MCP server: `python mcp_server.py LEDGER [PORT]`, on stdio or on streamable HTTP.
 
+With `--sse` it speaks the transport before that, with `--old` the protocol before 2026-07-28.
 It writes its process id and each call into the file LEDGER, a line each.
 """
 
+import argparse
 import asyncio
 import base64
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from mcp.server.fastmcp import FastMCP, Image
-from mcp.server.lowlevel.server import Server
-from mcp.types import CallToolResult, ListToolsRequest, TextContent, Tool, ToolAnnotations
+from mcp import MCPDeprecationWarning, UrlElicitationRequiredError
+from mcp.server.mcpserver import Context, Elicit, Image, MCPServer, Resolve
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import (
+    CallToolResult,
+    ElicitRequestURLParams,
+    TextContent,
+    Tool,
+    ToolAnnotations,
+)
+from pydantic import BaseModel
 
-LEDGER = Path(sys.argv[1])
-PORT = int(sys.argv[2]) if len(sys.argv) > 2 else None
-READS = ToolAnnotations(readOnlyHint=True, openWorldHint=False)
+OPTIONS = argparse.ArgumentParser()
+OPTIONS.add_argument("ledger", type=Path)
+OPTIONS.add_argument("port", type=int, nargs="?")
+OPTIONS.add_argument("--sse", action="store_true")
+OPTIONS.add_argument("--old", action="store_true")
+GIVEN = OPTIONS.parse_args()
+LEDGER: Path = GIVEN.ledger
+READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 PIXEL = base64.b64decode("R0lGODlhAQABAAAAACwAAAAAAQABAAA=")
+ODD = {
+    "type": "object",
+    "properties": {
+        "max-results": {"type": "integer"},
+        "from": {"type": "string"},
+        "config": {"type": "string", "default": "none"},
+        "self": {"type": "string"},
+    },
+    "required": ["max-results", "from"],
+    "allOf": [{"required": ["max-results"]}],
+}
+PAGED = {
+    "type": "object",
+    "properties": {
+        "cursor": {"type": "string"},
+        "filter": {"$ref": "#/$defs/Filter"},
+        "since": {"type": ["string", "null"]},
+    },
+    "$defs": {"Filter": {"type": "object", "properties": {"name": {"type": "string"}}}},
+}
+NONE = {"type": "object", "properties": {"a": {"enum": 5}}}
+SLOW_PATTERN = {"type": "string", "pattern": "(a+)+$"}
+EVIL = {"type": "object", "properties": {"text": SLOW_PATTERN}, "required": ["text"]}
+EVIL_RESULT = {"type": "object", "properties": {"result": SLOW_PATTERN}}
 
-server = FastMCP("tests", host="127.0.0.1", port=PORT or 0, log_level="ERROR")
+
+class Server(MCPServer):
+    """With tools that MCPServer cannot declare: odd parameters, odd schemas, odd results."""
+
+    async def list_tools(self) -> list[Tool]:
+        return [
+            *await super().list_tools(),
+            Tool(name="odd.names", description="Odd.", input_schema=ODD, annotations=READS),
+            Tool(name="paged", description="Pages.", input_schema=PAGED, annotations=READS),
+            Tool(name="no.schema", input_schema=NONE, annotations=READS),
+            Tool(name="evil", input_schema=EVIL, output_schema=EVIL_RESULT, annotations=READS),
+            Tool(name="both", input_schema={"type": "object"}, annotations=READS),
+        ]
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        match name:
+            case "odd.names" | "paged":
+                text = repr(sorted(arguments.items()))
+                return CallToolResult(content=[TextContent(text=text)])
+            case "evil":
+                held = {"result": arguments["text"]}
+                return CallToolResult(content=[], structured_content=held)
+            case "both":
+                said = TextContent(text="K2 is in Pakistan and China.")
+                return CallToolResult(content=[said], structured_content={"length": 28})
+        return await super().call_tool(name, arguments, context)
+
+
+server = Server("tests", log_level="ERROR")
 
 
 def note(line: str) -> None:
@@ -49,14 +117,14 @@ def facts(name: str) -> dict[str, Any]:
     return {"name": name, "height": 8611, "first": {"year": 1954}}
 
 
-@server.tool(annotations=ToolAnnotations(readOnlyHint=True, openWorldHint=True))
+@server.tool(annotations=ToolAnnotations(read_only_hint=True, open_world_hint=True))
 def web(query: str) -> str:
     """What the web says."""
     return f"the web says {query}"
 
 
 @server.tool(
-    annotations=ToolAnnotations(destructiveHint=True, openWorldHint=False), name="delete-file"
+    annotations=ToolAnnotations(destructive_hint=True, open_world_hint=False), name="delete-file"
 )
 def delete(path: str) -> str:
     """Delete a file."""
@@ -64,7 +132,7 @@ def delete(path: str) -> str:
     return f"deleted {path}"
 
 
-@server.tool(annotations=ToolAnnotations(destructiveHint=False, openWorldHint=False))
+@server.tool(annotations=ToolAnnotations(destructive_hint=False, open_world_hint=False))
 def add_note(text: str) -> str:
     """Add a note; twice is two notes."""
     note(f"add {text}")
@@ -72,7 +140,7 @@ def add_note(text: str) -> str:
 
 
 @server.tool(
-    annotations=ToolAnnotations(destructiveHint=False, idempotentHint=True, openWorldHint=False)
+    annotations=ToolAnnotations(destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 )
 def set_flag(text: str) -> str:
     """Set a flag; twice is once."""
@@ -89,7 +157,7 @@ def unannotated(text: str) -> str:
 @server.tool(annotations=READS)
 def fail(why: str) -> str:
     """Fail."""
-    raise ValueError(why)
+    raise ToolError(why)
 
 
 @server.tool(annotations=READS, structured_output=False)
@@ -98,7 +166,7 @@ def picture() -> Any:
     return ["one pixel", Image(data=PIXEL, format="gif")]
 
 
-@server.tool(annotations=ToolAnnotations(destructiveHint=False, openWorldHint=False))
+@server.tool(annotations=ToolAnnotations(destructive_hint=False, open_world_hint=False))
 def exit_now(code: int) -> str:
     """End the server in the middle of the call."""
     note("exit")
@@ -122,52 +190,62 @@ def search(query: str) -> str:
     return f"found {query}"
 
 
-ODD = {
-    "type": "object",
-    "properties": {
-        "max-results": {"type": "integer"},
-        "from": {"type": "string"},
-        "config": {"type": "string", "default": "none"},
-        "self": {"type": "string"},
-    },
-    "required": ["max-results", "from"],
-    "allOf": [{"required": ["max-results"]}],
-}
-
-NONE = {"type": "object", "properties": {"a": {"enum": 5}}, "required": [["a"]]}
-SLOW_PATTERN = {"type": "string", "pattern": "(a+)+$"}
-EVIL = {"type": "object", "properties": {"text": SLOW_PATTERN}, "required": ["text"]}
-EVIL_RESULT = {"type": "object", "properties": {"result": SLOW_PATTERN}}
+class Amount(BaseModel):
+    amount: int = 1
 
 
-def with_odd_names(lowlevel: "Server[Any, Any]") -> None:
-    """Tools that FastMCP cannot declare: their parameters have no Python names, or no schema."""
-    listing = lowlevel.request_handlers[ListToolsRequest]
-    own = server.call_tool
+def amount(item: str) -> Elicit[Amount]:
+    note(f"asked {item}")
+    return Elicit(f"How many of {item}?", Amount)
 
-    async def listed(request: Any) -> Any:
-        result: Any = await listing(request)
-        tool = Tool(name="odd.names", description="Odd.", inputSchema=ODD, annotations=READS)
-        result.root.tools.append(tool)
-        result.root.tools.append(Tool(name="no.schema", inputSchema=NONE, annotations=READS))
-        result.root.tools.append(
-            Tool(name="evil", inputSchema=EVIL, outputSchema=EVIL_RESULT, annotations=READS)
-        )
-        return result
 
-    lowlevel.request_handlers[ListToolsRequest] = listed
+@server.tool()
+def order(item: str, wanted: Annotated[Amount, Resolve(amount)]) -> str:
+    """Order something, after asking how much of it."""
+    note(f"order {wanted.amount} {item}")
+    return f"{wanted.amount} {item}"
 
-    @lowlevel.call_tool(validate_input=False)  # type: ignore[untyped-decorator]
-    async def call(name: str, arguments: dict[str, Any]) -> Any:
-        if name == "odd.names":
-            return [TextContent(type="text", text=repr(sorted(arguments.items())))]
-        if name == "evil":
-            return CallToolResult(content=[], structuredContent={"result": arguments["text"]})
-        return await own(name, arguments)
+
+@server.tool()
+def pay() -> str:
+    """Pay, once a person has logged in, which they do elsewhere."""
+    if "logged in" not in LEDGER.read_text():
+        url = "https://bank.example/login"
+        asked = ElicitRequestURLParams(message="Log in.", url=url, elicitation_id="1")
+        raise UrlElicitationRequiredError([asked])
+    note("pay")
+    return "paid"
+
+
+@server.tool(annotations=READS)
+async def learn(name: str, context: Context) -> str:
+    """Learn a new tool."""
+
+    def learned() -> str:
+        """A new tool."""
+        return name
+
+    server.add_tool(learned, name=name, annotations=READS)
+    await context.notify_tools_changed()
+    with warnings.catch_warnings(action="ignore", category=MCPDeprecationWarning):
+        await context.session.send_tool_list_changed()
+    return name
 
 
 if __name__ == "__main__":
     note(f"pid {os.getpid()}")
     print("the server was started", file=sys.stderr, flush=True)
-    with_odd_names(server._mcp_server)
-    server.run("stdio" if PORT is None else "streamable-http")
+    if GIVEN.old:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from tests.support import mcp_old
+
+        if GIVEN.port is None:
+            mcp_old.serve_stdio(server)
+        else:
+            mcp_old.serve_http(server, GIVEN.port)
+    elif GIVEN.port is None:
+        server.run("stdio")
+    elif GIVEN.sse:
+        server.run("sse", port=GIVEN.port)
+    else:
+        server.run("streamable-http", port=GIVEN.port)
