@@ -58,7 +58,7 @@ def check(id: TaskId, args: Mapping[str, Any]) -> None:
         PlanError: they have another shape, or the body names a task that it does not have.
     """
     body = args.get("body")
-    if "items" not in args or not isinstance(body, list) or not body:
+    if "items" not in args or not isinstance(body, list):
         raise PlanError(f"each takes {_SHAPE}")
     names = args.get("names") or {}
     named = isinstance(names, Mapping) and all(isinstance(it, Mapping) for it in names.values())

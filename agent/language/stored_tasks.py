@@ -16,6 +16,7 @@ from llm_compiler.language.task import (
     TaskData,
     When,
     did_not_compile,
+    is_call,
     is_pure,
 )
 from llm_compiler.language.task_ids import TaskId, is_instance
@@ -55,7 +56,7 @@ def compile_data(
         if is_pure(name):
             return _as_planned(computing(id, name, args, after), data)
         if name == EACH:
-            return _as_planned(looping(id, args, after), data)
+            return _as_planned(looping(None if ended else tools, id, args, after), data)
         task = made(None if ended else tools, id, name, args, after, text)
         return _as_planned(task, data)
     except (KeyError, PlanError, TypeError, ValueError) as error:
@@ -92,13 +93,21 @@ def computing(id: TaskId, tool: str, args: Mapping[str, Any], after: tuple[TaskI
     return Task(id, tool, {"expression": expression}, tuple(needs))
 
 
-def looping(id: TaskId, args: Mapping[str, Any], after: tuple[TaskId, ...]) -> Task:
-    """A loop as the state stores it.
+def looping(
+    tools: Toolbox | None, id: TaskId, args: Mapping[str, Any], after: tuple[TaskId, ...]
+) -> Task:
+    """A loop as the state stores it; without `tools` the calls in its body are not checked.
 
     Raises:
-        PlanError: its arguments are not those of a loop.
+        PlanError: its arguments are not those of a loop, or a call in its body does not compile.
     """
     each.check(id, args)
+    for it in each.bodies(args):
+        if tools is not None and is_call(it["tool"]):
+            try:
+                tools.tool(it["tool"]).check_written(it["args"])
+            except PlanError as error:
+                raise PlanError(f"{it['id']}: {error}") from None
     needs = dict.fromkeys((*after, *filter(is_task, each.referred(id, EACH, args))))
     return Task(id, EACH, args, tuple(needs))
 
