@@ -9,9 +9,8 @@ from collections.abc import Container, Mapping
 from keyword import iskeyword
 from typing import Any
 
-from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.diagnostics import nearest
-from llm_compiler.language.expressions import NodeError, is_math
+from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
 from llm_compiler.language.stubs import python_name
@@ -29,10 +28,6 @@ _JSON_NAMES = {"true": True, "false": False, "null": None}
 _PATH_KEY = frozenset("[]\"'\\")
 
 
-class HeldError(Exception):
-    """An expression needs a call that is not a task yet."""
-
-
 def reference(id: TaskId) -> ast.expr:
     """The node that stands for the result of task `id`."""
     written = id if isinstance(id, int) else f"({id})"
@@ -45,6 +40,18 @@ def referred(node: ast.AST) -> TaskId | None:
         written = node.id[1:]
         return int(written) if written.isdecimal() else written[1:-1]
     return None
+
+
+def doubtful(value: ast.expr, defined: ast.expr) -> ast.expr:
+    """A value that a name has only if a condition holds; else it has none."""
+    value.defined = defined  # type: ignore[attr-defined]
+    return value
+
+
+def defined(value: ast.expr) -> ast.expr | None:
+    """The condition under which a name has its value, if it may have none."""
+    condition: ast.expr | None = getattr(value, "defined", None)
+    return condition
 
 
 def ids_in(tree: ast.AST) -> tuple[TaskId, ...]:
@@ -67,107 +74,55 @@ class References(Container[str]):
         return isinstance(name, str) and name.startswith(REFERENCE)
 
 
-class Names:
-    """What the names of a program stand for, at the place that was read last."""
+class Functions:
+    """The functions and tools that a program may call."""
 
     def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
         self._known = [*map(python_name, tools), *FUNCTIONS, *WORDS]
-        """The functions and tools that there are, to propose them."""
-        self.bound: dict[str, ast.expr] = {}
 
-    def resolve(
-        self,
-        node: ast.expr,
-        calls: Mapping[int, ast.expr],
-        inner: frozenset[str] = frozenset(),
-    ) -> ast.expr:
-        """`node` with its names replaced, in place where it can be; `inner` stay as they are.
+    def value(self, node: ast.Name, bound: Mapping[str, ast.expr]) -> ast.expr:
+        """What a name stands for.
 
         Raises:
-            NodeError: a name or a function is unknown.
-            HeldError: it contains a call that is not in `calls`.
+            NodeError: it is unknown.
         """
-        match node:
-            case ast.Name():
-                return self._name(node, calls, inner)
-            case ast.Await(value=value):
-                return self.resolve(value, calls, inner)
-            case ast.Attribute() if is_math(node, self.bound):
-                return node
-            case ast.Call():
-                return self._call(node, calls, inner)
-            case ast.Lambda(args=arguments):
-                inner = inner | {it.arg for it in arguments.args}
-            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-                for loop in node.generators:
-                    loop.iter = self.resolve(loop.iter, calls, inner)
-                    inner = inner | names_in(loop.target)
-                    loop.ifs = [self.resolve(part, calls, inner) for part in loop.ifs]
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, ast.expr):
-                setattr(node, name, self.resolve(value, calls, inner))
-            elif isinstance(value, list):
-                value[:] = [
-                    self.resolve(it, calls, inner) if isinstance(it, ast.expr) else it
-                    for it in value
-                ]
-        return node
-
-    def _name(
-        self, node: ast.Name, calls: Mapping[int, ast.expr], inner: frozenset[str]
-    ) -> ast.expr:
-        if (index := placeholder(node)) is not None:
-            if index not in calls:
-                raise HeldError
-            return calls[index]
         name = node.id
-        if name in inner or name.startswith(REFERENCE):
-            return node
-        if name in self.bound:
-            return self.bound[name]
+        if name in bound:
+            return bound[name]
         if name in _JSON_NAMES:
             return ast.copy_location(ast.Constant(_JSON_NAMES[name]), node)
         if name in self._known or name in MATH:
             raise NodeError(node, f'"{name}" is a function; call it: {name}(…)')
-        known = [*self.bound, *inner]
-        remedy = nearest(name, known, shown) if known else "assign it first"
+        remedy = nearest(name, bound, shown) if bound else "assign it first"
         raise NodeError(node, f"no name {shown(name)}; {remedy}")
 
-    def _call(
-        self, node: ast.Call, calls: Mapping[int, ast.expr], inner: frozenset[str]
-    ) -> ast.expr:
-        func = node.func
-        args = [self.resolve(it, calls, inner) for it in node.args]
-        for keyword in node.keywords:
-            if not (keyword.arg == "key" and _is_function(keyword.value)):
-                keyword.value = self.resolve(keyword.value, calls, inner)
-        node.args = args
+    def check(self, func: ast.expr) -> None:
+        """Check what is called.
+
+        Raises:
+            NodeError: it is no function of the plan language.
+        """
         if isinstance(func, ast.Attribute):
-            if _is_gather(func) and not node.keywords:
-                return ast.copy_location(ast.Tuple(args, ast.Load()), node)
-            if not is_math(func, self.bound):
-                func.value = self.resolve(func.value, calls, inner)
-        elif isinstance(func, ast.Name):
-            if func.id in self._tools.python_names:
-                raise NodeError(
-                    func, f"this call of {func.id} cannot be read; write it on its own line"
-                )
-            if func.id in WORDS:
-                raise NodeError(func, f"{func.id}(…) has no value; write it on a line of its own")
-            if not _is_function(func):
-                remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._known, shown)}"
-                raise NodeError(func, f"{NO_FUNCTION} {shown(func.id)}; {remedy}")
-        else:
+            return
+        if not isinstance(func, ast.Name):
             raise NodeError(func, "only a function can be called, by its name")
-        return node
+        if func.id in self._tools.python_names:
+            raise NodeError(
+                func, f"this call of {func.id} cannot be read; write it on its own line"
+            )
+        if func.id in WORDS:
+            raise NodeError(func, f"{func.id}(…) has no value; write it on a line of its own")
+        if not is_function(func):
+            remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._known, shown)}"
+            raise NodeError(func, f"{NO_FUNCTION} {shown(func.id)}; {remedy}")
 
 
-def _is_function(node: ast.expr) -> bool:
+def is_function(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and (node.id in FUNCTIONS or node.id in MATH)
 
 
-def _is_gather(func: ast.Attribute) -> bool:
+def is_gather(func: ast.Attribute) -> bool:
     holder = func.value
     return func.attr == "gather" and isinstance(holder, ast.Name) and holder.id == "asyncio"
 

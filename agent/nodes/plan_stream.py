@@ -139,18 +139,21 @@ class PlanStream:
         if not self._closed:
             self._closed = True
             self._read(self._calls.close())
-            for task in self._reader.close(cut=cut):
-                self._plan(task)
+            self._plan_all(self._reader.close(cut=cut))
 
     def _read(self, text: str) -> None:
         self._text.append(text)
-        for task in self._reader.feed(text):
-            self._plan(task)
+        self._plan_all(self._reader.feed(text))
 
     def _free(self, id: TaskId) -> int:
         """`id` if it is one of the plan that no task has, else the next id after all others."""
         taken = {*self._taken, *self._ids}
         return id if isinstance(id, int) and id not in taken else max(taken, default=0) + 1
+
+    def _plan_all(self, tasks: list[Task | Refused]) -> None:
+        for task in tasks:
+            self._order.forget(self._reader.wasted)
+            self._plan(task)
 
     def _plan(self, task: Task | Refused) -> None:
         task = self._order.ordered(with_rules(task, self.round.tools))
