@@ -1,13 +1,15 @@
 """A round in the chat protocol, and the end of a turn that was abandoned."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_pure
+from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_call
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import truncated
 
 ABANDONED = "This question was not answered: another message came first."
@@ -28,7 +30,8 @@ def call_mark(turn: str, round: int, messages: Sequence[BaseMessage]) -> str:
 
 def call_id(mark: str, id: Any) -> str:
     """The id of a task's call in the chat protocol."""
-    return f"call_{mark}_{id}"
+    # Providers take letters, digits, "_" and "-" alone.
+    return f"call_{mark}_{re.sub(r'[^0-9]+', '_', str(id)).rstrip('_')}"
 
 
 def round_messages(
@@ -37,7 +40,7 @@ def round_messages(
     max_chars: int,
     *,
     mark: str,
-    untrusted: Collection[int] = (),
+    untrusted: Collection[TaskId] = (),
 ) -> list[AnyMessage]:
     """The plan's calls, directly followed by their results, each truncated to `max_chars`.
 
@@ -45,7 +48,7 @@ def round_messages(
 
     Results of the tasks in `untrusted` are marked as untrusted.
     """
-    plan = [task for task in plan if not is_pure(task["tool"])]
+    plan = [task for task in plan if is_call(task["tool"])]
     if not plan:
         return []
     calls = [

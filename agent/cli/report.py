@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from llm_compiler.cli import wording
-from llm_compiler.language.task import ANSWER, is_pure
+from llm_compiler.language.task import ANSWER, EACH, is_call
+from llm_compiler.language.task_ids import TaskId
 
 _MAX_NESTED: Final = 60
 """Characters of a call that is shown inside another."""
-_NEED: Final = re.compile(r"^needs (\d+)(?=,)")
+_NEED: Final = re.compile(r"^needs (\d[\d.\[\]]*)(?=,)")
 Event = Mapping[str, Any]
 TaskStatus = Literal["planned", "running", "ok", "failed", "skipped", "rejected"]
 
@@ -22,10 +23,10 @@ TaskStatus = Literal["planned", "running", "ok", "failed", "skipped", "rejected"
 class TaskReport:
     """The current state of a task. Times are seconds since the turn began."""
 
-    id: int
+    id: TaskId
     tool: str
     args: Mapping[str, Any]
-    needs: tuple[int, ...]
+    needs: tuple[TaskId, ...]
     planned: float
     name: str = ""
     """The variable that it is assigned to."""
@@ -45,7 +46,7 @@ class TaskReport:
     @property
     def computes(self) -> bool:
         """It calls no tool and takes no time."""
-        return is_pure(self.tool)
+        return not is_call(self.tool)
 
     @property
     def shown(self) -> bool:
@@ -76,7 +77,7 @@ class RoundReport:
 
     number: int
     began: float
-    tasks: dict[int, TaskReport] = field(default_factory=dict)
+    tasks: dict[TaskId, TaskReport] = field(default_factory=dict)
     planned: float | None = None
     """When the plan was complete."""
     ended: float | None = None
@@ -221,6 +222,8 @@ class Report:
     def _statement(self, task: TaskReport) -> str:
         if task.error:
             return wording.one_line(task.source) or f"{wording.visible(task.tool)}(…)"
+        if task.tool == EACH and task.source:
+            return wording.one_line(task.source)
         call = wording.call(task.tool, task.args, self._told)
         if not task.line:
             return f"{task.id}. {call}"  # it is in no program
@@ -229,6 +232,9 @@ class Report:
     def _told(self, id: str) -> str:
         """What stands for a task where its result is used: its variable, or the task itself."""
         task = self._by_id.get(id)
+        if task is None and "[" in id:
+            name = id.rpartition(".")[2]
+            return "item" if name == "0" else name
         if task is None or not task.line:
             return f"${id}"
         assigned = task.source.partition("=")[0].strip() if task.error else task.name

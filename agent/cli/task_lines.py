@@ -6,6 +6,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from llm_compiler.cli import wording
+from llm_compiler.cli.folding import rows_of_tasks
 from llm_compiler.cli.python_lines import diagnostic_lines, highlighted, wrapped
 from llm_compiler.cli.report import RoundReport, TaskReport
 
@@ -38,7 +39,7 @@ def round_lines(
         max_lines: The most tasks; running and waiting ones take precedence.
         now: Seconds since the turn began, for running tasks.
     """
-    tasks = [task for task in round.tasks.values() if task.shown]
+    tasks = rows_of_tasks(round.tasks.values())
     shown, left_out = _fitting(tasks, max_lines)
     columns = _Columns(shown, width)
     lines = [line for task in shown for line in columns.lines(task, now, spinner)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llm_compiler.cli import wording
+from llm_compiler.cli.folding import rows_of_tasks
 from llm_compiler.cli.report import Report, RoundReport, TaskReport
 from llm_compiler.text import shortened
 
@@ -37,7 +38,7 @@ def rows_of(report: Report) -> Iterator[TimelineRow]:
 
 
 def _of_round(round: RoundReport, report: Report) -> Iterator[TimelineRow]:
-    tasks = [task for task in round.tasks.values() if task.shown]
+    tasks = rows_of_tasks(round.tasks.values())
     name = "planner" if round.number == 1 else f"planner, round {round.number}"
     ended = report.seconds if round.planned is None else round.planned
     yield TimelineRow(
@@ -47,7 +48,7 @@ def _of_round(round: RoundReport, report: Report) -> Iterator[TimelineRow]:
         ended,
         wording.seconds(ended - round.began),
         f"{name}: {wording.counted(len(tasks), 'task')}",
-        emitted=tasks,
+        emitted=[task for task in tasks if isinstance(task.id, int)],
     )
     for task in tasks:
         yield _task_row(task, report.seconds)

@@ -91,7 +91,7 @@ def _value(value: Any, told: Told | None) -> str:
 
 def _replaced(text: str, told: Told) -> str:
     def replacement(found: re.Match[str]) -> str:
-        held = "$" if found["dollar"] else told(found["id"] or found["braced"])
+        held = "$" if found["dollar"] else told(found["id"] or found["braced"] or found["instance"])
         return held + (found["inner"] or "") + found["path"]
 
     return PATTERN.sub(replacement, text)

@@ -8,6 +8,7 @@ from typing import Any
 from llm_compiler.clock import Clock
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.language.budget import MissingError
 from llm_compiler.language.compute import evaluate
 from llm_compiler.redaction import one_line
 from llm_compiler.scheduling.facts import Compute, Computed
@@ -64,14 +65,14 @@ class Expressions:
         self._done(await self._threads.run(lambda: self._computed(order)))
 
     def _computed(self, order: Compute) -> Computed:
-        started_at, value, error = self._clock.now(), None, None
+        started_at, value, error, skipped = self._clock.now(), None, None, False
         try:
             value = evaluate(order.expression, order.results.__getitem__)
         except ToolError as raised:
             error = one_line(raised)
-        except KeyError as missing:
-            error = f"no task has the id {missing}"
-        return Computed(order.number, order.id, value, error, started_at, self._clock.now())
+            skipped = isinstance(raised, MissingError) and raised.skips
+        times = started_at, self._clock.now()
+        return Computed(order.number, order.id, value, error, *times, skipped)
 
 
 def _size(value: Any) -> int:

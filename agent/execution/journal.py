@@ -20,7 +20,8 @@ from llm_compiler.errors import ToolError
 from llm_compiler.execution.claims import Claims, may_have_run
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.execution.turn_records import TurnRecords
-from llm_compiler.language.task import Outcome, is_pure
+from llm_compiler.language.task import Outcome, is_call
+from llm_compiler.language.task_ids import TaskId, root_of
 from llm_compiler.scheduling.facts import Launch, Prior
 
 _SHELF = "journal"
@@ -45,7 +46,7 @@ class Journal:
         claims: Claims | None = None,
         *,
         node: str = "",
-        keys: Mapping[int, str] | None = None,
+        keys: Mapping[TaskId, str] | None = None,
         failed: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         self.lasting = records is not None
@@ -63,6 +64,8 @@ class Journal:
         self._failed = failed
         self._numbers = count()
         self._entries: list[dict[str, Any]] = []
+        self.loops: dict[str, int] = {}
+        """How many calls each loop makes, by its key."""
         self._latest: dict[str, dict[str, Any]] = {}
         """The latest outcome of each key, which is not journaled again by each run."""
         self._buffer: list[dict[str, Any]] = []
@@ -79,6 +82,8 @@ class Journal:
             if "outcome" in entry:
                 named = {name: entry[name] for name in ("key", "planned", "outcome")}
                 self._latest[entry["key"]] = named
+            if "calls" in entry:
+                self.loops[entry["key"]] = entry["calls"]
             self.seconds = max(self.seconds, entry.get("seconds", 0.0))
             self.asked_keys.update(entry.get("keys", ()))
             if "asked" in entry and entry["node"] == self._node:
@@ -107,12 +112,19 @@ class Journal:
 
     def record(self, outcome: Outcome, planned: Mapping[str, Any] | None) -> None:
         """Journal how a task ended; `planned` are its arguments before a person changed them."""
-        if outcome.status == "skipped" or is_pure(outcome.tool):
+        if outcome.status == "skipped" or not is_call(outcome.tool):
             return  # it follows from the others
         entry = self._entry(outcome.id, planned, outcome=dict(outcome.data()))
         if self._latest.get(entry["key"]) != entry:
             self._latest[entry["key"]] = entry
             self._add(entry)
+
+    def loop(self, id: TaskId, calls: int) -> None:
+        """Journal that a loop makes so many calls, before any of them is claimed."""
+        key = self.key_of(id)
+        if self.loops.get(key) != calls:
+            self.loops[key] = calls
+            self._add({"key": key, "planned": None, "calls": calls})
 
     async def claim(self, launch: Launch, planned: Mapping[str, Any] | None) -> Outcome | None:
         """Claim a destructive call. None if it may begin; else how it stands, begun by another run.
@@ -138,12 +150,12 @@ class Journal:
             if asked.task is not None:
                 await self.release(asked.task)
         for asked in questions:
-            keys = [self._keys.get(call["id"], str(call["id"])) for call in asked.calls]
+            keys = [self.key_of(call["id"]) for call in asked.calls]
             entry = {"asked": asdict(asked), "keys": keys, "node": self._node, "seconds": seconds}
             self._add(entry)
         await self.flush()
 
-    async def release(self, id: int) -> None:
+    async def release(self, id: TaskId) -> None:
         """A call stopped to ask a person: it will begin again, with a claim of its own."""
         if self._claims is not None and await self._claims.release(id):
             self._add(self._entry(id, None, released=True))
@@ -168,8 +180,13 @@ class Journal:
             await asyncio.wait([self._writing], timeout=_CLOSING_SECONDS)
             self._writing.cancel()
 
-    def _entry(self, id: int, planned: Mapping[str, Any] | None, **what: Any) -> dict[str, Any]:
-        key = self._keys.get(id, str(id))
+    def key_of(self, id: TaskId) -> str:
+        """The key of a task: of an instance, that of its loop and the rest of its id."""
+        root, rest = root_of(id)
+        return f"{self._keys.get(root, root)}{rest}"
+
+    def _entry(self, id: TaskId, planned: Mapping[str, Any] | None, **what: Any) -> dict[str, Any]:
+        key = self.key_of(id)
         return {"key": key, "planned": None if planned is None else dict(planned), **what}
 
     def _add(self, entry: dict[str, Any]) -> None:

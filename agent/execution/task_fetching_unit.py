@@ -16,14 +16,19 @@ from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
 from llm_compiler.execution.expressions import Expressions
 from llm_compiler.execution.tool_interrupts import Asked, Asking
 from llm_compiler.language.task import Outcome
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import (
+    Added,
     Ask,
     Cancel,
     Compute,
+    Continue,
+    Continued,
     DeadlinePassed,
     Fact,
     Launch,
+    Loops,
     Returned,
     Settle,
 )
@@ -42,10 +47,12 @@ class TaskFetchingUnit:
         self.closed = False
         self.claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None
         """Awaited before a destructive call begins; one that another run began is not repeated."""
-        self.interrupted: list[int] = []
+        self.interrupted: list[TaskId] = []
         """The tasks in whose calls a graph interrupted: they will begin again."""
         self.on_settled: Callable[[Outcome], None] = lambda outcome: None
         """Told of each task that ends in this run."""
+        self.on_loop: Callable[[TaskId, int], None] = lambda id, calls: None
+        """Told of each loop that makes calls, and how many, before they begin."""
         self._executor = executor
         self._events = events
         self._config = config
@@ -54,9 +61,9 @@ class TaskFetchingUnit:
         self._ending: set[asyncio.Task[Returned]] = set()
         self._stopped = asyncio.Event()
         self._broken: BaseException | None = None
-        self._questions: dict[int, tuple[Launch, Asking, Asked]] = {}
+        self._questions: dict[TaskId, tuple[Launch, Asking, Asked]] = {}
         """The calls that have asked, and have to run again with the answer."""
-        self._answers: dict[int, list[Any]] = {}
+        self._answers: dict[TaskId, list[Any]] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._expressions = Expressions(executor.clock, executor.threads, self._hear)
 
@@ -70,6 +77,13 @@ class TaskFetchingUnit:
                     self._launch(order)
                 case Compute():
                     self._expressions.add(order)
+                case Loops(id, calls):
+                    self.on_loop(id, calls)
+                case Added(task, known):
+                    if not known:
+                        self._events.plan_task(task)
+                case Continue(id):
+                    asyncio.get_running_loop().call_soon(self._hear, Continued(id))
                 case Cancel(call):
                     self._cancel(call)
                 case Settle(outcome):
@@ -97,7 +111,7 @@ class TaskFetchingUnit:
             loop = asyncio.get_running_loop()
             self._deadline = loop.call_later(seconds, self._expire, deadline)
 
-    def answer(self, id: int, answer: Any) -> None:
+    def answer(self, id: TaskId, answer: Any) -> None:
         """Keep the answer to the next question of a task's call, for when it is run (again)."""
         self._answers.setdefault(id, []).append(answer)
 

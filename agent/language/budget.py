@@ -6,6 +6,7 @@ so that work on large results is linear in them, and small data cannot be blown 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.errors import ToolError
@@ -21,6 +22,23 @@ ITEM = 10
 
 class ComputeError(ToolError):
     """An expression has no value; the message says why and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Takes the place of a result that is not there; an expression that reads it has no value."""
+
+    why: str
+    skips: bool = False
+    """Whether the task that reads it is skipped because of it, rather than failed."""
+
+
+class MissingError(ComputeError):
+    """An expression reads a result that is not there."""
+
+    def __init__(self, missing: Missing) -> None:
+        super().__init__(missing.why)
+        self.skips = missing.skips
 
 
 class Budget:

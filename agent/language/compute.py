@@ -12,31 +12,38 @@ from typing import Any
 from llm_compiler.language.budget import Budget, ComputeError
 from llm_compiler.language.expressions import Frame, NodeError, Run
 from llm_compiler.language.nodes import compiled
+from llm_compiler.language.task_ids import PATTERN, TaskId
 from llm_compiler.language.text_format import formatted
 
 MAX_LENGTH = 100_000
 """Characters of an expression."""
-_DOLLAR = re.compile(r"\$(?:(\$)|(\d{1,9})|\{(\d{1,9})\})")
+_DOLLAR = re.compile(rf"\$(?:(\$)|(\d{{1,9}})|\{{(\d{{1,9}})\}}|\(({PATTERN})\))")
+_NO_LETTER = re.compile(r"\W")
 
 
-def references(expression: str) -> Iterator[int]:
+def references(expression: str) -> Iterator[TaskId]:
     """The ids that an expression refers to."""
     for found in _DOLLAR.finditer(expression):
         if not found[1]:
-            yield int(found[2] or found[3])
+            yield found[4] or int(found[2] or found[3])
 
 
-def evaluate(expression: str, result_of: Callable[[int], Any]) -> Any:
+def evaluate(expression: str, result_of: Callable[[TaskId], Any]) -> Any:
     """The value of an expression, as JSON data.
 
     Takes at most 50 ms and some megabytes, besides time and memory linear in the results. A caller
     that must keep its event loop free evaluates long lists (100,000 items) in a thread.
 
+    Args:
+        expression: With its references.
+        result_of: Gives what they refer to, or a `Missing`.
+
     Raises:
-        ComputeError: it has no value. The message gives the reason in one line.
+        ComputeError: it has no value. The message gives the reason in one line. A `MissingError`
+            if it reads what is missing.
     """
     run, ids = prepared(expression)
-    values = {f"__{id}": result_of(id) for id in ids}
+    values = {_variable(id): result_of(id) for id in ids}
     budget = Budget(values.values())
     try:
         return as_json(run(Frame(values, budget)), budget)
@@ -44,7 +51,7 @@ def evaluate(expression: str, result_of: Callable[[int], Any]) -> Any:
         raise ComputeError("the expression is nested too deeply; split it up") from None
 
 
-def prepared(expression: str) -> tuple[Run, tuple[int, ...]]:
+def prepared(expression: str) -> tuple[Run, tuple[TaskId, ...]]:
     """An expression ready to run, and the ids that it refers to.
 
     Raises:
@@ -52,15 +59,20 @@ def prepared(expression: str) -> tuple[Run, tuple[int, ...]]:
     """
     if len(expression) > MAX_LENGTH:
         raise ComputeError(f"the expression has more than {MAX_LENGTH} characters; split it up")
-    text = _DOLLAR.sub(lambda it: "$" if it[1] else f"__{it[2] or it[3]}", expression)
+    text = _DOLLAR.sub(lambda it: "$" if it[1] else _variable(it[2] or it[3] or it[4]), expression)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         ids = tuple(dict.fromkeys(references(expression)))
-        return compiled(tree, {f"__{id}" for id in ids}), ids
+        return compiled(tree, {*map(_variable, ids)}), ids
     except NodeError as error:
         raise ComputeError(str(error)) from None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ComputeError("it is not one expression; write one such as $1 - $2") from None
+
+
+def _variable(id: TaskId) -> str:
+    """The name that stands for a result while an expression is evaluated."""
+    return f"__{id}" if isinstance(id, int) else f"__{_NO_LETTER.sub('_', id)}"
 
 
 def as_json(value: Any, budget: Budget) -> Any:

@@ -57,6 +57,19 @@ class PlacedError(Exception):
         return cls(begin, end - begin, message)
 
 
+def lines_on(statement: Statement) -> list[int]:
+    """The lines of the program that those of a statement's text for `ast` are on."""
+    at, line, lines = statement.raw_at, statement.line, []
+    begins = True
+    for text, offset in statement.written.pieces:
+        if begins:
+            line += statement.raw.count("\n", at - statement.raw_at, offset - statement.raw_at)
+            at = max(at, offset)
+            lines.append(line)
+        begins = text.endswith("\n")
+    return lines
+
+
 def diagnostic(statement: Statement, fault: PlacedError) -> Diagnostic:
     """A fault in a statement, as it is shown."""
     before = statement.raw[: max(0, fault.at - statement.raw_at)]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_compiler.language.budget import ITEM, Budget, ComputeError
+from llm_compiler.language.budget import ITEM, Budget, ComputeError, Missing, MissingError
 from llm_compiler.language.functions import CONSTANTS, as_key, distinct
 from llm_compiler.language.operators import BINARY, COMPARISONS, checked, number
 from llm_compiler.language.parts import cut, items, kind, part, shown
@@ -84,7 +84,14 @@ def _name(node: ast.Name, scope: Scope) -> Run:
     name = node.id
     if name not in scope:
         raise NodeError(node, f"no name {shown(name)}")
-    return lambda frame: frame.names[name]
+
+    def read(frame: Frame) -> Any:
+        value = frame.names[name]
+        if type(value) is Missing:
+            raise MissingError(value)
+        return value
+
+    return read
 
 
 def _list(node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Run:

@@ -1,40 +1,35 @@
-"""Lowers the calls of a program to tasks, and its pure expressions to tasks of `compute`.
+"""Reads the calls of a program, and lowers each where it is made.
 
     Call ──names resolved, arguments checked──► compute tasks of its arguments, then its own
 
 A call is lowered at its closing bracket if it can be: a read, all of whose names are bound, outside
 of every condition. One with names that a comprehension around it may still bind waits for the comma
-or bracket after it. Others wait for the end of their statement, and so do the calls after them.
+or bracket after it. Others wait for the end of their statement, and so do the calls after them. A
+call that was lowered early and turns out to be under a condition or in a loop is lowered again
+there; the first one is only wasted.
 """
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.diagnostics import PlacedError
+from llm_compiler.language.diagnostics import PlacedError, lines_on
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.names import (
-    HeldError,
-    Names,
-    References,
-    expression,
-    ids_in,
-    reference,
-    referred,
-    template,
-)
-from llm_compiler.language.nodes import compiled
+from llm_compiler.language.frames import Frame
+from llm_compiler.language.names import placeholder, reference
+from llm_compiler.language.resolving import Resolver, Row, Statements
 from llm_compiler.language.stubs import written_names
-from llm_compiler.language.task import COMPUTE, Task
+from llm_compiler.language.task import Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.trees import Calls, calls_in, has_names, parsed
-from llm_compiler.language.written import Call, bounded
+from llm_compiler.language.trees import has_names, mark_calls, parsed
+from llm_compiler.language.written import Call, Statement
 
-_REFERENCE = re.compile(r"\$\d.*", re.DOTALL)
+_REFERENCE = re.compile(r"\$[\d(].*", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -43,32 +38,72 @@ class ReadCall:
 
     call: Call
     tree: ast.Call | PlacedError
-    inside: Calls
     has_names: bool
 
 
-class Lowering:
+class Lowering(Resolver):
     """The tasks of a program so far. New tasks are put into `out`, for the caller to take."""
 
-    def __init__(self, tools: Toolbox, first_id: int) -> None:
-        self.tools = tools
-        self.names = Names(tools)
-        self.out: list[Task] = []
-        self.next_id = first_id
-        self.calls: list[ReadCall] = []
+    def __init__(
+        self, tools: Toolbox, first_id: int, rows: Mapping[type[ast.AST], Row], lower: Statements
+    ) -> None:
+        super().__init__(tools, first_id, rows, lower)
+        self.top = self.frame
+        """The frame of the whole program."""
+        self.wasted: set[TaskId] = set()
+        """Reads that were started early and turned out to be under a condition or in a loop."""
+        self._calls: list[ReadCall] = []
         """Of the statement that is being read."""
         self._lowered = 0
         """How many of them are tasks: the first ones."""
         self._waits = False
         """The next one waits for the end of the statement."""
-        self._done: dict[int, ast.expr] = {}
-        """By index, the references that replace calls that are tasks."""
+        self._done: dict[int, list[TaskId]] = {}
+        """By index, the tasks of calls that were lowered early: what they compute, and the call."""
+        self._lines: list[int] = []
+        """The lines of the program that those of the tree being read are on."""
+
+    @property
+    def next_id(self) -> int:
+        return self.top.tasks.next
+
+    @next_id.setter
+    def next_id(self, id: int) -> None:
+        self.top.tasks.next = id
 
     def begin(self) -> None:
         """A statement begins."""
-        self.calls.clear()
+        self._calls.clear()
         self._done.clear()
+        self.named.clear()
         self._lowered, self._waits = 0, False
+
+    def statement(self, statement: Statement, body: list[ast.stmt]) -> Frame:
+        """Lower a whole statement; `top` takes its frame in if all is well.
+
+        Raises:
+            NodeError, PlacedError, RecursionError: it does not compile.
+        """
+        self.line, self.source = statement.line, statement.raw.strip()
+        self.statement_line, self.statement_source = self.line, self.source
+        self._lines = lines_on(statement)
+        if self._calls:
+            for node in body:
+                mark_calls(node)
+        with self.within(self.top.part()) as part:
+            for node in body:
+                self._lower(node, self)
+        return part
+
+    def take(self) -> list[Task]:
+        """The new tasks."""
+        out, self.top.tasks.out = self.top.tasks.out, []
+        return out
+
+    def drop(self, next_id: int) -> None:
+        """Forget the new tasks, the first of which has the id `next_id`."""
+        self.top.tasks.out.clear()
+        self.next_id = next_id
 
     # ── calls ─────────────────────────────────────────────────────────────────────────────────
 
@@ -76,16 +111,17 @@ class Lowering:
         """Take in a complete call, and make it a task at once if that is safe."""
         try:
             tree = parsed(call.written, "eval")
-            inside = calls_in(tree) if call.written.may_hold_calls else {}
-            self.calls.append(ReadCall(call, tree, inside, has_names(tree)))
+            if call.written.may_hold_calls:
+                mark_calls(tree)
+            self._calls.append(ReadCall(call, tree, has_names(tree)))
         except PlacedError as fault:
-            self.calls.append(ReadCall(call, fault, {}, has_names=True))
+            self._calls.append(ReadCall(call, fault, has_names=True))
         self.settle(call.settled)
 
     def settle(self, below: int) -> None:
         """Make tasks of the calls that are safe by now; those below this index are certain."""
-        while not self._waits and self._lowered < len(self.calls):
-            read = self.calls[self._lowered]
+        while not self._waits and self._lowered < len(self._calls):
+            read = self._calls[self._lowered]
             if read.has_names and self._lowered >= below:
                 return
             self._waits = not self._lower_early(read)
@@ -93,49 +129,89 @@ class Lowering:
     def _lower_early(self, read: ReadCall) -> bool:
         if read.call.conditional or not self._tool(read.call).rules.early_start:
             return False
-        before = len(self.out), self.next_id
+        out, next_id, wasted = self.top.tasks.out, self.next_id, {*self.wasted}
+        count = len(out)
         try:
-            self._lower(read)
-        except (HeldError, PlacedError, RecursionError):
+            self._lower_call(read)
+        except (PlacedError, RecursionError):
             # What is wrong with it is said with its statement.
-            del self.out[before[0] :]
-            self.next_id = before[1]
+            del out[count:]
+            self.next_id, self.wasted = next_id, wasted
+            # Its tree was changed on the way.
+            read.tree = self._again(read.call)
             return False
+        self._lowered += 1
+        self._done[read.call.index] = [task.id for task in out[count:]]
         return True
 
-    def lower_held(self) -> None:
-        """Make tasks of the calls that waited for the end of their statement.
+    def called(self, index: int) -> ast.expr:
+        if index >= len(self._calls):
+            raise NodeError(None, "this call cannot be read; write it on its own line")
+        read, done = self._calls[index], self._done.get(index)
+        if done is None:
+            return self._lower_call(read)
+        if self.frame.tasks is self.top.tasks and self.frame.when == self.top.when:
+            return reference(done[-1])
+        self.wasted.update(done)
+        return self._lower_call(ReadCall(read.call, self._again(read.call), read.has_names))
 
-        Raises:
-            PlacedError: a call does not compile.
-        """
-        for read in self.calls[self._lowered :]:
-            self._lower(read)
+    def _again(self, call: Call) -> ast.Call:
+        tree: ast.Call = parsed(call.written, "eval")
+        mark_calls(tree)
+        return tree
 
-    def _lower(self, read: ReadCall) -> None:
+    def tree(self, index: int) -> ast.AST:
+        """A call in the statement as it was written."""
+        read = self._calls[index]
+        if isinstance(read.tree, PlacedError):
+            raise read.tree
+        return self._again(read.call) if index in self._done else read.tree
+
+    def nodes(self, parts: Iterable[ast.AST]) -> Iterator[ast.AST]:
+        waiting = [*parts]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            if (index := placeholder(node)) is not None:
+                waiting.append(self.tree(index))
+            waiting += ast.iter_child_nodes(node)
+
+    def has_writes(self, part: ast.AST) -> bool:
+        calls = (placeholder(node) for node in self.nodes([part]))
+        return any(self._tool(self._calls[index].call).rules.writes
+                   for index in calls if index is not None)  # fmt: skip
+
+    def line_of(self, node: ast.AST) -> int:
+        line = getattr(node, "lineno", 1)
+        return self._lines[line - 1] if line <= len(self._lines) else self.line
+
+    def _lower_call(self, read: ReadCall) -> ast.expr:
         if isinstance(read.tree, PlacedError):
             raise read.tree
         call, written = read.call, read.call.written
         tool = self._tool(call)
+        around = self._lines, self.line, self.source
+        self.line, self.source = call.line, call.source
+        self._lines = [call.line + place for place in range(call.source.count("\n") + 1)]
         try:
-            args, ids = self._arguments(read.tree, tool, call)
+            args, ids = self._arguments(read.tree, tool)
         except NodeError as fault:
             raise PlacedError.of(fault.node, str(fault), written) from None
+        else:
+            id = self.add(tool.name, args, ids, call.target)
+        finally:
+            self._lines, self.line, self.source = around
         try:
             tool.check_written({name: _as_meant(value) for name, value in args.items()})
         except PlanError as error:
             at = _argument(read.tree, tool, error.argument)
             raise PlacedError.of(at, str(error), written) from None
-        id = self.add(tool.name, args, ids, call.target, call.line, call.source)
-        self._done[call.index] = reference(id)
-        self._lowered += 1
+        return reference(id)
 
     def _tool(self, call: Call) -> Tool:
         return self.tools[self.tools.python_names[call.tool]]
 
-    def _arguments(
-        self, tree: ast.Call, tool: Tool, call: Call
-    ) -> tuple[dict[str, Any], tuple[int, ...]]:
+    def _arguments(self, tree: ast.Call, tool: Tool) -> tuple[dict[str, Any], tuple[TaskId, ...]]:
         parameters = list(tool.parameters)
         if len(tree.args) > len(parameters):
             raise NodeError(
@@ -153,60 +229,13 @@ class Lowering:
                 raise NodeError(keyword, f"{name} is given twice; write {tool.signature}")
             written.append((name, keyword.value))
         args: dict[str, Any] = {}
-        ids: list[int] = []
+        ids: list[TaskId] = []
         for name, node in written:
             resolved = self.resolved(node)
-            value, needed = self.value(resolved, call.line, call.source)
+            value, needed = self.value(resolved)
             args[name] = value
             ids += needed
         return args, tuple(ids)
-
-    # ── values ────────────────────────────────────────────────────────────────────────────────
-
-    def resolved(self, node: ast.expr) -> ast.expr:
-        """`node` with its names replaced, checked to be in the language.
-
-        Raises:
-            NodeError, HeldError
-        """
-        resolved = self.names.resolve(node, self._done)
-        if referred(resolved) is None:
-            compiled(resolved, References())
-        return resolved
-
-    def value(self, node: ast.expr, line: int, source: str) -> tuple[Any, tuple[int, ...]]:
-        """A resolved expression as an argument, computed by a task of its own if necessary."""
-        plain = template(node)
-        if plain is not ...:
-            return plain, ids_in(node)
-        id = self.compute(node, "", line, source)
-        return f"${id}", (id,)
-
-    def compute(self, node: ast.expr, name: str, line: int, source: str) -> int:
-        """A task for a resolved expression; its id."""
-        return self.add(COMPUTE, {"expression": expression(node)}, ids_in(node), name, line, source)
-
-    def add(
-        self,
-        tool: str,
-        args: Mapping[str, Any],
-        needs: tuple[int, ...],
-        name: str,
-        line: int,
-        source: str,
-    ) -> int:
-        """A new task; its id."""
-        ordered = tuple(sorted(set(needs)))
-        self.out.append(
-            Task(self.next_id, tool, args, ordered, name=name, line=line, source=bounded(source))
-        )
-        self.next_id += 1
-        return self.next_id - 1
-
-    def take(self) -> list[Task]:
-        """The new tasks."""
-        out, self.out = self.out, []
-        return out
 
 
 def _as_meant(value: Any) -> Any:

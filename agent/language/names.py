@@ -9,13 +9,13 @@ from collections.abc import Container, Mapping
 from keyword import iskeyword
 from typing import Any
 
-from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.diagnostics import nearest
-from llm_compiler.language.expressions import NodeError, is_math
+from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import WORDS
+from llm_compiler.language.task_ids import PATTERN, TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.unparse import unparsed
 from llm_compiler.language.written import PLACEHOLDER
@@ -28,23 +28,33 @@ _JSON_NAMES = {"true": True, "false": False, "null": None}
 _PATH_KEY = frozenset("[]\"'\\")
 
 
-class HeldError(Exception):
-    """An expression needs a call that is not a task yet."""
-
-
-def reference(id: int) -> ast.expr:
+def reference(id: TaskId) -> ast.expr:
     """The node that stands for the result of task `id`."""
-    return ast.Name(id=f"{REFERENCE}{id}", ctx=ast.Load())
+    written = id if isinstance(id, int) else f"({id})"
+    return ast.Name(id=f"{REFERENCE}{written}", ctx=ast.Load())
 
 
-def referred(node: ast.AST) -> int | None:
+def referred(node: ast.AST) -> TaskId | None:
     """The task that a node stands for, if it does."""
     if isinstance(node, ast.Name) and node.id.startswith(REFERENCE):
-        return int(node.id[1:])
+        written = node.id[1:]
+        return int(written) if written.isdecimal() else written[1:-1]
     return None
 
 
-def ids_in(tree: ast.AST) -> tuple[int, ...]:
+def doubtful(value: ast.expr, defined: ast.expr) -> ast.expr:
+    """A value that a name has only if a condition holds; else it has none."""
+    value.defined = defined  # type: ignore[attr-defined]
+    return value
+
+
+def defined(value: ast.expr) -> ast.expr | None:
+    """The condition under which a name has its value, if it may have none."""
+    condition: ast.expr | None = getattr(value, "defined", None)
+    return condition
+
+
+def ids_in(tree: ast.AST) -> tuple[TaskId, ...]:
     """The tasks that a tree refers to."""
     ids = (referred(node) for node in ast.walk(tree))
     return tuple(dict.fromkeys(id for id in ids if id is not None))
@@ -64,109 +74,62 @@ class References(Container[str]):
         return isinstance(name, str) and name.startswith(REFERENCE)
 
 
-class Names:
-    """What the names of a program stand for, at the place that was read last."""
+class Functions:
+    """The functions and tools that a program may call."""
 
     def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
         self._known = [*map(python_name, tools), *FUNCTIONS, *WORDS]
-        """The functions and tools that there are, to propose them."""
-        self.bound: dict[str, ast.expr] = {}
 
-    def resolve(
-        self,
-        node: ast.expr,
-        calls: Mapping[int, ast.expr],
-        inner: frozenset[str] = frozenset(),
-    ) -> ast.expr:
-        """`node` with its names replaced, in place where it can be; `inner` stay as they are.
+    def value(self, node: ast.Name, bound: Mapping[str, ast.expr]) -> ast.expr:
+        """What a name stands for.
 
         Raises:
-            NodeError: a name or a function is unknown.
-            HeldError: it contains a call that is not in `calls`.
+            NodeError: it is unknown.
         """
-        match node:
-            case ast.Name():
-                return self._name(node, calls, inner)
-            case ast.Await(value=value):
-                return self.resolve(value, calls, inner)
-            case ast.Attribute() if is_math(node, self.bound):
-                return node
-            case ast.Call():
-                return self._call(node, calls, inner)
-            case ast.Lambda(args=arguments):
-                inner = inner | {it.arg for it in arguments.args}
-            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-                for loop in node.generators:
-                    loop.iter = self.resolve(loop.iter, calls, inner)
-                    inner = inner | names_in(loop.target)
-                    loop.ifs = [self.resolve(part, calls, inner) for part in loop.ifs]
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, ast.expr):
-                setattr(node, name, self.resolve(value, calls, inner))
-            elif isinstance(value, list):
-                value[:] = [
-                    self.resolve(it, calls, inner) if isinstance(it, ast.expr) else it
-                    for it in value
-                ]
-        return node
-
-    def _name(
-        self, node: ast.Name, calls: Mapping[int, ast.expr], inner: frozenset[str]
-    ) -> ast.expr:
-        if (index := placeholder(node)) is not None:
-            if index not in calls:
-                raise HeldError
-            return calls[index]
         name = node.id
-        if name in inner or name.startswith(REFERENCE):
-            return node
-        if name in self.bound:
-            return self.bound[name]
+        if name in bound:
+            return bound[name]
         if name in _JSON_NAMES:
             return ast.copy_location(ast.Constant(_JSON_NAMES[name]), node)
         if name in self._known or name in MATH:
             raise NodeError(node, f'"{name}" is a function; call it: {name}(…)')
-        known = [*self.bound, *inner]
-        remedy = nearest(name, known, shown) if known else "assign it first"
+        remedy = nearest(name, bound, shown) if bound else "assign it first"
         raise NodeError(node, f"no name {shown(name)}; {remedy}")
 
-    def _call(
-        self, node: ast.Call, calls: Mapping[int, ast.expr], inner: frozenset[str]
-    ) -> ast.expr:
-        func = node.func
-        args = [self.resolve(it, calls, inner) for it in node.args]
-        for keyword in node.keywords:
-            if not (keyword.arg == "key" and _is_function(keyword.value)):
-                keyword.value = self.resolve(keyword.value, calls, inner)
-        node.args = args
+    def check(self, func: ast.expr) -> None:
+        """Check what is called.
+
+        Raises:
+            NodeError: it is no function of the plan language.
+        """
         if isinstance(func, ast.Attribute):
-            if _is_gather(func) and not node.keywords:
-                return ast.copy_location(ast.Tuple(args, ast.Load()), node)
-            if not is_math(func, self.bound):
-                func.value = self.resolve(func.value, calls, inner)
-        elif isinstance(func, ast.Name):
-            if func.id in self._tools.python_names:
-                raise NodeError(
-                    func, f"this call of {func.id} cannot be read; write it on its own line"
-                )
-            if func.id in WORDS:
-                raise NodeError(func, f"{func.id}(…) has no value; write it on a line of its own")
-            if not _is_function(func):
-                remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._known, shown)}"
-                raise NodeError(func, f"{NO_FUNCTION} {shown(func.id)}; {remedy}")
-        else:
+            return
+        if not isinstance(func, ast.Name):
             raise NodeError(func, "only a function can be called, by its name")
-        return node
+        if func.id in self._tools.python_names:
+            raise NodeError(
+                func, f"this call of {func.id} cannot be read; write it on its own line"
+            )
+        if func.id in WORDS:
+            raise NodeError(func, f"{func.id}(…) has no value; write it on a line of its own")
+        if not is_function(func):
+            remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._known, shown)}"
+            raise NodeError(func, f"{NO_FUNCTION} {shown(func.id)}; {remedy}")
 
 
-def _is_function(node: ast.expr) -> bool:
+def is_function(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and (node.id in FUNCTIONS or node.id in MATH)
 
 
-def _is_gather(func: ast.Attribute) -> bool:
+def is_gather(func: ast.Attribute) -> bool:
     holder = func.value
     return func.attr == "gather" and isinstance(holder, ast.Name) and holder.id == "asyncio"
+
+
+def written_reference(id: TaskId) -> str:
+    """The reference to a result, as the arguments of a task hold it."""
+    return f"${id}" if isinstance(id, int) else f"$({id})"
 
 
 # ── what a resolved expression is, as the arguments of a task hold it ─────────────────────────
@@ -175,7 +138,7 @@ def _is_gather(func: ast.Attribute) -> bool:
 def template(node: ast.expr) -> Any:
     """A resolved expression as JSON data with references; `...` if it must be computed."""
     if (id := referred(node)) is not None:
-        return f"${id}"
+        return written_reference(id)
     match node:
         case ast.Constant(value=str() as text):
             return text.replace("$", "$$")
@@ -230,7 +193,7 @@ def _path(holder: ast.expr, key: str | int) -> Any:
 def expression(node: ast.expr) -> str:
     """A resolved expression as `compute` takes it: `$3 - $4`."""
     if (id := referred(node)) is not None:
-        return f"${id}"
+        return written_reference(id)
     count = sum(1 for it in ast.walk(node) if referred(it) is not None)
     try:
         text = unparsed(node)
@@ -247,11 +210,17 @@ def tree_of(text: str) -> ast.expr:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is none.
     """
-    written = re.sub(
-        r"\$(?:(\$)|(\d+))", lambda it: "$" if it[1] else f"{PLACEHOLDER}{it[2]}", text
-    )
+    ids: list[TaskId] = []
+
+    def named(found: re.Match[str]) -> str:
+        if found[1]:
+            return "$"
+        ids.append(found[3] or int(found[2]))
+        return f"{PLACEHOLDER}{len(ids) - 1}"
+
+    written = re.sub(rf"\$(?:(\$)|(\d+)|\(({PATTERN})\))", named, text)
     node = ast.parse(written, mode="eval").body
     for part in ast.walk(node):
-        if isinstance(part, ast.Name) and part.id.startswith(PLACEHOLDER):
-            part.id = REFERENCE + part.id[1:]
+        if isinstance(part, ast.Name) and (index := placeholder(part)) is not None:
+            part.id = reference(ids[index]).id  # type: ignore[attr-defined]
     return node

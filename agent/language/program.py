@@ -6,24 +6,28 @@ A machine in the manner of h11: `feed` and `close`, no I/O. Tasks come out in th
 their calls are complete; a call inside an unfinished statement comes out at its closing bracket.
 """
 
-import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
+from dataclasses import replace
 
+from llm_compiler.language import conditions, gathering
+from llm_compiler.language.branches import ended
 from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
 from llm_compiler.language.expressions import NodeError
+from llm_compiler.language.frames import Frame
 from llm_compiler.language.lowered import Answer, Refused
 from llm_compiler.language.lowering import Lowering
-from llm_compiler.language.names import HeldError, expression, reference, referred, tree_of
-from llm_compiler.language.place import Place
+from llm_compiler.language.names import expression, reference, tree_of
 from llm_compiler.language.source import Source
 from llm_compiler.language.statements import lower
 from llm_compiler.language.targets import targets
-from llm_compiler.language.task import COMPUTE, Task
+from llm_compiler.language.task import Task, When, is_pure
+from llm_compiler.language.task_ids import TaskId, order_of
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.trees import calls_in, parsed
+from llm_compiler.language.trees import parsed
 from llm_compiler.language.written import Call, Event, Fence, Settled, Statement, bounded
 
+ROWS = {**conditions.ROWS, **gathering.ROWS}
 _NOT_PYTHON = "this is not Python; write one statement per line, and thoughts after #"
 _CUT = "the plan was cut off inside this statement; it was not run"
 _INDENTED = "this line is indented and belongs to no block; it was not run"
@@ -48,38 +52,59 @@ class Program:
         max_calls: int = 100_000,
     ) -> None:
         self._source = Source(tools.python_names)
-        self._lowering = Lowering(tools, first_id)
+        self._lowering = Lowering(tools, first_id, ROWS, lower)
         self._max_calls = self._left = max_calls
-        self._in_statement: list[int] = []
+        self._in_statement: list[TaskId] = []
         """The tasks of the statement that is being read."""
-        self._tasks: dict[int, Task | Refused] = {}
+        self._tasks: dict[TaskId, Task | Refused] = {}
         self._prose: list[Refused] = []
         """What was refused before any fence or task: prose, if a fence follows."""
-        self.answer = Answer()
-        """What it printed and answered so far; its parts refer to values."""
-        self.ended = False
-        """`answer(…)` or `return` was read; the rest is not read."""
         self.full = False
+        self._when: When | None = None
+        """It answers only if this condition holds."""
         for name, value in (names or {}).items():
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
                 # It comes from the state, which a person may have edited.
-                self._lowering.names.bound[name] = tree_of(value)
-        self._before = dict(self._lowering.names.bound)
+                self._lowering.top.names[name] = tree_of(value)
+        self._before = dict(self._lowering.top.names)
 
     @property
     def tasks(self) -> list[Compiled]:
         """All tasks, with their final names."""
-        return [self._tasks[id] for id in sorted(self._tasks)]
+        return [self._tasks[id] for id in sorted(self._tasks, key=order_of)]
+
+    @property
+    def ended(self) -> bool:
+        """Whether `answer(…)` or `return` was read; the rest is not read."""
+        return self._lowering.top.last is not None
+
+    @property
+    def answer(self) -> Answer:
+        """What it printed and answered so far; its parts refer to values."""
+        top = self._lowering.top
+        answer = top.said if top.last is None else top.final()
+        if self._when is None:
+            return answer
+        return replace(answer, when=self._when, needs=(*answer.needs, self._when.id))
+
+    @property
+    def wasted(self) -> Set[TaskId]:
+        """Reads that were started early, and turned out to be under a condition or in a loop.
+
+        They are called again there.
+        """
+        return self._lowering.wasted
 
     @property
     def names(self) -> dict[str, str]:
         """What each name stands for, as an expression: `$3`, `$4[0]`, `"Paris"`."""
-        return {name: expression(node) for name, node in self._lowering.names.bound.items()}
+        return {name: expression(node) for name, node in self._lowering.top.names.items()}
 
     def take_id(self) -> int:
         """An id behind those of all tasks so far."""
-        self._lowering.next_id += 1
-        return self._lowering.next_id - 1
+        id = self._lowering.next_id
+        self._lowering.next_id = id + 1
+        return id
 
     def feed(self, text: str) -> list[Compiled]:
         """Read more text; return the tasks that it completes, in order."""
@@ -90,7 +115,23 @@ class Program:
         out = self._read(self._source.close(cut=cut))
         if not self.ended and not self.full:
             out += self._was_program()
+            if self._lowering.top.ends:
+                self._end_of_text()
+                out += self._added()
         return out
+
+    def _end_of_text(self) -> None:
+        """It answers only if it came to one of its ends, unless it printed something."""
+        top = self._lowering.top
+        if top.said.parts:
+            top.last = top.said
+            return
+        [(when, _), *more] = top.ends
+        if more:
+            with self._lowering.within(Frame(top.tasks)):
+                when = When(self._lowering.condition(ended(top)), True, when.line)
+        self._when = when
+        _, top.last = top.ends.pop()
 
     def _read(self, events: Iterator[Event]) -> list[Compiled]:
         out: list[Compiled] = []
@@ -114,27 +155,22 @@ class Program:
 
     def _statement(self, statement: Statement) -> list[Compiled]:
         lowering = self._lowering
-        place = Place(lowering, statement.line, statement.raw.strip())
         next_id = lowering.next_id
         try:
-            self._lower(statement, place)
+            frame = self._lower(statement)
         except PlacedError as fault:
-            lowering.out.clear()
-            lowering.next_id = next_id
-            self._settle(place, {})
+            lowering.drop(next_id)
+            self._settle(statement, {})
             self._begin()
             return self._refused(statement, fault)
         out = self._was_program()
-        place.settle()
+        lowering.top.take_in(frame)
         out += self._added()
-        self._settle(place, place.bound)
+        self._settle(statement, lowering.named)
         self._begin()
-        if place.answer is not None:
-            self.answer = self.answer.then(place.answer)
-            self.ended = place.answer.given
         return out
 
-    def _lower(self, statement: Statement, place: Place) -> None:
+    def _lower(self, statement: Statement) -> Frame:
         written = statement.written
         if statement.fault == "cut":
             raise PlacedError(statement.at, 1, _CUT)
@@ -149,33 +185,12 @@ class Program:
             raise
         if statement.fault:
             raise PlacedError(statement.at, 1, _NOT_PYTHON)
-        self._refuse_conditional(body)
         try:
-            self._lowering.lower_held()
-            for node in body:
-                lower(node, place)
+            return self._lowering.statement(statement, body)
         except NodeError as fault:
             raise PlacedError.of(fault.node, str(fault), written) from None
-        except HeldError:
-            raise PlacedError(statement.at, 1, _NOT_PYTHON) from None
         except RecursionError:
             raise PlacedError(statement.at, 1, "this is nested too deeply; split it up") from None
-
-    def _refuse_conditional(self, body: list[ast.stmt]) -> None:
-        if not self._lowering.calls:
-            return
-        conditional = calls_in(body)
-        for place in range(len(self._lowering.calls) - 1, -1, -1):
-            read = self._lowering.calls[place]
-            if conditional.get(place):
-                raise PlacedError(
-                    read.call.at,
-                    len(read.call.tool),
-                    "loops and conditions around calls are not supported yet;"
-                    " write the calls one by one",
-                )
-            for inner, decided in read.inside.items():
-                conditional[inner] = conditional.get(inner, False) or decided
 
     def _begin(self) -> None:
         """The next statement begins."""
@@ -189,7 +204,7 @@ class Program:
         for task in tasks:
             if self.full:
                 break
-            if task.tool != COMPUTE and not self._spend():
+            if not is_pure(task.tool) and not self._spend():
                 return [*out, self._too_many(task.id, task.line, task.source)]
             self._tasks[task.id] = task
             self._in_statement.append(task.id)
@@ -201,18 +216,17 @@ class Program:
         self.full = self._left < 0
         return not self.full
 
-    def _too_many(self, id: int, line: int, source: str) -> Refused:
+    def _too_many(self, id: TaskId, line: int, source: str) -> Refused:
         message = f"the plan has more than {self._max_calls} calls (max_tasks); plan fewer"
         shown = Diagnostic(line, 1, len(source), message, source.split("\n")[0])
         refused = self._tasks[id] = Refused(id, shown, source)
         return refused
 
     def _refused(self, statement: Statement, fault: PlacedError) -> list[Compiled]:
-        id = self._lowering.next_id
-        self._lowering.next_id += 1
+        id = self.take_id()
         refused = Refused(id, diagnostic(statement, fault), statement.raw.strip())
         for name in targets(statement):
-            self._lowering.names.bound[name] = reference(id)
+            self._lowering.top.names[name] = reference(id)
         self._prose.append(refused)
         is_prose = not self._source.is_program and not self._source.fenced
         return [] if is_prose else self._was_program()
@@ -232,24 +246,18 @@ class Program:
     def _was_prose(self) -> None:
         """A fence begins the program: what was refused before is forgotten."""
         if self._prose:
-            self._lowering.next_id = self._prose[0].id
-            self._lowering.names.bound = dict(self._before)
+            first = self._prose[0].id
+            assert isinstance(first, int)
+            self._lowering.next_id = first
+            self._lowering.top.names.clear()
+            self._lowering.top.names.update(self._before)
             self._prose.clear()
 
-    def _settle(self, place: Place, bound: Mapping[str, ast.expr]) -> None:
+    def _settle(self, statement: Statement, names: Mapping[TaskId, str]) -> None:
         """Give the tasks of a statement their final names, and its text as their source."""
-        names = {referred(value): name for name, value in reversed(list(bound.items()))}
-        source = bounded(place.source)
+        source = bounded(statement.raw.strip())
         for id in self._in_statement:
             task = self._tasks[id]
             if isinstance(task, Task):
                 name = names.get(id, "")
-                self._tasks[id] = Task(
-                    id,
-                    task.tool,
-                    task.args,
-                    task.needs,
-                    name=name,
-                    line=place.line,
-                    source=source,
-                )
+                self._tasks[id] = replace(task, name=name, line=statement.line, source=source)

@@ -9,6 +9,7 @@ from llm_compiler.language.compute import references
 from llm_compiler.language.names import NO_FUNCTION
 from llm_compiler.language.program import Compiled, Program
 from llm_compiler.language.task import COMPUTE, Refused, Task, TaskData
+from llm_compiler.language.task_ids import order_of
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
@@ -41,7 +42,9 @@ def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task
         return replace(stored, error=error or _TOO_LONG)
     if not edited and not _MAY_COMPILE_LATER.match(error):
         return stored
-    earlier = {name: it for name, it in names.items() if all(n < id for n in references(it))}
+    if not isinstance(id, int):
+        return replace(stored, error=error or _NOT_ONE_CALL)
+    earlier = {name: it for name, it in names.items() if _is_before(id, it)}
     program = Program(tools, names=earlier, first_id=id, max_calls=1)
     program.feed(text)
     program.close()
@@ -52,6 +55,11 @@ def recompiled(tools: Toolbox, data: TaskData, names: Mapping[str, str]) -> Task
             moved = replace(diagnostic, line=max(line, 1) + diagnostic.line - 1)
             return replace(stored, error=str(moved))
     return replace(stored, error=_NOT_ONE_CALL) if edited else stored
+
+
+def _is_before(id: int, expression: str) -> bool:
+    """Whether an expression refers to nothing but what comes before task `id`."""
+    return all(order_of(other) < (id,) for other in references(expression))
 
 
 def planned(compiled: Compiled) -> Task | Refused:

@@ -1,5 +1,7 @@
 """References: `$3`, `${3}`, `$3.name`, `$3[0].url`, and `$$` for a dollar sign.
 
+Those to instances have their ids in parentheses: `$(7[0].2)`, `$(7[0].2).name`.
+
 A reference that is the whole of a string becomes the value itself, type kept. Inside a longer
 string it becomes the value's text (JSON for objects). Substitution is one pass: text that came
 out of a result is never scanned for references again.
@@ -12,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.errors import PlanError
+from llm_compiler.language import task_ids
 from llm_compiler.language.task import MAX_LEVELS
+from llm_compiler.language.task_ids import TaskId
 
 HARD_MAX_ARGUMENT_CHARS = 60_000_000
 """Of a task's arguments with the references filled in; parts count as characters. Without a limit,
@@ -20,7 +24,8 @@ a plan could double them from task to task."""
 
 _PATH = r"(?:\.[A-Za-z_]\w*|\[(?:-?\d+|\"[^\"\]]*\"|'[^'\]]*')\])*"
 PATTERN = re.compile(
-    rf"\$(?:(?P<dollar>\$)|(?P<id>\d+)|\{{(?P<braced>\d+)(?P<inner>{_PATH})\}})(?P<path>{_PATH})"
+    rf"\$(?:(?P<dollar>\$)|(?P<id>\d+)|\{{(?P<braced>\d+)(?P<inner>{_PATH})\}}"
+    rf"|\((?P<instance>{task_ids.PATTERN})\))(?P<path>{_PATH})"
 )
 # `json.dumps` would make an encoder for each of a turn's many short results.
 _json = json.JSONEncoder(ensure_ascii=False).encode
@@ -31,7 +36,7 @@ _STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[[\"'](.*?)[\"']\]")
 class Reference:
     """One use of a result in a task's arguments."""
 
-    id: int
+    id: TaskId
     certain: bool
     """False for an unbraced `$5` in a longer string: plain text if no task has that id."""
 
@@ -42,7 +47,8 @@ def references(value: Any) -> Iterator[Reference]:
         for found in PATTERN.finditer(value) if "$" in value else ():
             if not found["dollar"]:
                 whole = found.end() - found.start() == len(value)
-                yield Reference(id_of(found), certain=whole or bool(found["braced"]))
+                certain = whole or found["id"] is None
+                yield Reference(id_of(found), certain)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from references(key)
@@ -52,7 +58,9 @@ def references(value: Any) -> Iterator[Reference]:
             yield from references(item)
 
 
-def substitute(value: Any, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> Any:
+def substitute(
+    value: Any, result_of: Callable[[TaskId], Any], known: Callable[[TaskId], bool]
+) -> Any:
     """Fill every reference in `value`, a task's arguments, with the result it names.
 
     Raises:
@@ -80,7 +88,7 @@ def as_text(value: Any) -> str:
 class _Filling:
     """Fills one task's arguments, and counts their size before they are put together."""
 
-    def __init__(self, result_of: Callable[[int], Any], known: Callable[[int], bool]) -> None:
+    def __init__(self, result_of: Callable[[TaskId], Any], known: Callable[[TaskId], bool]) -> None:
         self._result_of = result_of
         self._known = known
         self._remaining = HARD_MAX_ARGUMENT_CHARS
@@ -121,7 +129,7 @@ class _Filling:
     def _replacement(self, found: re.Match[str], text: str) -> str:
         if found["dollar"]:
             return "$" + found["path"]
-        if not found["braced"] and not self._known(id_of(found)):
+        if found["id"] is not None and not self._known(id_of(found)):
             return found.group()
         value = _follow(id_of(found), found["inner"] or "", self._result_of(id_of(found)))
         if found["path"] and not isinstance(value, dict | list):
@@ -161,13 +169,15 @@ class _Filling:
             )
 
 
-def id_of(found: re.Match[str]) -> int:
+def id_of(found: re.Match[str]) -> TaskId:
     """The id in a match of `PATTERN`; 0 if it is too long for one."""
+    if (instance := found["instance"]) is not None:
+        return instance
     digits = found["id"] or found["braced"]
     return int(digits) if len(digits) <= 9 else 0
 
 
-def _follow(id: int, path: str, value: Any) -> Any:
+def _follow(id: TaskId, path: str, value: Any) -> Any:
     for step in _STEP.finditer(path):
         key = step[1] if step[1] is not None else step[3]
         if key is not None and isinstance(value, dict) and key in value:

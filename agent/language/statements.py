@@ -3,36 +3,43 @@
 import ast
 from collections.abc import Callable
 
-from llm_compiler.language.answers import called, said
+from llm_compiler.language.adding import adding, assigned, lower_adding
+from llm_compiler.language.answers import answer, called, said
+from llm_compiler.language.bodies import row
 from llm_compiler.language.branches import lower_if
 from llm_compiler.language.comprehensions import binder, names_in
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.lowered import Answer
+from llm_compiler.language.loops import lower_for
 from llm_compiler.language.names import template
-from llm_compiler.language.place import Place, is_copied
+from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.task import ANSWER, WORDS
 
 _MODULES = ("math", "asyncio")
 
 
-def _assign(node: ast.Assign, place: Place) -> None:
-    _assigned(node.targets, place.lowering.resolved(node.value), place)
+def _assign(node: ast.Assign, resolver: Resolver) -> None:
+    if (added := adding(node)) is not None and resolver.frame.owned.get(added[0]):
+        lower_adding(node, added[0], resolver)
+        return
+    new = assigned(node.targets, node.value, resolver)
+    _bind(node.targets, resolver.resolved(node.value), resolver)
+    resolver.frame.owned.update(new)
 
 
-def _assigned(targets: list[ast.expr], value: ast.expr, place: Place) -> None:
+def _bind(targets: list[ast.expr], value: ast.expr, resolver: Resolver) -> None:
     names = [target.id for target in targets if isinstance(target, ast.Name)]
     if names:
         for name in names:
-            place.bind(name, value)
-            value = place.bound[name]
-    elif len(targets) > 1 and not is_copied(value):
-        value = place.compute(value)
+            resolver.bind(name, value)
+            value = resolver.frame.names[name]
+    elif len(targets) > 1 and not resolver.is_copied(value):
+        value = resolver.compute(value)
     for target in targets:
         if not isinstance(target, ast.Name):
-            _unpack(target, value, place)
+            _unpack(target, value, resolver)
 
 
-def _unpack(target: ast.expr, value: ast.expr, place: Place) -> None:
+def _unpack(target: ast.expr, value: ast.expr, resolver: Resolver) -> None:
     if isinstance(target, ast.Subscript | ast.Attribute):
         raise NodeError(
             target, 'a part cannot be changed; write a new dict: x = {**x, "key": value}'
@@ -43,60 +50,67 @@ def _unpack(target: ast.expr, value: ast.expr, place: Place) -> None:
     plain = not any(isinstance(it, ast.Starred) for it in (*target.elts, *shown))
     if plain and shown and len(shown) == len(target.elts):
         for part, item in zip(target.elts, shown, strict=True):
-            _assigned([part], item, place)
+            _bind([part], item, resolver)
         return
     names = sorted(names_in(target))
     # Python's own unpacking, as an expression: its errors are the same, too.
     loop = ast.comprehension(target, ast.List([value], ast.Load()), [], 0)
-    row = ast.List([ast.Name(name, ast.Load()) for name in names], ast.Load())
-    rows = ast.ListComp(row, [loop])
+    rows = ast.ListComp(row(names), [loop])
     unpacked = ast.Subscript(rows, ast.Constant(0), ast.Load())
-    row_of_values = place.compute(unpacked)
+    row_of_values = resolver.compute(unpacked)
     for index, name in enumerate(names):
-        place.bound[name] = ast.Subscript(row_of_values, ast.Constant(index), ast.Load())
+        resolver.frame.names[name] = ast.Subscript(row_of_values, ast.Constant(index), ast.Load())
 
 
-def _annotated(node: ast.AnnAssign, place: Place) -> None:
+def _annotated(node: ast.AnnAssign, resolver: Resolver) -> None:
     if node.value is not None:
-        _assigned([node.target], place.lowering.resolved(node.value), place)
+        _assign(ast.Assign([node.target], node.value), resolver)
 
 
-def _augmented(node: ast.AugAssign, place: Place) -> None:
+def _augmented(node: ast.AugAssign, resolver: Resolver) -> None:
+    if (added := adding(node)) is not None and resolver.frame.owned.get(added[0]):
+        lower_adding(node, added[0], resolver)
+        return
     if not isinstance(node.target, ast.Name):
         raise NodeError(node.target, "only a name can be added to; write x = x + …")
     before = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
     value = ast.copy_location(ast.BinOp(before, node.op, node.value), node)
-    _assigned([node.target], place.lowering.resolved(value), place)
+    _bind([node.target], resolver.resolved(value), resolver)
 
 
-def _expression(node: ast.Expr, place: Place) -> None:
+def _expression(node: ast.Expr, resolver: Resolver) -> None:
     value = node.value
     while isinstance(value, ast.Await):
         value = value.value
     if isinstance(value, ast.Constant):
         return  # a thought
+    if (added := adding(node)) is not None and resolver.frame.owned.get(added[0]):
+        lower_adding(node, added[0], resolver)
+        return
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
         name = value.func.id
-        if name in WORDS:
-            place.answer = called(value, place, given=name == ANSWER)
+        if name == ANSWER:
+            answer(value, called(value, resolver, given=True), resolver)
             return
-    resolved = place.lowering.resolved(value)
+        if name in WORDS:
+            frame = resolver.frame
+            frame.said = frame.said.then(called(value, resolver, given=False))
+            return
+    resolved = resolver.resolved(value)
     if template(resolved) is ... and not isinstance(resolved, ast.Tuple):
-        place.compute(resolved)
+        resolver.compute(resolved)
 
 
-def _return(node: ast.Return, place: Place) -> None:
-    if node.value is None:
-        place.answer = Answer(given=True)
-        return
-    place.answer = said([node.value], place, given=True)
+def _return(node: ast.Return, resolver: Resolver) -> None:
+    values = [] if node.value is None else [node.value]
+    answer(node, said(values, resolver, given=True), resolver)
 
 
-def _pass(node: ast.Pass, place: Place) -> None:
+def _pass(node: ast.Pass, resolver: Resolver) -> None:
     pass
 
 
-def _import(node: ast.Import | ast.ImportFrom, place: Place) -> None:
+def _import(node: ast.Import | ast.ImportFrom, resolver: Resolver) -> None:
     if isinstance(node, ast.ImportFrom):
         modules = [node.module or ""]
     else:
@@ -108,8 +122,8 @@ def _import(node: ast.Import | ast.ImportFrom, place: Place) -> None:
             )
 
 
-def _for(node: ast.For, place: Place) -> None:
-    raise NodeError(node, "loops are not supported yet; write a comprehension: [… for x in items]")
+def _jump(node: ast.stmt, resolver: Resolver) -> None:
+    raise NodeError(node, "this stands in no loop; leave it out")
 
 
 STATEMENTS: dict[type[ast.stmt], Callable[..., None]] = {
@@ -122,7 +136,9 @@ STATEMENTS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.Import: _import,
     ast.ImportFrom: _import,
     ast.If: lower_if,
-    ast.For: _for,
+    ast.For: lower_for,
+    ast.Continue: _jump,
+    ast.Break: _jump,
 }
 REMEDIES: dict[type[ast.stmt], str] = {
     ast.While: "go through data that is there: for x in items",
@@ -140,11 +156,12 @@ REMEDIES: dict[type[ast.stmt], str] = {
 }
 
 
-def lower(node: ast.stmt, place: Place) -> None:
-    """Lower one statement. Its tasks are in the lowering's `out`, its answer in `place`.
+def lower(node: ast.stmt, resolver: Resolver) -> None:
+    """Lower one statement, in the frame of `resolver`.
 
     Raises:
         NodeError: it is not in the language.
+        PlacedError: a call in it does not compile.
     """
     code = STATEMENTS.get(type(node))
     if code is None:
@@ -152,4 +169,4 @@ def lower(node: ast.stmt, place: Place) -> None:
         raise NodeError(
             node, f"{name} is not in the plan language; {REMEDIES.get(type(node), 'leave it out')}"
         )
-    code(node, place)
+    code(node, resolver)

@@ -5,10 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language import compute
+from llm_compiler.language import compute, each
+from llm_compiler.language.each import is_task
 from llm_compiler.language.recompile import recompiled
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task import (
+    EACH,
+    Refused,
+    Task,
+    TaskData,
+    When,
+    did_not_compile,
+    is_call,
+    is_pure,
+)
+from llm_compiler.language.task_ids import TaskId, is_instance
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
@@ -39,12 +50,16 @@ def compile_data(
     try:
         if not isinstance(args, Mapping):
             raise PlanError("the arguments are not an object; write them by parameter name")
-        after = tuple(int(need) for need in data.get("needs") or ())
+        after = tuple(map(_id, data.get("needs") or ()))
+        if (when := data.get("when")) is not None:
+            after += (_id(when["id"]),)
         if is_pure(name):
             return _as_planned(computing(id, name, args, after), data)
+        if name == EACH:
+            return _as_planned(looping(None if ended else tools, id, args, after), data)
         task = made(None if ended else tools, id, name, args, after, text)
         return _as_planned(task, data)
-    except (PlanError, TypeError, ValueError) as error:
+    except (KeyError, PlanError, TypeError, ValueError) as error:
         written = args if isinstance(args, Mapping) else {}
         return Refused(id, name, str(error), text or f"{name}({args})", written)
 
@@ -53,8 +68,10 @@ def _as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
     """A task with what was stored of its planning."""
     if isinstance(task, Refused):
         return task
+    when = data.get("when")
     return replace(
         task,
+        when=when and When(_id(when["id"]), when.get("holds", True), when.get("line", 0)),
         name=data.get("name", ""),
         line=data.get("line", 0),
         source=data.get("source", ""),
@@ -63,7 +80,7 @@ def _as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
     )
 
 
-def computing(id: int, tool: str, args: Mapping[str, Any], after: tuple[int, ...]) -> Task:
+def computing(id: TaskId, tool: str, args: Mapping[str, Any], after: tuple[TaskId, ...]) -> Task:
     """A task of `compute` or `answer` as the state stores it.
 
     Raises:
@@ -72,16 +89,35 @@ def computing(id: int, tool: str, args: Mapping[str, Any], after: tuple[int, ...
     expression = args.get("expression")
     if not isinstance(expression, str):
         raise PlanError(f'{tool} takes one text; write {{"expression": "$1 - $2"}}')
-    needs = dict.fromkeys((*after, *compute.references(expression)))
+    needs = dict.fromkeys((*after, *filter(is_task, compute.references(expression))))
     return Task(id, tool, {"expression": expression}, tuple(needs))
+
+
+def looping(
+    tools: Toolbox | None, id: TaskId, args: Mapping[str, Any], after: tuple[TaskId, ...]
+) -> Task:
+    """A loop as the state stores it; without `tools` the calls in its body are not checked.
+
+    Raises:
+        PlanError: its arguments are not those of a loop, or a call in its body does not compile.
+    """
+    each.check(id, args)
+    for it in each.bodies(args):
+        if tools is not None and is_call(it["tool"]):
+            try:
+                tools.tool(it["tool"]).check_written(it["args"])
+            except PlanError as error:
+                raise PlanError(f"{it['id']}: {error}") from None
+    needs = dict.fromkeys((*after, *filter(is_task, each.referred(id, EACH, args))))
+    return Task(id, EACH, args, tuple(needs))
 
 
 def made(
     tools: Toolbox | None,
-    id: int,
+    id: TaskId,
     tool: str,
     args: Mapping[str, Any],
-    after: tuple[int, ...],
+    after: tuple[TaskId, ...],
     text: str,
 ) -> Task:
     """A task with its needs; without `tools` it is not checked.
@@ -95,6 +131,8 @@ def made(
     for reference in references(args):
         if reference.id == id and not reference.certain:
             continue  # "under $5 million" in task 5
+        if not is_task(reference.id):
+            continue  # the item of an iteration
         needs[reference.id] = reference.certain or needs.get(reference.id, False)
     return Task(
         id,
@@ -104,3 +142,7 @@ def made(
         frozenset(id for id, certain in needs.items() if not certain),
         clean(text),
     )
+
+
+def _id(value: Any) -> TaskId:
+    return value if is_instance(value) else int(value)

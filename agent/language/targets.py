@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llm_compiler.language.diagnostics import PlacedError
 from llm_compiler.language.methods import CHANGING
@@ -28,10 +28,11 @@ def targets(statement: Statement) -> set[str]:
         lines = [first, *others] if first.rstrip().endswith(":") else [first]
         found = [it for line in lines if (it := _TARGETS.match(line))]
         return {name.strip() for it in found for name in it[1].split(",")}
-    return set(_bound(body))
+    return set(bound_in(body))
 
 
-def _bound(body: list[ast.stmt]) -> Iterator[str]:
+def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
+    """The names that are assigned, or whose values are changed."""
     waiting: list[ast.AST] = [*body]
     while waiting:
         match node := waiting.pop():

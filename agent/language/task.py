@@ -6,6 +6,8 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from llm_compiler.language.task_ids import TaskId
+
 Status = Literal["ok", "failed", "skipped", "rejected"]
 MAX_LEVELS = 100
 """Levels of lists and objects in a result or an argument; serializers fail above 250."""
@@ -15,6 +17,8 @@ COMPUTE = "compute"
 """The built-in that evaluates an expression over results: no tool, no slot, no journal."""
 ANSWER = "answer"
 """The built-in that says what a plan ends with; evaluated as `compute` is."""
+EACH = "each"
+"""The built-in that goes through a list: one instance of its body for each item. No slot."""
 WORDS = (ANSWER, "print")
 """The functions of the plan language that say something; each is a statement of its own."""
 
@@ -24,15 +28,30 @@ def is_pure(tool: str) -> bool:
     return tool in (COMPUTE, ANSWER)
 
 
+def is_call(tool: str) -> bool:
+    """Whether a task calls a tool, and is no built-in: it is in the messages, and counts."""
+    return tool not in (COMPUTE, ANSWER, EACH)
+
+
+class WhenData(TypedDict):
+    """A condition in the state: `{"id": 3, "holds": true, "line": 4}`."""
+
+    id: TaskId
+    holds: bool
+    line: int
+
+
 class TaskData(TypedDict, total=False):
     """A task in the state. One that did not compile has `text`, as the model wrote it."""
 
-    id: int
+    id: TaskId
     name: str
     """The variable that it is assigned to, or empty."""
     tool: str
     args: dict[str, Any]
-    needs: list[int]
+    needs: list[TaskId]
+    when: "WhenData"
+    """The condition that it is run under, if any."""
     line: int
     """Of its round's program, from 1."""
     source: str
@@ -53,7 +72,7 @@ class TaskData(TypedDict, total=False):
 class OutcomeData(TypedDict):
     """An outcome in the state. Times are epoch seconds, `None` for a call that never began."""
 
-    id: int
+    id: TaskId
     tool: str
     args: dict[str, Any]
     status: Status
@@ -65,19 +84,36 @@ class OutcomeData(TypedDict):
     reused: bool
     artifact: NotRequired[Any]
     command: NotRequired[dict[str, Any]]
+    untaken: NotRequired[bool]
+    """It is there and true if the task was skipped for its condition alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A condition that a task is run under: whether the value of task `id` is true, or is not."""
+
+    id: TaskId
+    holds: bool = True
+    line: int = 0
+
+    @property
+    def untaken(self) -> str:
+        """Why a task is skipped if the condition says so."""
+        return f"condition on line {self.line} is {str(not self.holds).lower()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One planned tool call that compiled."""
+    """One planned task that compiled: a call of a tool, or a built-in."""
 
-    id: int
+    id: TaskId
     tool: str
     args: Mapping[str, Any] = field(default_factory=dict)
     """By parameter name, as written: references are strings."""
-    needs: tuple[int, ...] = ()
-    """The ids it waits for: those that its arguments refer to, and others for order alone."""
-    maybe: frozenset[int] = frozenset()
+    needs: tuple[TaskId, ...] = ()
+    """The ids it waits for: those that its arguments refer to, that of its condition, and others
+    for order alone."""
+    maybe: frozenset[TaskId] = frozenset()
     """Those of its needs that are plain text ("a $5 bill") if no task has that id."""
     text: str = ""
     """As the model wrote it."""
@@ -88,9 +124,10 @@ class Task:
     """As stored; None for a task that is planned now."""
     rules: tuple[str, ...] = ()
     """As stored."""
+    when: When | None = None
 
     def data(self) -> TaskData:
-        return TaskData(
+        data = TaskData(
             id=self.id,
             name=self.name,
             tool=self.tool,
@@ -99,13 +136,16 @@ class Task:
             line=self.line,
             source=self.source,
         )
+        if (it := self.when) is not None:
+            data["when"] = WhenData(id=it.id, holds=it.holds, line=it.line)
+        return data
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """One planned tool call that did not compile."""
 
-    id: int
+    id: TaskId
     tool: str
     error: str
     text: str = ""
@@ -132,7 +172,7 @@ class Refused:
 class Outcome:
     """How a task ended."""
 
-    id: int
+    id: TaskId
     tool: str
     status: Status
     args: Mapping[str, Any] = field(default_factory=dict)
@@ -148,6 +188,8 @@ class Outcome:
     """What the tool returned for people and programs, and not for models."""
     command: Mapping[str, Any] | None = None
     """What the tool wants beside that: `messages` to say, and a `handoff`."""
+    untaken: bool = False
+    """It was skipped because of its condition alone, which is no failure."""
 
     @property
     def ok(self) -> bool:
@@ -170,12 +212,19 @@ class Outcome:
             data["artifact"] = self.artifact
         if self.command:
             data["command"] = dict(self.command)
+        if self.untaken:
+            data["untaken"] = True
         return data
 
     @classmethod
     def of(cls, data: OutcomeData) -> "Outcome":
         known = {name: data[name] for name in OutcomeData.__annotations__ if name in data}  # type: ignore[literal-required]
         return cls(**known)
+
+
+def went_well(outcome: OutcomeData) -> bool:
+    """Whether a task ended ok, or was not to be run."""
+    return outcome["status"] == "ok" or outcome.get("untaken") is True
 
 
 def did_not_compile(data: TaskData) -> bool:

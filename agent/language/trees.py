@@ -9,9 +9,6 @@ from llm_compiler.language.diagnostics import PlacedError, parser_fault
 from llm_compiler.language.names import placeholder
 from llm_compiler.language.written import NESTED, Written
 
-Calls = dict[int, bool]
-"""The calls in a tree by index, and whether each is conditional there."""
-
 MAX_TREE = 400
 """Levels of a tree that is looked at further."""
 
@@ -69,20 +66,16 @@ def _too_deep(tree: ast.AST) -> bool:
     return bool(level)
 
 
-def calls_in(tree: ast.AST | list[ast.stmt]) -> Calls:
-    """The calls in a tree, each with whether a loop, a condition or a lambda decides about it."""
-    found: Calls = {}
-    waiting: list[tuple[ast.AST, bool]] = (
-        [(node, False) for node in tree] if isinstance(tree, list) else [(tree, False)]
-    )
-    while waiting:
-        node, conditional = waiting.pop()
-        if (index := placeholder(node)) is not None:
-            found[index] = conditional
-        waiting += [
-            (child, conditional or _decides(node, child)) for child in ast.iter_child_nodes(node)
-        ]
-    return found
+def mark_calls(tree: ast.AST) -> None:
+    """Mark the nodes of a tree that have calls of tools in them, for `has_calls`."""
+    for node in reversed([*ast.walk(tree)]):  # what is inside comes before what is around it
+        if placeholder(node) is not None or any(map(has_calls, ast.iter_child_nodes(node))):
+            node.has_calls = True  # type: ignore[attr-defined]
+
+
+def has_calls(node: ast.AST) -> bool:
+    """Whether there are calls of tools in a node of a marked tree."""
+    return getattr(node, "has_calls", False)
 
 
 def has_names(call: ast.Call) -> bool:
@@ -94,26 +87,3 @@ def has_names(call: ast.Call) -> bool:
         elif isinstance(node, ast.Name) and placeholder(node) is None and id(node) not in functions:
             return True
     return False
-
-
-def _decides(node: ast.AST, child: ast.AST) -> bool:
-    """Whether `node` evaluates `child` never, once or many times, as its values have it."""
-    match node:
-        case ast.IfExp() | ast.If():
-            return child is not node.test
-        case ast.For():
-            return child is not node.iter
-        case ast.BoolOp():
-            return child is not node.values[0]
-        case ast.Compare():
-            return child in node.comparators[1:]
-        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-            # The first list is gone through in any case.
-            return child is not node.generators[0] or _depends(node.generators[0])
-        case ast.Lambda():
-            return True
-    return False
-
-
-def _depends(loop: ast.comprehension) -> bool:
-    return any(placeholder(node) is not None for part in loop.ifs for node in ast.walk(part))

@@ -13,7 +13,15 @@ from llm_compiler.context import Context
 from llm_compiler.language.answers import in_words
 from llm_compiler.language.recompile import PROSE
 from llm_compiler.language.references import as_text
-from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task import (
+    ANSWER,
+    TaskData,
+    did_not_compile,
+    is_call,
+    is_pure,
+    went_well,
+)
+from llm_compiler.language.task_ids import TaskId, is_instance
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
@@ -202,7 +210,7 @@ def _limit(state: State, context: Context, *, late: bool) -> str:
     return ""
 
 
-def _ids(state: State) -> list[int]:
+def _ids(state: State) -> list[TaskId]:
     return [task["id"] for task in tasks_of_round(state)]
 
 
@@ -237,14 +245,14 @@ def _write_failed(state: State) -> bool:
     """Whether a write of this round failed: of a program that raises, the lines behind do not run,
     so "Paid." must not be said."""
     return any(
-        state["outcomes"][str(task["id"])]["status"] != "ok"
+        not went_well(state["outcomes"][str(task["id"])])
         for task in tasks_of_round(state)
         if did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
     )
 
 
 def _all_ok(state: State) -> bool:
-    return all(outcome["status"] == "ok" for outcome in state["outcomes"].values())
+    return all(map(went_well, state["outcomes"].values()))
 
 
 def _none_compiled(state: State) -> str | None:
@@ -265,8 +273,8 @@ def _diagnostics(state: State, refused: list[TaskData]) -> Iterator[str]:
 
 def _came_to_nothing(state: State) -> str | None:
     """Why the round's last task, which the others prepare, did not end ok; None if it did."""
-    tasks = tasks_of_round(state)
-    if not tasks or state["outcomes"][str(tasks[-1]["id"])]["status"] == "ok":
+    tasks = [task for task in tasks_of_round(state) if not is_instance(task["id"])]
+    if not tasks or went_well(state["outcomes"][str(tasks[-1]["id"])]):
         return None
     # Without arguments: a small model repeats the calls that it is shown.
     failed = [task for task in tasks if state["outcomes"][str(task["id"])]["status"] == "failed"]
@@ -282,7 +290,7 @@ def _nothing_succeeded(state: State) -> str | None:
     succeeded = (
         state["outcomes"][str(task["id"])]["status"] == "ok"
         for task in plan
-        if not is_pure(task["tool"]) or task["tool"] == ANSWER
+        if is_call(task["tool"]) or task["tool"] == ANSWER
     )
     if any(succeeded) or not (reasons := why_not_ok(plan, state["outcomes"])):
         return None

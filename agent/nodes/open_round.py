@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from langchain_core.runnables import RunnableConfig
@@ -13,17 +12,6 @@ from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.injected import Surroundings
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of
-from llm_compiler.language.references import literal
-from llm_compiler.language.stored_tasks import compile_data, too_many
-from llm_compiler.language.task import (
-    Outcome,
-    OutcomeData,
-    Refused,
-    Task,
-    TaskData,
-    did_not_compile,
-    is_pure,
-)
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.given import GivenModels, Role
@@ -35,7 +23,6 @@ from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.round_messages import call_mark, untrusted
 from llm_compiler.run.resources import Round, RunResources, without_resources
-from llm_compiler.scheduling.facts import Planned, Prior
 from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.state import State, asked_by, told
 from llm_compiler.tools import Resources
@@ -124,6 +111,7 @@ async def open_round(
             max_parallel=context.max_parallel,
             early_start=early_start,
             read_untrusted=untrusted(state["messages"]),
+            max_tasks=context.max_tasks,
         ),
         Executor(
             tools,
@@ -150,58 +138,3 @@ def call_config(config: RunnableConfig, resources: Resources) -> RunnableConfig:
         "tags": [*(config.get("tags") or ()), "nostream"],
         "configurable": {**configurable, **resources.configurable},
     }
-
-
-def load(
-    round: Round,
-    plan: list[TaskData],
-    outcomes: Mapping[str, OutcomeData],
-    names: Mapping[str, str],
-    journaled: Mapping[str, Sequence[Prior]] | None = None,
-    asked: Collection[str] = (),
-    *,
-    announce: bool,
-) -> None:
-    """Plan the tasks of the state again: those that have ended settle at once if not edited.
-
-    Args:
-        round: The round.
-        plan: The tasks, of all rounds.
-        outcomes: Those of the state.
-        names: What the variables of the turn stand for.
-        journaled: How calls ended that the state does not have yet, by their tasks' keys.
-        asked: The keys of the tasks whose calls a person was asked about.
-        announce: Whether tasks that have not ended are events.
-    """
-    tasks_left = round.context.max_tasks
-    for data in plan:
-        before = outcomes.get(str(data["id"]))
-        found = (journaled or {}).get(data["key"], ())
-        priors = [prior for prior in found if prior.outcome.id == data["id"]]
-        if before is not None:
-            priors.append(Prior.of(Outcome.of(before)))
-        refused = None
-        if not priors and not is_pure(data["tool"]):
-            tasks_left -= 1
-            if tasks_left < 0:
-                refused = too_many(round.context.max_tasks)
-        elif (
-            priors and did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome)
-        ):
-            refused = last.error or ""
-        if refused is None:
-            task = compile_data(round.tools, data, names=names, ended=bool(priors))
-            if priors and isinstance(task, Refused) and did_not_compile(data):
-                # Its text compiled when it ran; by now its tool is not there.
-                ran = priors[-1]
-                task = Task(data["id"], ran.outcome.tool, literal(dict(ran.planned)))
-        else:
-            text = data.get("text", "")
-            task = Refused(data["id"], data["tool"], refused, text, data["args"])
-        if not priors and announce:
-            round.events.plan_task(task)
-        round.unit.tell(Planned(task, tuple(priors), data["key"] in asked))
-
-
-def _failed_without_a_call(outcome: Outcome) -> bool:
-    return outcome.status == "failed" and not outcome.attempts

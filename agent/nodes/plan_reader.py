@@ -1,11 +1,13 @@
 """Reads a plan while it is written: text of any chunking in, tasks out, the last for its answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import replace
 
 from llm_compiler.language.answers import answer_expression
 from llm_compiler.language.program import Program
 from llm_compiler.language.recompile import PROSE, planned
 from llm_compiler.language.task import ANSWER, Refused, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
 
 _CUT = "the plan was cut off here; what would have followed is missing"
@@ -35,6 +37,11 @@ class PlanReader:
         """What each variable stands for, as an expression."""
         return self._program.names
 
+    @property
+    def wasted(self) -> Set[TaskId]:
+        """Reads that were started early and count for nothing: they are called again elsewhere."""
+        return self._program.wasted
+
     def feed(self, text: str) -> list[Task | Refused]:
         """Read more text; return the tasks that it completes."""
         return [*map(planned, self._program.feed(text)), *self._answer(self._program.ended)]
@@ -48,7 +55,7 @@ class PlanReader:
             out.append(Refused(program.take_id(), PROSE, _CUT, "…"))
         return out
 
-    def written(self) -> Mapping[int, Task]:
+    def written(self) -> Mapping[TaskId, Task]:
         """The tasks with their variables and statements, which may be known late."""
         return {it.id: it for it in self._program.tasks if isinstance(it, Task)}
 
@@ -60,4 +67,5 @@ class PlanReader:
         self._answered = True
         id = self._program.take_id()
         args = {"expression": answer_expression(answer)}
-        return [Task(id, ANSWER, args, answer.needs, line=answer.line, source=answer.source)]
+        it = Task(id, ANSWER, args, answer.needs, line=answer.line, source=answer.source)
+        return [replace(it, when=answer.when)]

@@ -8,10 +8,11 @@ from llm_compiler.language.native_calls import NativeCalls
 from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
 from llm_compiler.run.resources import Round
-from llm_compiler.scheduling.effects import EffectOrder
+from llm_compiler.scheduling.effects import EffectOrder, with_rules
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from llm_compiler.text import clean
 
@@ -32,7 +33,7 @@ class PlanStream:
 
     def __init__(self, round: Round, plan: list[TaskData], names: Mapping[str, str]) -> None:
         self.round = round
-        self._taken = [task["id"] for task in plan]
+        self._taken = [id for task in plan if isinstance(id := task["id"], int)]
         self._names = names
         self.first_id = max(self._taken, default=0) + 1
         self.begin()
@@ -138,21 +139,25 @@ class PlanStream:
         if not self._closed:
             self._closed = True
             self._read(self._calls.close())
-            for task in self._reader.close(cut=cut):
-                self._plan(task)
+            self._plan_all(self._reader.close(cut=cut))
 
     def _read(self, text: str) -> None:
         self._text.append(text)
-        for task in self._reader.feed(text):
+        self._plan_all(self._reader.feed(text))
+
+    def _free(self, id: TaskId) -> int:
+        """`id` if it is one of the plan that no task has, else the next id after all others."""
+        taken = {*self._taken, *self._ids}
+        return id if isinstance(id, int) and id not in taken else max(taken, default=0) + 1
+
+    def _plan_all(self, tasks: list[Task | Refused]) -> None:
+        for task in tasks:
+            self._order.forget(self._reader.wasted)
             self._plan(task)
 
-    def _free(self, id: int) -> int:
-        """`id` if no task has it, else the next id after all others."""
-        taken = {*self._taken, *self._ids}
-        return id if id not in taken else max(taken) + 1
-
     def _plan(self, task: Task | Refused) -> None:
-        task = self._order.ordered(task)
+        task = self._order.ordered(with_rules(task, self.round.tools))
+        assert isinstance(task.id, int)
         self._ids.append(task.id)
         self.round.events.plan_task(task)
         self.round.unit.tell(Planned(task))

@@ -15,9 +15,11 @@ from llm_compiler.errors import ModelError
 from llm_compiler.execution.executor import warm_up
 from llm_compiler.language.stubs import schema_type
 from llm_compiler.language.task import OutcomeData, TaskData
+from llm_compiler.language.task_ids import order_of
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
-from llm_compiler.nodes.open_round import Setup, load, open_round
+from llm_compiler.nodes.load_plan import Stored, load
+from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
@@ -57,7 +59,7 @@ class Planner:
         )
         warm_up(round.tools)
         run.watch_deadline()
-        load(round, before.plan, before.outcomes, before.names, announce=False)
+        load(round, Stored(before.plan, before.outcomes, before.names), announce=False)
         plan, meter = PlanStream(round, before.plan, before.names), Meter()
         deadline = round.context.deadline
         try:
@@ -77,7 +79,7 @@ class Planner:
         stale = {"structured_response": None} if self._setup.form and before.asked else {}
         return {
             **stale,
-            "plan": sorted([*before.plan, *plan.close()], key=lambda task: task["id"]),
+            "plan": sorted([*before.plan, *plan.close()], key=lambda task: order_of(task["id"])),
             "outcomes": before.outcomes,
             "names": plan.names,
             "turn": asked_by(state),

@@ -22,8 +22,11 @@ from llm_compiler.execution.handoff import command_of
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Outcome, OutcomeData, Task, TaskData, did_not_compile
-from llm_compiler.nodes.open_round import Setup, load, open_round
+from llm_compiler.language.task import Outcome, Task, TaskData, did_not_compile
+from llm_compiler.language.task_ids import order_of
+from llm_compiler.nodes.instances import with_instances
+from llm_compiler.nodes.load_plan import Stored, load
+from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.run.turn_journal import journal_of
@@ -49,19 +52,19 @@ class Scheduler:
         journal = journal_of(config, state, run)
         try:
             round = await self._take_over(state, config, runtime, run, journal)
-            # In earlier rounds, only what a person has edited runs again.
-            kept = {id for id, data in before.items() if _unchanged(round, data)}
-            plan = [task for task in state["plan"] if str(task["id"]) not in kept]
             await _Running(round, journal, run).to_the_end()
         finally:
             await journal.close()
         schedule = round.unit.schedule
-        for task in plan:
+        outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
+        plan = with_instances(state["plan"], schedule)
+        # In earlier rounds, only what a person has edited has run again.
+        ran = [task for task in plan if before.get(id := str(task["id"])) != outcomes[id]]
+        for task in ran:
             # The plan records what ran: what a person makes of it later is an edit of that.
             if task["id"] in schedule.records:
                 _as_it_ran(task, schedule)
-        outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
-        for task in plan:
+        for task in ran:
             ended = schedule.outcomes[task["id"]]
             if ended.command is not None and (handoff := ended.command.get("handoff")):
                 raise ParentCommand(command_of(handoff))
@@ -69,11 +72,11 @@ class Scheduler:
         if round.meter.usage["calls"]:
             usage = spent(usage, "tools", round.meter.usage)
         return {
-            "plan": state["plan"],
-            "outcomes": dict(sorted(outcomes.items(), key=lambda entry: int(entry[0]))),
+            "plan": plan,
+            "outcomes": dict(sorted(outcomes.items(), key=lambda it: order_of(it[1]["id"]))),
             "usage": usage,
             "messages": round_messages(
-                plan,
+                ran,
                 outcomes,
                 round.context.max_result_chars,
                 mark=round.mark,
@@ -102,16 +105,15 @@ class Scheduler:
             early_start=False,
         )
         warm_up(round.tools)
-        before = state["outcomes"]
-        load(
-            round,
+        stored = Stored(
             state["plan"],
-            before,
+            state["outcomes"],
             state["names"],
             journal.ended(),
             journal.asked_keys,
-            announce=True,
+            journal.loops,
         )
+        load(round, stored, announce=True)
         round.unit.tell(PlanEnded())
         return round
 
@@ -130,11 +132,6 @@ def _as_it_ran(task: TaskData, schedule: Schedule) -> None:
         task["args"] = literal(dict(schedule.outcomes[id].args))
 
 
-def _unchanged(round: Round, data: OutcomeData) -> bool:
-    outcome = round.unit.schedule.outcomes.get(data["id"])
-    return outcome is not None and outcome == Outcome.of(data)
-
-
 @dataclass(frozen=True)
 class _Running:
     """A round whose calls run, and whose person is asked, until all has ended."""
@@ -148,7 +145,11 @@ class _Running:
         unit, schedule = self.round.unit, self.round.unit.schedule
         unit.claim = lambda launch: self.journal.claim(launch, schedule.planned_args(launch.id))
         unit.on_settled = self._record
-        for outcome in schedule.outcomes.values():  # what ended while the plan was written
+        unit.on_loop = self.journal.loop
+        # What happened while the plan was written:
+        for id, calls in schedule.loops.items():
+            self.journal.loop(id, calls)
+        for outcome in schedule.outcomes.values():
             self._record(outcome)
         await self._ask_again()
         self.run.clock.count_on(self.journal.seconds)

@@ -19,6 +19,7 @@ from langgraph.errors import GraphBubbleUp
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.observability.metrics import count, time_since
 from llm_compiler.redaction import one_line
 
@@ -170,7 +171,7 @@ class ToolCall:
 
 
 @contextmanager
-def tool_call(id: int, tool: str) -> Iterator[ToolCall]:
+def tool_call(id: TaskId, tool: str) -> Iterator[ToolCall]:
     """The span of a task's call; spans that are started inside are its children."""
     began = time.perf_counter()
     with _tracer.start_as_current_span(

@@ -15,6 +15,7 @@ from typing import Any
 
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, Refused, Task, TaskData
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.facts import Launch
 from llm_compiler.text import shortened
 
@@ -83,7 +84,7 @@ class Events:
         )
 
     def round_end(
-        self, ids: Sequence[int], verdict: str, feedback: str | None, *, asked: bool
+        self, ids: Sequence[TaskId], verdict: str, feedback: str | None, *, asked: bool
     ) -> None:
         self._event("round.end", ids=list(ids), status=verdict, feedback=feedback, asked=asked)
 

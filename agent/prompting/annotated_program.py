@@ -12,8 +12,17 @@ from typing import NamedTuple
 
 from llm_compiler.language import compute
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task import (
+    Outcome,
+    OutcomeData,
+    TaskData,
+    did_not_compile,
+    is_pure,
+    went_well,
+)
+from llm_compiler.language.task_ids import TaskId, is_instance
 from llm_compiler.prompting.calls_as_code import MAX_STATEMENT_CHARS, Calls
+from llm_compiler.prompting.shown_instances import Instances, in_words
 from llm_compiler.prompting.shown_values import in_line, whole
 from llm_compiler.prompting.statement_check import StatementCheck
 from llm_compiler.text import truncated
@@ -47,8 +56,13 @@ def annotated_program(
         names: The state's variables; those that no statement assigns are added: `x = 3`.
         with_failures: Whether to show the statements that did not end ok.
     """
-    tasks = {task["id"]: task for task in plan if str(task["id"]) in outcomes}
-    ran = _Ran(tasks, {id: Outcome.of(outcomes[str(id)]) for id in tasks}, max_chars)
+    made, tasks = Instances(outcomes), dict[TaskId, TaskData]()
+    for task in plan:
+        if is_instance(task["id"]):
+            made.add(task)
+        elif str(task["id"]) in outcomes:
+            tasks[task["id"]] = task
+    ran = _Ran(tasks, {id: Outcome.of(outcomes[str(id)]) for id in tasks}, max_chars, made)
     statements = [it for group in _groups(tasks.values()) for it in ran.statements(group)]
     constant, derived = ran.variables(names or {}, statements)
     shown = (it for it in statements if with_failures or ran.is_ok(it))
@@ -68,12 +82,13 @@ def commented(text: str) -> str:
 
 def why_not_ok(plan: Sequence[TaskData], outcomes: Mapping[str, OutcomeData]) -> list[str]:
     """What did not end ok and why, each once and in one line, without what followed from it."""
-    ran = _Ran({task["id"]: task for task in plan}, {}, 0)
+    tasks = {task["id"]: task for task in plan if not is_instance(task["id"])}
+    ran = _Ran(tasks, {}, 0, Instances(outcomes))
     reasons = (
-        f"{ran.calls.label(task['id'])} {status}: {reason.splitlines()[0]}"
-        for task in plan
-        if (status := outcomes[str(task["id"])]["status"]) != "ok"
-        and (reason := ran.reason(outcomes[str(task["id"])]["error"])) is not None
+        f"{ran.calls.label(id)} {outcomes[str(id)]['status']}: {reason.splitlines()[0]}"
+        for id in tasks
+        if not went_well(outcomes[str(id)])
+        and (reason := ran.reason(outcomes[str(id)]["error"])) is not None
     )
     return list(dict.fromkeys(reasons))
 
@@ -97,13 +112,18 @@ class _Ran:
     """The tasks of a turn and how they ended. Each value is read once."""
 
     def __init__(
-        self, tasks: Mapping[int, TaskData], outcomes: Mapping[int, Outcome], max_chars: int
+        self,
+        tasks: Mapping[TaskId, TaskData],
+        outcomes: Mapping[TaskId, Outcome],
+        max_chars: int,
+        made: Instances,
     ) -> None:
         self._tasks = tasks
         self._outcomes = outcomes
-        self._short: dict[int, str] = {}
-        self._long: dict[int, str] = {}
-        self._length: dict[int, int] = {}
+        self._made = made
+        self._short: dict[TaskId, str] = {}
+        self._long: dict[TaskId, str] = {}
+        self._length: dict[TaskId, int] = {}
         for id, outcome in outcomes.items():
             if outcome.ok:
                 text = whole(outcome.value)
@@ -114,7 +134,7 @@ class _Ran:
         self.calls = Calls(tasks, self._short)
         names = {id: name for id, task in tasks.items() if (name := task.get("name"))}
         self._check = StatementCheck(names)
-        self._read: dict[int, bool] = {}
+        self._read: dict[TaskId, bool] = {}
         """For each result that is read: whether all that reads it ended ok."""
         for id, task in tasks.items():
             for it in references(task["args"]):
@@ -126,7 +146,7 @@ class _Ran:
         source = group[0].get("source", "")
         if did_not_compile(group[0]):
             yield _Statement(truncated(group[0]["text"], MAX_STATEMENT_CHARS), group)
-        elif source and self._check.still_says(source, group):
+        elif source and self._check.still_says(source, group) and not self._made.edited(group):
             yield _Statement(source, group)
         else:
             for task in group:
@@ -134,7 +154,7 @@ class _Ran:
                     yield _Statement(self.calls.statement(task["id"]), [task])
 
     def is_ok(self, statement: _Statement) -> bool:
-        return all(self._outcomes[task["id"]].ok for task in statement.tasks)
+        return all((it := self._outcomes[task["id"]]).ok or it.untaken for task in statement.tasks)
 
     def annotated(self, statement: _Statement) -> str:
         """A statement with its results and failures as comments."""
@@ -149,7 +169,11 @@ class _Ran:
             id, outcome = task["id"], self._outcomes[task["id"]]
             label = task.get("name") or task["tool"]
             shown = self._short.get(id)
-            if not outcome.ok:
+            if (why := self._made.rejected(id)) is not None:
+                inside.append(why)
+            if outcome.untaken:
+                said.append(f"not run: {outcome.error}")
+            elif not outcome.ok:
                 if (why := self._failure(task, tasks)) is not None:
                     said.append(why)
             elif id in main:
@@ -193,9 +217,9 @@ class _Ran:
                 (derived if ids else constant).append(line)
         return constant, derived
 
-    def reason(self, error: str | None, among: Iterable[int] | None = None) -> str | None:
+    def reason(self, error: str | None, among: Iterable[TaskId] | None = None) -> str | None:
         """An error as a sentence without ids; None if another's failure is all that it says."""
-        text = (error or "").strip() or "no reason was given"
+        text = in_words((error or "").strip()) or "no reason was given"
         needed = _NEEDS.match(text)
         if needed is None:
             return text
@@ -216,7 +240,7 @@ class _Ran:
             which = f"{task['tool'] if alone else self.calls.label(task['id'])} "
         return f"{which}{outcome.status}: {reason}"
 
-    def _omits(self, id: int) -> bool:
+    def _omits(self, id: TaskId) -> bool:
         """Whether what reads a long result says all that matters of it."""
         return self._read.get(id, False)
 

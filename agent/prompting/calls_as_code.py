@@ -10,13 +10,15 @@ from typing import Any
 
 from llm_compiler.language.references import PATTERN, id_of
 from llm_compiler.language.stubs import python_name
-from llm_compiler.language.task import ANSWER, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task import ANSWER, EACH, TaskData, did_not_compile, is_pure
+from llm_compiler.language.task_ids import PATTERN as INSTANCE
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import shortened, truncated
 
 MAX_STATEMENT_CHARS = 1000
 _MAX_LABEL_CHARS = 80
 _MAX_NESTED_CALLS = 3
-_DOLLAR = re.compile(r"\$(?:(\$)|(\d{1,9}))")
+_DOLLAR = re.compile(rf"\$(?:(\$)|(\d{{1,9}})|\(({INSTANCE})\))")
 
 
 class Calls:
@@ -27,22 +29,24 @@ class Calls:
         short: The results that are short enough to take the place of a reference, as Python.
     """
 
-    def __init__(self, tasks: Mapping[int, TaskData], short: Mapping[int, str]) -> None:
-        self._tasks = tasks
+    def __init__(self, tasks: Mapping[TaskId, TaskData], short: Mapping[TaskId, str]) -> None:
+        self._tasks = {**tasks}
         self._short = short
-        self._written: dict[int, str] = {}
+        self._written: dict[TaskId, str] = {}
 
-    def statement(self, id: int) -> str:
+    def statement(self, id: TaskId) -> str:
         """A task as a statement."""
         name = self._tasks[id].get("name")
         return f"{name} = {self.call(id)}" if name else self.call(id)
 
-    def call(self, id: int, depth: int = 0) -> str:
+    def call(self, id: TaskId, depth: int = 0) -> str:
         """A task as a call, or as the expression that it computes."""
         if id not in self._written:
             task = self._tasks[id]
             if did_not_compile(task):
                 text = task["text"]
+            elif task["tool"] == EACH:
+                text = self._loop(task["args"], depth)
             elif is_pure(task["tool"]):
                 text = self.expression(str(task["args"].get("expression", "")), depth)
                 text = f"{ANSWER}({text})" if task["tool"] == ANSWER else text
@@ -53,7 +57,18 @@ class Calls:
             self._written[id] = truncated(text, MAX_STATEMENT_CHARS)
         return self._written[id]
 
-    def label(self, id: int) -> str:
+    def _loop(self, args: Mapping[str, Any], depth: int) -> str:
+        """A loop as a comprehension, or as a statement in one line."""
+        head = f"for item in {self._value(args.get('items'), depth)}"
+        body = [it for it in args.get("body", ()) if isinstance(it, dict) and "id" in it]
+        self._tasks |= {it["id"]: it for it in body}
+        if "value" in args:
+            kept = args.get("keep")
+            condition = f" if {self._result(kept, depth)}" if kept in self._tasks else ""
+            return f"[{self._value(args['value'], depth)} {head}{condition}]"
+        return f"{head}: {'; '.join(self.call(it['id'], depth + 1) for it in body)}"
+
+    def label(self, id: TaskId) -> str:
         """A task as it is referred to in a sentence: its variable, or its call."""
         if id not in self._tasks:
             return f"${id}"
@@ -61,13 +76,16 @@ class Calls:
 
     def expression(self, text: str, depth: int = 0) -> str:
         """An expression over results, in one line."""
-        said = _DOLLAR.sub(lambda it: "$" if it[1] else self._result(int(it[2]), depth), text)
+        said = _DOLLAR.sub(
+            lambda it: "$" if it[1] else self._result(it[3] or int(it[2]), depth), text
+        )
         return truncated(" ".join(said.splitlines()), MAX_STATEMENT_CHARS)
 
-    def _result(self, id: int, depth: int) -> str:
+    def _result(self, id: TaskId, depth: int) -> str:
         """What stands for the result of a task in code."""
         if id not in self._tasks:
-            return f"${id}"
+            # An item, or a variable: `7[].0`, `7[].total`.
+            return f"${id}" if isinstance(id, int) else _handed_out(id)
         if name := self._tasks[id].get("name"):
             return name
         if id in self._short:
@@ -104,6 +122,11 @@ class Calls:
 
         said = _quoted(PATTERN.sub(part, text) if "$" in text else text)
         return f"f{said}" if filled else said
+
+
+def _handed_out(id: str) -> str:
+    name = id.rpartition(".")[2]
+    return "item" if name == "0" else name
 
 
 def _quoted(text: str) -> str:

@@ -5,30 +5,53 @@ side by side. A doubt counts as an edit: the tasks are then shown as they are.
 """
 
 import ast
+import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llm_compiler.language.each import bodies
 from llm_compiler.language.names import referred, tree_of
 from llm_compiler.language.references import PATTERN
 from llm_compiler.language.stubs import python_name
-from llm_compiler.language.task import TaskData, is_pure
+from llm_compiler.language.task import EACH, TaskData, is_call, is_pure
+from llm_compiler.language.task_ids import TaskId
 
-_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+_UNREADABLE = (
+    *(SyntaxError, ValueError, RecursionError, MemoryError),
+    *(AttributeError, KeyError, TypeError),  # of a loop's body that a person has edited
+)
 
 
 class StatementCheck:
     """Compares statements with their tasks. `names` are the variables of all tasks, by id."""
 
-    def __init__(self, names: Mapping[int, str]) -> None:
+    def __init__(self, names: Mapping[TaskId, str]) -> None:
         self._names = names
         self._known = frozenset(names.values())
 
     def still_says(self, source: str, group: Sequence[TaskData]) -> bool:
         """Whether `source` is what the tasks in `group` do."""
         try:
+            if any(task["tool"] == EACH for task in group):
+                return _calls_the_same(source, group)
             return _Statement(source, group, self._names, self._known).holds()
         except _UNREADABLE:
             return False
+
+
+def _calls_the_same(source: str, group: Sequence[TaskData]) -> bool:
+    """Whether a statement with a loop names the tools that its tasks call, each as often."""
+    made = Counter(task["tool"] for task in group if is_call(task["tool"]))
+    for task in group:
+        if task["tool"] == EACH:
+            made.update(it["tool"] for it in bodies(task["args"]) if is_call(it["tool"]))
+    named = Counter(
+        node.func.id
+        for node in ast.walk(ast.parse(textwrap.dedent(source)))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    )
+    return all(named[tool] == count for tool, count in made.items())
 
 
 class _Statement:
@@ -36,7 +59,7 @@ class _Statement:
         self,
         source: str,
         group: Sequence[TaskData],
-        names: Mapping[int, str],
+        names: Mapping[TaskId, str],
         known: frozenset[str],
     ) -> None:
         self._names = names

@@ -6,7 +6,7 @@ them has no effect. An answer that was given is kept, even if the run was killed
 checkpoint was written. A message that is sent again under its id asks its own question anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage
@@ -17,10 +17,13 @@ from langgraph.types import StateSnapshot
 
 from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData
+from llm_compiler.language.references import literal
+from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData
+from llm_compiler.language.task_ids import is_instance, order_of
 from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.run.turn_journal import records_of
+from llm_compiler.scheduling.facts import Prior
 from llm_compiler.state import State, asked_by, mended_messages
 
 _NODES = ("planner", "scheduler", "joiner")
@@ -64,10 +67,11 @@ async def close_abandoned_turn(
     state = await read_state(stored)
     outcomes = state["outcomes"]
     if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
-        plan = [task for task in state["plan"] if str(task["id"]) not in outcomes]
         journal = Journal(records_of(saver, snapshot.config, state))
         await journal.read()
         found = journal.ended()
+        state["plan"] = _with_instances(state["plan"], found)
+        plan = [task for task in state["plan"] if str(task["id"]) not in outcomes]
         ended = {
             str(task["id"]): found[task["key"]][-1].outcome.data()
             if task["key"] in found
@@ -105,6 +109,24 @@ async def _update(
     configurable = {**config["configurable"], **snapshot.config["configurable"]}
     configurable.pop("run_id", None)
     return await graph.aupdate_state({"configurable": configurable}, values, as_node="joiner")
+
+
+def _with_instances(
+    plan: list[TaskData], journaled: Mapping[str, Sequence[Prior]]
+) -> list[TaskData]:
+    """The plan, with the calls of its loops that have ended."""
+    loops = {task["key"]: task for task in plan if task["tool"] == EACH}
+    known = {task["id"] for task in plan}
+    found = []
+    for key, priors in journaled.items():
+        loop, outcome = loops.get(key.partition("[")[0]), priors[-1].outcome
+        if loop is None or outcome.id in known or not is_instance(outcome.id):
+            continue
+        task = Task(outcome.id, outcome.tool, literal(dict(priors[-1].planned)), line=loop["line"])
+        data = task.data()
+        data["round"], data["key"], data["taint"] = loop["round"], key, loop.get("taint", "")
+        found.append(data)
+    return sorted([*plan, *found], key=lambda task: order_of(task["id"])) if found else plan
 
 
 def _skipped(task: TaskData) -> OutcomeData:

@@ -5,8 +5,9 @@ from typing import Any, cast, get_args
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
-from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
+from llm_compiler.language.task import EACH, MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
+from llm_compiler.language.task_ids import TaskId, is_instance, root_of
+from llm_compiler.run.stored_values import MAX_ID, data, id_of, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, quoted
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
@@ -17,21 +18,24 @@ _MAX_ATTEMPTS = 10**6
 
 
 def mended_outcomes(
-    value: Any, plan: list[TaskData], errors: Mapping[int, str]
+    value: Any, plan: list[TaskData], errors: Mapping[TaskId, str]
 ) -> dict[str, OutcomeData]:
     """The stored outcomes by id, with those of the tasks that cannot be run.
 
     The key says which task an outcome is of. One that cannot be read is `failed`, so that no call
     is repeated because of it; `None` is not an outcome, and the call runs again.
     """
-    if type(value) is dict and not errors and all(map(_is_outcome, value, value.values())):
-        return value
     tasks = {str(task["id"]): task for task in plan}
+    sound = type(value) is dict and not errors and all(map(_is_outcome, value, value.values()))
+    if sound and all(_is_made(it["id"], tasks) for it in value.values()):
+        return cast(dict[str, OutcomeData], value)
     outcomes: dict[str, OutcomeData] = {}
     if isinstance(value, Mapping):
         # The well-formed key comes last, and replaces others with its number.
         for key in sorted(value, key=lambda key: key == str(whole(key))):
-            if (id := whole(key)) is not None and value[key] is not None:
+            if (id := id_of(key)) is not None and value[key] is not None:
+                if is_instance(id) and not _is_made(id, tasks):
+                    continue
                 outcomes[str(id)] = _outcome(id, value[key], tasks.get(str(id)))
     elif value is not None:
         why = f"the stored outcomes are {kind_of(value)}, not an object by id"
@@ -44,7 +48,7 @@ def mended_outcomes(
     return {**failed, **outcomes}
 
 
-def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
+def _outcome(id: TaskId, stored: Any, task: TaskData | None) -> OutcomeData:
     """An outcome; its `args` are None where those of the task are to be filled in."""
     if _is_outcome(str(id), stored):
         return cast(OutcomeData, stored)
@@ -63,7 +67,7 @@ def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
         error = "no reason is stored"
     tool = given.get("tool")
     args = data(given.get("args"), None)
-    return OutcomeData(
+    outcome = OutcomeData(
         id=id,
         tool=clean(tool) if isinstance(tool, str) else task["tool"] if task else "",
         args=args if isinstance(args, dict) else cast(Any, None),
@@ -75,6 +79,17 @@ def _outcome(id: int, stored: Any, task: TaskData | None) -> OutcomeData:
         attempts=min(whole(given.get("attempts")) or 0, _MAX_ATTEMPTS),
         reused=given.get("reused") is True,
     )
+    if status == "skipped" and given.get("untaken") is True:
+        outcome["untaken"] = True
+    return outcome
+
+
+def _is_made(id: TaskId, tasks: Mapping[str, TaskData]) -> bool:
+    """Whether a task may be there: an instance needs its loop."""
+    if isinstance(id, int):
+        return True
+    loop = tasks.get(str(root_of(id)[0]))
+    return loop is not None and loop["tool"] == EACH
 
 
 class _Unreadable:
@@ -85,10 +100,9 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
     if type(outcome) is not dict or outcome.keys() - _BESIDE != _FIELDS:
         return False
     id, status, error = outcome["id"], outcome["status"], outcome["error"]
-    attempts = outcome["attempts"]
+    attempts, skipped = outcome["attempts"], status == "skipped"
     return (
-        type(id) is int
-        and 0 < id <= MAX_ID
+        (0 < id <= MAX_ID if type(id) is int else is_instance(id))
         and key == str(id)
         and status in _STATUSES
         and type(outcome["tool"]) is str
@@ -99,6 +113,7 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
         and type(attempts) is int
         and 0 <= attempts <= _MAX_ATTEMPTS
         and type(outcome["reused"]) is bool
+        and ("untaken" not in outcome or (skipped and outcome["untaken"] is True))
         and _is_command(outcome.get("command", {}))
         and is_data(outcome, MAX_LEVELS + 1)
     )

@@ -1,18 +1,19 @@
 """A plan as the state holds it, which a person may have edited."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeGuard, cast
 
-from llm_compiler.language.task import MAX_LEVELS, TaskData, is_pure
+from llm_compiler.language.task import EACH, MAX_LEVELS, TaskData, WhenData, is_pure
+from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, order_of
 from llm_compiler.language.tool_rules import STORED
-from llm_compiler.run.stored_values import MAX_ID, data, is_data, kind_of, text_of, whole
+from llm_compiler.run.stored_values import MAX_ID, data, id_of, is_data, kind_of, text_of, whole
 from llm_compiler.text import clean, shortened
 
 _MAX_NAME_CHARS = 200
-_RULED = ("text", "error", "key", "taint", "rules")
+_RULED = ("text", "error", "key", "taint", "rules", "when")
 
 
-def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[int, str]]:
+def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], dict[TaskId, str]]:
     """The tasks of a stored plan, whole and in id order, and by id why some cannot be run.
 
     What is missing gets its empty value. An entry without an id of its own gets one after all
@@ -23,18 +24,25 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
         return [], {}
     if type(value) is list and _is_plan(value, round):
         return value, {}
-    tasks: dict[int, TaskData] = {}
-    errors: dict[int, str] = {}
+    tasks: dict[TaskId, TaskData] = {}
+    errors: dict[TaskId, str] = {}
     is_list = isinstance(value, list | tuple)
     without: list[Any] = [] if is_list else [value]
+    instances: dict[TaskId, Any] = {}
     for entry in value if is_list else ():
-        id = whole(entry.get("id")) if isinstance(entry, Mapping) else None
-        if id is None or id in tasks:
+        id = id_of(entry.get("id")) if isinstance(entry, Mapping) else None
+        if is_instance(id) and id not in instances:
+            instances[id] = entry
+        elif id is None or id in tasks or id in instances:
             without.append(entry)
         else:
             tasks[id] = _task(entry, id, round, errors)
+    for id in sorted(instances, key=order_of):
+        loop = tasks.get(loop_of(id) or 0)
+        if loop is not None and loop["tool"] == EACH:  # else it is of no loop any more
+            tasks[id] = _task(instances[id], id, round, errors)
     settled = outcomes if isinstance(outcomes, Mapping) else ()
-    used = {*tasks, *(id for id in map(whole, settled) if id is not None)}
+    used = {id for id in (*tasks, *map(whole, settled)) if isinstance(id, int)}
     for id, entry in zip(_free(used), without, strict=False):
         if is_list and isinstance(entry, Mapping):
             written, more = str(entry.get("tool")), entry
@@ -45,7 +53,7 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
         tasks[id] = _task(more, id, round, {})
         tasks[id]["text"] = f"{clean(shortened(written, _MAX_NAME_CHARS))}{'(…)' if more else ''}"
         tasks[id]["args"] = {}
-    plan = [tasks[id] for id in sorted(tasks)]
+    plan = [tasks[id] for id in sorted(tasks, key=order_of)]
     keys = set()
     for task in plan:
         if task["key"] in keys:  # a person's copy of a task is another call
@@ -54,7 +62,7 @@ def mended_plan(value: Any, round: int, outcomes: Any) -> tuple[list[TaskData], 
     return plan, errors
 
 
-def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str]) -> TaskData:
+def _task(entry: Mapping[Any, Any], id: TaskId, round: int, errors: dict[TaskId, str]) -> TaskData:
     """The task that an entry of a plan becomes; if it cannot be run, `errors` gets the reason."""
     tool = clean(str(entry.get("tool") or ""))[:_MAX_NAME_CHARS]
     stored, wrong = entry.get("args"), ""
@@ -78,6 +86,11 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
         source=text_of(entry.get("source")),
         round=min(whole(entry.get("round")) or round, round),
     )
+    if entry.get("when") is not None:
+        if (when := _when(entry["when"])) is not None:
+            task["when"] = when
+        else:
+            wrong = wrong or 'its stored condition is not like {"id": 3, "holds": true}'
     task["key"] = text_of(entry.get("key")) or f"{task['round']}-{id}"
     if entry.get("taint") is not None:
         task["taint"] = text_of(entry["taint"])
@@ -92,13 +105,23 @@ def _task(entry: Mapping[Any, Any], id: int, round: int, errors: dict[int, str])
     return cast(TaskData, {**more, **task})
 
 
-def _needs(value: Any) -> list[int]:
+def _needs(value: Any) -> list[TaskId]:
     """The ids that a task waits for, as far as they can be read."""
     if isinstance(value, str):
         value = value.replace(",", " ").split()
     elif not isinstance(value, list | tuple):
         value = [value]
-    return [need for need in map(whole, value) if need is not None]
+    return [need for need in map(id_of, value) if need is not None]
+
+
+def _when(value: Any) -> WhenData | None:
+    """A condition, if it can be read."""
+    id = id_of(value.get("id")) if isinstance(value, Mapping) else None
+    if id is None:
+        return None
+    return WhenData(
+        id=id, holds=value.get("holds") is not False, line=whole(value.get("line")) or 0
+    )
 
 
 def _texts(value: Any) -> list[str]:
@@ -112,16 +135,17 @@ def _free(used: set[int]) -> Iterator[int]:
 
 
 def _is_plan(plan: list[Any], round: int) -> bool:
-    before = 0
+    before: tuple[int, ...] = (0,)
     keys = set()
+    loops = set[TaskId]()
     for task in plan:
         if type(task) is not dict:
             return False
         id, number, text = task.get("id"), task.get("round"), task.get("text", "")
         tool, needs = task.get("tool"), task.get("needs")
         if (
-            type(id) is not int
-            or not before < id <= MAX_ID
+            not _is_id(id, loops)
+            or not before < order_of(id)
             or type(number) is not int
             or not 0 < number <= round
             or type(tool) is not str
@@ -138,11 +162,24 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or type(task.get("rules", [])) is not list
             or not all(name in STORED for name in task.get("rules", ()))
             or type(needs) is not list
-            or (needs and not all(type(n) is int and 0 < n <= MAX_ID for n in needs))
+            or not all(map(_is_need, needs))
+            or ("when" in task and task["when"] != _when(task["when"]))
             or not is_data(task, MAX_LEVELS + 1)
             or (is_pure(tool) and not (text or type(task["args"].get("expression")) is str))
         ):
             return False
-        before = id
+        before = order_of(id)
         keys.add(task["key"])
+        if tool == EACH:
+            loops.add(id)
     return True
+
+
+def _is_id(id: Any, loops: Collection[TaskId]) -> TypeGuard[TaskId]:
+    if type(id) is int:
+        return 0 < id <= MAX_ID
+    return is_instance(id) and loop_of(id) in loops
+
+
+def _is_need(id: Any) -> bool:
+    return 0 < id <= MAX_ID if type(id) is int else is_instance(id)

@@ -8,6 +8,7 @@ from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import MAX_LEVELS
+from llm_compiler.language.task_ids import TaskId, is_instance
 from llm_compiler.text import clean
 
 MAX_ID = 10**9 - 1
@@ -28,6 +29,11 @@ def whole(value: Any) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 < number <= MAX_ID else None
+
+
+def id_of(value: Any) -> TaskId | None:
+    """An id: a whole number, or the text of an instance."""
+    return value if is_instance(value) else whole(value)
 
 
 def data(value: Any, otherwise: Any) -> Any:

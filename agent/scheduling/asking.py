@@ -1,10 +1,10 @@
 """Which calls a person must decide on, and what becomes of the decisions."""
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 
+from llm_compiler.language.task_ids import TaskId, order_of
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import Ask, Decision, TaskId
+from llm_compiler.scheduling.facts import Ask, Decision
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
@@ -48,10 +48,11 @@ class Asking:
         due = []
         for decision in decisions:
             record = self._graph.records.get(decision.id)
-            if record is None or record.state not in ("waiting", "asked"):
+            if record is not None and record.state not in ("waiting", "asked"):
                 continue  # it has ended: by the deadline, say, while the person was deciding
+            # After a restart, an instance may be there only later.
             self._decided[decision.id] = decision
-            if record.state == "asked" and not record.unmet:
+            if record is not None and record.state == "asked" and not record.unmet:
                 due.append(record)
         return due
 
@@ -74,7 +75,7 @@ class Asking:
         """One question about all calls that wait for a decision; None if none does."""
         records = self._graph.records.values()
         undecided = (it for it in records if it.state == "asked" and it.id not in self._decided)
-        asked = sorted(undecided, key=attrgetter("id"))
+        asked = sorted(undecided, key=lambda it: order_of(it.id))
         if not asked:
             return None
         why = {it.id: it.why_asked for it in asked if it.why_asked is not None}

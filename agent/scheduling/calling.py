@@ -5,10 +5,12 @@ from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.task import Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.asking import Asking
-from llm_compiler.scheduling.facts import Prior, TaskId, Tools
+from llm_compiler.scheduling.facts import Prior, Tools
+from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
@@ -24,7 +26,7 @@ class Calling:
         tools: Check the arguments.
         rules_of: What rules a task's call.
         reached: Which untrusted result reaches a task's arguments.
-        outcomes: What references refer to.
+        results: What references refer to.
         admit: Lets a call start that needs no person.
     """
 
@@ -37,7 +39,7 @@ class Calling:
         *,
         rules_of: Callable[[TaskId], ToolRules],
         reached: Callable[[TaskId], str],
-        outcomes: Mapping[TaskId, Outcome],
+        results: Results,
         admit: Callable[[TaskRecord, Call], None],
     ) -> None:
         self._graph = graph
@@ -46,7 +48,7 @@ class Calling:
         self._tools = tools
         self._rules_of = rules_of
         self._reached = reached
-        self._outcomes = outcomes
+        self._results = results
         self._admit = admit
 
     def begin(self, record: TaskRecord, late: str | None) -> None:
@@ -110,7 +112,7 @@ class Calling:
             PlanError: they cannot be filled in.
         """
         filled: Mapping[str, Any] = substitute(
-            task.args, lambda id: self._outcomes[id].value, lambda id: id in task.needs
+            task.args, self._results.value, lambda id: id in task.needs
         )
         return filled
 

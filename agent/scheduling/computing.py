@@ -1,11 +1,11 @@
 """Tasks that only compute: they take no slot, are never shared, and run as soon as they can."""
 
-from collections.abc import Mapping
 from itertools import count
 
 from llm_compiler.language.compute import references
 from llm_compiler.language.task import Outcome, Status, Task
-from llm_compiler.scheduling.facts import Compute, Computed, Order, TaskId
+from llm_compiler.scheduling.facts import Compute, Computed, Order
+from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -28,12 +28,12 @@ class Computing:
         """Nothing is being computed."""
         return not self._running
 
-    def begin(self, record: TaskRecord, outcomes: Mapping[TaskId, Outcome]) -> None:
-        """All needs of a task ended ok: order its expression."""
+    def begin(self, record: TaskRecord, found: Results) -> None:
+        """All needs of a task have ended: order its expression."""
         task = record.task
         assert isinstance(task, Task)
         expression = str(task.args["expression"])
-        results = {id: outcomes[id].value for id in references(expression) if id in task.needs}
+        results = {id: found.found(id) for id in references(expression)}
         record.computing = Compute(next(self._numbers), task.id, expression, results)
         record.move("computing")
         self._running += 1
@@ -47,16 +47,7 @@ class Computing:
         if record.computing.number != computed.number:
             return
         task, it = record.task, computed
-        status: Status = "ok" if it.error is None else "failed"
+        status: Status = "ok" if it.error is None else "skipped" if it.skipped else "failed"
         times = it.started_at, it.ended_at
         outcome = Outcome(task.id, task.tool, status, task.args, it.value, it.error, *times, 1)
-        same = next((p.outcome for p in record.priors if _equal(p.outcome, outcome)), None)
-        record.priors = ()
-        self._graph.settle(record, same or outcome, announce=same is None)
-
-
-def _equal(one: Outcome, other: Outcome) -> bool:
-    return all(
-        getattr(one, part) == getattr(other, part)
-        for part in ("tool", "status", "args", "value", "error")
-    )
+        self._graph.settle_anew(record, outcome)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 
 from llm_compiler.language.task import Task
-from llm_compiler.scheduling.facts import TaskId
+from llm_compiler.language.task_ids import TaskId
 
 Needs = Callable[[TaskId], tuple[TaskId, ...]]
 """What a task waits for, by its id; nothing if it does not wait, or is not planned yet."""
@@ -68,6 +68,10 @@ class Heights:
     def add(self, id: TaskId) -> None:
         """Count a task that waits among those behind its needs."""
         self._new.append(id)
+
+    def put_behind(self, id: TaskId, loop: TaskId) -> None:
+        """A loop waits for a new instance; it need not be ranked again for that."""
+        self._height[id] = self._height.get(loop, 0) + 1
 
     def clear(self) -> None:
         """Forget all tasks; add those that remain again."""

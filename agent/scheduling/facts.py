@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-
-TaskId = int
-"""How a task is named; it is compared, hashed and shown, and nothing else."""
 
 # ── facts ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -31,16 +29,31 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an instance before its loop makes it."""
+
+    task: Task | Refused | None = None
+    """As the state holds it. Its arguments take the place of those that the loop gives it."""
+    priors: tuple[Prior, ...] = ()
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A task was planned. `priors` say how it ended before: several if it was edited and ran again.
 
     One holds, and the task does not run, if the task is called with the arguments that it had then.
     `asked`: a person was asked about its call, which never runs undecided from then on.
+    `instances`: what is known of those that it makes, at any depth, if it is a loop.
+    `allowed`: the number of calls by loop that may be made whatever the limit is by now, since
+    they were before.
     """
 
     task: Task | Refused
     priors: tuple[Prior, ...] = ()
     asked: bool = False
+    instances: Mapping[TaskId, Known] = field(default_factory=dict)
+    allowed: Mapping[TaskId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +96,20 @@ class Computed:
     """An expression was evaluated; `number` is that of its order."""
 
     number: int
-    id: int
+    id: TaskId
     value: Any = None
     error: str | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    skipped: bool = False
+    """It read the result of a task that did not end ok."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """It is the turn of loop `id` again, after `Continue`."""
+
+    id: TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +120,7 @@ class Decision:
     the settings of the run are by then. None is the call that is being asked about now.
     """
 
-    id: int
+    id: TaskId
     args: Mapping[str, Any] | None = None
     rejected: str | None = None
     asked: tuple[str, Mapping[str, Any]] | None = None
@@ -118,7 +140,17 @@ class DeadlinePassed:
     seconds: float
 
 
-Fact = Planned | PlanBroke | PlanEnded | TakenOver | Returned | Computed | Decided | DeadlinePassed
+Fact = (
+    Planned
+    | PlanBroke
+    | PlanEnded
+    | TakenOver
+    | Returned
+    | Computed
+    | Continued
+    | Decided
+    | DeadlinePassed
+)
 
 # ── orders ────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,7 +160,7 @@ class Launch:
     """Start a call. `id` is the task it is for, `call` the name under which it returns."""
 
     call: int
-    id: int
+    id: TaskId
     tool: str
     args: Mapping[str, Any]
     destructive: bool = False
@@ -140,10 +172,33 @@ class Compute:
     """Evaluate the expression of task `id`; `number` is the name under which it returns."""
 
     number: int
-    id: int
+    id: TaskId
     expression: str
-    results: Mapping[int, Any]
-    """What it may refer to."""
+    results: Mapping[TaskId, Any]
+    """What it may refer to; a `Missing` takes the place of what is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """A loop has its list, and makes so many calls in all, without those of loops inside."""
+
+    id: TaskId
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A loop has made an instance. `known`: so it had in an earlier run or round."""
+
+    task: Task | Refused
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Give others a turn, and loop `id` then another one: it has more iterations to make."""
+
+    id: TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +220,11 @@ class Ask:
     """A person must decide on these calls; everything else has run."""
 
     calls: tuple[Launch, ...]
-    why: Mapping[int, str] = field(default_factory=dict)
+    why: Mapping[TaskId, str] = field(default_factory=dict)
     """By the task's id, why it is asked about though its tool is not in `approve`."""
 
 
-Order = Launch | Compute | Cancel | Settle | Ask
+Order = Launch | Compute | Loops | Added | Continue | Cancel | Settle | Ask
 
 
 class Tools(Protocol):

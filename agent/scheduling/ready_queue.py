@@ -9,13 +9,13 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+from llm_compiler.language.task_ids import TaskId, order_of
 from llm_compiler.scheduling.critical_path import Heights
-from llm_compiler.scheduling.facts import TaskId
 
 Limits = Mapping[str, int]
 """The most calls at once, by the name of the limit."""
-_Entry = tuple[int, TaskId]
-"""The height, negative so that the highest comes first, and the id."""
+_Entry = tuple[int, tuple[int, ...], TaskId]
+"""The height, negative so that the highest comes first, the place in the program, and the id."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class ReadyQueue:
         """Queue a task up."""
         height = self._heights[id]
         self._ready[id] = _Ready(call, limits, height)
-        heappush(self._heap, (-height, id))
+        heappush(self._heap, _entry(height, id))
 
     def start(self) -> list[TaskId]:
         """Fill the free slots; return the tasks whose calls start."""
@@ -71,7 +71,7 @@ class ReadyQueue:
             entry = heappop(self._heap)
             if self._is_stale(entry):
                 continue
-            id = entry[1]
+            id = entry[2]
             ready = self._ready[id]
             if ready.limits and (full := self._full(ready.limits)):
                 heappush(self._parked[full], entry)
@@ -101,7 +101,7 @@ class ReadyQueue:
         self._parked.clear()
         for id, ready in self._ready.items():
             ready.height = self._heights[id]
-        self._heap = [(-ready.height, id) for id, ready in self._ready.items()]
+        self._heap = [_entry(ready.height, id) for id, ready in self._ready.items()]
         heapify(self._heap)
 
     def clear(self) -> None:
@@ -121,10 +121,10 @@ class ReadyQueue:
             over = {name for name, most in limits.items() if used[name] > most}
             assert not over, f"more calls than allowed run at once: {over}"
         free = self._max_parallel - len(self.running)
-        queued = Counter(entry[1] for entry in self._heap if not self._is_stale(entry))
+        queued = Counter(entry[2] for entry in self._heap if not self._is_stale(entry))
         assert not free or not queued, f"{list(queued)} could start in {free} free slots"
         for entries in self._parked.values():
-            live = [entry[1] for entry in entries if not self._is_stale(entry)]
+            live = [entry[2] for entry in entries if not self._is_stale(entry)]
             if free:
                 held = all(self._full(self._ready[id].limits) for id in live)
                 assert held, f"parked though no limit holds them: {live}"
@@ -135,12 +135,16 @@ class ReadyQueue:
     def _rank(self) -> None:
         for id in self._heights.rank() & self._ready.keys():
             self._ready[id].height = height = self._heights[id]
-            heappush(self._heap, (-height, id))
+            heappush(self._heap, _entry(height, id))
 
     def _full(self, limits: Limits) -> str:
         """The name of a limit that is reached; "" if none is."""
         return next((name for name, most in limits.items() if self._used[name] >= most), "")
 
     def _is_stale(self, entry: _Entry) -> bool:
-        ready = self._ready.get(entry[1])
+        ready = self._ready.get(entry[2])
         return ready is None or ready.height != -entry[0]
+
+
+def _entry(height: int, id: TaskId) -> _Entry:
+    return -height, order_of(id), id

@@ -6,33 +6,37 @@ is drawn and ruled in task_record.py.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from llm_compiler.language.task import Outcome, Refused, Task, is_pure
+from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_call, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.asking import Asking
 from llm_compiler.scheduling.calling import Calling
 from llm_compiler.scheduling.computing import Computing
-from llm_compiler.scheduling.effects import LastWrites
+from llm_compiler.scheduling.effects import Effects, LastWrites
 from llm_compiler.scheduling.facts import (
     Cancel,
     Computed,
+    Continued,
     DeadlinePassed,
     Decided,
     Fact,
+    Known,
     Launch,
     Order,
     PlanBroke,
     PlanEnded,
     Planned,
-    Prior,
     Returned,
     TakenOver,
-    TaskId,
     Tools,
 )
+from llm_compiler.scheduling.iterations import Iterations
 from llm_compiler.scheduling.ready_queue import ReadyQueue
+from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.taint import Taint
 from llm_compiler.scheduling.task_graph import TaskGraph
@@ -55,6 +59,7 @@ class Schedule:
         max_parallel: int,
         early_start: bool = True,
         read_untrusted: bool = False,
+        max_tasks: int | None = None,
     ) -> None:
         self._orders: list[Order] = []
         self._graph = TaskGraph(self._orders)
@@ -62,7 +67,7 @@ class Schedule:
         self._calls = SharedCalls()
         self._computing = Computing(self._graph, self._orders)
         self._last_writes = LastWrites()
-        self.taint = Taint(read=read_untrusted)
+        self.taint = Taint(tools, read=read_untrusted)
         self._tools = tools
         self._early_start = early_start
         self._taken_over = False
@@ -74,6 +79,10 @@ class Schedule:
         self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
         """Those that turned out not to compile are `Refused`."""
         self.outcomes: Mapping[TaskId, Outcome] = Column(self.records, lambda it: it.outcome)
+        self._results = Results(self.records)
+        self._loops = Iterations(
+            self._graph, tools, self._results, self._orders, max_tasks, self._plan_instance
+        )
         self._asking = Asking(self._graph, self._calls, self._admit)
         self._calling = Calling(
             self._graph,
@@ -82,7 +91,7 @@ class Schedule:
             tools,
             rules_of=self.rules_of,
             reached=self.taint.of_args,
-            outcomes=self.outcomes,
+            results=self._results,
             admit=self._admit,
         )
 
@@ -90,6 +99,11 @@ class Schedule:
     def finished(self) -> bool:
         """The plan has ended and every task has its outcome."""
         return self._ended and not self._graph.unsettled
+
+    @property
+    def loops(self) -> Mapping[TaskId, int]:
+        """How many calls each loop makes that has its list."""
+        return self._loops.calls
 
     @property
     def unclaimed(self) -> list[Launch]:
@@ -107,7 +121,7 @@ class Schedule:
     def rules_of(self, id: TaskId) -> ToolRules:
         """What rules a task's call: its tool as it is now, and as it was when it was planned."""
         task = self.records[id].task
-        if is_pure(task.tool):
+        if not is_call(task.tool):
             return _PURE
         rules = self._tools.rules(task.tool)
         return rules.with_stored(task.rules) if isinstance(task, Task) else rules
@@ -115,8 +129,10 @@ class Schedule:
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
         match fact:
-            case Planned(task, priors, asked):
-                self._plan(task, priors, asked)
+            case Planned():
+                self._plan(fact)
+            case Continued(id):
+                self._loops.go_on(self.records.get(id))
             case Returned():
                 self._return(fact)
             case Computed():
@@ -141,13 +157,29 @@ class Schedule:
         self._orders.clear()
         return orders
 
-    def _plan(self, task: Task | Refused, priors: tuple[Prior, ...], asked: bool) -> None:
-        record = self._graph.add(task, priors, asked)
-        if isinstance(task, Task):
-            rules = self.rules_of(task.id)
-            self.taint.add(task, record.data, untrusted=rules.untrusted, earlier=record.earlier)
-            record.behind = self._last_writes.add(task.id, rules)
-        if self._late is not None and not priors and record.needs:
+    def _plan(self, planned: Planned) -> None:
+        self._loops.note(planned, counts=is_call(planned.task.tool) and not planned.priors)
+        self._add(Known(planned.task, planned.priors, planned.asked), self._last_writes)
+
+    def _plan_instance(self, task: Task | Refused, known: Known, loop: TaskRecord) -> None:
+        assert loop.last_writes is not None
+        self._add(replace(known, task=task), loop.last_writes, loop)
+        self._graph.heights.put_behind(task.id, loop.id)
+
+    def _add(self, it: Known, last_writes: LastWrites, loop: TaskRecord | None = None) -> None:
+        """Take a task in; `last_writes` are those before it."""
+        assert it.task is not None
+        record = self._graph.add(it.task, it.priors, it.asked, loop)
+        if isinstance(it.task, Task):
+            around = None if loop is None else loop.id
+            self.taint.add(it.task, record.data, earlier=record.earlier, loop=around)
+            if record.task.tool == EACH:
+                record.last_writes = LastWrites(last_writes)
+            effects = Effects.of(it.task, self._tools)
+            behind = last_writes.add(record.id, effects)
+            record.behind = behind[0] if behind else None
+            record.writes = bool(effects.writes)
+        if self._late is not None and not it.priors and record.needs:
             self._graph.drop(record, "skipped", self._late)
         else:
             self._graph.connect(record)
@@ -173,23 +205,30 @@ class Schedule:
                 if heir.state == "ready":
                     self._queue.add(heir.id, call.number, call.rules.limits)
             record.move("forgotten")
+        self._loops.forget_plan()
         self._last_writes = LastWrites()
         for record in self.records.values():
-            if isinstance(record.task, Task):
-                self._last_writes.add(record.id, self.rules_of(record.id))
+            if isinstance(record.task, Task) and isinstance(record.id, int):
+                self._last_writes.add(record.id, Effects.of(record.task, self._tools))
 
     def _begin(self, record: TaskRecord) -> None:
         """All needs of a task have ended, those for data ok."""
-        if is_pure(record.task.tool):
+        if record.untaken:
+            self._graph.skip_untaken(record)
+        elif is_pure(record.task.tool):
             if record.stopper is not None:
                 self._graph.stop(record, record.stopper, record.task.args)
             else:
-                self._computing.begin(record, self.outcomes)
-            return
-        if record.state != "asked":
-            self._calling.begin(record, self._late)
-        if record.state == "asked" and self._taken_over:
-            self._asking.carry_out(record)
+                self._computing.begin(record, self._results)
+        elif record.state == "looping":
+            self._loops.end(record)
+        elif record.task.tool == EACH:
+            self._loops.begin(record)
+        else:
+            if record.state != "asked":
+                self._calling.begin(record, self._late)
+            if record.state == "asked" and self._taken_over:
+                self._asking.carry_out(record)
 
     def _admit(self, record: TaskRecord, call: Call) -> None:
         """Let a call start: at once, or when the scheduler has taken over."""
@@ -220,7 +259,7 @@ class Schedule:
         """Ask about all calls that need a person at once, after everything else has run."""
         if not self._ended or not self._taken_over or self.finished:
             return
-        if not self._queue.idle or not self._computing.idle:
+        if not (self._queue.idle and self._computing.idle and self._loops.idle):
             return
         self._calling.ask_in_advance()
         if (question := self._asking.question()) is not None:
@@ -246,6 +285,7 @@ class Schedule:
             self._graph.settle_owners(call)
             self._stop(call, keep=call.kept)
         self._queue.clear()
+        self._loops.clear()
         for record in self.records.values():
             if record.state != "settled":
                 self._graph.drop(record, "skipped", why)

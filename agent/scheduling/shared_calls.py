@@ -12,8 +12,9 @@ from itertools import count
 from typing import Any
 
 from llm_compiler.language.task import Outcome
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import Launch, Prior, Returned, TaskId
+from llm_compiler.scheduling.facts import Launch, Prior, Returned
 
 
 @dataclass(slots=True, eq=False)

@@ -1,15 +1,19 @@
 """The tasks of a turn and what they wait for: from planned to needs met, and how each ended."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
-from llm_compiler.language.task import Outcome, Refused, Task
+from llm_compiler.language.task import Outcome, Refused, Task, is_call
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.scheduling.conditions import why_skipped
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
 from llm_compiler.scheduling.effects import data_needs
-from llm_compiler.scheduling.facts import Order, Prior, Settle, TaskId
+from llm_compiler.scheduling.facts import Order, Prior, Settle
+from llm_compiler.scheduling.invariants import validate_needs
+from llm_compiler.scheduling.results import how
 from llm_compiler.scheduling.shared_calls import Call
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -32,8 +36,16 @@ class TaskGraph:
         self._moved: deque[TaskRecord] = deque()
         """Settled tasks whose dependants are to be notified, and tasks whose needs are met."""
 
-    def add(self, task: Task | Refused, priors: Sequence[Prior], asked: bool) -> TaskRecord:
-        record = self.records[task.id] = TaskRecord(task.id, task, priors, bool(priors), asked)
+    def add(
+        self,
+        task: Task | Refused,
+        priors: Sequence[Prior],
+        asked: bool,
+        loop: TaskRecord | None = None,
+    ) -> TaskRecord:
+        """Take a task in, an instance of `loop` if that is given."""
+        earlier = bool(priors) if loop is None else loop.earlier
+        record = self.records[task.id] = TaskRecord(task.id, task, priors, earlier, asked)
         if isinstance(task, Task):
             record.data = data_needs(task)
         self.unsettled += 1
@@ -44,7 +56,7 @@ class TaskGraph:
         task = record.task
         if isinstance(task, Refused):
             self.drop(record, "failed", task.error)
-        elif (refused := _refused_before(record.priors, task)) is not None:
+        elif (refused := record.refused_before()) is not None:
             self.settle(record, refused, announce=False)
         elif (task.id in self._dependants or task.id in task.needs) and (
             cycle := find_cycle(task, self._waiting_needs, self._dependants_of)
@@ -60,14 +72,16 @@ class TaskGraph:
         self.heights.complete = True
         for record in self.records.values():
             task = record.task
-            if record.state != "waiting" or not isinstance(task, Task):
+            if record.state not in ("waiting", "looping") or not isinstance(task, Task):
                 continue
             unknown = [need for need in task.needs if need not in self.records]
-            if certain := [need for need in unknown if need not in task.maybe]:
+            follows = record.loop is not None or isinstance(record.id, str)
+            if certain := [need for need in unknown if not (follows or need in task.maybe)]:
                 known = ", ".join(map(str, islice(self.records, 20)))
                 self._refuse(record, f"no task has the id {certain[0]}; there are {known}")
             elif unknown:
-                # "a $5 bill", and no task 5: it was plain text after all.
+                # "a $5 bill", and no task 5: it was plain text after all. Or a person wrote the id
+                # into the needs of a loop that goes on by now.
                 needs = tuple(need for need in task.needs if need in self.records)
                 record.task = replace(task, needs=needs)
                 record.unmet -= len(unknown)
@@ -89,12 +103,15 @@ class TaskGraph:
         for record in self.records.values():
             if record.state == "waiting":
                 self._wait(record)
+            elif record.state == "looping":
+                self.wait_for_instances(record)
         return forgotten
 
     def met(self) -> Iterator[TaskRecord]:
         """Notify the waiting tasks; yield those whose needs have all ended, those for data ok.
 
-        A task that comes after one that failed is yielded too, with its `stopper`.
+        A task that comes after one that failed is yielded too, with its `stopper`, and one that its
+        condition skips, `untaken`; a loop is once for its data and once for its instances.
         Skipping one task can strand another, and so can what the caller does with a yielded task,
         so this continues until nothing moves.
         """
@@ -105,7 +122,9 @@ class TaskGraph:
                 continue
             for id in self._dependants.pop(moved.id, ()):
                 record = self.records[id]
-                if record.state not in ("waiting", "asked") or not self._goes_on(record, moved):
+                if record.state not in ("waiting", "asked", "looping"):
+                    continue
+                if not self._goes_on(record, moved):
                     continue
                 record.unmet -= 1
                 if not record.unmet:
@@ -117,7 +136,10 @@ class TaskGraph:
             record
             for record in self.records.values()
             if record.state == "waiting"
+            and is_call(record.task.tool)
             and record.stopper is None
+            and not record.untaken
+            and (record.when is None or self._ended(record.when.id))
             and all(need not in record.data or self._ended(need) for need in record.needs)
         ]
 
@@ -126,8 +148,9 @@ class TaskGraph:
     def settle(self, record: TaskRecord, outcome: Outcome, *, announce: bool = True) -> None:
         """A task has ended. One that ends as it did before is not announced again."""
         for prior in reversed(record.priors):
-            if prior.outcome.status == outcome.status:
-                outcome, announce = prior.outcome, False
+            it = prior.outcome
+            if (it.status, it.untaken) == (outcome.status, outcome.untaken):
+                outcome, announce = it, False
                 break
         record.priors = ()
         record.move("settled")
@@ -136,6 +159,12 @@ class TaskGraph:
         self._moved.append(record)
         if announce:
             self._orders.append(Settle(outcome))
+
+    def settle_anew(self, record: TaskRecord, outcome: Outcome) -> None:
+        """A task that follows from others has ended; it is not announced if it ends as before."""
+        same = record.same_before(outcome)
+        record.priors = ()
+        self.settle(record, same or outcome, announce=same is None)
 
     def drop(
         self,
@@ -150,9 +179,18 @@ class TaskGraph:
             args = task.args
         self.settle(record, Outcome(task.id, task.tool, status, args, error=error))
 
+    def skip_untaken(self, record: TaskRecord) -> None:
+        """Skip a task whose condition says no, which is no failure."""
+        task, why = record.task, record.untaken
+        if record.writes:
+            stops = (self.records[need].stops for need in record.needs if need in self.records)
+            record.stopper = next(filter(None, stops), None)
+        outcome = Outcome(task.id, task.tool, "skipped", task.args, error=why, untaken=True)
+        self.settle(record, outcome)
+
     def stop(self, record: TaskRecord, stopper: Outcome, args: Mapping[str, Any]) -> None:
         """Skip a task that comes after one that failed."""
-        self.drop(record, "skipped", f"comes after {stopper.id}, which {_how(stopper)}", args)
+        self.drop(record, "skipped", f"comes after {stopper.id}, which {how(stopper)}", args)
 
     def settle_owners(self, call: Call) -> None:
         """Give the tasks that wait for a call its outcome."""
@@ -172,19 +210,48 @@ class TaskGraph:
         return need in self.records and self.records[need].outcome is not None
 
     def _goes_on(self, record: TaskRecord, need: TaskRecord) -> bool:
-        """Whether a task goes on now that one of its needs has ended; else it is skipped."""
-        if need.id not in record.data:
-            record.stopper = record.stopper or need.stops
-        elif need.outcome is not None and not need.outcome.ok:
-            self.drop(record, "skipped", f"needs {need.id}, which {_how(need.outcome)}")
+        """Whether a task goes on now that one of its needs has ended; else it ends by that."""
+        condition = None if record.when is None else self.records.get(record.when.id)
+        was_untaken = bool(record.untaken)
+        known = None if condition is None else condition.outcome
+        if why := why_skipped(record, need, known):
+            self.drop(record, "skipped", why)
             return False
-        return True
+        if was_untaken or not record.untaken:
+            return True
+        if record.writes:
+            # What comes after it waits for it alone, and must not start before its needs end.
+            self.wait_for(record, record.later_needs)
+            return True
+        self.skip_untaken(record)
+        return False
+
+    def wait_for(self, record: TaskRecord, needs: Iterable[TaskId]) -> None:
+        """Let a loop wait for more tasks."""
+        for need in needs:
+            if self._ended(need):
+                self._goes_on(record, self.records[need])
+            else:
+                record.unmet += 1
+                self._dependants[need].append(record.id)
+
+    def wait_for_instances(self, record: TaskRecord) -> None:
+        """Let a loop wait for the instances that there are, and until all are made."""
+        assert record.loop is not None
+        record.unmet = 0 if record.loop.complete else 1
+        self.wait_for(record, [*record.later_needs, *record.loop.tasks])
+
+    def made_all(self, record: TaskRecord) -> None:
+        """All instances of a loop are there: it ends when they have."""
+        record.unmet -= 1
+        if not record.unmet:
+            self._moved.append(record)
 
     def _wait(self, record: TaskRecord) -> None:
         """Wait for the needs that have not ended; skip the task if one for data is not ok."""
         record.unmet = 0
-        record.stopper = None
-        for need in record.needs:
+        record.stopper, record.untaken, record.lacking = None, "", ""
+        for need in record.first_needs:
             known = self.records.get(need)
             if known is None or known.outcome is None:
                 record.unmet += 1
@@ -198,60 +265,17 @@ class TaskGraph:
 
     def _waiting_needs(self, id: TaskId) -> tuple[TaskId, ...]:
         record = self.records.get(id)
-        if record is None or record.state != "waiting":
+        if record is None or record.state not in ("waiting", "looping"):
             return ()
-        return record.needs
+        return record.needs if record.loop is None else (*record.needs, *record.loop.tasks)
 
     def _dependants_of(self, id: TaskId) -> Iterator[TaskId]:
-        return (it for it in self._dependants.get(id, ()) if self.records[it].state == "waiting")
-
-    # ── invariants ────────────────────────────────────────────────────────────────────────────
+        waiting = ("waiting", "looping")
+        return (it for it in self._dependants.get(id, ()) if self.records[it].state in waiting)
 
     def validate(self) -> None:
         """Raises AssertionError if states, outcomes, needs and counts disagree."""
         assert not self._moved, "a task has moved and its dependants were not notified"
         unsettled = sum(record.state != "settled" for record in self.records.values())
         assert unsettled == self.unsettled, f"{self.unsettled} counted, {unsettled} unsettled"
-        for id, record in self.records.items():
-            record.validate()
-            assert record.id == id, f"task {record.id} is stored under {id}"
-            if record.state == "waiting" or (record.state == "asked" and record.unmet):
-                self._validate_waiting(record)
-            elif record.state != "settled":
-                self._validate_met(record)
-
-    def _validate_waiting(self, record: TaskRecord) -> None:
-        ended = [need for need in record.needs if self._ended(need)]
-        unmet = len(record.needs) - len(ended)
-        assert record.unmet == unmet > 0, f"{record} counts {record.unmet} of {unmet} unmet needs"
-        data = [self.records[need] for need in ended if need in record.data]
-        assert all(map(record.is_met_by, data)), f"{record} waits though a need is not ok"
-        for need in record.needs:
-            if not self._ended(need):
-                assert record.id in self._dependants[need], f"{need} will not notify {record}"
-
-    def _validate_met(self, record: TaskRecord) -> None:
-        for need in record.needs:
-            known = self.records.get(need)
-            if record.earlier and (known is None or not known.earlier):
-                continue  # the plan of the need may have broken off since
-            if record.state == "asked" and need not in record.data:
-                continue  # it may be rejected though it comes after a failure
-            ok = known is not None and record.is_met_by(known)
-            assert ok, f"{record} is {record.state} and its need {need} is not ok"
-
-
-def _how(outcome: Outcome) -> str:
-    return "failed" if outcome.status == "failed" else f"was {outcome.status}"
-
-
-def _refused_before(priors: Sequence[Prior], task: Task) -> Outcome | None:
-    """How a task failed without a call, if it was not edited since: its tool was not there, say.
-
-    It stands, whatever its tool would take by now.
-    """
-    for prior in reversed(priors):
-        it = prior.outcome
-        if (it.status, it.attempts, it.tool, it.args) == ("failed", 0, task.tool, task.args):
-            return it
-    return None
+        validate_needs(self.records, self._dependants)

@@ -7,19 +7,22 @@
     waiting ─ its needs are ok, an equal call is known ───→ sharing
     waiting ─ its needs are ok, its call runs already ────→ running
     waiting ─ its needs are ok, it only computes ─────────→ computing
+    waiting ─ its data are there, it is a loop ───────────→ looping
     held    ─ the scheduler takes over ───────────────────→ ready
     asked   ─ approved, and its needs are ok ─────────────→ ready
     ready   ─ a slot is free ─────────────────────────────→ running
     running | sharing ─ the call ended ───────────────────→ settled
     computing ─ its expression has a value, or none ──────→ settled
+    looping ─ all its instances and needs have ended ─────→ settled
     asked   ─ rejected, or what it comes after failed ────→ settled
     waiting ─ a need is not ok, or it does not compile ───→ settled
-    waiting | held | asked | ready | computing ─ the deadline passed ─→ settled
+    waiting ─ its condition says no ──────────────────────→ settled
+    waiting | held | asked | ready | computing | looping ─ the deadline passed ─→ settled
 
 A plan that breaks off is forgotten, whatever its tasks are doing. A task of an earlier round that
 shared a call with one of them takes the call over:
 
-    waiting | computing | held | asked ─ its plan broke off ─→ forgotten
+    waiting | computing | looping | held | asked ─ its plan broke off ─→ forgotten
     ready | running | sharing | settled ─ its plan broke off ─→ forgotten
     sharing ─ the plan of the call's first task broke off ─→ held | asked | ready | running
 
@@ -27,26 +30,34 @@ In the manner of h11's `_state.py`: `TRANSITIONS` is this drawing as a table, an
 refuses every other.
 
 A need for data is ok when its task ended `ok`. One for order is ok unless its task failed or was
-skipped, or came after such a task.
+skipped, or came after such a task; a task that its condition skips has not failed (conditions.py).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.scheduling.facts import Compute, Prior, TaskId
+from llm_compiler.language.task import EACH, Outcome, Refused, Task, When
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.scheduling.effects import LastWrites
+from llm_compiler.scheduling.facts import Compute, Prior
+from llm_compiler.scheduling.loop import Loop
 from llm_compiler.scheduling.shared_calls import Call
 
 State = Literal[
-    "waiting", "computing", "held", "asked", "ready", "running", "sharing", "settled", "forgotten"
+    "waiting", "computing", "looping", "held", "asked", "ready", "running", "sharing", "settled",
+    "forgotten",
 ]  # fmt: skip
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     "waiting": frozenset(
-        {"computing", "held", "asked", "ready", "running", "sharing", "settled", "forgotten"}
+        {
+            *("computing", "looping", "held", "asked", "ready", "running", "sharing"),
+            *("settled", "forgotten"),
+        }
     ),
     "computing": frozenset({"settled", "forgotten"}),
+    "looping": frozenset({"settled", "forgotten"}),
     "held": frozenset({"ready", "settled", "forgotten"}),
     "asked": frozenset({"ready", "settled", "forgotten"}),
     "ready": frozenset({"running", "settled", "forgotten"}),
@@ -83,6 +94,16 @@ class TaskRecord:
     """Those of its needs that its arguments refer to; the others are for order."""
     behind: TaskId | None = None
     """The last write of the domain that it reads, written before it."""
+    writes: bool = False
+    """It has effects, or is a loop of such tasks."""
+    last_writes: LastWrites | None = None
+    """Of a loop: those before its next instance."""
+    untaken: str = ""
+    """Why its condition says no; it waits for its other needs then, and is skipped."""
+    lacking: str = ""
+    """Which of its data is not ok, while its condition is not known."""
+    loop: Loop | None = None
+    """What makes its instances, once its list is there."""
     stopper: Outcome | None = None
     """What failed or was skipped among the tasks that it comes after."""
     computing: Compute | None = None
@@ -100,16 +121,29 @@ class TaskRecord:
         return () if isinstance(self.task, Refused) else self.task.needs
 
     @property
+    def when(self) -> When | None:
+        """Its condition."""
+        return self.task.when if isinstance(self.task, Task) else None
+
+    @property
+    def first_needs(self) -> Iterable[TaskId]:
+        """What it waits for first: a loop for its data, since its instances keep the order."""
+        if self.task.tool != EACH or isinstance(self.task, Refused):
+            return self.needs
+        return self.data if self.when is None else {**self.data, self.when.id: None}
+
+    @property
+    def later_needs(self) -> list[TaskId]:
+        """What a loop waits for besides."""
+        first = {*self.first_needs}
+        return [need for need in self.needs if need not in first]
+
+    @property
     def stops(self) -> Outcome | None:
         """What keeps the tasks that come after this one from starting."""
         it = self.outcome
-        return it if it is not None and it.status in ("failed", "skipped") else self.stopper
-
-    def is_met_by(self, need: "TaskRecord") -> bool:
-        """Whether one of its needs has ended, and ok."""
-        if need.id in self.data:
-            return need.outcome is not None and need.outcome.ok
-        return need.outcome is not None and need.stops is None
+        has_failed = it is not None and it.status in ("failed", "skipped") and not it.untaken
+        return it if has_failed else self.stopper
 
     @property
     def known_call(self) -> Call:
@@ -129,6 +163,23 @@ class TaskRecord:
             if same and outcome.status != "skipped":
                 return prior
         return None
+
+    def refused_before(self) -> Outcome | None:
+        """How it failed without a call, if it was not edited since: its tool was not there, say.
+
+        It stands, whatever its tool would take by now.
+        """
+        for prior in reversed(self.priors):
+            it, task = prior.outcome, self.task
+            if (it.status, it.attempts, it.tool, it.args) == ("failed", 0, task.tool, task.args):
+                return it
+        return None
+
+    def same_before(self, outcome: Outcome) -> Outcome | None:
+        """How it ended before, if `outcome` differs from that in its times alone."""
+        return next(
+            (it.outcome for it in self.priors if _comes_to(it.outcome) == _comes_to(outcome)), None
+        )
 
     def __str__(self) -> str:
         return f"task {self.id} ({' → '.join(self.life)})"
@@ -151,8 +202,12 @@ class TaskRecord:
         settled = self.state == "settled"
         assert settled == (self.outcome is not None), f"{self} with outcome {self.outcome}"
         assert self.outcome is None or self.outcome.id == self.id, f"{self} has {self.outcome}"
-        calling = self.state not in ("waiting", "computing", "settled")
+        calling = self.state not in ("waiting", "computing", "looping", "settled")
         assert not calling or self.call is not None, f"{self} has no call"
+
+
+def _comes_to(outcome: Outcome) -> tuple[Any, ...]:
+    return outcome.tool, outcome.status, outcome.args, outcome.value, outcome.error
 
 
 class Column(Mapping[TaskId, T]):

@@ -13,10 +13,11 @@ from llm_compiler.language.budget import ComputeError
 from llm_compiler.language.compute import evaluate
 from llm_compiler.language.lowered import Answer, Hole
 from llm_compiler.language.references import literal, substitute
+from llm_compiler.language.task_ids import TaskId
 from tests.language.test_program import compiled
 from tests.support.strategies import MANY
 
-RESULTS: dict[int, Any] = {
+RESULTS: dict[TaskId, Any] = {
     1: 8848.86,
     2: 'it\'s $5 {x}\n"q"',
     3: {"name": [{"a b": 4, "é": "x"}, {"a b": "1,234"}], "it's": [None, True]},
@@ -57,8 +58,7 @@ def said(answer: Answer) -> Any:
     [first, *rest] = answer.parts
     if isinstance(first, Hole) and not (rest or first.spec or first.conversion):
         return value(first)
-    texts = [it if isinstance(it, str) else it.text(value(it)) for it in answer.parts]
-    return "".join(texts)
+    return "".join(it.text(value(it)) if isinstance(it, Hole) else str(it) for it in answer.parts)
 
 
 def outcome(say: Callable[[], Any]) -> str:
@@ -104,7 +104,7 @@ def test_expression_of_an_answer_tells_whether_it_is_in_words(answer: Answer) ->
 )
 def test_texts_in_holes_are_what_python_takes_them_for(text: str, said: str) -> None:
     program, _ = compiled(text)
-    results: dict[int, Any] = {}
+    results: dict[TaskId, Any] = {}
     for task in program.tasks:
         results[task.id] = evaluate(task.args["expression"], results.__getitem__)  # type: ignore[union-attr]
     assert str(evaluate(answer_expression(program.answer), results.__getitem__)) == said

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from llm_compiler.language.budget import ComputeError
 from llm_compiler.language.compute import evaluate, hole, references
 from llm_compiler.language.nodes import NODES
+from llm_compiler.language.task_ids import TaskId
 from tests.support.cost import cost
 from tests.support.strategies import MANY
 
-RESULTS: dict[int, Any] = {
+RESULTS: dict[TaskId, Any] = {
     1: 8849,
     2: "1,234",
     3: {"name": "K2", "height": 8611, "first name": "Q", "2024": 5},
@@ -26,6 +28,11 @@ RESULTS: dict[int, Any] = {
     9: '{"id": 7, "tags": ["x", "y"]}',
     10: [place / 7 for place in range(3000)],
 }
+
+
+def only(*results: Any) -> Callable[[TaskId], Any]:
+    """The results of the tasks from 1 on."""
+    return dict[TaskId, Any](enumerate(results, 1)).__getitem__
 
 
 def value(expression: str) -> Any:
@@ -199,7 +206,7 @@ def test_references_of_an_expression() -> None:
 
 def test_values_of_references_are_data_and_never_read_as_code() -> None:
     result = "1) or $1 + __import__('os')"
-    assert evaluate("$1 + '!'", {1: result}.__getitem__) == result + "!"
+    assert evaluate("$1 + '!'", only(result)) == result + "!"
 
 
 def test_every_node_that_is_allowed_is_in_the_table() -> None:
@@ -245,7 +252,7 @@ _FLOATS = [number + 0.5 for number in _WHOLE]
 def test_million_numbers_take_less_than_a_tenth_of_a_second(
     expression: str, numbers: list[float]
 ) -> None:
-    results = {1: numbers}.__getitem__
+    results = only(numbers)
     evaluate(expression, results)
     assert min(cost(lambda: evaluate(expression, results)) for _ in range(7)) < 0.1
 
@@ -266,18 +273,16 @@ def test_million_numbers_take_less_than_a_tenth_of_a_second(
     ],
 )
 def test_vector_comes_to_what_python_comes_to(element: str, numbers: list[Any]) -> None:
-    found = evaluate(f"[{element} for x in $1 for y in [3]]", {1: numbers}.__getitem__)
-    fast = evaluate(
-        f"[{element} for x, y in zip($1, [3] * {len(numbers)})]", {1: numbers}.__getitem__
-    )
+    found = evaluate(f"[{element} for x in $1 for y in [3]]", only(numbers))
+    fast = evaluate(f"[{element} for x, y in zip($1, [3] * {len(numbers)})]", only(numbers))
     assert json.dumps(fast) == json.dumps(found)
-    alone = evaluate(f"[{element.replace('y', '3')} for x in $1]", {1: numbers}.__getitem__)
+    alone = evaluate(f"[{element.replace('y', '3')} for x in $1]", only(numbers))
     assert json.dumps(alone) == json.dumps(found)
 
 
 def test_vector_with_a_zero_to_divide_by_fails_as_one_number_does() -> None:
     with pytest.raises(ComputeError, match="division by zero"):
-        evaluate("[1 / x for x in $1]", {1: [*range(2000)]}.__getitem__)
+        evaluate("[1 / x for x in $1]", only([*range(2000)]))
 
 
 # ── Python itself as the oracle ───────────────────────────────────────────────────────────────
@@ -288,7 +293,7 @@ _NUMBERS = st.integers(-1000, 1000) | st.floats(-1e6, 1e6, allow_nan=False)
 @MANY
 @given(_NUMBERS, _NUMBERS, st.sampled_from("+ - * / // % < <= == !=".split()))
 def test_operators_on_numbers_are_pythons(a: float, b: float, operator: str) -> None:
-    results = {1: a, 2: b}.__getitem__
+    results = only(a, b)
     try:
         right = eval(f"({a!r}) {operator} ({b!r})")
         assume(math.isfinite(right))
@@ -303,7 +308,7 @@ def test_operators_on_numbers_are_pythons(a: float, b: float, operator: str) -> 
 @given(st.text(alphabet="0123456789,.+-eE ", max_size=12))
 def test_text_counts_as_a_number_only_if_it_is_wholly_one(text: str) -> None:
     try:
-        found = evaluate("$1 - 0", {1: text}.__getitem__)
+        found = evaluate("$1 - 0", only(text))
     except ComputeError:
         return
     assert found == float(text.replace(",", ""))

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.tools import tool
 
-from llm_compiler.language.lowered import Hole, Refused
+from llm_compiler.language.lowered import Either, Hole, Refused
 from llm_compiler.language.program import Compiled, Program
 from llm_compiler.language.stubs import stub
-from llm_compiler.language.task import COMPUTE, Task
+from llm_compiler.language.task import COMPUTE, EACH, Task, When
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
 from tests.campaigns import language
 from tests.language.test_source import TEXTS
@@ -50,7 +51,7 @@ def compiled(*chunks: str, **options: Any) -> tuple[Program, list[Compiled]]:
     return program, out + program.close()
 
 
-def tasks(text: str) -> list[tuple[int, str, str, Any, list[int]]]:
+def tasks(text: str) -> list[tuple[TaskId, str, str, Any, list[TaskId]]]:
     """Each task's id, name, tool, arguments and needs."""
     found = []
     for it in compiled(text)[0].tasks:
@@ -152,9 +153,11 @@ def test_call_that_may_not_be_meant_yet_waits(text: str, waits: bool) -> None:
     ],
 )
 def test_call_does_not_run_with_a_name_that_a_comprehension_binds_anew(text: str) -> None:
-    program, out = compiled("x = 'b'\n", *text, "\nsearch('b')\n")
-    assert [type(it) for it in out] == [Refused, Task]
-    assert "loops and conditions around calls" in str(program.tasks[0].diagnostic)  # type: ignore[union-attr]
+    program, _ = compiled("x = 'b'\n", *text)
+    tasks = [it for it in program.tasks if isinstance(it, Task)]
+    assert len(tasks) == len(program.tasks)
+    assert [it.tool for it in tasks if it.tool != COMPUTE] == [EACH]
+    assert {"query": "$(1[].0)"} in [it["args"] for it in tasks[0].args["body"]]
 
 
 def test_calls_that_waited_for_a_bracket_are_tasks_in_the_order_of_their_brackets() -> None:
@@ -418,11 +421,15 @@ def test_answer_is_texts_and_holes_with_tasks_behind_them() -> None:
         ("answer('Hello!')", ("Hello!",), True),
         ("answer(f'{5}')", (Hole(5),), False),
         ("answer(f'{5} %')", (Hole(5), " %"), False),
-        ("answer('a' if 1 else 'b')", (Hole("$1"),), True),
+        ("answer('a' if 1 else 'b')", (Either(When(1, True, 1), ("a",), ("b",)),), True),
         ("answer(text='Hi')", ("Hi",), True),
         ("print(5)\nprint('a', 6)", (Hole(5), "\n", "a", " ", Hole(6)), True),
         ("print('a')\nanswer('b')", ("a", "\n", "b"), True),
-        ("x = 1\nif x > 0:\n    answer('a')\nelse:\n    answer('b')\n", (Hole("$2"),), True),
+        (
+            "x = 1\nif x > 0:\n    answer('a')\nelse:\n    answer('b')\n",
+            (Either(When(1, True, 2), ("a",), ("b",)),),
+            True,
+        ),
         ("x = 1", (), False),
     ],
 )
@@ -522,10 +529,12 @@ def test_calls_of_a_program_are_those_that_ast_sees(seed: int) -> None:
 
 
 def test_programs_come_to_what_python_comes_to() -> None:
-    report = language.try_programs(20, 400, lambda line: None)
+    report = language.try_programs(20, 90, lambda line: None)
     assert not report.broken, report.text()
-    assert report.figures["failed"] > 50
+    assert report.figures["failed"] > 40
     assert report.figures["effects"] > 20
+    assert report.figures["instances"] > 100
+    assert report.figures["untaken"] > 100
 
 
 SIZED = {

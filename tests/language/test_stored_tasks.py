@@ -6,7 +6,8 @@ import pytest
 from langchain_core.tools import tool
 
 from llm_compiler.language.stored_tasks import compile_data
-from llm_compiler.language.task import Refused, Task, TaskData
+from llm_compiler.language.task import Refused, Task, TaskData, When
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.facts import Launch, PlanEnded, Planned, Returned, Settle
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.functions import toolbox
@@ -94,14 +95,60 @@ def test_edit_that_does_not_compile_says_why(what: dict[str, Any], error: str) -
     assert refused.error.startswith(error)
 
 
+LOOP: dict[str, Any] = {
+    "items": "$1",
+    "body": [{"id": "3[]", "tool": "search", "args": {"query": "$(3[].0) $(2[0].1)"}, "needs": []}],
+    "value": "$(3[])",
+}
+
+
+def edited(**body: Any) -> dict[str, Any]:
+    """The arguments of a loop whose body a person edited."""
+    [task] = LOOP["body"]
+    return {**LOOP, "body": [{**task, **body}]}
+
+
+def test_loop_is_compiled_with_the_tasks_of_its_body() -> None:
+    task = compile_data(
+        TOOLS, data(tool="each", args=LOOP, when={"id": 2, "holds": False, "line": 4})
+    )
+    assert isinstance(task, Task)
+    assert (task.args, task.when) == (LOOP, When(2, False, 4))
+    assert {*task.needs} == {1, 2, "2[0].1"}
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (edited(tool="serch"), "3[]: no tool 'serch'; did you mean 'search'?"),
+        (edited(args={"qury": "a"}), "3[]: search has no argument 'qury'; did you mean 'query'?"),
+        (edited(args={"query": "a", "most": "x"}), "3[]: search: most: Input should be a valid"),
+        (edited(args={"query": "$(3[].7)"}), "no task in the loop has the id 3[].7; there are"),
+        (edited(id="4[]"), "4[] is no id of a task in the body of 3"),
+        (edited(tool="compute"), '3[]: compute takes one text; write {"expression": "$1 - $2"}'),
+        ({**LOOP, "body": "x"}, 'each takes {"items": "$1", "body": [tasks with ids'),
+        ({"items": "$1", "body": []}, 'each takes "value", or "names"'),
+    ],
+)
+def test_edit_of_a_loop_that_does_not_compile_says_why(args: dict[str, Any], error: str) -> None:
+    refused = compile_data(TOOLS, data(tool="each", args=args))
+    assert isinstance(refused, Refused)
+    assert refused.error.startswith(error)
+
+
+def test_loop_that_has_ended_needs_no_tool() -> None:
+    ended = compile_data(TOOLS, data(tool="each", args=edited(tool="gone")), ended=True)
+    assert isinstance(ended, Task)
+
+
 # ── what shows only with the whole plan (with the schedule) ───────────────────────────────────
 
 
-def settled(*plan: TaskData) -> dict[int, tuple[str, str | None]]:
+def settled(*plan: TaskData) -> dict[TaskId, tuple[str, str | None]]:
     """How the tasks of a plan end whose calls all return "done"."""
     schedule = Schedule(TOOLS, max_parallel=4)
     facts: list[Any] = [*(Planned(compile_data(TOOLS, task)) for task in plan), PlanEnded()]
-    ended: dict[int, tuple[str, str | None]] = {}
+    ended: dict[TaskId, tuple[str, str | None]] = {}
     while facts:
         for order in schedule.handle(facts.pop(0)):
             if isinstance(order, Launch):

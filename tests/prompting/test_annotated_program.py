@@ -371,3 +371,70 @@ def test_delimiters_are_those_of_the_tools_and_do_not_occur_in_their_text() -> N
 
 def test_a_comment_has_no_line_that_is_none() -> None:
     assert commented("a\nb\u2028c") == "# a\n# b\n# c"
+
+
+# ── loops and conditions ──────────────────────────────────────────────────────────────────────
+
+PAID = "paid = [pay(look(m)) for m in team]"
+
+
+def loop(source: str = PAID, *values: Any, status: str = "ok", error: str | None = None) -> Any:
+    """A loop over a team of two, its calls, and their outcomes."""
+    body: list[Any] = [
+        {"id": "2[].1", "tool": "look", "args": {"who": "$(2[].0)"}},
+        {"id": "2[].2", "tool": "pay", "args": {"whom": "$(2[].1)"}},
+    ]
+    args = {"items": "$1", "body": body, "value": "$(2[].2)"}
+    plan = [
+        written(1, "members", "team = members()", name="team"),
+        written(2, "each", source, (1,), name="paid", **args),
+    ]
+    made = [
+        {**task(1, it["tool"], (), **it["args"]), "id": it["id"].replace("[]", f"[{place}]")}
+        for place in (0, 1)
+        for it in body
+    ]
+    for it in made:
+        it["args"] = {k: v.replace("[]", it["id"][1:4]) for k, v in it["args"].items()}
+    ended = [outcome(1, ["a", "b"]), outcome(2, [*values] or None, status, error)]
+    ended += [{**outcome(1, 1), "id": it["id"]} for it in made]
+    return [*plan, *made], ended
+
+
+def test_a_loop_is_shown_as_it_was_written_with_its_value() -> None:
+    plan, ended = loop(PAID, 5, 6)
+    assert program(plan, *ended).split("\n")[1] == f"{PAID}  # [5, 6]"
+
+
+def test_a_loop_that_failed_says_how_its_first_iteration_did() -> None:
+    plan, ended = loop(status="failed", error="1 of 2 iterations failed, first 2[1].2: no money")
+    why = "failed: 1 of 2 iterations failed, first iteration 2: no money"
+    assert program(plan, *ended).split("\n")[1] == f"{PAID}  # {why}"
+    outcomes = {str(it["id"]): it for it in ended}
+    assert why_not_ok(plan, outcomes) == [f"paid {why}"]
+
+
+def test_rejected_calls_of_a_loop_are_counted() -> None:
+    plan, ended = loop(PAID, 5, 6)
+    ended[3] |= {"status": "rejected", "error": "not her"}
+    assert "1 of 4 rejected: not her" in program(plan, *ended)
+
+
+def test_a_loop_that_a_person_edited_is_shown_as_it_is_now() -> None:
+    plan, ended = loop(PAID, 5, 6)
+    plan[1]["args"]["body"][1]["tool"] = "refund"
+    code = "paid = [refund(whom=look(who=item)) for item in team]"
+    assert program(plan, *ended).split("\n")[1].startswith(code)
+
+
+def test_an_instance_that_a_person_edited_does_not_pass_for_the_statement() -> None:
+    plan, ended = loop(PAID, 5, 6)
+    plan[3]["args"] = {"whom": "c"}
+    assert PAID not in program(plan, *ended)
+
+
+def test_what_a_condition_skips_is_no_failure() -> None:
+    plan = [written(1, "pay", "if late: pay(5)", whom=5)]
+    ended = outcome(1, None, "skipped", "condition on line 1 is false") | {"untaken": True}
+    assert program(plan, ended) == "if late: pay(5)  # not run: condition on line 1 is false"
+    assert why_not_ok(plan, {"1": ended}) == []

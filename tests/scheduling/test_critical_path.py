@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler.language.task import Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.critical_path import find_cycle
 from llm_compiler.scheduling.facts import Planned
 from llm_compiler.scheduling.schedule import Schedule
@@ -22,12 +23,12 @@ class Waiting:
     """Tasks that wait, planned one after another."""
 
     def __init__(self) -> None:
-        self.needs: dict[int, tuple[int, ...]] = {}
+        self.needs: dict[TaskId, tuple[TaskId, ...]] = {}
 
-    def needs_of(self, id: int) -> tuple[int, ...]:
+    def needs_of(self, id: TaskId) -> tuple[TaskId, ...]:
         return self.needs.get(id, ())
 
-    def dependants_of(self, id: int) -> Iterator[int]:
+    def dependants_of(self, id: TaskId) -> Iterator[TaskId]:
         return (other for other, needs in self.needs.items() if id in needs)
 
     def leads_back(self, task: Task) -> bool:
@@ -42,7 +43,7 @@ class Waiting:
 
 @given(NEEDS, ORDERS)
 def test_a_cycle_is_found_when_it_closes_and_only_then(
-    needs: list[list[int]], order: list[int]
+    needs: list[list[TaskId]], order: list[TaskId]
 ) -> None:
     waiting = Waiting()
     for id, its in zip(order, needs, strict=False):

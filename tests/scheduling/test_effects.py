@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler.language.task import ANSWER, COMPUTE, Outcome, Refused, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
     Ask,
@@ -38,7 +39,7 @@ def ordered(*plan: Task | Refused) -> list[Task | Refused]:
     return [order.ordered(it) for it in plan]
 
 
-def needs(*plan: Task | Refused) -> list[tuple[int, ...]]:
+def needs(*plan: Task | Refused) -> list[tuple[TaskId, ...]]:
     return [it.needs if isinstance(it, Task) else () for it in ordered(*plan)]
 
 
@@ -104,7 +105,9 @@ def test_forward_reference_makes_no_cycle() -> None:
         (Task(5, "see", {"x": "$3"}), []),
     ],
 )
-def test_data_needs_are_those_that_the_arguments_refer_to(planned: Task, data: list[int]) -> None:
+def test_data_needs_are_those_that_the_arguments_refer_to(
+    planned: Task, data: list[TaskId]
+) -> None:
     assert [*data_needs(planned)] == data
 
 
@@ -119,21 +122,21 @@ def machine(*plan: Task | Refused, begin: bool = True) -> tuple[Schedule, list[O
     return schedule, [order for fact in facts for order in schedule.handle(fact)]
 
 
-def started(orders: list[Order]) -> list[int]:
+def started(orders: list[Order]) -> list[TaskId]:
     return [order.id for order in orders if isinstance(order, Launch | Compute)]
 
 
-def ended(schedule: Schedule, id: int, error: str | None = None) -> list[Order]:
+def ended(schedule: Schedule, id: TaskId, error: str | None = None) -> list[Order]:
     """The orders that follow when the call of a task returns."""
     return schedule.handle(Returned(schedule.records[id].known_call.number, error=error))
 
 
-def settled(orders: list[Order]) -> dict[int, tuple[str, str | None]]:
+def settled(orders: list[Order]) -> dict[TaskId, tuple[str, str | None]]:
     outcomes = [order.outcome for order in orders if isinstance(order, Settle)]
     return {it.id: (it.status, it.error) for it in outcomes}
 
 
-def asked(orders: list[Order]) -> list[int]:
+def asked(orders: list[Order]) -> list[TaskId]:
     return [call.id for order in orders if isinstance(order, Ask) for call in order.calls]
 
 

@@ -2,11 +2,14 @@
 
 import pytest
 
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.critical_path import Heights
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 
 
-def queue(max_parallel: int = 1, needs: dict[int, tuple[int, ...]] | None = None) -> ReadyQueue:
+def queue(
+    max_parallel: int = 1, needs: dict[TaskId, tuple[TaskId, ...]] | None = None
+) -> ReadyQueue:
     """One before tasks that wait for those in it. The call of a task has ten times its id."""
     waiting = needs or {}
     heights = Heights(lambda id: waiting.get(id, ()))
@@ -20,7 +23,7 @@ def add(ready: ReadyQueue, *ids: int, **limits: int) -> None:
         ready.add(id, 10 * id, limits)
 
 
-def start(ready: ReadyQueue) -> list[int]:
+def start(ready: ReadyQueue) -> list[TaskId]:
     started = ready.start()
     ready.validate()
     return started
@@ -60,12 +63,12 @@ def test_longest_path_goes_first_and_equal_paths_by_id() -> None:
     order = []
     while started := start(ready):
         order += started
-        ready.release(10 * started[0])
+        ready.release(10 * int(started[0]))
     assert order == [3, 2, 1, 4]
 
 
 def test_path_that_grows_while_a_task_is_queued_counts() -> None:
-    needs: dict[int, tuple[int, ...]] = {}
+    needs: dict[TaskId, tuple[TaskId, ...]] = {}
     heights = Heights(lambda id: needs.get(id, ()))
     ready = ReadyQueue(1, heights)
     add(ready, 1, 2, 3)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler.language.task import COMPUTE, Outcome, Refused, Task, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import (
     Ask,
@@ -54,11 +55,11 @@ def planned(machine: Schedule, *tasks: Task | Refused) -> list[Order]:
     return [order for task in tasks for order in machine.handle(Planned(task))]
 
 
-def started(orders: list[Order]) -> list[int]:
+def started(orders: list[Order]) -> list[TaskId]:
     return [order.id for order in orders if isinstance(order, Launch)]
 
 
-def settled(orders: list[Order]) -> dict[int, tuple[str, str | None]]:
+def settled(orders: list[Order]) -> dict[TaskId, tuple[str, str | None]]:
     outcomes = [order.outcome for order in orders if isinstance(order, Settle)]
     return {outcome.id: (outcome.status, outcome.error) for outcome in outcomes}
 
@@ -130,7 +131,7 @@ def test_schedule_is_finished_when_the_plan_has_ended_and_every_task_has() -> No
 # ── the life of a task, as task_record.py draws it ───────────────────────────────────────────
 
 
-def life(machine: Schedule, id: int) -> str:
+def life(machine: Schedule, id: TaskId) -> str:
     return " → ".join(machine.records[id].life)
 
 
@@ -403,7 +404,7 @@ def test_destructive_call_planned_twice_runs_twice() -> None:
 # ── approval: asked ─→ running | rejected ─────────────────────────────────────────────────────
 
 
-def asked(orders: list[Order]) -> list[int]:
+def asked(orders: list[Order]) -> list[TaskId]:
     return [call.id for order in orders if isinstance(order, Ask) for call in order.calls]
 
 
@@ -759,7 +760,7 @@ TRUSTED = [tool for tool in ALL if tool not in ("open", "guarded")]
 @MANY
 @given(later_rounds(TRUSTED), st.integers(1, 3), SEEDS, st.integers(0, 2), st.booleans())
 def test_any_plan_of_a_later_round_ends_whatever_was_edited_before(
-    plan: tuple[list[Task], dict[int, Outcome]],
+    plan: tuple[list[Task], dict[TaskId, Outcome]],
     max_parallel: int,
     random: Random,
     breaks: int,
@@ -774,13 +775,13 @@ def test_any_plan_of_a_later_round_ends_whatever_was_edited_before(
 def test_longest_path_goes_first_in_a_plan_known_in_advance(
     plan: list[Task], max_parallel: int, random: Random
 ) -> None:
-    plan = [Task(task.id, "read", {"x": 100 + task.id}, task.needs) for task in plan]
+    plan = [Task(task.id, "read", {"x": f"{task.id}!"}, task.needs) for task in plan]
     machine = schedule(max_parallel, early_start=False)
     planned(machine, *plan)
     machine.handle(PlanEnded())
     machine.validate()
-    ended: set[int] = set()
-    begun: list[int] = []
+    ended: set[TaskId] = set()
+    begun: list[TaskId] = []
     running: list[Launch] = []
     orders = machine.handle(TakenOver())
     while True:
@@ -799,7 +800,7 @@ def test_longest_path_goes_first_in_a_plan_known_in_advance(
     assert machine.finished
 
 
-def height(plan: list[Task], id: int) -> int:
+def height(plan: list[Task], id: TaskId) -> int:
     """The longest path of tasks that wait for this one, by brute force."""
     return max((1 + height(plan, task.id) for task in plan if id in task.needs), default=0)
 
@@ -812,13 +813,13 @@ def shape(name: str, size: int) -> Iterator[Task]:
     for id in range(1, size + 1):
         match name:
             case "independent":
-                needs: tuple[int, ...] = ()
+                needs: tuple[TaskId, ...] = ()
             case "random":
                 some = (random.randrange(max(0, id - 100), id) for _ in range(3))
                 needs = tuple(dict.fromkeys(need for need in some if need))
             case "forward":
-                needs = tuple({random.randrange(id + 1, id + 50) for _ in range(2)})
-                needs = tuple(need for need in needs if need <= size)
+                later = {random.randrange(id + 1, id + 50) for _ in range(2)}
+                needs = tuple(need for need in later if need <= size)
             case "chain":
                 needs = (id - 1,) if id > 1 else ()
             case "ladder":

@@ -1,6 +1,7 @@
 """The life of a task: what is drawn, what the table allows, and what tasks of random plans do."""
 
 import re
+from dataclasses import replace
 from itertools import product
 from random import Random
 from typing import Any, get_args
@@ -8,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from llm_compiler.language.task import COMPUTE, Outcome, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling import task_record
 from llm_compiler.scheduling.task_record import (
     TRANSITIONS,
@@ -15,6 +17,7 @@ from llm_compiler.scheduling.task_record import (
     State,
     TaskRecord,
 )
+from tests.support.loops import each, inner
 from tests.support.turn import Turn
 
 STATES: tuple[State, ...] = get_args(State)
@@ -64,7 +67,8 @@ def some_turn(random: Random) -> Turn:
     ids = random.sample(range(1, 20), random.randint(4, 9))
     tool = random.choice(["read", "read", "alone", "ask"])
     earlier = random.choice([0, 1, 2, 2, 2])
-    plan, priors = [], {}
+    plan: list[Task] = []
+    priors: dict[TaskId, Outcome] = {}
     for place, id in enumerate(ids):
         waits = 0 < place < earlier or (place and random.random() < 0.2)
         needs = (ids[place - 1],) if waits else ()
@@ -76,6 +80,10 @@ def some_turn(random: Random) -> Turn:
         if random.random() < (0.1 if place else 0.5):
             task = Task(id, COMPUTE, {"expression": "[1]"}, needs)
             before = {"expression": random.choice(["[1]", "[9]", "[9]"])}
+        elif random.random() < 0.1:
+            body = inner(f"{id}[]", tool, {"x": f"$({id}[].0)"})
+            task = replace(each(id, [1, 0], body, value="a"), needs=needs)
+            before = {}
         plan.append(task)
         if place < earlier:
             priors[id] = Outcome(id, task.tool, "ok", before, "before")

@@ -1,25 +1,30 @@
 """Plans with effects: run by the schedule in any order of events, and line after line."""
 
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import Any
 
-from llm_compiler.language.budget import ComputeError
+from llm_compiler.language.budget import ComputeError, MissingError
 from llm_compiler.language.compute import evaluate
 from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Outcome, Refused, Task, is_pure
+from llm_compiler.language.task import Outcome, Refused, Task, is_call, is_pure
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
     Ask,
     Compute,
     Computed,
+    Continue,
+    Continued,
     Decided,
     Decision,
     Fact,
+    Known,
     Launch,
     PlanBroke,
     PlanEnded,
@@ -70,7 +75,8 @@ class World:
 
     def call(self, tool: str, args: Mapping[str, Any]) -> tuple[Any, str | None]:
         """What a call returns, or its error: a read of a domain tells what was written there."""
-        rules, call = RULES[tool], f"{tool} {json.dumps(args)}"
+        # What is passed on and on must not grow.
+        rules, call = RULES[tool], f"{tool} {zlib.crc32(json.dumps(args).encode()):x}"
         if rules.writes:
             self.effects.append(call)
         if args["x"] == FAILS:
@@ -80,7 +86,7 @@ class World:
         return f"{call} {len(there)}", None
 
 
-def computed(expression: str, results: Mapping[int, Any]) -> tuple[Any, str | None]:
+def computed(expression: str, results: Mapping[TaskId, Any]) -> tuple[Any, str | None]:
     """What an expression comes to, or its error."""
     try:
         return evaluate(expression, results.__getitem__), None
@@ -88,10 +94,10 @@ def computed(expression: str, results: Mapping[int, Any]) -> tuple[Any, str | No
         return None, str(error)
 
 
-def in_lines(plan: Sequence[Task | Refused]) -> tuple[dict[int, tuple[str, Any]], list[str]]:
+def in_lines(plan: Sequence[Task | Refused]) -> tuple[dict[TaskId, tuple[str, Any]], list[str]]:
     """The reference: how tasks end that run one after another, and their effects."""
-    world, ended, stopped = World(), dict[int, tuple[str, Any]](), False
-    last_write: dict[str, int] = {}
+    world, ended, stopped = World(), dict[TaskId, tuple[str, Any]](), False
+    last_write: dict[str, TaskId] = {}
     for it in plan:
         if isinstance(it, Refused):
             ended[it.id], stopped = ("failed", None), True
@@ -125,8 +131,8 @@ class Running:
         self.world = World()
         self._plan, self._random, self._kills = plan, random, kills
         self._breaks = random.randrange(2)
-        self._decided: dict[int, Decision] = {}
-        self._journal: dict[int, Outcome] = {}
+        self._decided: dict[TaskId, Decision] = {}
+        self._journal: dict[TaskId, Outcome] = {}
         self._ended = self._taken_over = False
         self._begin(early_start=random.random() < 0.8)
         self._begin_plan()
@@ -136,7 +142,7 @@ class Running:
             self._random.choice(possible)()
         assert self.schedule.finished
 
-    def said_no(self, id: int) -> bool:
+    def said_no(self, id: TaskId) -> bool:
         """Whether a person rejected a task's call."""
         return id in self._decided and self._decided[id].rejected is not None
 
@@ -147,6 +153,7 @@ class Running:
         self._returned: dict[int, Returned] = {}
         """Of calls that have had their effect, and have not returned."""
         self._computing: dict[int, Compute] = {}
+        self._looping: list[TaskId] = []
         self._asking: Ask | None = None
 
     def _begin_plan(self) -> None:
@@ -158,6 +165,7 @@ class Running:
         possible: list[Callable[[], None]] = [
             *(partial(self._return, call) for call in self._calls),
             *(partial(self._compute, number) for number in self._computing),
+            *(partial(self._continue, id) for id in self._looping),
         ]
         if self._unplanned:
             possible += [self._plan_next] * 3
@@ -186,9 +194,11 @@ class Running:
                         self._act(order.call)
                 case Compute():
                     self._computing[order.number] = order
+                case Continue(id):
+                    self._looping.append(id)
                 case Ask():
                     self._asking = order
-                case Settle(outcome) if outcome.status != "skipped" and not is_pure(outcome.tool):
+                case Settle(outcome) if outcome.status != "skipped" and is_call(outcome.tool):
                     self._journal[outcome.id] = outcome
 
     def _act(self, call: int) -> None:
@@ -203,8 +213,20 @@ class Running:
 
     def _compute(self, number: int) -> None:
         order = self._computing.pop(number)
-        result = computed(order.expression, order.results)
-        self._tell(Computed(number, order.id, *result))
+        try:
+            value, error, skipped = (
+                evaluate(order.expression, order.results.__getitem__),
+                None,
+                False,
+            )
+        except ComputeError as raised:
+            value, error = None, str(raised)
+            skipped = isinstance(raised, MissingError) and raised.skips
+        self._tell(Computed(number, order.id, value, error, skipped=skipped))
+
+    def _continue(self, id: TaskId) -> None:
+        self._looping.remove(id)
+        self._tell(Continued(id))
 
     def _plan_next(self) -> None:
         self._tell(Planned(self._order.ordered(self._unplanned.pop(0))))
@@ -231,6 +253,9 @@ class Running:
         self._decided |= made
         self._tell(Decided(tuple(made.values())))
 
+    def _priors(self, id: TaskId) -> tuple[Prior, ...]:
+        return (Prior.of(self._journal[id]),) if id in self._journal else ()
+
     @staticmethod
     def _decision(call: Launch) -> Decision:
         rejected = "no" if call.args["x"] == REJECTED else None
@@ -241,9 +266,15 @@ class Running:
         self._kills -= 1
         before = self.schedule
         self._begin(early_start=False)
+        known: dict[TaskId, Known] = {
+            id: Known(None, self._priors(id), id in self._decided)
+            for id in {*self._journal, *self._decided}
+            if isinstance(id, str)
+        }
         for it in before.tasks.values():
-            priors = (Prior.of(self._journal[it.id]),) if it.id in self._journal else ()
-            self._tell(Planned(it, priors, it.id in self._decided))
+            if isinstance(it.id, int):
+                asked = it.id in self._decided
+                self._tell(Planned(it, self._priors(it.id), asked, known))
         self._tell(PlanEnded())
         self._tell(Decided(tuple(self._decided.values())))
         self._tell(TakenOver())

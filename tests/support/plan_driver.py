@@ -1,22 +1,25 @@
 """Runs a program's tasks by the rules of scheduling, in a random order of finishing."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from llm_compiler.language import parts, task
-from llm_compiler.language.budget import Budget, ComputeError
+from llm_compiler.language import task
+from llm_compiler.language.answers import answer_expression
+from llm_compiler.language.budget import ComputeError, Missing, MissingError
 from llm_compiler.language.compute import evaluate
-from llm_compiler.language.lowered import Answer, Hole, Refused
-from llm_compiler.language.task import Task
+from llm_compiler.language.lowered import Answer, Refused
+from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
     Compute,
     Computed,
+    Continue,
+    Continued,
     Fact,
     Launch,
     PlanEnded,
@@ -26,51 +29,39 @@ from llm_compiler.scheduling.facts import (
 )
 from llm_compiler.scheduling.schedule import Schedule
 
-FAILED = object()
-_REFERENCE = re.compile(r"\$(\d+)((?:\.\w+|\[-?\d+\]|\[\"[^\"]*\"\])*)")
-_STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[\"([^\"]*)\"\]")
-
 
 @dataclass
 class Ran:
     """How the tasks ended, and what they did."""
 
-    results: dict[int, Any] = field(default_factory=dict)
+    outcomes: Mapping[TaskId, Outcome] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
 
-    def value(self, template: Any) -> Any:
-        """A template of arguments with its references filled; FAILED if one has failed."""
-        if isinstance(template, list):
-            values = [self.value(item) for item in template]
-            return FAILED if FAILED in values else values
-        if isinstance(template, dict):
-            made = {name: self.value(item) for name, item in template.items()}
-            return FAILED if FAILED in made.values() else made
-        if isinstance(template, str) and (found := _REFERENCE.fullmatch(template)):
-            value = self.results[int(found[1])]
-            for step in _STEP.finditer(found[2]):
-                if value is FAILED:
-                    break
-                key = int(step[2]) if step[2] else step[1] or step[3]
-                try:
-                    value = parts.part(value, key, Budget())
-                except ComputeError:
-                    return FAILED
-            return value
-        return template.replace("$$", "$") if isinstance(template, str) else template
+    def value(self, expression: str) -> Any:
+        """What an expression comes to.
 
-    def said(self, answer: Answer) -> list[Any]:
-        """The lines of an answer; FAILED for one that needs what has failed."""
-        lines: list[list[Any]] = [[]]
-        for part in answer.parts:
-            if part == "\n":
-                lines.append([])
-            elif isinstance(part, Hole):
-                value = self.value(part.value)
-                lines[-1].append(FAILED if value is FAILED else part.text(value))
-            else:
-                lines[-1].append(part)
-        return [FAILED if FAILED in line else "".join(line) for line in lines]
+        Raises:
+            ComputeError: it has no value.
+        """
+        return evaluate(expression, self._found)
+
+    def said(self, answer: Answer) -> Any:
+        """What an answer says; None if it is not said.
+
+        Raises:
+            ComputeError: it needs what has failed.
+        """
+        if (when := answer.when) is not None and bool(self._condition(when.id)) != when.holds:
+            return None
+        return self.value(answer_expression(answer)) if answer.parts else None
+
+    def _condition(self, id: TaskId) -> Any:
+        outcome = self.outcomes[id]
+        return outcome.value if outcome.ok else evaluate("$1", lambda _: Missing("it failed"))
+
+    def _found(self, id: TaskId) -> Any:
+        outcome = self.outcomes[id]
+        return outcome.value if outcome.ok else Missing(f"{id} has no value")
 
 
 def run(
@@ -78,25 +69,43 @@ def run(
     tools: Toolbox,
     functions: Mapping[str, Callable[..., Any]],
     random: Random,
+    wasted: Collection[TaskId] = (),
 ) -> Ran:
-    """Run a program's tasks by the rules of scheduling, what happens next always by chance."""
-    ran, order = Ran(), EffectOrder(tools)
+    """Run a program's tasks by the rules of scheduling, what happens next always by chance.
+
+    Args:
+        tasks: In the order of the program.
+        tools: As the rules see them.
+        functions: The tools' code.
+        random: Chance.
+        wasted: Reads that count for nothing.
+    """
+    ran = Ran()
     schedule = Schedule(tools, max_parallel=random.randint(1, 4))
     coming: list[Fact] = [
-        *(Planned(order.ordered(_planned(it))) for it in tasks),
+        *map(Planned, _in_order(tasks, tools, wasted)),
         PlanEnded(),
         TakenOver(),
     ]
-    going: list[Launch | Compute] = []
+    going: list[Launch | Compute | Continue] = []
     while coming or going:
         if coming and (not going or random.random() < 0.6):
             fact = coming.pop(0)
         else:
             fact = _end(going.pop(random.randrange(len(going))), functions, tools, ran)
-        going += [it for it in schedule.handle(fact) if isinstance(it, Launch | Compute)]
+        going += [it for it in schedule.handle(fact) if isinstance(it, Launch | Compute | Continue)]
     assert schedule.finished
-    ran.results = {id: it.value if it.ok else FAILED for id, it in schedule.outcomes.items()}
+    ran.outcomes = schedule.outcomes
     return ran
+
+
+def _in_order(
+    tasks: Iterable[Task | Refused], tools: Toolbox, wasted: Iterable[TaskId]
+) -> Iterator[Task | task.Refused]:
+    order = EffectOrder(tools)
+    for it in tasks:
+        order.forget(wasted)
+        yield order.ordered(_planned(it))
 
 
 def _planned(it: Task | Refused) -> Task | task.Refused:
@@ -104,13 +113,15 @@ def _planned(it: Task | Refused) -> Task | task.Refused:
 
 
 def _end(
-    order: Launch | Compute,
+    order: Launch | Compute | Continue,
     functions: Mapping[str, Callable[..., Any]],
     tools: Toolbox,
     ran: Ran,
-) -> Returned | Computed:
+) -> Returned | Computed | Continued:
     """Carry an order out."""
-    value, error = None, None
+    if isinstance(order, Continue):
+        return Continued(order.id)
+    value, error, skipped = None, None, False
     try:
         if isinstance(order, Compute):
             value = evaluate(order.expression, order.results.__getitem__)
@@ -118,10 +129,12 @@ def _end(
             if tools.rules(order.tool).writes:
                 ran.effects.append(f"{order.tool}{json.dumps(list(order.args.values()))}")
             value = json.loads(json.dumps(functions[order.tool](**order.args)))
+    except ComputeError as raised:
+        error, skipped = str(raised), isinstance(raised, MissingError) and raised.skips
     except Exception as raised:
         error = str(raised)
     if isinstance(order, Compute):
-        return Computed(order.number, order.id, value, error)
+        return Computed(order.number, order.id, value, error, skipped=skipped)
     return Returned(order.call, value, error)
 
 

@@ -1,8 +1,8 @@
 """The reference interpreter of plans: slow, and right at a glance.
 
 It runs a program's statements one after another with Python itself, over fake tools. A statement
-that raises, or that uses what has failed, has failed: so have the names that it assigns, and no
-write runs from then on. Reads go on.
+that raises, or that touches what has failed, has failed: so have the names that it assigns, and no
+write runs from then on. Reads go on. A loop fails as a whole.
 """
 
 import ast
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 FAILED = object()
+_ADDING = ("append", "extend", "update")
 
 
 class Record(dict[str, Any]):
@@ -25,6 +26,14 @@ class StoppedError(Exception):
     """A write behind a failure."""
 
 
+class JumpError(Exception):
+    """`continue` or `break`."""
+
+    def __init__(self, statement: ast.stmt) -> None:
+        super().__init__()
+        self.breaks = isinstance(statement, ast.Break)
+
+
 class Reference:
     """One run. `values` are the names in the end, `said` the lines of the answer or FAILED."""
 
@@ -32,19 +41,47 @@ class Reference:
         self.values: dict[str, Any] = {}
         self.said: list[Any] = []
         self.effects: list[str] = []
-        self._stopped = False
+        self.returned = False
+        """It answered in a branch, or would have: the names are not those of the program's end."""
+        self.loose = False
+        """A loop that did not fail carried on what had failed before; it may count as failed."""
+        self._failures = 0
+        self._unknown = False
+        """Whether the program goes on from here depends on what has failed."""
         self._tools = {name: self._read(tool) for name, tool in reads.items()}
         self._tools |= {name: self._write(name, tool) for name, tool in writes.items()}
 
     def run(self, program: str) -> "Reference":
-        for statement in ast.parse(program).body:
-            if self._run(statement):
-                break
+        self._block(ast.parse(program).body)
         return self
+
+    def _block(self, body: list[ast.stmt]) -> bool:
+        """Run statements; whether the program has ended."""
+        return any(map(self._run, body))
 
     def _run(self, statement: ast.stmt) -> bool:
         """Run one statement; whether it was the last."""
+        if self._unknown:
+            self._fail(statement)
+            return False
         match statement:
+            case ast.If(test=test, body=yes, orelse=no):
+                taken = self._value(test)
+                if taken is FAILED:
+                    self._fail(statement)
+                    self._unknown = self.returned = _says(statement, "answer")
+                    return False
+                ended = self._block(yes if taken else no)
+                self.returned |= ended
+                return ended
+            case ast.For():
+                self._for(statement)
+                return False
+            case ast.Continue() | ast.Break():
+                raise JumpError(statement)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name() as value):
+                self.values[name] = self._value(value)
+                return False
             case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if len(
                 targets
             ) == len(values):
@@ -61,12 +98,9 @@ class Reference:
                 return said == "answer"
             case ast.Expr(value=ast.Constant()):
                 return False  # a docstring
-            case ast.AugAssign(target=ast.Name(id=name)) if isinstance(self.values[name], list):
+            case ast.AugAssign(target=ast.Name(id=name)) if isinstance(self.values.get(name), list):
                 # Values are never changed in place: `x += y` is `x = x + y`.
                 self.values[name] = list(self.values[name])
-        if self._poisoned(statement):
-            self._fail(statement)
-            return False
         names = self._globals()
         try:
             exec(compile(ast.Module([statement], []), "program", "exec"), names)
@@ -76,37 +110,49 @@ class Reference:
         self.values |= {name: names[name] for name in _assigned(statement) if name in names}
         return False
 
+    def _for(self, loop: ast.For) -> None:
+        items = self._value(loop.iter)
+        failures, said, self.said = self._failures, self.said, []
+        names = ast.copy_location(ast.Name("_item", ast.Load()), loop.target)
+        target = ast.copy_location(ast.Assign([loop.target], names), loop.target)
+        for item in () if items is FAILED else list(items):
+            self.values["_item"] = item
+            try:
+                for statement in (target, *loop.body):
+                    self._run(statement)
+                    if self._failures > failures:
+                        break
+            except JumpError as jump:
+                if jump.breaks:
+                    break
+            if self._failures > failures:
+                break
+        if self.values.pop("_item", self) is not self:
+            self.loose |= any(self.values.get(name) is FAILED for name in _assigned(loop))
+        lines, self.said = self.said, said
+        if items is FAILED or self._failures > failures:
+            self._fail(loop)
+        else:
+            self.said += lines
+
     def _value(self, node: ast.expr) -> Any:
-        if self._poisoned(node):
-            self._stopped = True
-            return FAILED
+        if isinstance(node, ast.Name) and self.values.get(node.id) is FAILED:
+            return FAILED  # another name of it
         try:
             return eval(compile(ast.Expression(node), "program", "eval"), self._globals())
         except Exception:
-            self._stopped = True
+            self._failures += 1
             return FAILED
 
     def _globals(self) -> dict[str, Any]:
-        return {"math": math, "largest": _largest, "mean": _mean, **self.values, **self._tools}
-
-    def _poisoned(self, tree: ast.AST) -> bool:
-        if isinstance(tree, ast.If):
-            # The programs of the tests assign a name before they use it in a branch.
-            own = _assigned(tree)
-            tests = [it.test for it in ast.walk(tree) if isinstance(it, ast.If)]
-            failed = {name for name, value in self.values.items() if value is FAILED}
-            used = {it.id for it in ast.walk(tree) if isinstance(it, ast.Name)} - set(own)
-            return not failed.isdisjoint(used) or any(map(self._poisoned, tests))
-        return any(
-            isinstance(node, ast.Name) and self.values.get(node.id) is FAILED
-            for node in ast.walk(tree)
-            if not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-            or isinstance(tree, ast.AugAssign)
-        )
+        there = {name: value for name, value in self.values.items() if value is not FAILED}
+        return {"math": math, "largest": _largest, "mean": _mean, **there, **self._tools}
 
     def _fail(self, statement: ast.stmt) -> None:
-        self._stopped = True
+        self._failures += 1
         self.values |= dict.fromkeys(_assigned(statement), FAILED)
+        if _says(statement, "print") or _says(statement, "answer"):
+            self.said.append(FAILED)
 
     def _read(self, tool: Callable[..., Any]) -> Callable[..., Any]:
         def call(x: Any) -> Any:
@@ -116,7 +162,7 @@ class Reference:
 
     def _write(self, name: str, tool: Callable[..., Any]) -> Callable[..., Any]:
         def call(x: Any) -> Any:
-            if self._stopped:
+            if self._failures:
                 raise StoppedError
             self.effects.append(f"{name}{json.dumps([_as_json(x)])}")
             return _as_python(tool(_as_json(x)))
@@ -124,19 +170,28 @@ class Reference:
         return call
 
 
+def _says(statement: ast.stmt, word: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == word for node in ast.walk(statement))
+
+
 def _assigned(statement: ast.stmt) -> list[str]:
-    """The names that a statement assigns, without those of its comprehensions."""
+    """The names that a statement assigns or adds to, without those of its comprehensions."""
     inner = {
         node
         for loop in ast.walk(statement)
         if isinstance(loop, ast.comprehension)
         for node in ast.walk(loop.target)
     }
-    return [
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in inner
-    ]
+    names = []
+    for node in ast.walk(statement):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) if node not in inner:
+                names.append(name)
+            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
+                names.append(name)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                names += [name] if method in _ADDING else []
+    return names
 
 
 def _largest(values: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from llm_compiler.language.task import Outcome, Status, Task, is_pure
+from llm_compiler.language.task_ids import TaskId
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 MANY = settings(max_examples=300, deadline=None, derandomize=True)
@@ -109,7 +110,7 @@ def scheduled_plans(
 
 
 @st.composite
-def later_rounds(draw: st.DrawFn, tools: list[str]) -> tuple[list[Task], dict[int, Outcome]]:
+def later_rounds(draw: st.DrawFn, tools: list[str]) -> tuple[list[Task], dict[TaskId, Outcome]]:
     """A plan, and how its first tasks ended in earlier rounds; some were edited since."""
     plan = draw(scheduled_plans(tools))
     priors = {}

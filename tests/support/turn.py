@@ -13,10 +13,12 @@ from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language.references import references
-from llm_compiler.language.task import Outcome, Task, is_pure
+from llm_compiler.language.task import EACH, Outcome, Task, is_call, is_pure
+from llm_compiler.language.task_ids import TaskId, order_of, root_of
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
+    Added,
     Ask,
     Cancel,
     Compute,
@@ -132,15 +134,15 @@ class Turn:
     early_start: bool = True
     breaks: int = 0
     deadline: bool = False
-    priors: Mapping[int, Outcome] = field(default_factory=dict)
+    priors: Mapping[TaskId, Outcome] = field(default_factory=dict)
     """The outcomes of the tasks of earlier rounds, which come first in the plan."""
-    planned: dict[int, Task] = field(default_factory=dict)
+    planned: dict[TaskId, Task] = field(default_factory=dict)
     """The tasks with all their needs."""
     running: dict[int, Launch] = field(default_factory=dict)
     computing: dict[int, Compute] = field(default_factory=dict)
     launches: list[Launch] = field(default_factory=list)
-    settled: dict[int, Outcome] = field(default_factory=dict)
-    decided: dict[int, Decision] = field(default_factory=dict)
+    settled: dict[TaskId, Outcome] = field(default_factory=dict)
+    decided: dict[TaskId, Decision] = field(default_factory=dict)
     asking: Ask | None = None
 
     def __post_init__(self) -> None:
@@ -168,7 +170,8 @@ class Turn:
         assert self.schedule.finished
         assert self.schedule.outcomes == self.settled
         assert not self.running
-        assert list(self.schedule.tasks) == [task.id for task in self.plan]
+        roots = [id for id in self.schedule.tasks if isinstance(id, int)]
+        assert roots == [task.id for task in self.plan]
 
     def _possible(self) -> list[Fact]:
         facts: list[Fact] = [
@@ -236,7 +239,8 @@ class Turn:
         self.settled |= as_before
         self._carry_out(orders)
         if isinstance(fact, PlanBroke):
-            self.settled = {id: it for id, it in self.settled.items() if id in self.priors}
+            kept = (it for it in self.settled.items() if root_of(it[0])[0] in self.priors)
+            self.settled = dict(kept)
         self._check_nothing_is_idle()
 
     def _carry_out(self, orders: list[Order]) -> None:
@@ -246,6 +250,9 @@ class Turn:
                     self._check_launch(order)
                     self.running[order.call] = order
                     self.launches.append(order)
+                case Added(task=Task() as task):
+                    self.planned[task.id] = task
+                    self.records.append(self.schedule.records[task.id])
                 case Compute():
                     self._check_needs(order.id)
                     self.computing[order.number] = order
@@ -257,7 +264,7 @@ class Turn:
                     self.settled[outcome.id] = outcome
                 case Ask(calls):
                     ids = [call.id for call in calls]
-                    assert ids == sorted(ids)
+                    assert ids == sorted(ids, key=order_of)
                     assert not self.running, "asked before all else had run"
                     assert not self.computing, "asked before all else was computed"
                     assert self.ended
@@ -289,7 +296,7 @@ class Turn:
         used = self._used()
         assert all(used[name] < most for name, most in rules.limits.items())
 
-    def _check_needs(self, id: int) -> None:
+    def _check_needs(self, id: TaskId) -> None:
         task = self.planned[id]
         # A task of an earlier round outlives a need whose plan broke off.
         needs = [
@@ -299,13 +306,13 @@ class Turn:
         ]
         assert all(self.is_met(task, need) for need in needs), "it began before its needs"
 
-    def is_met(self, task: Task, need: int) -> bool:
+    def is_met(self, task: Task, need: TaskId) -> bool:
         """Whether a need of a task has ended so that the task may go on."""
         if need not in self.settled:
             return False
         return self.settled[need].ok if need in data_needs(task) else not self.stops(need)
 
-    def stops(self, id: int) -> bool:
+    def stops(self, id: TaskId) -> bool:
         """Whether what comes after a task that has ended must not start."""
         if self.settled[id].status in ("failed", "skipped"):
             return True
@@ -328,6 +335,8 @@ class Turn:
             if id in self.settled or not isinstance(task, Task):
                 continue
             ready = all(self.is_met(self.planned[id], need) for need in task.needs)
+            if task.tool == EACH:
+                continue  # it takes no slot
             if is_pure(task.tool):
                 assert not ready or id in (it.id for it in self.computing.values())
                 continue
@@ -340,7 +349,7 @@ class Turn:
 
     def needs_person(self, task: Task) -> bool:
         """Whether a task is asked about."""
-        rules = ToolRules() if is_pure(task.tool) else TOOLS[task.tool]
+        rules = TOOLS[task.tool] if is_call(task.tool) else ToolRules()
         return rules.asks or (rules.guarded and self._reached(task))
 
     def _reached(self, task: Task) -> bool:
@@ -348,6 +357,6 @@ class Turn:
         needs = [self.schedule.tasks.get(reference.id) for reference in references(task.args)]
         known = [need for need in needs if isinstance(need, Task)]
         return any(
-            (not is_pure(need.tool) and TOOLS[need.tool].untrusted) or self._reached(need)
+            (is_call(need.tool) and TOOLS[need.tool].untrusted) or self._reached(need)
             for need in known
         )

@@ -1,0 +1,202 @@
+"""Lowers `for`: its body is made once for each item, with what variables hold from one to the next.
+
+    total = 0                       2  compute  total: 0
+    for order in orders:            3  each  items $1, names {"order": …, "total": {"init": 2,
+        total += price(order)                "next": "3[].1"}}, body:  3[]  price($(3[].0)),
+                                             3[].1  compute  $(3[].total) + $(3[])
+
+A list or a dict to which the loop only adds is not carried on: each iteration has what it adds
+(`all`), so that the iterations do not wait for each other, and stay small.
+"""
+
+import ast
+from collections.abc import Container
+
+from llm_compiler.language.adding import collected, disowned
+from llm_compiler.language.answers import lines_of
+from llm_compiler.language.bodies import body, joined, row, unpacked
+from llm_compiler.language.comprehensions import binder
+from llm_compiler.language.expressions import NodeError
+from llm_compiler.language.frames import Frame, is_task
+from llm_compiler.language.jumps import ITEM, STOPPED, has_jump, straightened
+from llm_compiler.language.liveness import reads_first
+from llm_compiler.language.lowered import Answer, Lines
+from llm_compiler.language.names import (
+    defined,
+    doubtful,
+    ids_in,
+    reference,
+    referred,
+    template,
+)
+from llm_compiler.language.resolving import Resolver
+from llm_compiler.language.targets import bound_in
+from llm_compiler.language.task import When
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.trees import has_calls, mark_calls
+
+
+def lower_for(node: ast.For, resolver: Resolver) -> None:
+    if node.orelse:
+        raise NodeError(node.orelse[0], "write what follows else below the loop, at its level")
+    binder(node.target)
+    frame = resolver.frame
+    targets = [*reversed([*dict.fromkeys(bound_in([node.target]))])]
+    source = resolver.resolved(_rows(node, targets))
+    statements = straightened(node.body)
+    items = targets
+    if any(has_jump(it, ast.Break) for it in node.body):
+        frame.names[STOPPED] = ast.Constant(False)
+        statements, items = _until_stopped(statements, targets), [ITEM]
+    adds = collected(statements, resolver)
+    names = dict.fromkeys([*targets, *items, *bound_in(statements)])
+    assigned = [it for it in names if it not in adds]
+    before = {
+        it: _task(it, frame.names[it], resolver)
+        for it in assigned
+        if it in frame.names
+        and it not in (*targets, ITEM)
+        and reads_first(it, statements, resolver.nodes)
+    }
+    with body(source, statements, "", resolver) as loop:
+        inside = resolver.frame
+        inside.hide(assigned)
+        inside.names.update({it: reference(f"{loop.id}[].{it}") for it in before})
+        inside.names.update({it: _empty(kind) for it, kind in adds.items()})
+        inside.names.update(unpacked(items, loop.item))
+        inside.owned.update(dict.fromkeys((*disowned(statements), *targets), False))
+        inside.owned.update(dict.fromkeys(adds, True))
+        inside.collecting = inside.collecting - {*assigned} | adds.keys()
+        resolver.block(statements)
+        after = {it: _last(it, inside.names[it], resolver) for it in assigned
+                 if it in inside.names and it != ITEM}  # fmt: skip
+        every = {it: _every(it, inside.names[it], resolver) for it in adds}
+        if inside.said.parts:
+            every["print"] = _every("print", lines_of(inside.said), resolver)
+        loop.ids += (*before.values(), *after.values(), *(id for id, _ in every.values()))
+        loop.args["names"] = {
+            **{name: {"init": before.get(name), "next": id} for name, id in after.items()},
+            **{name: {"all": id} for name, (id, _) in every.items()},
+        }
+    frame.names.pop(STOPPED, None)
+    for name in (it for it in after if it != STOPPED):
+        frame.names[name] = _behind(name, loop.id, before, frame)
+        frame.owned[name] = inside.owned.get(name, False)
+    for name, kind in adds.items():
+        added = _added(loop.id, name, kind, single=every[name][1])
+        resolver.bind(name, resolver.checked(_with(frame.names[name], added)))
+        frame.owned[name] = True
+    if inside.said.parts:
+        added = _added(loop.id, "print", "list", single=every["print"][1])
+        lines = resolver.compute(resolver.checked(added))
+        said, place = inside.said, (resolver.line, resolver.source)
+        part = Lines(str(template(lines)))
+        frame.said = Answer((part,), said.in_words, ids_in(lines), False, *place)
+
+
+def _rows(node: ast.For, targets: list[str]) -> ast.expr:
+    """What is gone through, with the values of several targets in a row."""
+    if isinstance(node.target, ast.Name):
+        return node.iter
+    rows = ast.ListComp(row(targets), [ast.comprehension(node.target, node.iter, [], 0)])
+    if has_calls(node.iter):
+        mark_calls(rows)
+    return rows
+
+
+def _until_stopped(body: list[ast.stmt], targets: list[str]) -> list[ast.stmt]:
+    """A body that does nothing once the loop has ended."""
+    item = ast.Name(ITEM, ast.Load())
+    values = unpacked(targets, item)
+    assigned = [ast.Assign([ast.Name(it, ast.Store())], value) for it, value in values.items()]
+    goes_on = ast.UnaryOp(ast.Not(), ast.Name(STOPPED, ast.Load()))
+    wrapped = ast.If(goes_on, [*assigned, *body], [])
+    mark_calls(wrapped)
+    for part in (goes_on, wrapped):
+        ast.copy_location(part, body[0])
+    return [wrapped]
+
+
+def _task(name: str, value: ast.expr, resolver: Resolver) -> TaskId:
+    """The task that has a variable's value, or the item or variable that it is."""
+    id = referred(value)
+    if id is None:
+        id = referred(resolver.compute(resolver.checked(value), name))
+    assert id is not None
+    return id
+
+
+def _last(name: str, value: ast.expr, resolver: Resolver) -> TaskId:
+    """As `_task`; it is not run if the variable has no value."""
+    if (condition := defined(value)) is None or referred(value) is not None:
+        return _task(name, value, resolver)
+    test = resolver.condition(condition)
+    with resolver.under(When(test, True, resolver.statement_line)):
+        return _task(name, value, resolver)
+
+
+def _empty(kind: str) -> ast.expr:
+    return ast.List([], ast.Load()) if kind == "list" else ast.Dict([], [])
+
+
+def _every(name: str, value: ast.expr, resolver: Resolver) -> tuple[TaskId, bool]:
+    """The task of what an iteration adds, and whether that is one item rather than a list."""
+    one, test = value, None
+    # An addition under a condition.
+    while isinstance(one, ast.IfExp) and isinstance(one.orelse, ast.List) and not one.orelse.elts:
+        test = referred(one.test)
+        one = one.body
+    if isinstance(one, ast.List) and len(one.elts) == 1:
+        [item] = one.elts
+        if one is value and isinstance(item, ast.Starred) and referred(item.value) is not None:
+            return _task(name, item.value, resolver), False
+        id = referred(item)
+        if id is not None and is_task(id):
+            when = resolver.whens.get(id)
+            # Where it is not added it must be a task that is not run.
+            if (when.id if when and when.holds else when) == test:
+                return id, True
+    return _task(name, value, resolver), False
+
+
+def _behind(name: str, id: TaskId, before: Container[str], frame: Frame) -> ast.expr:
+    """What a variable stands for behind a loop that assigns it."""
+    value = _part(id, name)
+    if name in before:
+        return value
+    there: ast.expr = ast.Compare(ast.Constant(name), [ast.In()], [reference(id)])
+    if (other := frame.names.get(name)) is not None:
+        # Without any iteration it is what it was.
+        value = ast.IfExp(there, value, other)
+        if (condition := defined(other)) is None:
+            return value
+        there = ast.BoolOp(ast.Or(), [there, condition])
+    return doubtful(value, there)
+
+
+def _part(id: TaskId, name: str) -> ast.expr:
+    return ast.Attribute(reference(id), name, ast.Load())
+
+
+def _added(id: TaskId, name: str, kind: str, *, single: bool) -> ast.expr:
+    """What all iterations have added."""
+    parts = _part(id, name)
+    if kind == "list":
+        return parts if single else joined(parts)
+    tree = ast.parse("{key: it for part in _ for key, it in part.items()}", mode="eval").body
+    assert isinstance(tree, ast.DictComp)
+    tree.generators[0].iter = parts
+    return tree
+
+
+def _with(before: ast.expr, added: ast.expr) -> ast.expr:
+    match before:
+        case ast.List(elts=[]) | ast.Dict(keys=[]):
+            return added
+        case ast.List(elts=items):
+            return ast.List([*items, ast.Starred(added, ast.Load())], ast.Load())
+        case ast.Dict(keys=keys, values=values):
+            return ast.Dict([*keys, None], [*values, added])
+    if isinstance(added, ast.DictComp):
+        return ast.Dict([None, None], [before, added])
+    return ast.List([ast.Starred(it, ast.Load()) for it in (before, added)], ast.Load())

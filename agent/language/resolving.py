@@ -1,0 +1,274 @@
+"""Replaces the names of an expression by what they stand for: constants and references to tasks.
+
+A name assigned twice is two values: each use gets what its name stands for where it is written.
+The tool calls in an expression become tasks on the way, in the order in which Python would make
+them. What decides about calls, or repeats them, has rows of its own (conditions.py, gathering.py).
+"""
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from llm_compiler.language.comprehensions import names_in
+from llm_compiler.language.expressions import NodeError, is_math
+from llm_compiler.language.frames import Frame, Tasks, is_task, made
+from llm_compiler.language.jumps import JUMPING
+from llm_compiler.language.names import (
+    Functions,
+    References,
+    expression,
+    ids_in,
+    is_function,
+    is_gather,
+    placeholder,
+    reference,
+    referred,
+    template,
+)
+from llm_compiler.language.nodes import compiled
+from llm_compiler.language.task import COMPUTE, When
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.trees import has_calls
+
+MAX_LITERAL = 1000
+"""Characters of a list or dict that is copied to where its name is used."""
+HIDDEN = "__"
+"""Stands in names of ours, and in no name of a program."""
+
+Row = Callable[[Any, "Resolver"], ast.expr]
+Statements = Callable[[ast.stmt, "Resolver"], None]
+
+
+class Resolver(ABC):
+    """Makes tasks of expressions and statements, in the frame that is being read.
+
+    Args:
+        tools: Those that may be called.
+        first_id: Of the tasks.
+        rows: For nodes with calls in them: what resolves those that decide about calls.
+        lower: Lowers a statement in a block.
+    """
+
+    def __init__(
+        self, tools: Toolbox, first_id: int, rows: Mapping[type[ast.AST], Row], lower: Statements
+    ) -> None:
+        self.tools = tools
+        self.functions = Functions(tools)
+        self.frame = Frame(Tasks(next=first_id))
+        self.line = 0
+        self.source = ""
+        """The statement or the call that is being read, and its line."""
+        self.statement_line = 0
+        self.statement_source = ""
+        self.named: dict[TaskId, str] = {}
+        """The names of the tasks in it."""
+        self.whens: dict[TaskId, When] = {}
+        """The conditions of tasks."""
+        self._rows = rows
+        self._lower = lower
+
+    @abstractmethod
+    def called(self, index: int) -> ast.expr:
+        """A reference to the task of a call in the statement."""
+
+    @abstractmethod
+    def line_of(self, node: ast.AST) -> int:
+        """The line of the program that a node stands on."""
+
+    @abstractmethod
+    def tree(self, index: int) -> ast.AST:
+        """A call in the statement as it was written."""
+
+    @abstractmethod
+    def nodes(self, parts: Iterable[ast.AST]) -> Iterator[ast.AST]:
+        """All nodes of some parts of the statement, with those of the calls in them."""
+
+    @abstractmethod
+    def has_writes(self, part: ast.AST) -> bool:
+        """Whether a part of the statement has calls in it that write."""
+
+    # ── expressions ───────────────────────────────────────────────────────────────────────────
+
+    def resolved(self, node: ast.expr) -> ast.expr:
+        """`node` with its names replaced, checked to be in the language.
+
+        Raises:
+            NodeError: it is not.
+            PlacedError: a call in it does not compile.
+        """
+        return self.checked(self.resolve(node))
+
+    @staticmethod
+    def checked(node: ast.expr) -> ast.expr:
+        if referred(node) is None:
+            compiled(node, References())
+        return node
+
+    def resolve(self, node: ast.expr, inner: frozenset[str] = frozenset()) -> ast.expr:
+        """`node` with its names replaced, in place where it can be; `inner` stay as they are.
+
+        Raises:
+            NodeError: a name or a function is unknown.
+            PlacedError: a call in it does not compile.
+        """
+        if (row := self._rows.get(type(node))) is not None and has_calls(node):
+            return row(node, self)
+        return self.plain(node, inner)
+
+    def plain(self, node: ast.expr, inner: frozenset[str] = frozenset()) -> ast.expr:
+        """As `resolve`, for a node that makes each call in it once."""
+        match node:
+            case ast.Name(id=name):
+                if (index := placeholder(node)) is not None:
+                    return self.called(index)
+                known = name in inner or referred(node) is not None
+                return node if known else self._value(node, inner)
+            case ast.Await(value=value):
+                return self.resolve(value, inner)
+            case ast.Attribute() if is_math(node, self.frame.names):
+                return node
+            case ast.Call():
+                return self._call(node, inner)
+            case ast.Dict(keys=keys, values=values):
+                for place, (key, value) in enumerate(zip(keys, values, strict=True)):
+                    keys[place] = key and self.resolve(key, inner)
+                    values[place] = self.resolve(value, inner)
+                return node
+            case ast.Lambda(args=arguments):
+                inner = inner | {it.arg for it in arguments.args}
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                for loop in node.generators:
+                    loop.iter = self.resolve(loop.iter, inner)
+                    inner = inner | names_in(loop.target)
+                    loop.ifs = [self.resolve(part, inner) for part in loop.ifs]
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(node, name, self.resolve(value, inner))
+            elif isinstance(value, list):
+                value[:] = [
+                    self.resolve(it, inner) if isinstance(it, ast.expr) else it for it in value
+                ]
+        return node
+
+    def _value(self, node: ast.Name, inner: frozenset[str]) -> ast.expr:
+        names = self.frame.names
+        if inner and node.id not in names:
+            return self.functions.value(node, {**names, **dict.fromkeys(inner, node)})
+        return self.functions.value(node, names)
+
+    def _call(self, node: ast.Call, inner: frozenset[str]) -> ast.expr:
+        func = node.func
+        if isinstance(func, ast.Attribute) and not is_math(func, self.frame.names):
+            if is_gather(func) and not node.keywords:
+                args = [self.resolve(it, inner) for it in node.args]
+                return ast.copy_location(ast.Tuple(args, ast.Load()), node)
+            func.value = self.resolve(func.value, inner)
+        node.args = [self.resolve(it, inner) for it in node.args]
+        for keyword in node.keywords:
+            if not (keyword.arg == "key" and is_function(keyword.value)):
+                keyword.value = self.resolve(keyword.value, inner)
+        self.functions.check(func)
+        return node
+
+    # ── tasks ─────────────────────────────────────────────────────────────────────────────────
+
+    def add(
+        self, tool: str, args: Mapping[str, Any], ids: tuple[TaskId, ...], name: str = ""
+    ) -> TaskId:
+        """A new task that refers to `ids`; its id."""
+        id = self.frame.tasks.new_id(tool)
+        self.add_as(id, tool, args, ids, name)
+        return id
+
+    def add_as(
+        self,
+        id: TaskId,
+        tool: str,
+        args: Mapping[str, Any],
+        ids: tuple[TaskId, ...],
+        name: str = "",
+    ) -> None:
+        """As `add`, with an id of before."""
+        made(self.frame, id, tool, args, ids, name, self.line, self.source)
+        self.whens.pop(id, None)
+        if self.frame.when is not None:
+            self.whens[id] = self.frame.when
+
+    def compute(self, node: ast.expr, name: str = "") -> ast.expr:
+        """A reference to a task of its own for a resolved expression."""
+        id = self.add(COMPUTE, {"expression": expression(node)}, ids_in(node), name)
+        if name:
+            self.named[id] = name
+        return reference(id)
+
+    def value(self, node: ast.expr) -> tuple[Any, tuple[TaskId, ...]]:
+        """A resolved expression as an argument, computed by a task of its own if necessary."""
+        if template(node) is ...:
+            node = self.compute(node)
+        return template(node), ids_in(node)
+
+    def condition(self, node: ast.expr) -> TaskId:
+        """The task whose value says whether a resolved condition holds."""
+        id, when = referred(node), self.frame.when
+        # It is under the conditions that hold here, the innermost of which it takes the place of.
+        same = id is not None and is_task(id) and (when is None or self.whens.get(id) == when)
+        if id is None or not same or not self.is_certain(id):
+            id = referred(self.compute(self.checked(node)))
+            assert id is not None
+        return id
+
+    def is_certain(self, id: TaskId) -> bool:
+        """Whether a task is run if what is written here is."""
+        when = self.whens.get(id)
+        return when is None or self.frame.holds(when)
+
+    # ── names and blocks ──────────────────────────────────────────────────────────────────────
+
+    def bind(self, name: str, value: ast.expr) -> None:
+        """Let `name` stand for a resolved expression, computed by a task of its own if need be."""
+        if HIDDEN in name and name not in JUMPING:
+            raise NodeError(None, "names with two underscores are not in the plan language")
+        if name == "print":
+            raise NodeError(None, '"print" is a function; use another name')
+        if name not in self.frame.collecting and not self.is_copied(value):
+            value = self.compute(value, name)
+        self.frame.names[name] = value
+        if (id := referred(value)) is not None:
+            self.named.setdefault(id, name)
+
+    def is_copied(self, value: ast.expr) -> bool:
+        """Whether a name's value cannot fail and is short enough to be copied to its uses."""
+        if (id := referred(value)) is not None:
+            return self.is_certain(id)
+        plain = template(value)
+        if plain is ... or any(True for _ in ids_in(value)):
+            return False
+        return not isinstance(plain, list | dict | str) or len(ast.unparse(value)) <= MAX_LITERAL
+
+    def block(self, body: list[ast.stmt]) -> None:
+        """Lower the statements of a block; what follows an answer is not read."""
+        for node in body:
+            if self.frame.last is not None:
+                break
+            part, outside = self.frame.part(), self.frame
+            with self.within(part):
+                self._lower(node, self)
+            outside.take_in(part)
+
+    @contextmanager
+    def within(self, frame: Frame) -> Iterator[Frame]:
+        """Read what is written in another frame."""
+        outside, self.frame = self.frame, frame
+        try:
+            yield frame
+        finally:
+            self.frame = outside
+
+    @contextmanager
+    def under(self, when: When) -> Iterator[Frame]:
+        """Read what is run only under a condition."""
+        with self.within(self.frame.branch(when)) as branch:
+            yield branch

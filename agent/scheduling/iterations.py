@@ -1,0 +1,194 @@
+"""Goes through the lists of loops: one instance of the body for each item, some at a time.
+
+    its data are there ─► the list ─► instances, a slice a turn ─► all ended: its value
+
+An instance is a task like any other. What a loop comes to follows from its instances, so it is made
+anew by each run and in each round.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from llm_compiler.errors import PlanError, ToolError
+from llm_compiler.language.budget import Budget
+from llm_compiler.language.parts import items
+from llm_compiler.language.references import substitute
+from llm_compiler.language.task import Outcome, Refused, Status, Task
+from llm_compiler.language.task_ids import TaskId
+from llm_compiler.scheduling.effects import EffectOrder
+from llm_compiler.scheduling.facts import Added, Continue, Known, Loops, Order, Planned, Tools
+from llm_compiler.scheduling.loop import Loop
+from llm_compiler.scheduling.results import Results
+from llm_compiler.scheduling.task_graph import TaskGraph
+from llm_compiler.scheduling.task_record import TaskRecord
+
+HARD_MAX_INSTANCES = 100_000
+"""Of one loop, those that only compute included."""
+_SLICE = 32
+"""Instances that are made before others get a turn."""
+_NOTHING = Known()
+
+
+class Iterations:
+    """The loops of a schedule.
+
+    Args:
+        graph: Keeps the instances, and settles the loops.
+        tools: Tell reads from writes.
+        results: What references refer to.
+        orders: Where orders go.
+        max_tasks: The most calls of a plan; None is no limit.
+        plan: Takes an instance in, which is one of the loop with this record.
+    """
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        tools: Tools,
+        results: Results,
+        orders: list[Order],
+        max_tasks: int | None,
+        plan: Callable[[Task | Refused, Known, TaskRecord], None],
+    ) -> None:
+        self._graph = graph
+        self._tools = tools
+        self._results = results
+        self._orders = orders
+        self._max_tasks = max_tasks
+        self._plan = plan
+        self._continuing: dict[TaskId, EffectOrder] = {}
+        """The loops that have more iterations to make."""
+        self._known: dict[TaskId, Known] = {}
+        self._allowed: dict[TaskId, int] = {}
+        self.calls: dict[TaskId, int] = {}
+        """How many calls each loop makes, without those of loops inside."""
+        self._calls = 0
+        """Calls of this plan so far, and those that loops are allowed to make."""
+
+    @property
+    def idle(self) -> bool:
+        """No loop has more iterations to make."""
+        return not self._continuing
+
+    def note(self, planned: Planned, *, counts: bool) -> None:
+        """A task was planned; `counts` if it is a call of this plan."""
+        self._calls += counts
+        self._known |= planned.instances
+        self._allowed |= planned.allowed
+        if not planned.priors:
+            self._calls += sum(planned.allowed.values())
+
+    def forget_plan(self) -> None:
+        """The plan of this round broke off."""
+        self._calls = 0
+        records = self._graph.records
+        self.calls = {id: it for id, it in self.calls.items() if id in records}
+        self._continuing = {id: it for id, it in self._continuing.items() if id in records}
+
+    def clear(self) -> None:
+        """Make no more iterations."""
+        self._continuing.clear()
+
+    def begin(self, record: TaskRecord) -> None:
+        """The data of a loop are there."""
+        task = record.task
+        assert isinstance(task, Task)
+        try:
+            loop = Loop(task, self._list(task))
+            self._check(task, loop)
+        except (PlanError, ToolError) as error:
+            self._graph.drop(record, "failed", str(error))
+            return
+        record.loop = loop
+        record.move("looping")
+        record.unmet = 1  # until all iterations are made
+        self._graph.wait_for(record, record.later_needs)
+        assert record.last_writes is not None
+        before = [need for need in task.needs if need in self._graph.records]
+        self._continuing[task.id] = EffectOrder(
+            self._tools, (task.id, *task.needs), since=before, last_of=record.last_writes
+        )
+        if loop.calls:
+            self.calls[task.id] = loop.calls * len(loop.items)
+            self._orders.append(Loops(task.id, self.calls[task.id]))
+        self.go_on(record)
+
+    def go_on(self, record: TaskRecord | None) -> None:
+        """Make some iterations of a loop, unless its plan broke off or its time passed since."""
+        if record is None or record.loop is None or record.id not in self._continuing:
+            return
+        loop, order, room = record.loop, self._continuing[record.id], _SLICE
+        while room > 0 and not loop.complete:
+            before = len(loop.tasks)
+            for task in loop.next_iteration():
+                self._make(order.ordered(task), record)
+            self._graph.wait_for(record, loop.tasks[before:])
+            room -= loop.size
+        if loop.complete:
+            del self._continuing[record.id]
+            self._graph.made_all(record)
+        else:
+            self._orders.append(Continue(record.id))
+
+    def end(self, record: TaskRecord) -> None:
+        """All instances of a loop have ended."""
+        task, loop = record.task, record.loop
+        assert loop is not None
+        find, value = self._results.outcome, None
+        if (error := loop.failure(find)) is None:
+            try:
+                value = loop.value(find, self._results.value)
+            except PlanError as raised:
+                error = str(raised)
+        status: Status = "ok" if error is None else "failed"
+        outcome = Outcome(task.id, task.tool, status, task.args, value, error, attempts=1)
+        self._graph.settle_anew(record, outcome)
+
+    def _make(self, made: Task | Refused, record: TaskRecord) -> None:
+        known = self._known.get(made.id, _NOTHING)
+        task = _as_stored(made, known.task) if isinstance(made, Task) else made
+        self._orders.append(Added(task, bool(known.priors)))
+        self._plan(task, known, record)
+
+    def _list(self, task: Task) -> list[object]:
+        """What a loop goes through.
+
+        Raises:
+            PlanError, ToolError: it cannot be filled in, or is no list.
+        """
+        value = substitute(task.args["items"], self._results.value, lambda id: id in task.needs)
+        return items(value, Budget([value]))
+
+    def _check(self, task: Task, loop: Loop) -> None:
+        """Check that a loop does not make too much.
+
+        Raises:
+            PlanError: it would.
+        """
+        count = len(loop.items)
+        calls = loop.calls * count
+        more = calls - self._allowed.get(task.id, 0)
+        left = 0 if self._max_tasks is None else max(0, self._max_tasks - self._calls)
+        if more > 0 and self._max_tasks is not None and more > left:
+            raise PlanError(
+                f"line {task.line} would make {calls:,} calls; max_tasks leaves {left:,}"
+            )
+        if loop.size * count > HARD_MAX_INSTANCES:
+            raise PlanError(
+                f"line {task.line} would make {loop.size * count:,} tasks; at most"
+                f" {HARD_MAX_INSTANCES:,} are possible, so go through less"
+            )
+        self._calls += max(0, more)
+
+
+def _as_stored(made: Task, stored: Task | Refused | None) -> Task | Refused:
+    """An instance, with what a person made of it and what was stored when it was planned."""
+    if stored is None or isinstance(stored, Refused):
+        return stored or made
+    if (stored.tool, stored.args) == (made.tool, made.args):
+        return replace(made, taint=stored.taint or "", rules=(*made.rules, *stored.rules))
+    needs = dict.fromkeys((*stored.needs, *made.needs))
+    return replace(
+        made, tool=stored.tool, args=stored.args, needs=tuple(needs), taint=stored.taint or "",
+        rules=(*made.rules, *stored.rules),
+    )  # fmt: skip
