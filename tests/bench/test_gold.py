@@ -96,7 +96,7 @@ def test_what_the_language_does_not_have_is_rewritten() -> None:
     )
     assert plan_of(program_of(solution)).split("\n") == [
         "today = '2023-05-18T00:00:00'",
-        "first = [it for it in a__items() if it['day'] >= today][0]",
+        "first = next((it for it in a__items() if it['day'] >= today))",
         "for item in first:",
         "    if item:",
         "        pass",

@@ -1,7 +1,7 @@
 """A program in the plan language that does what a program in Python does.
 
-What the language has is left alone. Rewritten is what it does not have: `next`, `continue`,
-`break`, `while` (as a loop with a bound), methods that change a value, `Counter`, and a clock.
+What the language has is left alone. Rewritten is what it does not have: `continue`, `break`,
+`while` (as a loop with a bound), most methods that change a value, `Counter`, and a clock.
 """
 
 import ast
@@ -27,8 +27,6 @@ class _Rewriter(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         match node:
-            case ast.Call(ast.Name("next"), [ast.GeneratorExp(item, loops)]):
-                return ast.Subscript(ast.ListComp(item, loops), ast.Constant(0), ast.Load())
             case ast.Call(ast.Name("defaultdict"), _):
                 return ast.Dict([], [])
             case ast.Call(ast.Name("Counter"), [items]):
