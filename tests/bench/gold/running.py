@@ -138,17 +138,19 @@ def _loose(case: Case) -> Case:
 
 
 def _loosely(it: GoldCall) -> GoldCall:
-    """A call whose scalars are texts: 5, 5.0 and "5" are equal."""
+    """A call whose scalars are texts: 5, 5.0 and "5" are equal, and so are True and "true"."""
 
     def text(part: Any) -> Any:
         if isinstance(part, Mapping):
             return {key: text(value) for key, value in part.items()}
         if isinstance(part, list | tuple):
             return list(map(text, part))
+        if isinstance(part, bool) or part in ("True", "False"):
+            return str(part).lower()
         try:
             return str(float(part))
         except (TypeError, ValueError):
-            return str(part).lower() if isinstance(part, bool) else str(part)
+            return str(part)
 
     return GoldCall(it.tool, text(it.args))
 
