@@ -90,6 +90,12 @@ class Texts(ast.NodeTransformer):
                 return _written(f"({_text(it)} - {_text(minutes)})")
             case ast.Call(ast.Attribute(it, "strftime"), [ast.Constant("%H:%M")]):
                 return _written(f"f'{{{_text(it)} // 60 % 24:02}}:{{{_text(it)} % 60:02}}'")
+            case ast.Call(ast.Attribute(it, "strftime"), [ast.Constant("%Y-%m-%d")]):
+                return _written(f"({_text(it)})[:10]")
+            case ast.Call(ast.Attribute(it, "set"), [], [ast.keyword("month", month)]):
+                return _written(f"({_text(it)})[:5] + f'{{{_text(month)}:02}}' + ({_text(it)})[7:]")
+            case ast.Call(ast.Attribute(it, "set"), [], [ast.keyword("day", day)]):
+                return _written(f"({_text(it)})[:8] + f'{{{_text(day)}:02}}' + ({_text(it)})[10:]")
             case ast.Call(ast.Attribute(it, "format"), [ast.Constant("MMMM")]):
                 return _written(f"{_MONTHS}[int({_text(it)}[5:7]) - 1]")
             case ast.Call(ast.Attribute(it, "start_of"), [ast.Constant("month")]):

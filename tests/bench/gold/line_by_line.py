@@ -37,8 +37,12 @@ def calls_of(
     tools: Iterable[GoldTool],
     world: World,
     names: Mapping[str, Any] | None = None,
+    *,
+    may_fail: bool = False,
 ) -> list[GoldCall]:
-    """The calls that a program makes, in order; `names` are those that it uses besides tools.
+    """The calls that a program makes, in order, until it fails if it `may_fail`.
+
+    `names` are those that it uses besides tools.
 
     Raises:
         ValueError: it uses a name with two underscores, or imports something.
@@ -53,7 +57,7 @@ def calls_of(
     scope |= {"date": lambda text: text[:10], "largest": _largest, "print": lambda *_: None}
     scope |= names or {}
     scope |= {python_name(tool.name): noted(tool, world, calls) for tool in tools}
-    with contextlib.suppress(AnsweredError):
+    with contextlib.suppress(AnsweredError, *([Exception] if may_fail else [])):
         exec(compile(tree, "program", "exec"), scope)
     return calls
 

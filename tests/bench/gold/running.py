@@ -62,7 +62,10 @@ async def run(case: Case) -> tuple[list[GoldCall], list[str]]:
         )
     except LLMCompilerError as error:
         return [], [f"no graph: {error}"]
-    state = await graph.ainvoke({"messages": [("user", "Do it.")]}, context=_CONTEXT)
+    try:
+        state = await graph.ainvoke({"messages": [("user", "Do it.")]}, context=_CONTEXT)
+    except Exception as error:  # a turn that raises is a finding, not the end
+        return received, [f"the turn failed: {error!r}"]
     outcomes = state["outcomes"].values()
     return received, [it["error"] for it in outcomes if it["status"] == "failed"]
 
