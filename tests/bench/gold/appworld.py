@@ -1,7 +1,8 @@
 """AppWorld: solutions as Python programs. None of them is in this repository, nor anything of them.
 
-AppWorld asks not to publish its data unencrypted. The package of that name on PyPI writes its API
-docs (`api_docs/standard/*.json`) and downloads its tasks (`tasks/*/ground_truth/`).
+Its licence wants its data, and what is derived from them, published only encrypted. The package of
+that name on PyPI writes its API docs (`api_docs/standard/*.json`) and downloads its tasks
+(`tasks/*/ground_truth/`).
 
 What each call must get is told by running the solution line by line, over a made-up world; the plan
 is the same program in the plan language (`appworld_plans`).

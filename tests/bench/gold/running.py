@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from langchain_core.tools import BaseTool, StructuredTool
 
 from llm_compiler import Context, build_graph
@@ -43,9 +43,11 @@ async def judge(case: Case) -> Verdict:
     received, errors = await run(case)
     if _same(case, received):
         return Verdict(case, "right")
-    if why := contradiction(case):
+    if found := contradictions(case):
         loosely = _same(_loose(case), [_loosely(it) for it in received])
-        return Verdict(case, "converted" if loosely else "contradicts", why)
+        lossless = all(it.lossless for it in found) and not loosely
+        kind: Kind = "wrong" if lossless else "converted" if loosely else "contradicts"
+        return Verdict(case, kind, min(found, key=lambda it: it.lossless).why)
     why = "; ".join(errors) or _difference(case, received)
     refused = re.search(r"around calls are not supported", why)
     return Verdict(case, "loops" if refused else "wrong", why)
@@ -70,18 +72,41 @@ async def run(case: Case) -> tuple[list[GoldCall], list[str]]:
     return received, [it["error"] for it in outcomes if it["status"] == "failed"]
 
 
-def contradiction(case: Case) -> str:
-    """What the schemas of the tools refuse in the gold calls; "" if nothing."""
+@dataclass(frozen=True)
+class Contradiction:
+    """What the schema of a tool refuses in a gold call."""
+
+    why: str
+    lossless: bool = False
+    """Whether another type says the same, so that the call should be made: "7" for 7."""
+
+
+def contradictions(case: Case) -> list[Contradiction]:
+    """All that the schemas refuse."""
     tools = {tool.name: tool for tool in case.tools}
+    found = []
     for it in case.calls:
         if it.tool not in tools:
-            return f"no tool {it.tool}"
+            found.append(Contradiction(f"no tool {it.tool}"))
+            continue
         schema = tools[it.tool].schema
-        if unknown := set(it.args) - set(schema.get("properties", {})):
-            return f"{it.tool} has no argument {sorted(unknown)[0]!r}"
+        unknown = sorted(set(it.args) - set(schema.get("properties", {})))
+        found += [Contradiction(f"{it.tool} has no argument {name!r}") for name in unknown]
         for error in Draft202012Validator(schema).iter_errors(dict(it.args)):
-            return f"{it.tool}: {error.json_path}: {error.message}"
-    return ""
+            why = f"{it.tool}: {error.json_path}: {error.message}"
+            found.append(Contradiction(why, _is_lossless(error)))
+    return found
+
+
+def _is_lossless(error: ValidationError) -> bool:
+    value, wanted = error.instance, error.validator_value
+    if error.validator != "type" or isinstance(value, list | dict | None):
+        return False
+    if isinstance(value, str):
+        if wanted == "boolean":
+            return value.lower() in ("true", "false")
+        return wanted in ("integer", "number") and re.fullmatch(r"-?\d+(\.0+)?", value) is not None
+    return wanted == "string" and not isinstance(value, bool)
 
 
 def _tool(tool: GoldTool, case: Case, received: list[GoldCall]) -> BaseTool:
