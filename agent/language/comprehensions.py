@@ -7,8 +7,9 @@ from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
 from llm_compiler.language.expressions import Frame, NodeError, Nodes, Run, Scope
-from llm_compiler.language.functions import as_key, distinct
+from llm_compiler.language.functions import as_key
 from llm_compiler.language.parts import items, kind
+from llm_compiler.language.sets import distinct
 from llm_compiler.language.vectors import vectorized
 
 Bind = Callable[[dict[str, Any], Any, Budget], None]

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError, Missing, MissingError
-from llm_compiler.language.functions import CONSTANTS, as_key, distinct
-from llm_compiler.language.operators import BINARY, COMPARISONS, checked, number
+from llm_compiler.language.functions import CONSTANTS, as_key
+from llm_compiler.language.operators import COMPARISONS, checked, number
 from llm_compiler.language.parts import cut, items, kind, part, shown
+from llm_compiler.language.sets import COMPARISONS as OF_SETS
+from llm_compiler.language.sets import distinct, is_set, operation
 from llm_compiler.language.text_format import formatted
 
 
@@ -100,7 +102,7 @@ def _list(node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Run:
          isinstance(item, ast.Starred))
         for item in node.elts
     ]  # fmt: skip
-    is_set = isinstance(node, ast.Set)
+    as_set = isinstance(node, ast.Set)
 
     def run(frame: Frame) -> Any:
         made: list[Any] = []
@@ -112,7 +114,7 @@ def _list(node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Run:
                 made += more
             else:
                 made.append(value)
-        return distinct(made, frame.budget) if is_set else made
+        return distinct(made, frame.budget) if as_set else made
 
     return run
 
@@ -140,7 +142,7 @@ def _dict(node: ast.Dict, scope: Scope) -> Run:
 
 
 def _binary(node: ast.BinOp, scope: Scope) -> Run:
-    operate = BINARY.get(type(node.op))
+    operate = operation(node)
     if operate is None:
         raise NodeError(node, "this operator is not in the plan language; use + - * / // % **")
     left, right = scope.compile(node.left), scope.compile(node.right)
@@ -176,10 +178,12 @@ def _both(node: ast.BoolOp, scope: Scope) -> Run:
 
 def _compare(node: ast.Compare, scope: Scope) -> Run:
     first = scope.compile(node.left)
-    rest = [
-        (COMPARISONS[type(op)], scope.compile(side))
-        for op, side in zip(node.ops, node.comparators, strict=True)
-    ]
+    sides = [node.left, *node.comparators]
+    rest = []
+    for place, (op, side) in enumerate(zip(node.ops, node.comparators, strict=True)):
+        of_sets = any(map(is_set, sides[place : place + 2])) and type(op) in OF_SETS
+        compare = (OF_SETS if of_sets else COMPARISONS)[type(op)]
+        rest.append((compare, scope.compile(side)))
 
     def run(frame: Frame) -> bool:
         left = first(frame)

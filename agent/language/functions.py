@@ -9,12 +9,13 @@ from typing import Any
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
 from llm_compiler.language.operators import (
     checked,
-    equal,
     number,
+    power,
     sort_keys,
     whole,
 )
 from llm_compiler.language.parts import date_in, items, kind, read, shown
+from llm_compiler.language.sets import distinct
 from llm_compiler.language.text_format import text_of
 
 Key = Callable[[Any], Any]
@@ -91,11 +92,20 @@ def _extreme_key(code: Callable[..., Any], name: str) -> Callable[..., Any]:
         holder = read(value, budget)
         if not isinstance(holder, dict) or not holder:
             raise ComputeError(f"{name} takes a dict of names with their values, not {kind(value)}")
-        names = list(holder)
-        keys = _numbers(list(holder.values()), budget)
+        names, values = list(holder), list(holder.values())
+        # Dates have an order, too. Other texts are most often numbers with a unit, which have none.
+        dated = all(date_in(value) for value in values)
+        keys = values if dated else _numbers(values, budget)
         return names[code(range(len(keys)), key=keys.__getitem__)]
 
     return extreme_key
+
+
+def _next(budget: Budget, value: Any, default: Any = ...) -> Any:
+    found = items(value, budget)
+    if not found and default is ...:
+        raise ComputeError("next of nothing: no item is left; give a default: next(…, None)")
+    return found[0] if found else default
 
 
 def _sorted(budget: Budget, value: Any, key: Key | None = None, reverse: Any = False) -> list[Any]:
@@ -127,18 +137,6 @@ def _list(budget: Budget, value: Any = ()) -> list[Any]:
 
 def _set(budget: Budget, value: Any = ()) -> list[Any]:
     return distinct(_list(budget, value), budget)
-
-
-def distinct(values: list[Any], budget: Budget) -> list[Any]:
-    """The items of a set, in the order in which they came."""
-    if all(isinstance(value, str | int | float | None) for value in values):
-        return list(dict.fromkeys(values))
-    found: list[Any] = []
-    for value in values:
-        budget.step(len(found))
-        if not any(equal(value, other, budget) for other in found):
-            found.append(value)
-    return found
 
 
 def _dict(budget: Budget, value: Any = (), **named: Any) -> dict[Any, Any]:
@@ -223,8 +221,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "max": Function(_extreme(max), 1, 99, frozenset(["key", "default"])),
     "largest": Function(_extreme_key(max, "largest"), 1, 1),
     "smallest": Function(_extreme_key(min, "smallest"), 1, 1),
+    "next": Function(_next, 1, 2),
+    "iter": Function(_list, 1, 1),
     "sorted": Function(_sorted, 1, 1, frozenset(["key", "reverse"])),
     "abs": Function(lambda budget, value: checked(abs(number(value))), 1, 1),
+    "pow": Function(lambda budget, base, exponent: power(base, exponent, budget), 2, 2),
     "round": Function(_round, 1, 2, frozenset(["ndigits"])),
     "any": Function(lambda budget, value: any(_values(value, budget)), 1, 1),
     "all": Function(lambda budget, value: all(_values(value, budget)), 1, 1),

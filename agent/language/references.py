@@ -15,6 +15,8 @@ from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language import task_ids
+from llm_compiler.language.budget import Budget, ComputeError
+from llm_compiler.language.parts import part
 from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.language.task_ids import TaskId
 
@@ -178,18 +180,16 @@ def id_of(found: re.Match[str]) -> TaskId:
 
 
 def _follow(id: TaskId, path: str, value: Any) -> Any:
+    """The part of a result that a path leads to, as an expression would find it."""
+    budget = Budget((value,))
     for step in _STEP.finditer(path):
-        key = step[1] if step[1] is not None else step[3]
-        if key is not None and isinstance(value, dict) and key in value:
-            value = value[key]
-        elif (
-            step[2] is not None
-            and isinstance(value, list)
-            and -len(value) <= int(step[2]) < len(value)
-        ):
-            value = value[int(step[2])]
-        else:
-            raise PlanError(f"${id}{path} cannot be resolved: {_what(value)} has no {step.group()}")
+        name = step[1] if step[1] is not None else step[3]
+        try:
+            value = part(value, int(step[2]) if name is None else name, budget)
+        except ComputeError:
+            raise PlanError(
+                f"${id}{path} cannot be resolved: {_what(value)} has no {step.group()}"
+            ) from None
     return value
 
 

@@ -59,6 +59,7 @@ def error(expression: str) -> str:
         ("sorted(['10', '9', '1,000'])", ["9", "10", "1,000"]),
         ("largest($8)", "a"),
         ("smallest({'x': 2, 'y': '1'})", "y"),
+        ("largest({'x': '2021-12-01', 'y': '2022-01-31'})", "y"),
         ("round('2.567', 1)", 2.6),
         ("sum(['1', 2, '3.5'])", 6.5),
         ("mean(['1', '3'])", 2.0),
@@ -179,7 +180,7 @@ def test_expression_comes_to(expression: str, result: Any) -> None:
         ("'{}'.format(1)", "write an f-string"),
         ("lambda: 1", "a lambda may only be the key"),
         ("(x := 1)", "assign on a line of its own"),
-        ("$1 & 1", "this operator is not in the plan language"),
+        ("$1 @ 1", "this operator is not in the plan language"),
         ("eval('1')", 'no function "eval"'),
         ("len()", "len takes 1 arguments, not 0"),
         ("sum([1], by=2)", 'sum has no argument "by"; there are start'),
@@ -312,3 +313,51 @@ def test_text_counts_as_a_number_only_if_it_is_wholly_one(text: str) -> None:
     except ComputeError:
         return
     assert found == float(text.replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("{2, 1} == {1, 2}", True),
+        ("set($5) != {1, 2, 3}", False),
+        ("{('b', 1), ('a', 2)} == {('a', 2), ('b', 1)}", True),
+        ("list({'b', 'a', 3, None})", [None, 3, "a", "b"]),
+        ("set($5) | {4}", [1, 2, 3, 4]),
+        ("$5 | [4]", [1, 2, 3, 4]),
+        ("set($5) & {3, 4}", [3]),
+        ("set($5) ^ {3, 4}", [1, 2, 4]),
+        ("set($5) - {3}", [1, 2]),
+        ("$5 - {3}", [1, 2]),
+        ("{1} <= {1, 2}", True),
+        ("{1, 3} <= {1, 2}", False),
+        ("{1, 2} < {2, 1}", False),
+        ("{2, 1} > {1}", True),
+        ("{1, 2} >= {1, 2}", True),
+        ("{'a': 1} | {'b': 2, 'a': 3}", {"a": 3, "b": 2}),
+        ("(1 > 0) & (2 > 3)", False),
+        ("6 | 1", 7),
+        ("6 ^ 2", 4),
+        ("next(x for x in $5 if x > 1)", 3),
+        ("next((x for x in $5 if x > 9), None)", None),
+        ("next(iter($3.values()))", "K2"),
+        ("pow(2, 3)", 8),
+        ("math.pow(2, 3)", 8.0),
+    ],
+)
+def test_sets_and_the_first_of_something_are_as_in_python(expression: str, result: Any) -> None:
+    found = value(expression)
+    assert (found, type(found)) == (result, type(result))
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("$5 - [3]", "lists have no -; write set(a) - set(b)"),
+        ("{1} < 2", "have no order; compare sets with sets"),
+        ("1.5 | 2", "| is for two sets or two whole numbers, not the number 1.5 and the number 2"),
+        ("next(x for x in $5 if x > 9)", "give a default: next(…, None)"),
+        ("largest({'x': '2021-12-01', 'y': '5 km'})", "is not a plain number"),
+    ],
+)
+def test_what_sets_and_next_refuse(expression: str, reason: str) -> None:
+    assert reason in error(expression)

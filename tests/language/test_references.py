@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler.errors import PlanError
+from llm_compiler.language.compute import evaluate
 from llm_compiler.language.references import Reference, as_text, references, substitute
 from llm_compiler.language.task_ids import TaskId
 from tests.support.strategies import LITERALS, MANY, STRINGS
@@ -115,6 +116,24 @@ def test_dollar_amount_without_such_a_task_is_plain_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        (".id", '{"id": 7}', 7),
+        ("[0].id", '[{"id": 7}]', 7),
+        (".inner.id", {"inner": '{"id": 7}'}, 7),
+        ("[3]", {"3": "three"}, "three"),
+        ("[-1]", {"-1": "below"}, "below"),
+        ("[-1]", "text", "t"),
+        (".year", "2026-11-27", 2026),
+    ],
+)
+def test_path_finds_what_an_expression_finds(path: str, value: Any, found: Any) -> None:
+    results: dict[TaskId, Any] = {1: value}
+    assert substitute(f"$1{path}", results.__getitem__, {1}.__contains__) == found
+    assert evaluate(f"$1{path}", results.__getitem__) == found
+
+
+@pytest.mark.parametrize(
     ("written", "filled"),
     [("$6 ** 2", "(-4) ** 2"), ("2 ** $6", "2 ** -4"), ("$6**2", "(-4)**2"), ("$6 * 2", "-4 * 2")],
 )
@@ -132,7 +151,7 @@ def test_negative_number_before_a_power_is_put_in_brackets(written: str, filled:
         ("$4[2]", "$4[2] cannot be resolved: a list of 2 has no [2]"),
         ("$4.name", "$4.name cannot be resolved: a list of 2 has no .name"),
         ("$1.name", "$1.name cannot be resolved: a number has no .name"),
-        ("$2[0]", "$2[0] cannot be resolved: a string has no [0]"),
+        ("$2[99]", "$2[99] cannot be resolved: a string has no [99]"),
         ("$5.x", "$5.x cannot be resolved: null has no .x"),
         ("$10.x", "$10.x cannot be resolved: true or false has no .x"),
         ("at ${2.name}", "$2.name cannot be resolved: a string has no .name"),
