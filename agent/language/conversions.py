@@ -7,7 +7,8 @@ A value that the schema takes stays as it is. Of others,
 - a text that is JSON becomes the list or dict in it: tools often return `json.dumps(…)`;
 - None is left out where the schema does not take it and nothing is required.
 
-What cannot be converted stays as it is, and is refused by the check that follows.
+What cannot be converted stays as it is, and is refused by the check that follows. So does a list
+of more than 10,000 items: this runs on the event loop.
 """
 
 import json
@@ -23,6 +24,7 @@ MAX_REFS = 4
 _MAX_DIGITS = 18
 """Longer numbers are not converted, because a float would not have all their digits."""
 _MAX_EXACT = 2**53
+_MAX_ITEMS = 10_000
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _KINDS: Mapping[type, str] = {
     type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string",
@@ -59,7 +61,7 @@ def converted(value: Any, schema: Any, defs: JsonSchema) -> Any:
         value = _as_one_of(value, kinds)
     if isinstance(value, list):
         prefix, items = it.get("prefixItems") or (), it.get("items")
-        if not prefix and not isinstance(items, Mapping):
+        if len(value) > _MAX_ITEMS or (not prefix and not isinstance(items, Mapping)):
             return value
         each = [*prefix, *[items] * (len(value) - len(prefix))]
         return [converted(item, of, defs) for item, of in zip(value, each, strict=False)]
