@@ -29,7 +29,8 @@ class ModelProfile:
     calls that it is shown."""
     replan_on_failure: bool = False
     """Replan without asking the joiner when the round's last task, which the others prepare, did
-    not end `ok`. If a small model has to answer in that case, it invents a figure."""
+    not end `ok`. If a small model has to answer in that case, it invents a figure. A round that
+    fails for no other reasons than an earlier one is the last: the model repeats itself."""
     offer_replan_when_all_ok: bool = True
     """Tell the joiner that it may replan even if every task ended `ok`. A small model mistakes the
     offer for the expected form of the answer."""
