@@ -53,9 +53,7 @@ _SYSTEM, _ELSE, _USER, _CHOICES = (
 
 
 @tool
-async def number(
-    what: str, text: str | int | float | list[Any] | dict[str, Any], config: RunnableConfig
-) -> int | float:
+async def number(what: str, text: Any, config: RunnableConfig) -> int | float:
     """Read one number from a search result. Say the unit.
 
     `what` names the number and its unit, such as "height in metres". `text` is searched for it.
