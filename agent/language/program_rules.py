@@ -70,8 +70,8 @@ words ::= "\\"" said{{1,{_MAX_ANSWER}}} "\\"" | "f\\"" (said | hole-{top}){{1,{_
 def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = ()) -> str:
     """The rules of expressions of this depth.
 
-    `calls` are the rules of the tools' calls at this depth; `hidden` are functions whose names
-    mean tools.
+    `calls` are the rules of the tools' calls at this depth; `hidden` are functions that are left
+    out: their names mean tools, or they are not wanted.
     """
     inner = depth - 1
     held = ['"-"? name part{0,2}']

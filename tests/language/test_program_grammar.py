@@ -387,6 +387,16 @@ def test_without_tools_there_are_computations_and_an_answer() -> None:
     assert rules.accepts(fenced('x = 17 * 23\nanswer(f"It is {x}.")'))
 
 
+def test_functions_of_the_language_can_be_left_out() -> None:
+    tools = toolbox(now)
+    plans = {name: fenced(f'x = {name}(1, 2)\nanswer(f"{{x}}")') for name in ("min", "max")}
+    keys = fenced('x = smallest({"a": 1, "b": 2})\nanswer(f"{x}")')
+    every, some = (Grammar(program_grammar(tools, without)) for without in ((), ("min", "max")))
+    assert all(every.accepts(plan) for plan in plans.values())
+    assert not any(some.accepts(plan) for plan in plans.values())
+    assert some.accepts(keys)
+
+
 @pytest.mark.parametrize("name", TOOLBOXES)
 @pytest.mark.local
 async def test_local_model_writes_nothing_else(name: str) -> None:
