@@ -22,11 +22,12 @@ def program_grammar(tools: Mapping[str, Tool], without: Collection[str] = ()) ->
     """The grammar of one program that calls these tools.
 
     A tool whose name has two underscores is left out, and so are the language's own functions
-    `without` which the program shall do.
+    `without` which the program shall do; no name begins as theirs do, or a model that has begun
+    to write one would end it as a name.
     """
     called = {python_name(name): tool for name, tool in tools.items()}
     offered = [tool for name, tool in called.items() if "__" not in name]
-    shared = shared_rules(_MAX_LINES, [*called, ANSWER])
+    shared = shared_rules(_MAX_LINES, [*called, ANSWER], without)
     bare = "".join(expression_rules(depth, ["call"]) for depth in range(MAX_DEPTH + 1))
     rules = Rules([*defined(shared), *defined(bare)])
     levels = []
