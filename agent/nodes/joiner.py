@@ -1,7 +1,6 @@
 """The joiner: answers from the results, or asks for another plan."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -20,6 +19,7 @@ from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
+from llm_compiler.nodes.repeated_failure import failed_again
 from llm_compiler.nodes.reply_facts import grounded, made_up, results
 from llm_compiler.nodes.structured_response import planned_data, structured_response
 from llm_compiler.nodes.unread import has_attachments, unread
@@ -39,7 +39,6 @@ from llm_compiler.state import (
     usage_metadata,
 )
 
-_LINE = re.compile(r"line \d+: ")
 _MAX_TOKENS = 1024
 _MAX_REASONS = 20
 _MAX_REASONS_SAID = 3
@@ -65,7 +64,7 @@ class Joiner:
         late = context.deadline is not None and run.clock.until(context.deadline) <= 0
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
         if self._setup.profile(context, "planner").replan_on_failure:
-            may_replan = may_replan and not _failed_again(state)
+            may_replan = may_replan and not failed_again(state)
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
         said, invented, model = _direct(state), "", None
@@ -276,18 +275,6 @@ def _came_to_nothing(state: State) -> str | None:
     failed = [task for task in tasks if state["outcomes"][str(task["id"])]["status"] == "failed"]
     reasons = (f"{it['tool']} failed: {_error(state, it)}" for it in failed or tasks[-1:])
     return "\n".join(list(dict.fromkeys(reasons))[:_MAX_REASONS])
-
-
-def _failed_again(state: State) -> bool:
-    """Whether this round failed for nothing but reasons for which an earlier one failed too."""
-    seen: dict[bool, set[str]] = {True: set(), False: set()}
-    for task in state["plan"]:
-        outcome = state["outcomes"].get(str(task["id"]))
-        if outcome is not None and outcome["status"] == "failed":
-            # A diagnostic begins with its line and ends with its source.
-            reason = _LINE.sub("", str(outcome["error"])).split("\n")[0]
-            seen[task["round"] == state["round"]].add(f"{task['tool']}: {reason}")
-    return bool(seen[True]) and seen[True] <= seen[False]
 
 
 def _nothing_succeeded(state: State) -> str | None:
