@@ -107,7 +107,7 @@ def _read(what: str, value: Any) -> _Candidates:
     if not fitting:
         raise ToolException(
             f"no number for {what!r} among the {len(found)} in the text; "
-            "ask for another unit, or search again"
+            f"ask for another unit, or {_told_instead(lines)}"
         )
     # The only number of a part need not be the only one.
     for certain in (labelled(lines, fitting, what), fitting if whole else []):
@@ -125,7 +125,7 @@ def _told_instead(lines: list[str]) -> str:
     """What to do if a number is not told: which ones are, or to search."""
     labels = (label_of(line).lstrip("-* ").strip() for line in lines if not is_title(line))
     told = list(dict.fromkeys(filter(None, labels)))[:_MAX_LABELS]
-    return f"it tells: {', '.join(told)}" if told else "search for it"
+    return f"search for it; here is told: {', '.join(told)}" if told else "search for it"
 
 
 def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) -> list[Quantity]:
@@ -142,8 +142,13 @@ def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) 
         for quantity in found
         if quantity.unit and quantity.unit.dimension == wanted.unit.dimension
     ]
-    # A text may leave its unit out, as a table does; then the number is taken to be in it.
-    return same or [quantity for quantity in others if quantity.unit is None] or years
+    # A text may leave its unit out, as a table does; then the number is taken to be in it, unless
+    # its label is about something else.
+    about = words(what)
+    bare = [it for it in others if it.unit is None] + years
+    labels = {it.line: words(label_of(lines[it.line])) for it in bare}
+    bare = [it for it in bare if not labels[it.line] or labels[it.line] & about]
+    return same or [it for it in bare if not it.is_year] or bare
 
 
 def _not_dating(years: list[Quantity], lines: list[str], what: str) -> list[Quantity]:

@@ -227,6 +227,8 @@ def names_of(title: str, text: str) -> Iterator[frozenset[str]]:
         words = significant(name)
         full = frozenset(map(stem, words))
         yield from (full, full - _CLASSES)
+        if len(full - KINDS) > 1:
+            yield full - KINDS  # "Golden Gate", and not "London" for London Bridge
         if len(words) > 1:
             yield frozenset((stem("".join(words)),))  # "Montblanc"
     first = SENTENCE.split(text.lstrip(), maxsplit=1)[0]

@@ -67,7 +67,7 @@ def test_they_are_turns_of_a_chat() -> None:
 @pytest.mark.parametrize(
     ("question", "nearest"),
     [
-        ("Which of Rome, Oslo and Bern has the fewest trams per inhabitant?", "per kilogram"),
+        ("Which of Rome, Oslo and Bern has the fewest trams per inhabitant?", "per carriage"),
         ("If Oslo grew by 5% and Bern by 9%, which would be larger?", "be the longest?"),
         ("If Oslo grew by 5%, by how many people would it differ from Bern?", "would they differ?"),
         ("What is the average height of Oslo, Bern and Rome?", "on average?"),

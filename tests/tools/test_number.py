@@ -212,9 +212,16 @@ async def test_label_may_say_more_in_brackets_and_in_another_word(what: str, val
     assert (read, reader.questions) == (value, [])
 
 
+@pytest.mark.parametrize("what", ["share price in euros", "height in m", "pages per euro in km"])
+async def test_number_without_a_unit_under_another_label_is_not_it(what: str) -> None:
+    text = "a.md: Shop\n- Revenue: 5 million dollars\n- Employees: 125,665\n- Founded: 1975"
+    with pytest.raises(ToolException, match=r"no number for .* told: Revenue, Employees, Founded"):
+        await read_number(what, text)
+
+
 async def test_error_says_what_the_text_tells_instead() -> None:
     text = "a.md: Shop\n- Revenue: 5 million euros\n- Founded: 1975"
-    with pytest.raises(ToolException, match="it tells: Revenue, Founded"):
+    with pytest.raises(ToolException, match="here is told: Revenue, Founded"):
         await read_number("profit in million euros", text)
 
 

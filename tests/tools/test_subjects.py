@@ -34,6 +34,8 @@ PRESENT = [
     ("Meta revenue", "meta-platforms"),
     ("population of the USA", "united-states"),
     ("Wien", "vienna"),
+    ("Akashi Kaikyo length", "akashi-kaikyo-bridge"),
+    ("the Golden Gate", "golden-gate-bridge"),
     ("Österreich population", "austria"),
     ("Maria Skłodowska-Curie", "marie-curie"),
 ]
