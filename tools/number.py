@@ -23,7 +23,7 @@ from .about import lines_about
 from .excerpt import HARD_MAX_TEXT_CHARS, excerpt, lines_of, question_of, text_of
 from .fence import mark_for
 from .labels import labelled, of_kind, words
-from .numbers_in_text import Quantity, quantities
+from .numbers_in_text import Quantity, is_title, label_of, quantities
 from .resources import Reader, Resources
 from .units import Asked, asked
 
@@ -31,6 +31,7 @@ MAX_TEXT = 2000
 """Characters of a text that the model is shown."""
 MAX_LINES = 40
 MAX_CHOICES = 200
+_MAX_LABELS = 12
 HARD_MAX_NUMBERS = 20_000
 """The first numbers of a text; no others are considered."""
 
@@ -52,9 +53,7 @@ _SYSTEM, _ELSE, _USER, _CHOICES = (
 
 
 @tool
-async def number(
-    what: str, text: str | int | float | list[Any] | dict[str, Any], config: RunnableConfig
-) -> int | float:
+async def number(what: str, text: Any, config: RunnableConfig) -> int | float:
     """Read one number from a search result. Say the unit.
 
     `what` names the number and its unit, such as "height in metres". `text` is searched for it.
@@ -103,12 +102,12 @@ def _read(what: str, value: Any) -> _Candidates:
     about = lines_about(lines, wanted.rest)
     told = of_kind([it for it in fitting if it.line in about], lines, what)
     if fitting and not told:
-        raise ToolException(f"not in the text: {what!r}; search for it")
+        raise ToolException(f"not in the text: {what!r}; {_told_instead(lines)}")
     fitting = told
     if not fitting:
         raise ToolException(
             f"no number for {what!r} among the {len(found)} in the text; "
-            "ask for another unit, or search again"
+            f"ask for another unit, or {_told_instead(lines)}"
         )
     # The only number of a part need not be the only one.
     for certain in (labelled(lines, fitting, what), fitting if whole else []):
@@ -120,6 +119,13 @@ def _read(what: str, value: Any) -> _Candidates:
     choices = _distinct([quantity for quantity in fitting if quantity.line in kept])
     text = "\n".join(lines[line] for line in shown)
     return _Candidates(wanted, None, len(fitting), text, choices)
+
+
+def _told_instead(lines: list[str]) -> str:
+    """What to do if a number is not told: which ones are, or to search."""
+    labels = (label_of(line).lstrip("-* ").strip() for line in lines if not is_title(line))
+    told = list(dict.fromkeys(filter(None, labels)))[:_MAX_LABELS]
+    return f"search for it; here is told: {', '.join(told)}" if told else "search for it"
 
 
 def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) -> list[Quantity]:
@@ -136,13 +142,18 @@ def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) 
         for quantity in found
         if quantity.unit and quantity.unit.dimension == wanted.unit.dimension
     ]
-    # A text may leave its unit out, as a table does; then the number is taken to be in it.
-    return same or [quantity for quantity in others if quantity.unit is None] or years
+    # A text may leave its unit out, as a table does; then the number is taken to be in it, unless
+    # its label is about something else.
+    about = words(what)
+    bare = [it for it in others if it.unit is None] + years
+    labels = {it.line: words(label_of(lines[it.line])) for it in bare}
+    bare = [it for it in bare if not labels[it.line] or labels[it.line] & about]
+    return same or [it for it in bare if not it.is_year] or bare
 
 
 def _not_dating(years: list[Quantity], lines: list[str], what: str) -> list[Quantity]:
     """Leave out the years of figures that are not asked for: of a first ascent, no "m (2012)"."""
-    about = words(what) - {"year"}
+    about = words(what)
     return [year for year in years if not year.dates or about & words(lines[year.line])]
 
 

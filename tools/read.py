@@ -27,9 +27,7 @@ _GRAMMAR = rf"root ::= [^ \n\r] [^\n\r]{{0,{MAX_ANSWER - 1}}}"
 
 
 @tool
-async def read(
-    question: str, text: str | int | float | list[Any] | dict[str, Any], config: RunnableConfig
-) -> str:
+async def read(question: str, text: Any, config: RunnableConfig) -> str:
     """Read a name from a text, to search for it next."""
     reader = Resources.of(config).reader
     if reader is None:

@@ -17,7 +17,9 @@ from .words import STOP_WORDS, mended, significant, stem, stem_of, stems
 MAX_SUBJECTS = 5
 """Pages that one query may name."""
 
-_PREFIXES = frozenset(map(stem, "mount mt mont monte company corporation corp inc ltd plc".split()))
+_PREFIXES = frozenset(
+    map(stem, "mount mt mont monte company corporation corp inc ltd plc platforms group".split())
+)
 """What a query may add to a page's name."""
 _CLASSES = _PREFIXES | frozenset(map(stem, "mountain lake river city planet ocean company".split()))
 """What a query may leave out of a page's name."""
@@ -222,8 +224,13 @@ def names_of(title: str, text: str) -> Iterator[frozenset[str]]:
     sentence calls it.
     """
     for name in (title, _IN_BRACKETS.sub("", title)):
-        full = frozenset(map(stem, significant(name)))
+        words = significant(name)
+        full = frozenset(map(stem, words))
         yield from (full, full - _CLASSES)
+        if len(full - KINDS) > 1:
+            yield full - KINDS  # "Golden Gate", and not "London" for London Bridge
+        if len(words) > 1:
+            yield frozenset((stem("".join(words)),))  # "Montblanc"
     first = SENTENCE.split(text.lstrip(), maxsplit=1)[0]
     if (begin := _FIRST_SUBJECT.match(first)) and begin["name"].count(" ") < 5:
         yield frozenset(stems(begin["name"]) - SMALL)

@@ -5,7 +5,7 @@ ends with its answer. All of it is Python that compiles, but for what no grammar
 that stand for nothing, and what a schema says beyond its types (`pattern`, `minimum`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from llm_compiler.language.gbnf import Rules, defined
 from llm_compiler.language.program_rules import MAX_DEPTH, expression_rules, shared_rules
@@ -18,19 +18,21 @@ _MAX_LINES = 40
 """Before the answer."""
 
 
-def program_grammar(tools: Mapping[str, Tool]) -> str:
+def program_grammar(tools: Mapping[str, Tool], without: Collection[str] = ()) -> str:
     """The grammar of one program that calls these tools.
 
-    A tool whose name has two underscores is left out.
+    A tool whose name has two underscores is left out, and so are the language's own functions
+    `without` which the program shall do; no name begins as theirs do, or a model that has begun
+    to write one would end it as a name.
     """
     called = {python_name(name): tool for name, tool in tools.items()}
     offered = [tool for name, tool in called.items() if "__" not in name]
-    shared = shared_rules(_MAX_LINES, [*called, ANSWER])
+    shared = shared_rules(_MAX_LINES, [*called, ANSWER], without)
     bare = "".join(expression_rules(depth, ["call"]) for depth in range(MAX_DEPTH + 1))
     rules = Rules([*defined(shared), *defined(bare)])
     levels = []
     for depth in range(MAX_DEPTH + 1):
         inner = Inner(*(f"{kind}-{depth - 1}" for kind in ("computed", "text", "value")))
         calls = [ToolCalls(rules, tool, inner).rule() for tool in offered] if depth else []
-        levels.append(expression_rules(depth, calls, hidden=called))
+        levels.append(expression_rules(depth, calls, hidden=[*called, *without]))
     return shared + "".join(levels) + rules.text

@@ -7,7 +7,7 @@ itself until its limit. So an expression has a depth, and holds only those of a 
 import keyword
 import re
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from llm_compiler.language.gbnf import quoted
 
@@ -54,8 +54,11 @@ spec ::= ":" ","? "." [0-3] "f" | ":,"
 """.lstrip()
 
 
-def shared_rules(max_lines: int, taken: Iterable[str]) -> str:
-    """The rules of the whole program and of its smallest parts; names are none of those `taken`."""
+def shared_rules(max_lines: int, taken: Iterable[str], barred: Collection[str] = ()) -> str:
+    """The rules of the whole program and of its smallest parts.
+
+    Names are none of those `taken`, and begin with none of those `barred`.
+    """
     top = MAX_DEPTH
     root = f"""root ::= "```python\\n" comment? line{{0,{max_lines}}} answer "\\n```"
 line ::= (name " = " (value-{top} | text-{top} | string) | call-{top}) "\\n"
@@ -63,15 +66,17 @@ comment ::= "# " [^\\x00-\\x1f\\x7f]{{1,{_MAX_COMMENT}}} "\\n"
 answer ::= "answer(" (words | choice | number-{top} | test-{top} | list-{top} | dict-{top}) ")"
 words ::= "\\"" said{{1,{_MAX_ANSWER}}} "\\"" | "f\\"" (said | hole-{top}){{1,{_MAX_ANSWER}}} "\\""
 """
-    names = "".join(f"{name} ::= {body}\n" for name, body in _names([*keyword.kwlist, *taken]))
+    names = "".join(
+        f"{name} ::= {body}\n" for name, body in _names([*keyword.kwlist, *taken], barred)
+    )
     return root + names + _SHARED
 
 
 def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = ()) -> str:
     """The rules of expressions of this depth.
 
-    `calls` are the rules of the tools' calls at this depth; `hidden` are functions whose names
-    mean tools.
+    `calls` are the rules of the tools' calls at this depth; `hidden` are functions that are left
+    out: their names mean tools, or they are not wanted.
     """
     inner = depth - 1
     held = ['"-"? name part{0,2}']
@@ -138,19 +143,21 @@ def _functions(depth: int, hidden: set[str]) -> list[str]:
     return [*found, *([f'{ordered} {a_list} {by} ")" part?'] if ordered else [])]
 
 
-def _names(taken: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _names(taken: Iterable[str], barred: Collection[str]) -> Iterator[tuple[str, str]]:
     """The rules of names: lower case, without two underscores in a row, and none of those taken.
 
     One rule for each beginning of a taken name: what may follow there.
     """
     words = {word for word in taken if _WORD.fullmatch(word)}
-    beginnings = {word[:length] for word in words for length in range(len(word) + 1)}
+    beginnings = {word[:length] for word in {*words, *barred} for length in range(len(word) + 1)}
+    beginnings -= {begun for begun in beginnings if begun.startswith(tuple(barred))}
     yield "rest", f'([a-z0-9] | "_" [a-z0-9]){{0,{_MAX_NAME}}}'
     for begun in sorted(beginnings):
         following = sorted(it[-1] for it in beginnings if it[:-1] == begun and it)
         usual = string.ascii_lowercase + (string.digits if begun else "")
         ways = [f'"{letter}" {_beginning(begun + letter)}' for letter in following]
-        ways.append(f"[{''.join(sorted({*usual} - {*following}))}] rest")
+        stopped = {word[-1] for word in barred if word[:-1] == begun}
+        ways.append(f"[{''.join(sorted({*usual} - {*following} - stopped))}] rest")
         if begun and not begun.endswith("_"):
             ways += [] if "_" in following else ['"_" [a-z0-9] rest']
             ways += [] if begun in words else ['""']

@@ -29,13 +29,17 @@ class ModelProfile:
     calls that it is shown."""
     replan_on_failure: bool = False
     """Replan without asking the joiner when the round's last task, which the others prepare, did
-    not end `ok`. If a small model has to answer in that case, it invents a figure."""
+    not end `ok`. If a small model has to answer in that case, it invents a figure. A round that
+    fails for no other reasons than an earlier one is the last: the model repeats itself."""
     offer_replan_when_all_ok: bool = True
     """Tell the joiner that it may replan even if every task ended `ok`. A small model mistakes the
     offer for the expected form of the answer."""
     answer: Literal["plan", "joiner"] = "plan"
     """Who writes the reply where a plan of this model ends in words of its own and the setting
     `answer` is "auto". "joiner" costs a call, and suits a model whose own words are often wrong."""
+    names_which: bool = False
+    """Leave `min` and `max` out of the grammar where the question asks which one. A small model
+    takes the smallest value where the thing that has it is asked for."""
     max_tokens: int | None = None
     """The most tokens of a reply; a role may ask for fewer. None: no limit is sent, because hosted
     models count their reasoning as part of it. A small model may repeat itself until its context
@@ -64,6 +68,7 @@ LOCAL_PROFILE: Final = ModelProfile(
     show_failures=False,
     replan_on_failure=True,
     offer_replan_when_all_ok=False,
+    names_which=True,
     max_tokens=2048,
     silence=600.0,
     names_end=True,

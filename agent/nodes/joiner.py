@@ -27,6 +27,7 @@ from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
+from llm_compiler.nodes.repeated_failure import failed_again
 from llm_compiler.nodes.reply_facts import grounded, made_up, results
 from llm_compiler.nodes.structured_response import planned_data, structured_response
 from llm_compiler.nodes.unread import has_attachments, unread
@@ -70,6 +71,8 @@ class Joiner:
         events = Events(runtime.stream_writer, state["round"], run.clock.seconds)
         late = context.deadline is not None and run.clock.until(context.deadline) <= 0
         may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
+        if self._setup.profile(context, "planner").replan_on_failure:
+            may_replan = may_replan and not failed_again(state)
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
         said, invented, model = _direct(state), "", None

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from llm_compiler.language.native_calls import NativeCalls
 from llm_compiler.language.program_grammar import program_grammar
@@ -50,9 +50,9 @@ class PlanStream:
         self._closed = False
         self.too_long = False
 
-    def grammar(self) -> str:
-        """The grammar of this plan, for servers that decode under one."""
-        return program_grammar(self.round.tools)
+    def grammar(self, without: Collection[str] = ()) -> str:
+        """The grammar of this plan, for servers that decode under one; `without` functions."""
+        return program_grammar(self.round.tools, without)
 
     @property
     def ended(self) -> bool:

@@ -23,6 +23,7 @@ from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
+from llm_compiler.prompting.question_form import asks_which
 from llm_compiler.prompting.templates import STRUCTURED_PLAN, filled
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.state import (
@@ -36,6 +37,9 @@ from llm_compiler.state import (
     question,
     spent,
 )
+
+_EXTREMES = ("min", "max")
+"""Functions that give the value where the thing that has it may be asked for."""
 
 
 class Planner:
@@ -65,12 +69,15 @@ class Planner:
         try:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
                 model = await self._setup.model(round.context, "planner")
+                asked = question(state)
                 today = datetime.date.fromtimestamp(run.clock.source.now())
                 # Of a long plan, the results are many.
                 messages = await asyncio.to_thread(
                     _messages, round, model, state, before, today, self._told(state)
                 )
-                await self._stream(plan, model, messages, meter)
+                without = _EXTREMES if model.profile.names_which and asks_which(asked) else ()
+                grammar = plan.grammar(without) if model.profile.grammar else None
+                await self._stream(plan, model, messages, meter, grammar)
         except TimeoutError:
             if deadline is None:
                 raise
@@ -97,17 +104,26 @@ class Planner:
         return "\n\n".join(filter(None, (wanted, self._setup.told(state))))
 
     async def _stream(
-        self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
+        self,
+        plan: PlanStream,
+        model: Model,
+        messages: list[BaseMessage],
+        meter: Meter,
+        grammar: str | None,
     ) -> None:
         """Read one plan to its end. If the stream breaks off, the whole plan is asked for again."""
         with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
-            await retrying(anew=plan.broke)(self._read, plan, model, messages, meter)
+            await retrying(anew=plan.broke)(self._read, plan, model, messages, meter, grammar)
 
     async def _read(
-        self, plan: PlanStream, model: Model, messages: list[BaseMessage], meter: Meter
+        self,
+        plan: PlanStream,
+        model: Model,
+        messages: list[BaseMessage],
+        meter: Meter,
+        grammar: str | None,
     ) -> None:
         plan.begin()
-        grammar = plan.grammar() if model.profile.grammar else None
         pieces = model.stream(
             messages,
             meter,

@@ -1,26 +1,70 @@
 """Worked programs as earlier turns of the chat: a question, and the program that answers it.
 
-Which ones are sent depends on the tools offered and never on the question, so that the prompt
-begins the same for every question, and a server reads that part once.
+Some are sent with every question, so that the prompt begins the same and a server reads that part
+once. Of those that begin with a line "Like: …", the ones nearest to the question follow: a small
+model copies the form of what it read last.
 """
 
-from collections.abc import Collection, Sequence
+import math
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from llm_compiler.prompting.overrides import called_tools, question_and_program
+from llm_compiler.prompting.question_form import form_of
 from llm_compiler.prompts import examples
 
-_SHIPPED = tuple(examples())
+NEAREST: Final = 3
+"""How many are chosen for a question."""
+
+
+@dataclass(frozen=True)
+class _Example:
+    text: str
+    """The question and the program."""
+    words: frozenset[str] = frozenset()
+    """What questions like it say, as stems; empty if it is sent with every question."""
+
+
+_SHIPPED: Final = tuple(_Example(text, form_of(like)) for like, text in examples())
+_COUNTS: Final = Counter(word for example in _SHIPPED for word in example.words)
 
 
 def worked_programs(
-    tools: Collection[str], added: Sequence[str] = (), *, shipped: bool = True
+    tools: Collection[str], added: Sequence[str] = (), *, shipped: bool = True, question: str = ""
 ) -> list[BaseMessage]:
-    """The worked programs that call only these tools: those shipped, if asked for, then `added`."""
+    """The worked programs that call only these tools, the nearest to the question last.
+
+    If `shipped`, these are the ones for every question, those `added`, and those chosen; else those
+    `added` alone.
+    """
+    offered = [it for it in _SHIPPED if shipped and _called(it.text) <= set(tools)]
+    every = [it.text for it in offered if not it.words]
+    more = [text for text in added if _called(text) <= set(tools)]
     turns: list[BaseMessage] = []
-    for text in (*(_SHIPPED if shipped else ()), *added):
-        question, program = question_and_program(text)
-        if called_tools(program) <= set(tools):
-            turns += [HumanMessage(question), AIMessage(f"```python\n{program}\n```")]
+    for text in (*every, *more, *_nearest(offered, question)):
+        asked, program = question_and_program(text)
+        turns += [HumanMessage(asked), AIMessage(f"```python\n{program}\n```")]
     return turns
+
+
+def _called(text: str) -> set[str]:
+    return called_tools(question_and_program(text)[1])
+
+
+def _nearest(offered: Sequence[_Example], question: str) -> Iterator[str]:
+    """The examples that share the most words with a question, rare words above all; the best last.
+
+    Those that share none are left out.
+    """
+    said = form_of(question)
+
+    def likeness(example: _Example) -> float:
+        rarity = (math.log(len(_SHIPPED) / _COUNTS[word]) for word in said & example.words)
+        return sum(rarity) / math.sqrt(len(example.words) or 1)
+
+    best = sorted(offered, key=likeness, reverse=True)[:NEAREST]
+    return (example.text for example in reversed(best) if likeness(example) > 0)

@@ -62,7 +62,7 @@ def planner_messages(
     system = filled(template, {"tools": stubs, "today": f"{today:%A, %Y-%m-%d}"})
     messages: list[BaseMessage] = [
         SystemMessage(_with(system, instructions)),
-        *worked_programs(tools, more_examples, shipped=with_examples),
+        *worked_programs(tools, more_examples, shipped=with_examples, question=question),
         *bounded(conversation),
         asking(question, attached),
     ]

@@ -7,10 +7,11 @@
 |---|---|
 | `questions` | two and three steps |
 | `hypothetical` | changed figures, ratios, averages and pairs, of one to five subjects |
+| `compare` | changed figures, ratios, averages and pairs, asked plainly; for tuning alone |
 | `free` | as people write, with what nobody can answer, small talk and other languages |
 
-The split `tune` is for tuning prompts and worked plans, `check` (of `questions` alone) for seeing
-whether that helped, `report` for reporting. How replies are judged: `judging.py`.
+The split `tune` is for tuning prompts and worked plans, `check` (of `questions` and `compare`) for
+seeing whether that helped, `report` for reporting. How replies are judged: `judging.py`.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from typing import Any
 from llm_compiler import Context, build_graph
 from tests.bench.judging import computed_by, honest, invented, right
 
-SETS = ("questions", "hypothetical", "free")
+SETS = ("questions", "hypothetical", "compare", "free")
 SPLITS = ("tune", "check", "report")
 
 

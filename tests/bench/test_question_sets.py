@@ -102,7 +102,7 @@ def test_every_working_evaluates_to_the_answer(name: str) -> None:
             assert fact in page(question["subjects"][0])
 
 
-@pytest.mark.parametrize("name", ["hypothetical", "free"])
+@pytest.mark.parametrize("name", ["hypothetical", "compare", "free"])
 def test_every_figure_of_a_working_is_a_page_s_or_the_question_s(name: str) -> None:
     for question in answered(name):
         language = question.get("language", "en")

@@ -75,6 +75,18 @@ async def test_replan_on_failure_asks_the_joiner_in_the_last_round(
     assert state["messages"][-1].text == "Three, so far."
 
 
+@pytest.mark.parametrize(
+    ("second", "rounds"), [(f"# again\n{FAILS}", 2), ("add(1, 2)\nfail('not that')", 3)]
+)
+async def test_replan_on_failure_ends_where_a_round_fails_as_one_before(
+    monkeypatch: pytest.MonkeyPatch, second: str, rounds: int
+) -> None:
+    profile = ModelProfile(replan_on_failure=True)
+    compiled, _, _ = graph(monkeypatch, profile, FAILS, second, second, answers=["Three."])
+    state = await compiled.ainvoke(ASK, context=Context(max_rounds=5))
+    assert (state["round"], state["messages"][-1].text) == (rounds, "Three.")
+
+
 @pytest.mark.parametrize(("plan", "offered"), [(SUM, False), (FAILS, True)])
 async def test_a_replan_is_not_offered_when_all_is_ok(
     monkeypatch: pytest.MonkeyPatch, plan: str, offered: bool

@@ -9,7 +9,9 @@ from langchain_core.messages import HumanMessage
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError, SetupError
+from llm_compiler.models import providers
 from llm_compiler.models.model import Meter
+from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.models.providers import OpenModels, chosen, open_model
 from tests.bench.model_server import ModelServer, Reply, by_role
 from tests.support.scripted import Ledger
@@ -96,6 +98,22 @@ async def test_a_server_that_decodes_under_a_grammar_is_sent_one(
         plan, _ = [r.body for r in server.requests if r.path.endswith("completions")]
     sent = plan.get("grammar") or plan.get("structured_outputs", {}).get("grammar") or ""
     assert ("root ::=" in sent) == (dialect is not None)
+
+
+@pytest.mark.parametrize(
+    ("question", "names", "offered"),
+    [("Which is lower?", True, False), ("How high is it?", True, True), ("Which?", False, True)],
+)
+async def test_a_plan_for_a_question_that_asks_which_takes_no_smallest_value(
+    monkeypatch: pytest.MonkeyPatch, question: str, names: bool, offered: bool
+) -> None:
+    monkeypatch.setattr(providers, "OPENAI_PROFILE", ModelProfile(names_which=names))
+    with ModelServer('answer("K2.")', first_token=0, rate=None, owned_by="llamacpp") as server:
+        point_to(monkeypatch, server)
+        asked: Any = {"messages": [HumanMessage(question)]}
+        await build_graph(Ledger().tools).ainvoke(asked, context=OPENAI)
+        (plan,) = [r.body for r in server.requests if r.path.endswith("completions")]
+    assert ('"min("' in plan["grammar"]) == offered
 
 
 async def test_a_server_that_is_still_starting_is_asked_again(

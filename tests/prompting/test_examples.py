@@ -7,7 +7,7 @@ from llm_compiler import build_graph
 from llm_compiler.language.lowered import Refused
 from llm_compiler.language.program import Program
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.prompting.examples import worked_programs
+from llm_compiler.prompting.examples import NEAREST, worked_programs
 from llm_compiler.prompting.overrides import called_tools, question_and_program
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
@@ -16,9 +16,10 @@ from tests.bench.questions import SETS, question_set
 from tests.support.scripted import ScriptedModel
 
 ALL = Toolbox.of(SHIPPED)
+TEXTS = [text for _, text in examples()]
 
 
-@pytest.mark.parametrize("text", examples())
+@pytest.mark.parametrize("text", TEXTS)
 def test_each_compiles_without_a_diagnostic_and_ends_in_its_own_words(text: str) -> None:
     _, program = question_and_program(text)
     reader = Program(ALL)
@@ -28,7 +29,7 @@ def test_each_compiles_without_a_diagnostic_and_ends_in_its_own_words(text: str)
     assert reader.answer.in_words
 
 
-@pytest.mark.parametrize("text", examples())
+@pytest.mark.parametrize("text", TEXTS)
 async def test_each_answers_without_a_joiner_from_what_its_tools_find(text: str) -> None:
     question, program = question_and_program(text)
     joiner = ScriptedModel("asked")
@@ -55,12 +56,34 @@ def read(question: str, text: str) -> str:
 
 
 def test_they_are_turns_of_a_chat() -> None:
-    turns = worked_programs(ALL)
-    assert 2 * 4 <= len(turns) <= 2 * 12
+    turns = worked_programs(ALL, question="If the Po were 5% longer, which river is longest?")
+    assert len(turns) == 2 * (len(worked_programs(ALL)) // 2 + NEAREST) <= 2 * 6
     assert {type(turn) for turn in turns[::2]} == {HumanMessage}
     assert {type(turn) for turn in turns[1::2]} == {AIMessage}
     assert all(turn.text.startswith("```python\n") for turn in turns[1::2])
     assert all(turn.text.endswith(")\n```") for turn in turns[1::2])
+
+
+@pytest.mark.parametrize(
+    ("question", "nearest"),
+    [
+        ("Which of Rome, Oslo and Bern has the fewest trams per inhabitant?", "per carriage"),
+        ("If Oslo grew by 5% and Bern by 9%, which would be larger?", "be the longest?"),
+        ("If Oslo grew by 5%, by how many people would it differ from Bern?", "would they differ?"),
+        ("What is the average height of Oslo, Bern and Rome?", "on average?"),
+        ("By what percentage is Rome larger than Oslo?", "By what percentage"),
+        ("How old was the author of Dracula when she died?", "How old was"),
+        ("How many trams do Oslo and Bern have together?", "together"),
+        ("Which of these was founded first: Oslo or Bern?", "the eldest"),
+    ],
+)
+def test_the_nearest_is_the_last(question: str, nearest: str) -> None:
+    *_, asked, _program = worked_programs(ALL, question=question)
+    assert nearest in asked.text
+
+
+def test_a_question_like_none_gets_those_for_every_question() -> None:
+    assert worked_programs(ALL, question="Hello!") == worked_programs(ALL)
 
 
 def test_only_those_are_sent_whose_tools_are_all_offered() -> None:
@@ -69,7 +92,7 @@ def test_only_those_are_sent_whose_tools_are_all_offered() -> None:
     assert len(fewer) < len(worked_programs(ALL))
     assert not any("read(" in turn.text for turn in fewer)
     assert all(
-        not called_tools(question_and_program(text)[1]) for text in examples()
+        not called_tools(question_and_program(text)[1]) for text in TEXTS
     ) or worked_programs(()) != worked_programs(ALL)
 
 
@@ -84,7 +107,7 @@ def test_added_ones_come_behind_the_shipped_ones() -> None:
 
 def test_their_subjects_are_neither_in_the_library_nor_in_the_questions() -> None:
     asked = "\n".join(it["question"] for name in SETS for it in question_set(name))
-    subjects = {name for text in examples() for name in _subjects(question_and_program(text)[1])}
+    subjects = {name for text in TEXTS for name in _subjects(question_and_program(text)[1])}
     assert subjects
     files = {path.stem for path in LIBRARY.glob("*.md")}
     assert not {it.casefold().replace(" ", "-") for it in subjects} & files

@@ -14,6 +14,8 @@ Mount Everest was first climbed by 2 people.
 - Elevation: 8,848.86 m (29,031.7 ft, 2020)
 - Base camp: 5,364 m
 - Deaths: 340"""
+SUMMIT = EVEREST.replace("Elevation", "Summit")
+"""Where no label is of the kind that is asked for."""
 
 
 async def read_number(
@@ -25,19 +27,19 @@ async def read_number(
 
 
 async def test_grammar_offers_just_the_numbers_of_the_unit_asked_for() -> None:
-    value, reader = await read_number("height in metres", EVEREST, "8,848.86 m")
+    value, reader = await read_number("height in metres", SUMMIT, "8,848.86 m")
     assert value == 8848.86
     assert reader.questions[0].grammar == 'root ::= "8,848.86 m" | "29,031.7 ft" | "5,364 m"'
 
 
 async def test_prompt_holds_only_titles_and_lines_with_those_numbers() -> None:
-    _, reader = await read_number("height in metres", EVEREST, "8,848.86 m")
+    _, reader = await read_number("height in metres", SUMMIT, "8,848.86 m")
     shown = reader.questions[0].user
     mark = shown.partition("<")[2].partition(">")[0]
     assert shown == (
         f"Text: <{mark}>\n"
         "mount-everest.md: Mount Everest\n"
-        "- Elevation: 8,848.86 m (29,031.7 ft, 2020)\n"
+        "- Summit: 8,848.86 m (29,031.7 ft, 2020)\n"
         "- Base camp: 5,364 m\n"
         f"</{mark}>\n"
         "Asked: height in metres"
@@ -45,12 +47,12 @@ async def test_prompt_holds_only_titles_and_lines_with_those_numbers() -> None:
 
 
 async def test_chosen_number_is_converted_to_the_unit_asked_for() -> None:
-    value, _ = await read_number("height in m", EVEREST, "29,031.7 ft")
+    value, _ = await read_number("height in m", SUMMIT, "29,031.7 ft")
     assert value == pytest.approx(8848.86216)
 
 
 async def test_without_grammars_the_reply_is_the_number_of_a_choice() -> None:
-    value, reader = await read_number("height in m", EVEREST, "3", grammars=False)
+    value, reader = await read_number("height in m", SUMMIT, "3", grammars=False)
     assert value == 5364
     assert reader.questions[0].grammar is None
     assert reader.questions[0].user.endswith(
@@ -62,7 +64,7 @@ async def test_without_grammars_the_reply_is_the_number_of_a_choice() -> None:
 @pytest.mark.parametrize("reply", ["8848", "0", "4", "", "the first", "1 or 2", "²"])
 async def test_reply_that_is_no_choice_is_refused(reply: str) -> None:
     with pytest.raises(ToolException, match="none of the 3 numbers"):
-        await read_number("height in m", EVEREST, reply, grammars=False)
+        await read_number("height in m", SUMMIT, reply, grammars=False)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ async def test_reply_that_is_no_choice_is_refused(reply: str) -> None:
 async def test_place_with_words_around_and_the_text_of_a_choice_count(
     reply: str, value: float
 ) -> None:
-    read, _ = await read_number("height in feet", EVEREST, reply, grammars=False)
+    read, _ = await read_number("height in feet", SUMMIT, reply, grammars=False)
     assert read == pytest.approx(value)
 
 
@@ -100,7 +102,7 @@ async def test_place_with_words_around_and_the_text_of_a_choice_count(
 )
 async def test_reply_that_says_two_things_is_refused(reply: str) -> None:
     with pytest.raises(ToolException, match="none of the 3 numbers"):
-        await read_number("height in m", EVEREST, reply, grammars=False)
+        await read_number("height in m", SUMMIT, reply, grammars=False)
 
 
 async def test_figure_of_a_choice_is_not_taken_for_a_place() -> None:
@@ -110,7 +112,7 @@ async def test_figure_of_a_choice_is_not_taken_for_a_place() -> None:
 
 async def test_model_may_say_that_no_choice_is_it() -> None:
     with pytest.raises(ToolException, match="not in the text: 'height in m'"):
-        await read_number("height in m", EVEREST, "Not in the text.", grammars=False)
+        await read_number("height in m", SUMMIT, "Not in the text.", grammars=False)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ async def test_number_of_what_is_named_is_read(what: str, text: Any, value: floa
 
 async def test_server_that_ignores_the_grammar_cannot_invent_a_number() -> None:
     with pytest.raises(ToolException, match="none of the 3 numbers"):
-        await read_number("height in m", EVEREST, "8,849 m")
+        await read_number("height in m", SUMMIT, "8,849 m")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,9 @@ async def test_server_that_ignores_the_grammar_cannot_invent_a_number() -> None:
     [
         ("elevation in m", 8848.86),
         ("elevation of Mount Everest in km", 8.84886),
-        ("deaths", 340),
+        ("height in m", 8848.86),
+        ("the total number of deaths", 340),
+        ("height in 2020 in m", 8848.86),
         ("the base camp in feet", 5364 / 0.3048),
     ],
 )
@@ -187,6 +191,38 @@ async def test_number_behind_the_label_that_is_named_is_not_asked_for(
 async def test_label_that_says_less_than_is_asked_for_decides_nothing(what: str) -> None:
     value, reader = await read_number(what, EVEREST, "5,364 m")
     assert (value, len(reader.questions)) == (5364, 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("mass in kg", 115),
+        ("weight of an adult male in kg", 115),
+        ("egg mass in kg", 1.4),
+        ("number of residents", 9_000),
+    ],
+)
+async def test_label_may_say_more_in_brackets_and_in_another_word(what: str, value: float) -> None:
+    text = """bird.md: Bird
+- Mass (typical adult male): 115 kg
+- Egg mass: 1.4 kg
+- Population: 9,000
+- Feathers: 800"""
+    read, reader = await read_number(what, text)
+    assert (read, reader.questions) == (value, [])
+
+
+@pytest.mark.parametrize("what", ["share price in euros", "height in m", "pages per euro in km"])
+async def test_number_without_a_unit_under_another_label_is_not_it(what: str) -> None:
+    text = "a.md: Shop\n- Revenue: 5 million dollars\n- Employees: 125,665\n- Founded: 1975"
+    with pytest.raises(ToolException, match=r"no number for .* told: Revenue, Employees, Founded"):
+        await read_number(what, text)
+
+
+async def test_error_says_what_the_text_tells_instead() -> None:
+    text = "a.md: Shop\n- Revenue: 5 million euros\n- Founded: 1975"
+    with pytest.raises(ToolException, match="here is told: Revenue, Founded"):
+        await read_number("profit in million euros", text)
 
 
 async def test_label_under_two_titles_decides_only_if_one_is_named() -> None:
@@ -367,9 +403,9 @@ async def test_text_of_digits_alone_is_no_burden() -> None:
 
 async def test_without_a_reader_the_choice_fails_with_the_remedy() -> None:
     with pytest.raises(ToolException, match="number needs a model"):
-        await number.ainvoke({"what": "height in m", "text": EVEREST}, {})
+        await number.ainvoke({"what": "height in m", "text": SUMMIT}, {})
 
 
 async def test_network_error_of_the_reader_keeps_its_type() -> None:
     with pytest.raises(ConnectionError):
-        await read_number("height in m", EVEREST, ConnectionError("gone"))
+        await read_number("height in m", SUMMIT, ConnectionError("gone"))

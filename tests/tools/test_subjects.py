@@ -30,6 +30,14 @@ PRESENT = [
     ("how many people live in London?", "london"),
     ("mass of an elephant", "african-elephant"),
     ("Einstein", "albert-einstein"),
+    ("Montblanc", "mont-blanc"),
+    ("Meta revenue", "meta-platforms"),
+    ("population of the USA", "united-states"),
+    ("Wien", "vienna"),
+    ("Akashi Kaikyo length", "akashi-kaikyo-bridge"),
+    ("the Golden Gate", "golden-gate-bridge"),
+    ("Österreich population", "austria"),
+    ("Maria Skłodowska-Curie", "marie-curie"),
 ]
 MISSPELT = [
     ("Mont Everest", "mount-everest"),
