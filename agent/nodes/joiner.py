@@ -1,7 +1,6 @@
 """The joiner: answers from the results, or asks for another plan."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -10,18 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
-from llm_compiler.language.answers import in_words
-from llm_compiler.language.recompile import PROSE
-from llm_compiler.language.references import as_text
-from llm_compiler.language.task import (
-    ANSWER,
-    TaskData,
-    did_not_compile,
-    is_call,
-    is_pure,
-    went_well,
-)
-from llm_compiler.language.task_ids import TaskId, is_instance
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
@@ -29,10 +17,18 @@ from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.repeated_failure import failed_again
 from llm_compiler.nodes.reply_facts import grounded, made_up, results
+from llm_compiler.nodes.round_result import (
+    all_ok,
+    came_to_nothing,
+    direct_result,
+    none_compiled,
+    nothing_succeeded,
+    own_words,
+    write_failed,
+)
 from llm_compiler.nodes.structured_response import planned_data, structured_response
 from llm_compiler.nodes.unread import has_attachments, unread
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.prompting.annotated_program import why_not_ok
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import joiner_messages
 from llm_compiler.round_messages import UNTRUSTED, untrusted
@@ -48,13 +44,7 @@ from llm_compiler.state import (
 )
 
 _MAX_TOKENS = 1024
-_MAX_REASONS = 20
-_MAX_REASONS_SAID = 3
 _MADE_UP = 'The answer says "{}", which no result has: look it up, or compute it from results.'
-_MAX_VALUE_CHARS = 200
-"""Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
-_WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
-"""The stored rules of a write: what follows one that failed is not said."""
 
 
 class Joiner:
@@ -75,37 +65,35 @@ class Joiner:
             may_replan = may_replan and not failed_again(state)
         limit = _limit(state, context, late=late)
         reply, meter = JoinerReply(), Meter()
-        said, invented, model = _direct(state), "", None
+        said, invented, model = direct_result(state), "", None
         form, planned = self._setup.form, None
-        if said is None and self._answers(context) == "plan" and not _write_failed(state):
+        if said is None and self._answers(context) == "plan" and not write_failed(state):
             planned = planned_data(state, form) if form is not None else None
-            if (said := planned[0] if planned is not None else _said(state)) is not None:
+            if (said := planned[0] if planned is not None else own_words(state)) is not None:
                 told = self._setup.told(state)
                 invented = await asyncio.to_thread(made_up, said, state, context, told)
         if said is not None and not invented:
             reply.show(said)
         elif may_replan and invented:
             return _replan(events, state, _MADE_UP.format(invented), asked=False)
-        elif may_replan and (reasons := _none_compiled(state)):
+        elif may_replan and (reasons := none_compiled(state)):
             return _replan(events, state, reasons, asked=False)
-        elif not may_replan and (failed := _nothing_succeeded(state)):
+        elif not may_replan and (failed := nothing_succeeded(state)):
             reply.show(failed)
             reply.unanswered = failed
         else:
             # The deadline leaves the joiner the time that a model may be silent.
-            left = None
-            if context.deadline is not None:
-                left = max(run.clock.until(context.deadline), 0)
+            left = _seconds_left(run, context)
             silence = context.model_timeout or DEFAULT_PROFILE.silence
             try:
                 async with asyncio.timeout(None if left is None else left + silence) as time:
                     model = await self._setup.model(context, "joiner")
                     profile = model.profile
                     at_once = profile.replan_on_failure and may_replan
-                    if at_once and (reasons := _came_to_nothing(state)):
+                    if at_once and (reasons := came_to_nothing(state)):
                         return _replan(events, state, reasons, asked=False)
-                    all_ok = _all_ok(state)
-                    may_replan = may_replan and (profile.offer_replan_when_all_ok or not all_ok)
+                    is_ok = all_ok(state)
+                    may_replan = may_replan and (profile.offer_replan_when_all_ok or not is_ok)
                     if left is not None:
                         now = asyncio.get_running_loop().time()
                         time.reschedule(now + left + profile.silence)
@@ -120,11 +108,10 @@ class Joiner:
         data = planned[1] if planned is not None and said is not None and not invented else None
         if form is not None and data is None and reply.missing is None and not reply.unanswered:
             model = model or await self._setup.model(context, "joiner")
-            left = None
-            if context.deadline is not None:
-                left = max(run.clock.until(context.deadline), 0) + model.profile.silence
+            left = _seconds_left(run, context)
+            until = None if left is None else left + model.profile.silence
             with suppress(TimeoutError):  # past the deadline, the answer in words has to do
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(until):
                     data = await structured_response(form, model, state, context, reply.text, meter)
         usage = state["usage"]
         if meter.usage["calls"]:
@@ -213,6 +200,11 @@ def _limit(state: State, context: Context, *, late: bool) -> str:
     return ""
 
 
+def _seconds_left(run: RunResources, context: Context) -> float | None:
+    """Until the deadline; None without one."""
+    return None if context.deadline is None else max(run.clock.until(context.deadline), 0)
+
+
 def _ids(state: State) -> list[TaskId]:
     return [task["id"] for task in tasks_of_round(state)]
 
@@ -220,87 +212,3 @@ def _ids(state: State) -> list[TaskId]:
 def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict[str, Any]:
     events.round_end(_ids(state), "replan", feedback, asked=asked)
     return {"feedback": feedback}
-
-
-def _said(state: State) -> str | None:
-    """What the round's plan says itself, if it does so in words and all its values are short."""
-    tasks, outcomes = tasks_of_round(state), state["outcomes"]
-    answers = [task for task in tasks if task["tool"] == ANSWER]
-    if not answers or not in_words(answers[-1]["args"].get("expression", "")):
-        return None
-    said = outcomes[str(answers[-1]["id"])]
-    values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
-    if said["status"] != "ok" or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
-        return None
-    return as_text(said["value"])
-
-
-def _direct(state: State) -> str | None:
-    """The result that is the answer: of the last call of a tool with `return_direct`."""
-    for task in reversed(tasks_of_round(state)):
-        outcome = state["outcomes"][str(task["id"])]
-        if "direct" in task.get("rules", ()) and outcome["status"] == "ok":
-            return as_text(outcome["value"])
-    return None
-
-
-def _write_failed(state: State) -> bool:
-    """Whether a write of this round failed: of a program that raises, the lines behind do not run,
-    so "Paid." must not be said."""
-    return any(
-        not went_well(state["outcomes"][str(task["id"])])
-        for task in tasks_of_round(state)
-        if did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
-    )
-
-
-def _all_ok(state: State) -> bool:
-    return all(map(went_well, state["outcomes"].values()))
-
-
-def _none_compiled(state: State) -> str | None:
-    """Why no statement of this round could be run; None if one ran."""
-    tasks = tasks_of_round(state)
-    refused = [task for task in tasks if did_not_compile(task)]
-    ran = any(state["outcomes"][str(it["id"])]["status"] == "ok" for it in tasks)
-    if not refused or ran or any(it not in refused for it in tasks if not is_pure(it["tool"])):
-        return None
-    return "\n".join(["No statement could be run.", *_diagnostics(state, refused[:_MAX_REASONS])])
-
-
-def _diagnostics(state: State, refused: list[TaskData]) -> Iterator[str]:
-    for task in refused:
-        error, text = str(_error(state, task)), task["text"]
-        yield error if text in error else f"{text}: {error}"
-
-
-def _came_to_nothing(state: State) -> str | None:
-    """Why the round's last task, which the others prepare, did not end ok; None if it did."""
-    tasks = [task for task in tasks_of_round(state) if not is_instance(task["id"])]
-    if not tasks or went_well(state["outcomes"][str(tasks[-1]["id"])]):
-        return None
-    # Without arguments: a small model repeats the calls that it is shown.
-    failed = [task for task in tasks if state["outcomes"][str(task["id"])]["status"] == "failed"]
-    reasons = (f"{it['tool']} failed: {_error(state, it)}" for it in failed or tasks[-1:])
-    return "\n".join(list(dict.fromkeys(reasons))[:_MAX_REASONS])
-
-
-def _nothing_succeeded(state: State) -> str | None:
-    """A reply that says so, if no call of the turn succeeded and something failed."""
-    plan = [task for task in state["plan"] if str(task["id"]) in state["outcomes"]]
-    if all(task["tool"] == PROSE for task in plan):
-        return None  # it planned nothing: a person may only have said hello
-    succeeded = (
-        state["outcomes"][str(task["id"])]["status"] == "ok"
-        for task in plan
-        if is_call(task["tool"]) or task["tool"] == ANSWER
-    )
-    if any(succeeded) or not (reasons := why_not_ok(plan, state["outcomes"])):
-        return None
-    more = len(reasons) - _MAX_REASONS_SAID
-    listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
-    return f"I found no answer, because nothing that was tried succeeded: {'; '.join(listed)}."
-
-
-def _error(state: State, task: TaskData) -> str | None:
-    return state["outcomes"][str(task["id"])]["error"]

@@ -1,0 +1,109 @@
+"""What a round came to, as far as its outcomes say it: no model is asked."""
+
+from collections.abc import Iterator
+
+from llm_compiler.language.answers import in_words
+from llm_compiler.language.recompile import PROSE
+from llm_compiler.language.references import as_text
+from llm_compiler.language.task import (
+    ANSWER,
+    TaskData,
+    did_not_compile,
+    is_call,
+    is_pure,
+    went_well,
+)
+from llm_compiler.language.task_ids import is_instance
+from llm_compiler.prompting.annotated_program import why_not_ok
+from llm_compiler.state import State, tasks_of_round
+
+_MAX_REASONS = 20
+_MAX_REASONS_SAID = 3
+_MAX_VALUE_CHARS = 200
+"""Of a value in a plan's own answer; with a longer one the joiner writes the reply."""
+_WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
+"""The stored rules of a write: what follows one that failed is not said."""
+
+
+def own_words(state: State) -> str | None:
+    """What the round's plan says itself, if it does so in words and all its values are short."""
+    tasks, outcomes = tasks_of_round(state), state["outcomes"]
+    answers = [task for task in tasks if task["tool"] == ANSWER]
+    if not answers or not in_words(answers[-1]["args"].get("expression", "")):
+        return None
+    said = outcomes[str(answers[-1]["id"])]
+    values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
+    if said["status"] != "ok" or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
+        return None
+    return as_text(said["value"])
+
+
+def direct_result(state: State) -> str | None:
+    """The result that is the answer: of the last call of a tool with `return_direct`."""
+    for task in reversed(tasks_of_round(state)):
+        outcome = state["outcomes"][str(task["id"])]
+        if "direct" in task.get("rules", ()) and outcome["status"] == "ok":
+            return as_text(outcome["value"])
+    return None
+
+
+def write_failed(state: State) -> bool:
+    """Whether a write of this round failed: of a program that raises, the lines behind do not run,
+    so "Paid." must not be said."""
+    return any(
+        not went_well(state["outcomes"][str(task["id"])])
+        for task in tasks_of_round(state)
+        if did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
+    )
+
+
+def all_ok(state: State) -> bool:
+    return all(map(went_well, state["outcomes"].values()))
+
+
+def none_compiled(state: State) -> str | None:
+    """Why no statement of this round could be run; None if one ran."""
+    tasks = tasks_of_round(state)
+    refused = [task for task in tasks if did_not_compile(task)]
+    ran = any(state["outcomes"][str(it["id"])]["status"] == "ok" for it in tasks)
+    if not refused or ran or any(it not in refused for it in tasks if not is_pure(it["tool"])):
+        return None
+    return "\n".join(["No statement could be run.", *_diagnostics(state, refused[:_MAX_REASONS])])
+
+
+def _diagnostics(state: State, refused: list[TaskData]) -> Iterator[str]:
+    for task in refused:
+        error, text = str(_error(state, task)), task["text"]
+        yield error if text in error else f"{text}: {error}"
+
+
+def came_to_nothing(state: State) -> str | None:
+    """Why the round's last task, which the others prepare, did not end ok; None if it did."""
+    tasks = [task for task in tasks_of_round(state) if not is_instance(task["id"])]
+    if not tasks or went_well(state["outcomes"][str(tasks[-1]["id"])]):
+        return None
+    # Without arguments: a small model repeats the calls that it is shown.
+    failed = [task for task in tasks if state["outcomes"][str(task["id"])]["status"] == "failed"]
+    reasons = (f"{it['tool']} failed: {_error(state, it)}" for it in failed or tasks[-1:])
+    return "\n".join(list(dict.fromkeys(reasons))[:_MAX_REASONS])
+
+
+def nothing_succeeded(state: State) -> str | None:
+    """A reply that says so, if no call of the turn succeeded and something failed."""
+    plan = [task for task in state["plan"] if str(task["id"]) in state["outcomes"]]
+    if all(task["tool"] == PROSE for task in plan):
+        return None  # it planned nothing: a person may only have said hello
+    succeeded = (
+        state["outcomes"][str(task["id"])]["status"] == "ok"
+        for task in plan
+        if is_call(task["tool"]) or task["tool"] == ANSWER
+    )
+    if any(succeeded) or not (reasons := why_not_ok(plan, state["outcomes"])):
+        return None
+    more = len(reasons) - _MAX_REASONS_SAID
+    listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
+    return f"I found no answer, because nothing that was tried succeeded: {'; '.join(listed)}."
+
+
+def _error(state: State, task: TaskData) -> str | None:
+    return state["outcomes"][str(task["id"])]["error"]
