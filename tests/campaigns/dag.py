@@ -1,4 +1,4 @@
-"""Random plans of tools with and without effects, and what they must come to."""
+"""Random plans of tools with and without effects, also in loops, and what they must come to."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -60,6 +60,54 @@ def random_plan(
         steps.append(Step(id, random.choice(tools), tuple(inputs), random.randint(1, 30)))
         before.append(id)
     return steps
+
+
+@dataclass(frozen=True)
+class Looped:
+    """A plan with loops in it."""
+
+    steps: list[Step]
+    """What it comes to, one after another: those of loops have numbers of their own."""
+    text: str
+    """As a planner writes it."""
+    ids: dict[int, str]
+    """What the task of a step in a loop is called, by the step's number."""
+
+
+def random_loops(random: Random) -> Looped:
+    """Steps by themselves, and among them a loop in a loop over 30 items, and one of two calls."""
+    order = ["nested", "pairs", *["step"] * 5]
+    random.shuffle(order)
+    steps: list[Step] = []
+    lines: list[str] = []
+    ids: dict[int, str] = {}
+    named: list[int] = []
+    for task, kind in enumerate(["step", *order], 1):
+        inputs = tuple(random.sample(named, min(len(named), random.choice((0, 1)))))
+        given = ", ".join(f"x{id}" for id in inputs)
+        tool, pause = random.choice(_KINDS), random.randint(1, 20)
+        if kind == "step":
+            steps.append(Step(task, tool, inputs, pause))
+            lines.append(steps[-1].line())
+            named.append(task)
+            continue
+        first = task * 1000
+        if kind == "nested":
+            rows = [[first + 6 * row + n for n in range(6)] for row in range(5)]
+            call = f"        {tool}(n, [{given}], {pause})\n"
+            lines.append(f"for row in {rows}:\n    for n in row:\n{call}")
+            for place, row in enumerate(rows):
+                steps += [Step(n, tool, inputs, pause) for n in row]
+                ids |= {n: f"{task}[{place}][{at}]" for at, n in enumerate(row)}
+            continue
+        pairs = [[first + 2 * n, first + 2 * n + 1] for n in range(3)]
+        then = random.choice(_KINDS)
+        calls = f"    seen = {tool}(pair[0], [{given}], {pause})\n    {then}(pair[1], [seen], 5)\n"
+        lines.append(f"for pair in {pairs}:\n{calls}")
+        for place, (a, b) in enumerate(pairs):
+            steps += [Step(a, tool, inputs, pause), Step(b, then, (a,), 5)]
+            ids |= {a: f"{task}[{place}].1", b: f"{task}[{place}].2"}
+    return Looped(steps, "".join(lines), ids)
 
 
 def text(steps: Sequence[Step]) -> str:

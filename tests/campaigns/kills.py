@@ -55,7 +55,8 @@ class _Kills:
             if not killed:
                 continue  # it had ended before its moment
             hangs = self._run(turn, _PATIENCE)
-            found = judged(turn.rounds, read(turn.ledger))
+            ids = turn.looped.ids if turn.looped else None
+            found = judged(turn.rounds, read(turn.ledger), ids=ids)
             if hangs:
                 found.broken.append(f"it had not ended after {_PATIENCE:g} s")
             where = ", ".join(f"{moment:.3f}" for moment in moments[:killed])

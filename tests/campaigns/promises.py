@@ -9,7 +9,7 @@ import calendar
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.campaigns.dag import Step, ends
@@ -64,9 +64,19 @@ def judged(
     rounds: Sequence[Sequence[Step]],
     lines: Sequence[Line],
     longest_claim: float = _LONGEST_CLAIM,
+    ids: Mapping[int, str] | None = None,
 ) -> Found:
-    """Hold the ledger of a turn against the promises."""
+    """Hold the ledger of a turn against the promises.
+
+    Args:
+        rounds: The steps of its plans.
+        lines: The ledger.
+        longest_claim: Seconds between a claim and the beginning of its call.
+        ids: What the tasks of steps are called that are not called by their numbers.
+    """
     found = Found()
+    numbers = {id: number for number, id in (ids or {}).items()}
+    lines = [_by_number(line, numbers) for line in lines]
     steps = {step.id: step for steps in rounds for step in steps}
     kept = Kept()
     begun: Counter[int] = Counter()
@@ -97,6 +107,17 @@ def judged(
     else:
         found.broken.append("no answer came")
     return found
+
+
+def _by_number(line: Line, numbers: Mapping[str, int]) -> Line:
+    """A line of the ledger with the numbers of steps in place of what their tasks are called."""
+    if line["what"] == "journaled":
+        return {**line, "id": numbers.get(str(line["id"]), line["id"])}
+    if line["what"] == "answer":
+        ended = {str(numbers.get(id, id)): it for id, it in line["outcomes"].items()}
+        # Loops, and those inside loops, have outcomes too.
+        return {**line, "outcomes": {id: it for id, it in ended.items() if id.isdecimal()}}
+    return line
 
 
 def _maybe(answer: Line) -> dict[int, str]:

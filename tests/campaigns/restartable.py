@@ -22,7 +22,17 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from pydantic import ConfigDict
 
 from llm_compiler import build_graph
-from tests.campaigns.dag import LOOKS, PAYS, WRITES, Step, random_plan, text, value
+from tests.campaigns.dag import (
+    LOOKS,
+    PAYS,
+    WRITES,
+    Looped,
+    Step,
+    random_loops,
+    random_plan,
+    text,
+    value,
+)
 from tests.campaigns.ledger import Ledger
 from tests.support.streamed_model import StreamedModel
 
@@ -42,8 +52,15 @@ class Turn:
     """A file, or the server's address."""
 
     @property
+    def looped(self) -> Looped | None:
+        """Of every third turn, a plan with loops."""
+        return random_loops(Random(self.seed)) if self.seed % 3 == 1 else None
+
+    @property
     def rounds(self) -> list[list[Step]]:
-        """20 tasks; in every third turn the joiner asks for a second round of 5."""
+        """20 tasks; of some turns the joiner asks for a second round of 5."""
+        if (looped := self.looped) is not None:
+            return [looped.steps]
         random = Random(self.seed)
         first = random_plan(random)
         again = random.random() < 1 / 3
@@ -103,11 +120,15 @@ def models(turn: Turn, ledger: Ledger) -> tuple[Speaker, Speaker]:
     rounds = turn.rounds
     in_first, in_second = rounds[0][0].call, rounds[-1][0].call
 
+    looped = turn.looped
+
     def plan(prompt: str) -> str:
         # A third round comes where no line of the second one compiled.
         round = 2 if SECOND_ROUND in prompt else 3 if in_first in prompt else 1
         ledger.note("planner", round=round)
-        return f'answer("{ANSWER}")' if round == 3 else text(rounds[round - 1])
+        if round == 3:
+            return f'answer("{ANSWER}")'
+        return text(rounds[round - 1]) if looped is None else looped.text
 
     def verdict(prompt: str) -> str:
         ledger.note("joiner", prompt=prompt)
