@@ -8,12 +8,16 @@ where it was assigned, and stands nowhere since where another name could come to
 """
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from llm_compiler.language.comprehensions import names_in
+from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.names import placeholder
 from llm_compiler.language.resolving import Resolver
+from llm_compiler.language.trees import mark_calls
+from llm_compiler.language.written import PLACEHOLDER
 
 _ADDING = {"append": "list", "add": "list", "extend": "list", "update": "dict"}
 """The methods that add something, and to what."""
@@ -25,7 +29,13 @@ _PASSES_ON = frozenset(("max", "min", "dict", "get"))
 
 
 def adding(node: ast.stmt) -> tuple[str, str] | None:
-    """The name of what a statement adds to, and whether that is a list or a dict."""
+    """The name of what a statement adds to, and whether that is a list or a dict.
+
+    It is neither if the statement reads a part of it, too.
+
+    Raises:
+        NodeError: it adds to a part of something.
+    """
     match node:
         case ast.Expr(
             value=ast.Call(
@@ -37,6 +47,13 @@ def adding(node: ast.stmt) -> tuple[str, str] | None:
             return None if isinstance(key, ast.Slice) else (name, "dict")
         case ast.AugAssign(target=ast.Name(id=name), op=ast.Add(), value=ast.List()):
             return name, "list"
+        case ast.AugAssign(target=ast.Subscript(value=ast.Name(id=name), slice=key)):
+            return None if isinstance(key, ast.Slice) else (name, "read")
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Subscript() as part, attr=it))):
+            if it in ("append", "extend"):
+                said = re.sub(rf"{PLACEHOLDER}\d+", "…", ast.unparse(part))
+                added = "[item]" if it == "append" else "items"
+                raise NodeError(node, f"write {said} = {said} + {added}")
     return None
 
 
@@ -56,9 +73,17 @@ def lower_adding(node: ast.stmt, name: str, resolver: Resolver) -> None:
             _disown([written], resolver)
             value = resolver.resolved(written)
             more = (resolver.resolved(key), value)
+        case ast.AugAssign(target=ast.Subscript() as part, op=op, value=added):
+            key = resolver.resolved(part.slice)
+            part.slice, part.ctx = key, ast.Load()
+            more = (key, resolver.resolved(ast.copy_location(ast.BinOp(part, op, added), node)))
         case ast.AugAssign(value=ast.List(elts=elements)):
             _disown(elements, resolver)
-            more = [resolver.resolved(it) for it in elements]
+            shown = ast.List([*elements], ast.Load())
+            mark_calls(shown)
+            resolved = resolver.resolved(shown)
+            assert isinstance(resolved, ast.List)
+            more = resolved.elts
     before = resolver.functions.value(ast.Name(name, ast.Load()), resolver.frame.names)
     resolver.bind(name, _added(before, more))
     resolver.frame.owned[name] = True
@@ -158,5 +183,5 @@ def collected(body: Iterable[ast.stmt], resolver: Resolver) -> dict[str, str]:
     return {
         name: kind
         for name, [kind, *more] in kinds.items()
-        if not more and used[name] == adds[name] and owned.get(name)
+        if not more and kind != "read" and used[name] == adds[name] and owned.get(name)
     }

@@ -53,7 +53,7 @@ def _straight(node: ast.If, rest: list[ast.stmt]) -> ast.stmt:
     elif _always_jumps(no):
         yes = [*yes, *rest]
     elif rest:
-        raise NodeError(node, "write what follows in this loop under else, in place of continue")
+        raise NodeError(node, "write what follows in this loop under else")
     straight = ast.If(node.test, straightened(yes) or [ast.Pass()], straightened(no))
     return ast.copy_location(straight, node)
 

@@ -10,7 +10,7 @@ A list or a dict to which the loop only adds is not carried on: each iteration h
 """
 
 import ast
-from collections.abc import Container
+from dataclasses import dataclass, field
 
 from llm_compiler.language.adding import collected, disowned
 from llm_compiler.language.answers import lines_of
@@ -36,6 +36,32 @@ from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.trees import has_calls, mark_calls
 
 
+@dataclass(slots=True)
+class _Variables:
+    """What the variables of a loop are by: tasks, items, or variables of a loop outside."""
+
+    before: dict[str, TaskId]
+    """The values that the first iteration begins with, of those that it reads."""
+    after: dict[str, TaskId] = field(default_factory=dict)
+    """Those that an iteration ends with."""
+    every: dict[str, tuple[TaskId, bool]] = field(default_factory=dict)
+    """What each adds to a list or a dict, and whether that is one item rather than a list."""
+    rows: str = ""
+    """The name of the rows of several targets, if these stay what they are."""
+
+    def data(self, item: TaskId) -> dict[str, dict[str, TaskId | None]]:
+        """As the task of the loop has them."""
+        ends: dict[str, dict[str, TaskId | None]] = {
+            name: {"init": self.before.get(name), "next": id} for name, id in self.after.items()
+        }
+        ends |= {name: {"all": id} for name, (id, _) in self.every.items()}
+        return ends | ({self.rows: {"init": None, "next": item}} if self.rows else {})
+
+    def ids(self) -> list[TaskId]:
+        added = (id for id, _ in self.every.values())
+        return [*self.before.values(), *self.after.values(), *added]
+
+
 def lower_for(node: ast.For, resolver: Resolver) -> None:
     if node.orelse:
         raise NodeError(node.orelse[0], "write what follows else below the loop, at its level")
@@ -43,11 +69,13 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
     frame = resolver.frame
     targets = [*reversed([*dict.fromkeys(bound_in([node.target]))])]
     source = resolver.resolved(_rows(node, targets))
-    statements = straightened(node.body)
-    items = targets
+    statements, items, rows = straightened(node.body), targets, ""
     if any(has_jump(it, ast.Break) for it in node.body):
         frame.names[STOPPED] = ast.Constant(False)
         statements, items = _until_stopped(statements, targets), [ITEM]
+    elif len(targets) > 1 and {*targets}.isdisjoint(bound_in(statements)):
+        # Their last values are those of the last row: no iteration needs tasks for them.
+        rows = _unused([*targets, *bound_in(statements)])
     adds = collected(statements, resolver)
     names = dict.fromkeys([*targets, *items, *bound_in(statements)])
     assigned = [it for it in names if it not in adds]
@@ -58,40 +86,53 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
         and it not in (*targets, ITEM)
         and reads_first(it, statements, resolver.nodes)
     }
+    it = _Variables(before, rows=rows)
     with body(source, statements, "", resolver) as loop:
         inside = resolver.frame
         inside.hide(assigned)
-        inside.names.update({it: reference(f"{loop.id}[].{it}") for it in before})
-        inside.names.update({it: _empty(kind) for it, kind in adds.items()})
+        inside.names.update({name: reference(f"{loop.id}[].{name}") for name in before})
+        inside.names.update({name: _empty(kind) for name, kind in adds.items()})
         inside.names.update(unpacked(items, loop.item))
         inside.owned.update(dict.fromkeys((*disowned(statements), *targets), False))
         inside.owned.update(dict.fromkeys(adds, True))
         inside.collecting = inside.collecting - {*assigned} | adds.keys()
         resolver.block(statements)
-        after = {it: _last(it, inside.names[it], resolver) for it in assigned
-                 if it in inside.names and it != ITEM}  # fmt: skip
-        every = {it: _every(it, inside.names[it], resolver) for it in adds}
+        for name in assigned:
+            if name in inside.names and name != ITEM and not (rows and name in targets):
+                it.after[name] = _last(name, inside.names[name], resolver)
+        it.every = {name: _every(name, inside.names[name], resolver) for name in adds}
         if inside.said.parts:
-            every["print"] = _every("print", lines_of(inside.said), resolver)
-        loop.ids += (*before.values(), *after.values(), *(id for id, _ in every.values()))
-        loop.args["names"] = {
-            **{name: {"init": before.get(name), "next": id} for name, id in after.items()},
-            **{name: {"all": id} for name, (id, _) in every.items()},
-        }
+            it.every["print"] = _every("print", lines_of(inside.said), resolver)
+        loop.ids += it.ids()
+        loop.args["names"] = it.data(f"{loop.id}[].0")
     frame.names.pop(STOPPED, None)
-    for name in (it for it in after if it != STOPPED):
-        frame.names[name] = _behind(name, loop.id, before, frame)
-        frame.owned[name] = inside.owned.get(name, False)
+    _bind(it, targets, loop.id, inside, resolver)
     for name, kind in adds.items():
-        added = _added(loop.id, name, kind, single=every[name][1])
+        added = _added(loop.id, name, kind, single=it.every[name][1])
         resolver.bind(name, resolver.checked(_with(frame.names[name], added)))
         frame.owned[name] = True
     if inside.said.parts:
-        added = _added(loop.id, "print", "list", single=every["print"][1])
+        added = _added(loop.id, "print", "list", single=it.every["print"][1])
         lines = resolver.compute(resolver.checked(added))
         said, place = inside.said, (resolver.line, resolver.source)
         part = Lines(str(template(lines)))
         frame.said = Answer((part,), said.in_words, ids_in(lines), False, *place)
+
+
+def _bind(
+    it: _Variables, targets: list[str], id: TaskId, inside: Frame, resolver: Resolver
+) -> None:
+    """Let the variables stand for what they are behind loop `id`."""
+    frame = resolver.frame
+    rows = unpacked(targets, _part(id, it.rows)) if it.rows else {}
+    values = {**rows, **{name: _part(id, name) for name in it.after if name != STOPPED}}
+    for name, value in values.items():
+        if name not in it.before:
+            held = ast.Constant(it.rows if name in rows else name)
+            there = ast.Compare(held, [ast.In()], [reference(id)])
+            value = _behind(name, value, there, frame)
+        frame.names[name] = value
+        frame.owned[name] = name not in rows and inside.owned.get(name, False)
 
 
 def _rows(node: ast.For, targets: list[str]) -> ast.expr:
@@ -102,6 +143,14 @@ def _rows(node: ast.For, targets: list[str]) -> ast.expr:
     if has_calls(node.iter):
         mark_calls(rows)
     return rows
+
+
+def _unused(names: list[str]) -> str:
+    """A name for the rows that are gone through, which the loop does not assign."""
+    name = "row"
+    while name in names:
+        name += "_"
+    return name
 
 
 def _until_stopped(body: list[ast.stmt], targets: list[str]) -> list[ast.stmt]:
@@ -159,12 +208,8 @@ def _every(name: str, value: ast.expr, resolver: Resolver) -> tuple[TaskId, bool
     return _task(name, value, resolver), False
 
 
-def _behind(name: str, id: TaskId, before: Container[str], frame: Frame) -> ast.expr:
-    """What a variable stands for behind a loop that assigns it."""
-    value = _part(id, name)
-    if name in before:
-        return value
-    there: ast.expr = ast.Compare(ast.Constant(name), [ast.In()], [reference(id)])
+def _behind(name: str, value: ast.expr, there: ast.expr, frame: Frame) -> ast.expr:
+    """What a variable stands for behind a loop that has given it a value if `there` holds."""
     if (other := frame.names.get(name)) is not None:
         # Without any iteration it is what it was.
         value = ast.IfExp(there, value, other)

@@ -53,7 +53,7 @@ def test_diagnostic_has_its_line_a_caret_and_a_remedy() -> None:
         ("for everest.x in [1]: pay(1)", "only names can be assigned to", "everest.x"),
         (
             "for x in everest:\n    if x:\n        if x > 1: continue\n    pay(1)",
-            "write what follows in this loop under else, in place of continue",
+            "write what follows in this loop under else",
             None,
         ),
         ("continue", "this stands in no loop", "continue"),
@@ -75,6 +75,7 @@ def test_diagnostic_has_its_line_a_caret_and_a_remedy() -> None:
         ("everest.pop(1)", "take a part with x[-1]", "everest.pop"),
         ("w.append(1)", "write x = x + [item]", "w.append"),
         ("w['a'] = 1", 'write a new dict: x = {**x, "key": value}', "w['a']"),
+        ("everest['a'].append(1)", "write everest['a'] = everest['a'] + [item]", None),
         ("everest['a']['b'] = 1", 'write a new dict: x = {**x, "key": value}', "everest['a']['b']"),
         ("y = everest.__class__", "names with two underscores", "everest.__class__"),
         ("__y = 1", "names with two underscores", None),

@@ -79,7 +79,10 @@ class FlowWriter(Writer):
     def _adding(self, name: str) -> str:
         number = self.expression("num", 1)
         if name.startswith("grp"):
-            return f"{name}['k' + str({self.expression('num', 1)} % 3)] = {number}"
+            key = f"{name}['k' + str({self.expression('num', 1)} % 3)]"
+            if self._chance(0.3):
+                return f"{key} = 1; {key} += {number}"
+            return f"{key} = {number}"
         return self._pick(
             lambda: f"{name}.append({number})",
             lambda: f"{name}.append({number})",
