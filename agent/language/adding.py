@@ -16,6 +16,7 @@ from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.names import placeholder
 from llm_compiler.language.resolving import Resolver
+from llm_compiler.language.trees import mark_calls
 from llm_compiler.language.written import PLACEHOLDER
 
 _ADDING = {"append": "list", "add": "list", "extend": "list", "update": "dict"}
@@ -78,7 +79,11 @@ def lower_adding(node: ast.stmt, name: str, resolver: Resolver) -> None:
             more = (key, resolver.resolved(ast.copy_location(ast.BinOp(part, op, added), node)))
         case ast.AugAssign(value=ast.List(elts=elements)):
             _disown(elements, resolver)
-            more = [resolver.resolved(it) for it in elements]
+            shown = ast.List([*elements], ast.Load())
+            mark_calls(shown)
+            resolved = resolver.resolved(shown)
+            assert isinstance(resolved, ast.List)
+            more = resolved.elts
     before = resolver.functions.value(ast.Name(name, ast.Load()), resolver.frame.names)
     resolver.bind(name, _added(before, more))
     resolver.frame.owned[name] = True

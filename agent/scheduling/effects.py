@@ -143,6 +143,8 @@ class EffectOrder:
         self._last: TaskId | None = None
         self._since: dict[TaskId, None] = dict.fromkeys(since)
         """The tasks since the last write, without those that another of them waits for."""
+        self._outside = frozenset(since)
+        """Those of before the first task, which may be ok though what they come after failed."""
 
     def forget(self, ids: Iterable[TaskId]) -> None:
         """These reads were started early, and are only wasted: nothing comes after them."""
@@ -173,7 +175,7 @@ class EffectOrder:
             if counted:
                 # Other tasks may end before what they need has, or ok though it failed.
                 pops = task.when is None and task.tool != EACH and not may_skip(task)
-                for need in needs if pops else ():
+                for need in needs.keys() - self._outside if pops else ():
                     self._since.pop(need, None)
                 self._since[task.id] = None
         return replace(task, needs=tuple(needs)) if len(needs) > len(task.needs) else task

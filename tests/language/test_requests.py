@@ -161,3 +161,14 @@ answer(f"{best} is the best of {ranked}.")
 )
 def test_request_is_answered(text: str, said: str, done: list[str]) -> None:
     assert run(text) == (said, done)
+
+
+def test_nothing_is_done_behind_a_failure_with_an_empty_loop_in_between() -> None:
+    text = """
+for album in [9]:
+    like(len(tracks(album)))
+none = [like(track) for track in []]
+for _ in [1]:
+    like(len(none))
+"""
+    assert run(text)[1] == []
