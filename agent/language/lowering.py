@@ -137,8 +137,8 @@ class Lowering(Resolver):
             # What is wrong with it is said with its statement.
             del out[count:]
             self.next_id, self.wasted = next_id, wasted
-            # Its tree was changed on the way.
-            read.tree = self._again(read.call)
+            if not isinstance(read.tree, PlacedError):  # its tree was changed on the way
+                read.tree = self._again(read.call)
             return False
         self._lowered += 1
         self._done[read.call.index] = [task.id for task in out[count:]]

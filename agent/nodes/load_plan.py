@@ -131,7 +131,8 @@ class _Loading:
         if refused is not None:
             text = data.get("text", "")
             return Refused(data["id"], data["tool"], refused, text, data["args"])
-        names, ended = self._stored.names, bool(priors)
+        # Of a loop that has begun, what has ended stands without its tool; other iterations fail.
+        names, ended = self._stored.names, bool(priors or self._instances.get(data["id"]))
         task = compile_data(self._round.tools, data, names=names, ended=ended)
         if priors and isinstance(task, Refused) and did_not_compile(data):
             # Its text compiled when it ran; by now its tool is not there.

@@ -56,6 +56,7 @@ def test_diagnostic_has_its_line_a_caret_and_a_remedy() -> None:
             "write what follows in this loop under else",
             None,
         ),
+        ("x = search(…)", "invalid character '…' (U+2026)", "…"),
         ("continue", "this stands in no loop", "continue"),
         ("break", "this stands in no loop", "break"),
         ("for x in everest:\n    def f(): pass", "function is not in the plan language", None),
