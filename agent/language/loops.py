@@ -84,7 +84,7 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
         for it in assigned
         if it in frame.names
         and it not in (*targets, ITEM)
-        and reads_first(it, statements, resolver.nodes)
+        and reads_first(it, statements, resolver.tree)
     }
     it = _Variables(before, rows=rows)
     with body(source, statements, "", resolver) as loop:

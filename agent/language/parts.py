@@ -118,4 +118,5 @@ def shown(value: Any) -> str:
 
 def _listed(holder: dict[Any, Any]) -> str:
     names = [str(name)[:30] for name in list(holder)[:MAX_NAMES]]
+    names = [name if name.isprintable() else repr(name)[1:-1] for name in names]
     return ", ".join(names) + (", …" if len(holder) > MAX_NAMES else "")

@@ -150,6 +150,13 @@ def test_names_behind_a_loop_are_what_they_were_without_an_iteration() -> None:
     }  # fmt: skip
 
 
+def test_variable_of_a_comprehension_in_a_loop_is_none_of_the_loop() -> None:
+    text = "for x in search('a'):\n    pay(1)\nfor y in [1]:\n    z = [x for x in search(y)]\n"
+    [*_, loop] = compiled(text + "    for x in z:\n        pay(x)\n")[0].tasks
+    assert isinstance(loop, Task)
+    assert loop.args["names"]["x"]["init"] is None
+
+
 def test_what_is_printed_in_a_loop_is_said_in_order() -> None:
     program, _ = compiled("print('a')\nfor x in [1, 2]:\n    print(pay(x))\nanswer('b')\n")
     assert answer_expression(program.answer) == "'\\n'.join(['a', *$2, 'b'])"

@@ -98,6 +98,12 @@ class Reference:
                 return said == "answer"
             case ast.Expr(value=ast.Constant()):
                 return False  # a docstring
+            case (
+                ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)), args=[added]))
+                | ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name))], value=added)
+            ) if self.values.get(name) is FAILED:
+                self._value(added)
+                return False  # it stays what it is
             case ast.AugAssign(target=ast.Name(id=name)) if isinstance(self.values.get(name), list):
                 # Values are never changed in place: `x += y` is `x = x + y`.
                 self.values[name] = list(self.values[name])
