@@ -12,7 +12,9 @@ of more than 10,000 items: this runs on the event loop.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from llm_compiler.language.operators import number_in
@@ -48,26 +50,108 @@ def resolved(schema: Any, defs: JsonSchema) -> JsonSchema:
     return {key: value for part in reversed(parts) for key, value in part.items()}
 
 
-def converted(value: Any, schema: Any, defs: JsonSchema) -> Any:
-    """`value` in the form that the schema takes, if it can have it."""
-    if type(value) in _SCALARS and _is_plain(value, schema):
-        return value
-    it = resolved(schema, defs)
-    branches = [part for key in ("anyOf", "oneOf") for part in it.get(key) or ()]
-    if branches:
-        return _of_a_branch(value, branches, defs)
-    kinds = _kinds(it)
-    if kinds and not _fits(value, kinds):
-        value = _as_one_of(value, kinds)
-    if isinstance(value, list):
-        prefix, items = it.get("prefixItems") or (), it.get("items")
-        if len(value) > _MAX_ITEMS or (not prefix and not isinstance(items, Mapping)):
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a schema takes, as far as conversions go."""
+
+    kinds: frozenset[str]
+    """The kinds of values; none if it takes any."""
+    branches: Sequence[Any]
+    """The schemas of which one or more must take the value."""
+    prefix: Sequence[Any]
+    items: Any
+    properties: JsonSchema
+    required: Container[str]
+    others: Any
+
+    @classmethod
+    def of(cls, schema: Any, defs: JsonSchema) -> "_Form":
+        it = resolved(schema, defs)
+        return cls(
+            kinds=_kinds(it),
+            branches=[part for key in ("anyOf", "oneOf") for part in it.get(key) or ()],
+            prefix=it.get("prefixItems") or (),
+            items=it.get("items"),
+            properties=it.get("properties") or {},
+            required=it.get("required") or (),
+            others=it.get("additionalProperties"),
+        )
+
+
+class Conversions:
+    """Converts a tool's arguments. Each part of its schema is read once, when it is needed.
+
+    Args:
+        schema: That of the object of all arguments.
+        defs: What its `$ref`s refer to.
+    """
+
+    def __init__(self, schema: JsonSchema, defs: JsonSchema) -> None:
+        self._schema = schema
+        self._defs = defs
+        self._forms: dict[int, tuple[Any, _Form]] = {}
+        """By the identity of a part of the schema, which is kept with it."""
+
+    def of_args(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments, converted; without those that are None and may be left out."""
+        return self._of_properties(args, self._form(self._schema))
+
+    def _form(self, schema: Any) -> _Form:
+        if (known := self._forms.get(id(schema))) is not None:
+            return known[1]
+        form = _Form.of(schema, self._defs)
+        self._forms[id(schema)] = schema, form
+        return form
+
+    def _converted(self, value: Any, schema: Any) -> Any:
+        """`value` in the form that the schema takes, if it can have it."""
+        if type(value) in _SCALARS and _is_plain(value, schema):
             return value
-        each = [*prefix, *[items] * (len(value) - len(prefix))]
-        return [converted(item, of, defs) for item, of in zip(value, each, strict=False)]
-    if isinstance(value, dict):
-        return of_properties(value, it, defs)
-    return value
+        form = self._form(schema)
+        if form.branches:
+            return self._of_a_branch(value, form.branches)
+        return self._in_form(value, form)
+
+    def _in_form(self, value: Any, form: _Form) -> Any:
+        if form.kinds and not _fits(value, form.kinds):
+            value = _as_one_of(value, form.kinds)
+        if isinstance(value, list):
+            prefix, items = form.prefix, form.items
+            if len(value) > _MAX_ITEMS or (not prefix and not isinstance(items, Mapping)):
+                return value
+            each = chain(prefix, repeat(items))
+            return [self._converted(item, of) for item, of in zip(value, each, strict=False)]
+        return self._of_properties(value, form) if isinstance(value, dict) else value
+
+    def _of_properties(self, value: Mapping[str, Any], form: _Form) -> dict[str, Any]:
+        """The properties of an object; without those that are None and may be left out."""
+        named, others = form.properties, form.others
+        return {
+            name: self._converted(part, named.get(name, others))
+            for name, part in value.items()
+            if part is not None
+            or name in form.required
+            or self._takes_none(named.get(name, others))
+        }
+
+    def _takes_none(self, schema: Any) -> bool:
+        form = self._form(schema)
+        if form.branches:
+            return any(map(self._takes_none, form.branches))
+        return not form.kinds or "null" in form.kinds
+
+    def _of_a_branch(self, value: Any, branches: Sequence[Any]) -> Any:
+        """`value` as the only branch takes it that takes its kind; else as the first can
+        convert it."""
+        forms = [*map(self._form, branches)]
+        if any(form.branches for form in forms):
+            return value
+        fitting = [it for it in forms if not it.kinds or _fits(value, it.kinds)]
+        if fitting:
+            # Which of several objects is meant, is for the tool to say.
+            return self._in_form(value, fitting[0]) if len(fitting) == 1 else value
+        options = (self._in_form(value, it) for it in forms)
+        return next((it for it in options if type(it) is not type(value)), value)
 
 
 def _is_plain(value: Any, schema: Any) -> bool:
@@ -75,56 +159,22 @@ def _is_plain(value: Any, schema: Any) -> bool:
     return isinstance(schema, Mapping) and schema.get("type") == _KINDS[type(value)]
 
 
-def of_properties(value: Mapping[str, Any], schema: JsonSchema, defs: JsonSchema) -> dict[str, Any]:
-    """The properties of an object, converted; without those that are None and may be left out."""
-    named = schema.get("properties") or {}
-    required, others = schema.get("required") or (), schema.get("additionalProperties")
-    return {
-        name: converted(part, named.get(name, others), defs)
-        for name, part in value.items()
-        if part is not None or name in required or takes_none(named.get(name, others), defs)
-    }
-
-
-def takes_none(schema: Any, defs: JsonSchema) -> bool:
-    """Whether a schema takes None."""
-    it = resolved(schema, defs)
-    branches = [part for key in ("anyOf", "oneOf") for part in it.get(key) or ()]
-    if branches:
-        return any(takes_none(part, defs) for part in branches)
-    kinds = _kinds(it)
-    return not kinds or "null" in kinds
-
-
-def _kinds(it: JsonSchema) -> set[str]:
+def _kinds(it: JsonSchema) -> frozenset[str]:
     """The kinds of values that a resolved schema takes; none if it takes any."""
     kind = it.get("type")
     if isinstance(kind, str | list):
-        return {kind} if isinstance(kind, str) else set(map(str, kind))
+        return frozenset((kind,) if isinstance(kind, str) else map(str, kind))
     values = it.get("enum", [it["const"]] if "const" in it else ())
-    found = {_KINDS.get(type(value), "") for value in values}
-    return found or ({"object"} if "properties" in it else set())
+    found = frozenset(_KINDS.get(type(value), "") for value in values)
+    return found or frozenset(("object",) if "properties" in it else ())
 
 
-def _fits(value: Any, kinds: set[str]) -> bool:
+def _fits(value: Any, kinds: Container[str]) -> bool:
     kind = _KINDS.get(type(value))
     return kind is None or kind in kinds or (kind == "integer" and "number" in kinds)
 
 
-def _of_a_branch(value: Any, branches: list[Any], defs: JsonSchema) -> Any:
-    """`value` as the only branch takes it that takes its kind; else as the first can convert it."""
-    parts = [resolved(branch, defs) for branch in branches]
-    if any("anyOf" in it or "oneOf" in it for it in parts):
-        return value
-    fitting = [it for it in parts if not (kinds := _kinds(it)) or _fits(value, kinds)]
-    if fitting:
-        # Which of several objects is meant, is for the tool to say.
-        return converted(value, fitting[0], defs) if len(fitting) == 1 else value
-    options = (converted(value, it, defs) for it in parts)
-    return next((it for it in options if type(it) is not type(value)), value)
-
-
-def _as_one_of(value: Any, kinds: set[str]) -> Any:
+def _as_one_of(value: Any, kinds: frozenset[str]) -> Any:
     """A value of another kind as one of these kinds, if nothing is lost."""
     if isinstance(value, str):
         return _read(value, kinds)
@@ -145,7 +195,7 @@ def _whole(number: float) -> float:
     return int(number) if is_exact else number
 
 
-def _read(text: str, kinds: set[str]) -> Any:
+def _read(text: str, kinds: frozenset[str]) -> Any:
     """A text as the number, truth value, list or dict that it is."""
     is_short = kinds & {"integer", "number"} and len(text) <= _MAX_DIGITS
     if is_short and (number := number_in(text)) is not None:

@@ -56,7 +56,11 @@ def defined(value: ast.expr) -> ast.expr | None:
 
 def ids_in(tree: ast.AST) -> tuple[TaskId, ...]:
     """The tasks that a tree refers to."""
-    ids = (referred(node) for node in ast.walk(tree))
+    if isinstance(tree, ast.Constant):
+        return ()
+    if (id := referred(tree)) is not None:
+        return (id,)
+    ids = (referred(node) for node in ast.walk(tree) if isinstance(node, ast.Name))
     return tuple(dict.fromkeys(id for id in ids if id is not None))
 
 

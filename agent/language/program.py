@@ -24,7 +24,7 @@ from llm_compiler.language.targets import targets
 from llm_compiler.language.task import Task, When, is_pure
 from llm_compiler.language.task_ids import TaskId, order_of
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.trees import parsed
+from llm_compiler.language.trees import statements
 from llm_compiler.language.written import Call, Event, Fence, Settled, Statement, bounded
 
 ROWS = {**conditions.ROWS, **gathering.ROWS}
@@ -177,7 +177,7 @@ class Program:
         if statement.fault == "indent":
             raise PlacedError(statement.at, 1, _INDENTED)
         try:
-            body = parsed(written, "exec")
+            body = statements(written)
         except PlacedError as fault:
             # What is wrong at the end of the text may be that more was to come.
             if statement.last and fault.at + fault.length >= statement.raw_at + len(statement.raw):

@@ -103,7 +103,7 @@ class Resolver(ABC):
 
     @staticmethod
     def checked(node: ast.expr) -> ast.expr:
-        if referred(node) is None:
+        if not _is_flat(node):
             compiled(node, References())
         return node
 
@@ -114,6 +114,8 @@ class Resolver(ABC):
             NodeError: a name or a function is unknown.
             PlacedError: a call in it does not compile.
         """
+        if isinstance(node, ast.Constant):
+            return node
         if (row := self._rows.get(type(node))) is not None and has_calls(node):
             return row(node, self)
         return self.plain(node, inner)
@@ -206,9 +208,10 @@ class Resolver(ABC):
 
     def value(self, node: ast.expr) -> tuple[Any, tuple[TaskId, ...]]:
         """A resolved expression as an argument, computed by a task of its own if necessary."""
-        if template(node) is ...:
+        if (plain := template(node)) is ...:
             node = self.compute(node)
-        return template(node), ids_in(node)
+            plain = template(node)
+        return plain, ids_in(node)
 
     def condition(self, node: ast.expr) -> TaskId:
         """The task whose value says whether a resolved condition holds."""
@@ -272,3 +275,17 @@ class Resolver(ABC):
         """Read what is run only under a condition."""
         with self.within(self.frame.branch(when)) as branch:
             yield branch
+
+
+def _is_flat(node: ast.expr) -> bool:
+    """Whether it is what most arguments are, and needs no check: a constant, a result, or a list
+    of such."""
+    if isinstance(node, ast.List):
+        return all(map(_is_leaf, node.elts))
+    return _is_leaf(node)
+
+
+def _is_leaf(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return type(node.value) in (str, int, float, bool)
+    return referred(node) is not None

@@ -13,7 +13,7 @@ from langchain_core.tools import BaseTool
 
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language import schema_checks
-from llm_compiler.language.conversions import JsonSchema, of_properties
+from llm_compiler.language.conversions import Conversions, JsonSchema
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.mcp_hints import of_adapter
 from llm_compiler.language.parameters import Invalid, Parameters
@@ -163,7 +163,7 @@ class Tool:
         errors = []
         given: dict[str, Any] = {**args}
         try:
-            given = of_properties(args, self._shape, self.defs)
+            given = self._conversions.of_args(args)
             if self.takes.validator is not None:
                 for refused in schema_checks.errors_of(self.takes.validator, given):
                     name = str(refused.path[0]) if refused.path else ""
@@ -188,13 +188,14 @@ class Tool:
         return {**given, **injected}, errors
 
     @cached_property
-    def _shape(self) -> JsonSchema:
+    def _conversions(self) -> Conversions:
         others = self.schema.get("additionalProperties")
-        return {
+        shape = {
             "properties": self.parameters,
             "required": self.required,
             **({"additionalProperties": others} if isinstance(others, Mapping) else {}),
         }
+        return Conversions(shape, self.defs)
 
     def _parameter(self, name: str) -> str:
         schema = self.parameters[name]

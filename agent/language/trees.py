@@ -1,13 +1,15 @@
 """Reads complete pieces of a program with Python's `ast`, and finds the calls in them."""
 
 import ast
+import re
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Any, Literal
 
 from llm_compiler.language.diagnostics import PlacedError, parser_fault
 from llm_compiler.language.names import placeholder
-from llm_compiler.language.written import NESTED, Written
+from llm_compiler.language.written import NESTED, PLACEHOLDER, Written
 
 MAX_TREE = 400
 """Levels of a tree that is looked at further."""
@@ -15,6 +17,28 @@ MAX_TREE = 400
 
 _MAX_BRACKETS = 5_000
 """Of a statement: Python's parser takes long for many, and holds the event loop meanwhile."""
+
+
+_ALONE = re.compile(rf"(?:([^\W\d]\w*) = )?({PLACEHOLDER}\d+)\n?")
+"""A statement that is a call of a tool, or assigns one."""
+
+
+def statements(written: Written) -> list[ast.stmt]:
+    """The trees of a statement; most are one call, and need no parser.
+
+    Raises:
+        PlacedError: Python's parser refuses it.
+    """
+    found = _ALONE.fullmatch(written.text)
+    if found is None or (found[1] and iskeyword(found[1])):
+        module: list[ast.stmt] = parsed(written, "exec")
+        return module
+    width = len(written.text.encode())
+    place: Any = {"lineno": 1, "end_lineno": 1, "col_offset": 0, "end_col_offset": width}
+    call = ast.Name(found[2], ast.Load(), **place)
+    if not found[1]:
+        return [ast.Expr(call, **place)]
+    return [ast.Assign([ast.Name(found[1], ast.Store(), **place)], call, **place)]
 
 
 def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
@@ -80,6 +104,8 @@ def has_calls(node: ast.AST) -> bool:
 
 def has_names(call: ast.Call) -> bool:
     """Whether a call has names in its arguments, besides those of functions."""
+    if all(isinstance(it, ast.Constant) for it in call.args) and not call.keywords:
+        return False
     functions = set()
     for node in ast.walk(call):  # a call before its function
         if isinstance(node, ast.Call):

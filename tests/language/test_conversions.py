@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.conversions import converted, takes_none
+from llm_compiler.language.conversions import Conversions
 from tests.support.strategies import LITERALS
 
 DEFS = {
@@ -16,6 +16,12 @@ DEFS = {
 }
 INTEGER, NUMBER, TEXT, TRUTH = ({"type": it} for it in ("integer", "number", "string", "boolean"))
 LIST = {"type": "array", "items": INTEGER}
+
+
+def converted(value: Any, schema: Any) -> Any:
+    """The value of a required parameter with this schema."""
+    shape = {"properties": {"x": schema}, "required": ["x"]}
+    return Conversions(shape, DEFS).of_args({"x": value})["x"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +71,7 @@ LIST = {"type": "array", "items": INTEGER}
 def test_value_is_converted_without_loss_or_not_at_all(
     value: Any, schema: Any, expected: Any
 ) -> None:
-    found = converted(value, schema, DEFS)
+    found = converted(value, schema)
     assert found == expected
     assert type(found) is type(expected)
 
@@ -82,10 +88,11 @@ def test_value_is_converted_without_loss_or_not_at_all(
     ],
 )
 def test_schema_says_whether_it_takes_none(schema: Any, taken: bool) -> None:
-    assert takes_none(schema, DEFS) is taken
+    given = Conversions({"properties": {"x": schema}}, DEFS).of_args({"x": None})
+    assert given == ({"x": None} if taken else {})
 
 
 @given(LITERALS, st.sampled_from([INTEGER, NUMBER, TEXT, TRUTH, LIST, {"$ref": "#/$defs/P"}]))
 def test_converting_twice_changes_nothing_more(value: Any, schema: Any) -> None:
-    once = converted(value, schema, DEFS)
-    assert converted(once, schema, DEFS) == once
+    once = converted(value, schema)
+    assert converted(once, schema) == once
