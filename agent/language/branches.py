@@ -176,10 +176,16 @@ def _known_behind(
             [known] = (it for it in sides if it is not None)
             continue
         pairs = _assigned(statement)
-        if pairs is None:
+        if pairs is None or any(_may_lack(name, frame) for name, _ in pairs):
             return None
         known |= {name for name, _ in pairs if name not in frame.names}
     return known
+
+
+def _may_lack(name: str, frame: Frame) -> bool:
+    """Whether a name may have no value, though it has been assigned."""
+    value = frame.names.get(name)
+    return value is not None and defined(value) is not None
 
 
 def _assigned(statement: ast.stmt) -> list[tuple[str, ast.expr]] | None:

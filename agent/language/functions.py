@@ -200,7 +200,7 @@ def _date(budget: Budget, value: Any, month: Any = None, day: Any = None) -> str
     return str(text)
 
 
-def _math(code: Callable[..., Any], count: int = 1) -> Function:
+def _math(code: Callable[..., Any], fewest: int = 1, most: int = 1) -> Function:
     def compute(budget: Budget, *values: Any) -> Any:
         try:
             return checked(code(*map(number, values)))
@@ -210,7 +210,7 @@ def _math(code: Callable[..., Any], count: int = 1) -> Function:
         except OverflowError:
             raise ComputeError("a value is too large; use smaller numbers") from None
 
-    return Function(compute, 1, count)
+    return Function(compute, fewest, most)
 
 
 FUNCTIONS: Mapping[str, Function] = {
@@ -252,10 +252,10 @@ MATH: Mapping[str, Function] = {
             math.trunc, math.cbrt, math.sinh, math.cosh, math.tanh,
         )
     },
-    "log": _math(math.log, 2),
-    "pow": _math(math.pow, 2),
-    "atan2": _math(math.atan2, 2),
-    "hypot": _math(math.hypot, 9),
+    "log": _math(math.log, 1, 2),
+    "pow": _math(math.pow, 2, 2),
+    "atan2": _math(math.atan2, 2, 2),
+    "hypot": _math(math.hypot, 1, 9),
 }  # fmt: skip
 CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau}
 """Of the module `math`."""

@@ -183,6 +183,8 @@ def test_expression_comes_to(expression: str, result: Any) -> None:
         ("$1 @ 1", "this operator is not in the plan language"),
         ("eval('1')", 'no function "eval"'),
         ("len()", "len takes 1 arguments, not 0"),
+        ("math.pow(1)", "math.pow takes 2 arguments, not 1"),
+        ("math.atan2(1)", "math.atan2 takes 2 arguments, not 1"),
         ("sum([1], by=2)", 'sum has no argument "by"; there are start'),
         ("$3.__class__", "names with two underscores"),
         ("__4", 'no name "__4"'),

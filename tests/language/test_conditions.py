@@ -108,3 +108,10 @@ def test_program_ends_where_every_branch_answers() -> None:
     program, _ = compiled("if search('c'):\n    answer('a')\nelse:\n    answer('b')\npay(1)\n")
     assert program.ended
     assert shown(program.tasks) == ["1 search('c')"]
+
+
+def test_name_without_a_value_is_read_only_where_it_is_used() -> None:
+    text = "c = search('c')\nif c:\n    x = pay(1)\nif c == 1:\n    x = 2\n"
+    program, _ = compiled(text)
+    assert shown(program.tasks)[-1] == "3 $1 == 1"
+    assert program.names["x"] == "2 if $3 else $2"

@@ -121,8 +121,9 @@ class Reference:
         failures, said, self.said = self._failures, self.said, []
         names = ast.copy_location(ast.Name("_item", ast.Load()), loop.target)
         target = ast.copy_location(ast.Assign([loop.target], names), loop.target)
+        began = False
         for item in () if items is FAILED else list(items):
-            self.values["_item"] = item
+            began, self.values["_item"] = True, item
             try:
                 for statement in (target, *loop.body):
                     self._run(statement)
@@ -133,7 +134,8 @@ class Reference:
                     break
             if self._failures > failures:
                 break
-        if self.values.pop("_item", self) is not self:
+        self.values.pop("_item", None)
+        if began:
             self.loose |= any(self.values.get(name) is FAILED for name in _assigned(loop))
         lines, self.said = self.said, said
         if items is FAILED or self._failures > failures:
