@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 import httpx
@@ -22,6 +22,7 @@ from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.retries import backoff
 from llm_compiler.scheduling.facts import Launch, Returned
+from tests.support.loopback import LoopbackServer
 
 WHO = contextvars.ContextVar("who", default="nobody")
 
@@ -223,7 +224,7 @@ async def test_cancel_stops_an_async_tool_and_drops_the_result_of_a_thread(
 # ── retries ───────────────────────────────────────────────────────────────────────────────────
 
 
-class Server(ThreadingHTTPServer):
+class Server(LoopbackServer):
     """Answers with the statuses given, then with 200. A `Retry-After` goes with each 429."""
 
     daemon_threads = True

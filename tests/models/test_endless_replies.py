@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
@@ -23,6 +23,7 @@ from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.models.providers import OpenModels, open_model
 from tests.support.loop_watch import LoopWatch
+from tests.support.loopback import LoopbackServer
 from tests.support.scripted import Ledger, ScriptedModel
 from tests.support.streamed_model import StreamedModel
 
@@ -175,7 +176,7 @@ class Models:
 
             def log_message(self, *args: Any) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LoopbackServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 

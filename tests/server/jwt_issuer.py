@@ -7,11 +7,13 @@ with JwtIssuer() as issuer:
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.support.loopback import LoopbackServer
 
 
 class Key:
@@ -52,7 +54,7 @@ class JwtIssuer:
             def log_message(self, format: str, *args: object) -> None:
                 """A test's output is not for requests."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LoopbackServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:

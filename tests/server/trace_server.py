@@ -7,8 +7,10 @@ with TraceServer() as traces:
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.support.loopback import LoopbackServer
 
 Run = dict[str, Any]
 _WAIT_SECONDS = 30.0
@@ -52,7 +54,7 @@ class TraceServer:
             def log_message(self, format: str, *args: object) -> None:
                 """A test's output is not for requests."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LoopbackServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
