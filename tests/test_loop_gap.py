@@ -20,13 +20,13 @@ from llm_compiler.language.program import Program
 from llm_compiler.language.stored_tasks import compile_data
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.model import Meter
-from llm_compiler.models.providers import open_model
 from llm_compiler.observability.langsmith import _mask
 from llm_compiler.redaction import one_line
 from llm_compiler.tools.number import number
 from llm_compiler.tools.read import read
 from llm_compiler.tools.search import search
 from tests.support.loop_watch import LoopWatch
+from tests.support.models import open_model
 from tests.tools.scripted_reader import ScriptedReader, with_resources
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]

@@ -14,7 +14,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 from langchain_core.tools import ToolException, tool
 from pydantic import WithJsonSchema
@@ -78,7 +78,6 @@ _KINDS = [{"type": "string"}, {"type": "number"}]
 # `gbnf` is the grammar of the text, for servers that decode under one; its `reference` is a rule of
 # the plan language. Three levels of brackets and thirteen terms are enough for a plan, and they
 # stop a model that repeats itself.
-VALUE_SCHEMA: dict[str, Any] = {"anyOf": _KINDS, "gbnf": _NUMERIC}
 _SCHEMA = {"anyOf": _KINDS, "gbnf": _COMPARISON + _NUMERIC}
 Expression = Annotated[str | int | float, WithJsonSchema(_SCHEMA)]
 

@@ -16,7 +16,7 @@ from copy import copy
 from llm_compiler.language.adding import adding
 from llm_compiler.language.answers import lines_of
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.frames import Frame, is_task
+from llm_compiler.language.frames import Frame
 from llm_compiler.language.lowered import Answer, Lines
 from llm_compiler.language.names import (
     defined,
@@ -28,7 +28,7 @@ from llm_compiler.language.names import (
 )
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.task import When
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.task_ids import TaskId, is_task
 from llm_compiler.language.trees import has_calls
 
 MAX_BRANCH = 2000

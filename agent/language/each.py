@@ -35,14 +35,6 @@ def referred(id: TaskId, tool: str, args: Mapping[str, Any]) -> Iterator[TaskId]
         yield from (it.id for it in references(args))
 
 
-def is_task(id: TaskId) -> bool:
-    """Whether an id is a task's, and not an item's or a variable's (`7[].0`, `7[].total`)."""
-    if isinstance(id, int):
-        return True
-    last = id.rpartition(".")[2]
-    return last != "0" and (last[:1].isdigit() or last.endswith("]"))
-
-
 def bodies(args: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The tasks in the body of a loop, at any depth, those of built-ins too."""
     for it in args["body"]:

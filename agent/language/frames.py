@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_compiler.language.lowered import Answer
 from llm_compiler.language.task import Task, When, is_pure
-from llm_compiler.language.task_ids import TaskId, order_of
+from llm_compiler.language.task_ids import TaskId, is_task, order_of
 from llm_compiler.language.written import bounded
 
 
@@ -115,14 +115,6 @@ def needed(ids: Iterable[TaskId], when: When | None) -> tuple[TaskId, ...]:
     if when is not None:
         needs.add(when.id)
     return tuple(sorted(needs, key=order_of))
-
-
-def is_task(id: TaskId) -> bool:
-    """Whether an id is a task's; else it stands for an item or a variable in a loop's body."""
-    if isinstance(id, int) or id.endswith("]"):
-        return True
-    last = id.rpartition(".")[2]
-    return last.isdecimal() and last != "0"
 
 
 def made(

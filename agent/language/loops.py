@@ -17,7 +17,7 @@ from llm_compiler.language.answers import lines_of
 from llm_compiler.language.bodies import body, joined, row, unpacked
 from llm_compiler.language.comprehensions import binder
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.frames import Frame, is_task
+from llm_compiler.language.frames import Frame
 from llm_compiler.language.jumps import ITEM, STOPPED, has_jump, straightened
 from llm_compiler.language.liveness import reads_first
 from llm_compiler.language.lowered import Answer, Lines
@@ -32,7 +32,7 @@ from llm_compiler.language.names import (
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.targets import bound_in
 from llm_compiler.language.task import When
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.task_ids import TaskId, is_task
 from llm_compiler.language.trees import has_calls, mark_calls
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.expressions import NodeError, is_math
-from llm_compiler.language.frames import Frame, Tasks, is_task, made
+from llm_compiler.language.frames import Frame, Tasks, made
 from llm_compiler.language.jumps import JUMPING
 from llm_compiler.language.names import (
     Functions,
@@ -29,7 +29,7 @@ from llm_compiler.language.names import (
 )
 from llm_compiler.language.nodes import compiled
 from llm_compiler.language.task import COMPUTE, When
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.task_ids import TaskId, is_task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import has_calls
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language import compute, each
-from llm_compiler.language.each import is_task
 from llm_compiler.language.recompile import recompiled
 from llm_compiler.language.references import references
 from llm_compiler.language.task import (
@@ -19,7 +18,7 @@ from llm_compiler.language.task import (
     is_call,
     is_pure,
 )
-from llm_compiler.language.task_ids import TaskId, is_instance
+from llm_compiler.language.task_ids import TaskId, is_instance, is_task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 

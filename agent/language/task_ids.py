@@ -26,6 +26,14 @@ def is_instance(id: object) -> TypeGuard[str]:
     return isinstance(id, str) and _INSTANCE.fullmatch(id) is not None
 
 
+def is_task(id: TaskId) -> bool:
+    """Whether `id` is a task's; else it stands for the item or a variable of an iteration."""
+    if isinstance(id, int) or id.endswith("]"):
+        return True
+    last = id.rpartition(".")[2]
+    return last.isdecimal() and last != "0"
+
+
 def order_of(id: TaskId) -> tuple[int, ...]:
     """The key that sorts ids as a program names them: 7, `7[0].1`, `7[0].2`, `7[1].1`, 8."""
     return (id,) if isinstance(id, int) else tuple(map(int, _NUMBER.findall(id)))

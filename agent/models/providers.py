@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
 from llm_compiler.models.given import LOCAL as LOCAL
-from llm_compiler.models.given import GivenModels, Role, check_name, model_of
+from llm_compiler.models.given import GivenModels, Role, check_name
 from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import (
@@ -114,17 +113,6 @@ class OpenModels:
 
 OPEN_MODELS: Final = OpenModels()
 """One per process."""
-
-
-async def open_model(model: Runnable[Any, Any] | str) -> Model:
-    """Open a model by name, once per loop; a Runnable is used as it is.
-
-    Raises:
-        SetupError: a package, a key or the weights are missing, or the name has no provider.
-    """
-    if isinstance(model, str):
-        return await OPEN_MODELS.get(model)
-    return model_of(model)
 
 
 def known_profile(name: str) -> ModelProfile:

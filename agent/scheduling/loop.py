@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_compiler.language.each import is_task, referred
+from llm_compiler.language.each import referred
 from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome, Task, When, is_call
-from llm_compiler.language.task_ids import TaskId, in_iteration
+from llm_compiler.language.task_ids import TaskId, in_iteration, is_task
 from llm_compiler.scheduling.templates import (
     Fill,
     Rename,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from llm_compiler.language.names import written_reference
 from llm_compiler.language.task import EACH
 from llm_compiler.language.task_ids import PATTERN, TaskId
 
@@ -88,9 +89,9 @@ def _text(text: str, own: str) -> Fill | None:
 
 def _reference(id: TaskId, behind: str) -> str:
     """A reference as it is written before the text `behind`."""
-    if isinstance(id, str):
-        return f"$({id})"
-    return f"${{{id}}}" if behind[:1].isdigit() else f"${id}"
+    if isinstance(id, int) and behind[:1].isdigit():
+        return f"${{{id}}}"
+    return written_reference(id)
 
 
 def _loop(args: Mapping[str, Any], own: str) -> Fill:

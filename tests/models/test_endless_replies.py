@@ -21,9 +21,10 @@ from llm_compiler.models import bounded_http
 from llm_compiler.models.errors import CutOffError, EmptyReplyError, TooLongError
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
-from llm_compiler.models.providers import OpenModels, open_model
+from llm_compiler.models.providers import OpenModels
 from tests.support.loop_watch import LoopWatch
 from tests.support.loopback import LoopbackServer
+from tests.support.models import open_model
 from tests.support.scripted import Ledger, ScriptedModel
 from tests.support.streamed_model import StreamedModel
 

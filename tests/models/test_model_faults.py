@@ -13,10 +13,10 @@ from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
 from llm_compiler.models.model import Meter
-from llm_compiler.models.providers import open_model
 from llm_compiler.models.reader import Reader
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import ModelServer, Reply
+from tests.support.models import open_model
 from tests.support.scripted import Ledger, ScriptedModel
 from tests.support.serving import Serve, prompts, serving
 

@@ -9,9 +9,9 @@ from llm_compiler import Context, build_graph
 from llm_compiler.models import given
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import DEFAULT_PROFILE, LOCAL_PROFILE, ModelProfile
-from llm_compiler.models.providers import open_model
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import ModelServer
+from tests.support.models import open_model
 from tests.support.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [HumanMessage("How much is it?")]}

@@ -12,8 +12,9 @@ from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.models import providers
 from llm_compiler.models.model import Meter
 from llm_compiler.models.profiles import ModelProfile
-from llm_compiler.models.providers import OpenModels, chosen, open_model
+from llm_compiler.models.providers import OpenModels, chosen
 from tests.bench.model_server import ModelServer, Reply, by_role
+from tests.support.models import open_model
 from tests.support.scripted import Ledger
 
 SECRET = "sk-very-secret-key"

@@ -9,7 +9,8 @@ from langchain_core.tools import BaseTool, tool
 from llm_compiler import Context, build_graph
 from llm_compiler.models import given
 from llm_compiler.models.profiles import LOCAL_PROFILE, ModelProfile
-from llm_compiler.models.providers import known_profile, open_model
+from llm_compiler.models.providers import known_profile
+from tests.support.models import open_model
 from tests.support.scripted import ScriptedModel
 
 ASK: Any = {"messages": [HumanMessage("How high is Mount Everest?")]}

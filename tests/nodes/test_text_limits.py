@@ -10,10 +10,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
-from llm_compiler.models.providers import open_model
 from llm_compiler.prompting.messages import bounded
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import Body, ModelServer, Reply, text_of
+from tests.support.models import open_model
 from tests.support.scripted import Ledger
 from tests.support.serving import Serve, prompts, serving
 

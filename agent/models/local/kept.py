@@ -24,7 +24,6 @@ from filelock import FileLock, Timeout
 from llm_compiler.models.local.server_process import proof
 from llm_compiler.models.local.weights import cache_folder
 
-KEEP_VARIABLE: Final = "LLM_COMPILER_KEEP"
 _SECONDS: Final = 5.0
 """What a server has to show that it is ours: it does nothing else meanwhile."""
 _START_SECONDS: Final = 60.0
