@@ -9,10 +9,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
-from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
+from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.repeated_failure import failed_again
@@ -56,102 +56,125 @@ class Joiner:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        context = Context.of(runtime.context)
-        run = RunResources.of(config)
-        events = Events(runtime.stream_writer, state["round"], run.clock.seconds)
-        late = context.deadline is not None and run.clock.until(context.deadline) <= 0
-        may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
-        if self._setup.profile(context, "planner").replan_on_failure:
-            may_replan = may_replan and not failed_again(state)
-        limit = _limit(state, context, late=late)
-        reply, meter = JoinerReply(), Meter()
-        said, invented, model = direct_result(state), "", None
-        form, planned = self._setup.form, None
-        if said is None and self._answers(context) == "plan" and not write_failed(state):
-            planned = planned_data(state, form) if form is not None else None
-            if (said := planned[0] if planned is not None else own_words(state)) is not None:
-                told = self._setup.told(state)
-                invented = await asyncio.to_thread(made_up, said, state, context, told)
-        if said is not None and not invented:
-            reply.show(said)
-        elif may_replan and invented:
-            return _replan(events, state, _MADE_UP.format(invented), asked=False)
-        elif may_replan and (reasons := none_compiled(state)):
-            return _replan(events, state, reasons, asked=False)
-        elif not may_replan and (failed := nothing_succeeded(state)):
-            reply.show(failed)
-            reply.unanswered = failed
-        else:
-            # The deadline leaves the joiner the time that a model may be silent.
-            left = _seconds_left(run, context)
-            silence = context.model_timeout or DEFAULT_PROFILE.silence
-            try:
-                async with asyncio.timeout(None if left is None else left + silence) as time:
-                    model = await self._setup.model(context, "joiner")
-                    profile = model.profile
-                    at_once = profile.replan_on_failure and may_replan
-                    if at_once and (reasons := came_to_nothing(state)):
-                        return _replan(events, state, reasons, asked=False)
-                    is_ok = all_ok(state)
-                    may_replan = may_replan and (profile.offer_replan_when_all_ok or not is_ok)
-                    if left is not None:
-                        now = asyncio.get_running_loop().time()
-                        time.reschedule(now + left + profile.silence)
-                    await self._ask(
-                        model, state, context, reply, meter, may_replan=may_replan, limit=limit
-                    )
-            except TimeoutError:
-                if not time.expired():
-                    raise
-                who = "the joiner's model" if model is None else f"the joiner's model {model.name}"
-                reply.leave_off(f"{who} was cut off at the deadline", state)
-        data = planned[1] if planned is not None and said is not None and not invented else None
-        if form is not None and data is None and reply.missing is None and not reply.unanswered:
-            model = model or await self._setup.model(context, "joiner")
-            left = _seconds_left(run, context)
-            until = None if left is None else left + model.profile.silence
-            with suppress(TimeoutError):  # past the deadline, the answer in words has to do
-                async with asyncio.timeout(until):
-                    data = await structured_response(form, model, state, context, reply.text, meter)
-        usage = state["usage"]
-        if meter.usage["calls"]:
-            usage = spent(usage, "joiner", meter.usage)
-        if reply.missing is not None:
-            return {**_replan(events, state, reply.missing, asked=True), "usage": usage}
+        return await _Joining(self._setup, state, config, runtime).update()
+
+
+class _Joining:
+    """The end of one round: its reply, or the feedback for another plan."""
+
+    def __init__(
+        self, setup: Setup, state: State, config: RunnableConfig, runtime: Runtime[Context]
+    ) -> None:
+        self._setup, self._state = setup, state
+        self._context = context = Context.of(runtime.context)
+        self._clock = RunResources.of(config).clock
+        self._events = Events(runtime.stream_writer, state["round"], self._clock.seconds)
+        late = context.deadline is not None and self._clock.until(context.deadline) <= 0
+        self._may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
+        if setup.profile(context, "planner").replan_on_failure:
+            self._may_replan = self._may_replan and not failed_again(state)
+        self._limit = _limit(state, context, late=late)
+        self._reply, self._meter = JoinerReply(), Meter()
+        self._model: Model | None = None
+        self._data: Any = None
+
+    async def update(self) -> dict[str, Any]:
+        """What the joiner makes of the state."""
+        feedback = await self._write()
+        reply, state, form = self._reply, self._state, self._setup.form
+        if feedback is None and form is not None and self._data is None and not reply.unanswered:
+            await self._write_data(form)
+        asked, usage = bool(self._meter.usage["calls"]), state["usage"]
+        if asked:
+            usage = spent(usage, "joiner", self._meter.usage)
+        ids = [task["id"] for task in tasks_of_round(state)]
+        if feedback is not None:
+            self._events.round_end(ids, "replan", feedback, asked=asked)
+            return {"feedback": feedback, "usage": usage}
         if has_attachments(state):
-            reply.show(unread(state, await self._setup.model(context, "planner"), model))
+            planner = await self._setup.model(self._context, "planner")
+            reply.show(unread(state, planner, self._model))
         reply.end()
-        asked = bool(meter.usage["calls"])
-        events.round_end(_ids(state), "answer", reply.unanswered, asked=asked)
-        # The planner of the next turn reads the answer, so the mark must stay on it.
-        mark = UNTRUSTED if untrusted(state["messages"]) else {}
+        self._events.round_end(ids, "answer", reply.unanswered, asked=asked)
         answer = AIMessage(
             content=reply.text,
             id=reply.id,
-            response_metadata=mark,
+            # The planner of the next turn reads the answer, so the mark must stay on it.
+            response_metadata=UNTRUSTED if untrusted(state["messages"]) else {},
             usage_metadata=usage_metadata(usage),
         )
-        structured = {} if form is None else {"structured_response": data}
+        structured = {} if form is None else {"structured_response": self._data}
         return {"messages": [answer], "feedback": None, "usage": usage, **structured}
 
-    def _answers(self, context: Context) -> str:
-        """Who writes the reply where the plan has words for one: `"plan"` or `"joiner"`."""
-        if context.answer != "auto":
-            return context.answer
-        return self._setup.profile(context, "planner").answer
+    async def _write(self) -> str | None:
+        """Write the reply; or return the feedback for another plan."""
+        said, invented = await self._planned_words()
+        if said is not None and not invented:
+            self._reply.show(said)
+            return None
+        if self._may_replan:
+            if invented:
+                return _MADE_UP.format(invented)
+            if reasons := none_compiled(self._state):
+                return reasons
+        elif failed := nothing_succeeded(self._state):
+            self._reply.show(failed)
+            self._reply.unanswered = failed
+            return None
+        return await self._write_by_model()
 
-    async def _ask(
-        self,
-        model: Model,
-        state: State,
-        context: Context,
-        reply: JoinerReply,
-        meter: Meter,
-        *,
-        may_replan: bool,
-        limit: str,
-    ) -> None:
-        """Stream the model's verdict into `reply`; `limit` says why no further plan is possible."""
+    async def _planned_words(self) -> tuple[str | None, str]:
+        """The reply that the plan itself has, if it is to be said, and what is made up in it."""
+        state, form = self._state, self._setup.form
+        if (said := direct_result(state)) is not None:
+            return said, ""
+        if self._answers() != "plan" or write_failed(state):
+            return None, ""
+        planned = planned_data(state, form) if form is not None else None
+        said = planned[0] if planned is not None else own_words(state)
+        if said is None:
+            return None, ""
+        told = self._setup.told(state)
+        invented = await asyncio.to_thread(made_up, said, state, self._context, told)
+        if planned is not None and not invented:
+            self._data = planned[1]
+        return said, invented
+
+    def _answers(self) -> str:
+        """Who writes the reply where the plan has words for one: `"plan"` or `"joiner"`."""
+        if self._context.answer != "auto":
+            return self._context.answer
+        return self._setup.profile(self._context, "planner").answer
+
+    async def _write_by_model(self) -> str | None:
+        """Let the joiner's model write the reply; or return the feedback for another plan.
+
+        The deadline leaves the model the time that it may be silent.
+        """
+        left, silence = self._left(), self._context.model_timeout or DEFAULT_PROFILE.silence
+        try:
+            async with asyncio.timeout(None if left is None else left + silence) as time:
+                self._model = model = await self._setup.model(self._context, "joiner")
+                profile = model.profile
+                at_once = profile.replan_on_failure and self._may_replan
+                if at_once and (reasons := came_to_nothing(self._state)):
+                    return reasons
+                if not profile.offer_replan_when_all_ok and all_ok(self._state):
+                    self._may_replan = False
+                if left is not None:
+                    time.reschedule(asyncio.get_running_loop().time() + left + profile.silence)
+                await self._ask(model)
+        except TimeoutError:
+            if not time.expired():
+                raise
+            name = f" {self._model.name}" if self._model else ""
+            why = f"the joiner's model{name} was cut off at the deadline"
+            self._reply.leave_off(why, self._state)
+        return self._reply.missing
+
+    async def _ask(self, model: Model) -> None:
+        """Stream the model's verdict into the reply."""
+        state, context, reply = self._state, self._context, self._reply
         told = self._setup.told(state)
         shown, facts = await asyncio.to_thread(results, state, context, told)
 
@@ -160,14 +183,14 @@ class Joiner:
                 question(state),
                 conversation(state),
                 shown,
-                may_replan=may_replan,
+                may_replan=self._may_replan,
                 template=context.joiner_prompt,
                 instructions=told,
                 attached=attachments(asked_message(state)),
                 ungrounded=reply.ungrounded,
             )
             pieces = model.stream(
-                messages, meter, role="joiner", max_tokens=_MAX_TOKENS, forget=reply.forget
+                messages, self._meter, role="joiner", max_tokens=_MAX_TOKENS, forget=reply.forget
             )
             await reply.read(pieces, facts)
 
@@ -186,9 +209,24 @@ class Joiner:
                 reply.leave_off(str(error), state)
         except EmptyReplyError as error:
             reply.leave_off(str(error), state)
-        if reply.missing is not None and not may_replan:
-            reply.show(f"Not found: {grounded(reply.missing, facts)}{limit}")
+        if reply.missing is not None and not self._may_replan:
+            reply.show(f"Not found: {grounded(reply.missing, facts)}{self._limit}")
             reply.unanswered, reply.missing = reply.missing, None
+
+    async def _write_data(self, form: ResponseForm) -> None:
+        """Let a model write the answer in the caller's form too."""
+        self._model = model = self._model or await self._setup.model(self._context, "joiner")
+        left = self._left()
+        with suppress(TimeoutError):  # past the deadline, the answer in words has to do
+            async with asyncio.timeout(None if left is None else left + model.profile.silence):
+                self._data = await structured_response(
+                    form, model, self._state, self._context, self._reply.text, self._meter
+                )
+
+    def _left(self) -> float | None:
+        """Seconds until the deadline; None without one."""
+        deadline = self._context.deadline
+        return None if deadline is None else max(self._clock.until(deadline), 0)
 
 
 def _limit(state: State, context: Context, *, late: bool) -> str:
@@ -198,17 +236,3 @@ def _limit(state: State, context: Context, *, late: bool) -> str:
     if state["round"] >= context.max_rounds:
         return f" (no further plan: max_rounds is {context.max_rounds})"
     return ""
-
-
-def _seconds_left(run: RunResources, context: Context) -> float | None:
-    """Until the deadline; None without one."""
-    return None if context.deadline is None else max(run.clock.until(context.deadline), 0)
-
-
-def _ids(state: State) -> list[TaskId]:
-    return [task["id"] for task in tasks_of_round(state)]
-
-
-def _replan(events: Events, state: State, feedback: str, *, asked: bool) -> dict[str, Any]:
-    events.round_end(_ids(state), "replan", feedback, asked=asked)
-    return {"feedback": feedback}
