@@ -13,9 +13,9 @@ and after it. A broken line affects only itself: a string ends with its line, an
 bracket ends where the next line cannot continue it.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
-from llm_compiler.language.tokens import Kind, Token, Tokens
+from llm_compiler.language.tokens import Token, Tokens
 from llm_compiler.language.unfinished import GOES_ON, Unfinished
 from llm_compiler.language.written import Event, Fence, Statement, Written
 
@@ -36,9 +36,10 @@ class Source:
         self._tools = tools
         self._tokens = Tokens()
         self._now: Unfinished | None = None
+        self._found: list[Event] = []
         self._raw: list[str] = []
         """The text of the lines that the statement is on."""
-        self._raw_at = self._at = 0
+        self._raw_at = 0
         self._raw_line = self._line = 1
         self._width = 0
         self._line_begins = True
@@ -58,60 +59,67 @@ class Source:
 
     def feed(self, text: str) -> Iterator[Event]:
         """The events of `text`; the caller takes them all, one by one, before it feeds more."""
-        for token in self._tokens.feed(text):
-            yield from self._token(token)
+        return self._events(self._tokens.feed(text))
 
     def close(self, *, cut: bool = False) -> Iterator[Event]:
         """The events that the end of the text causes.
 
         `cut` says that the model was stopped: its last line then counts as unfinished.
         """
-        for token in self._tokens.close():
-            yield from self._token(token)
+        yield from self._events(self._tokens.close())
         if self._now:
             if len(self._now.groups) > 1 or self._now.strings or (cut and not self._line_begins):
                 self._now.fault = "cut"
             yield self._ended(last=True)
 
-    def _token(self, token: Token) -> Iterator[Event]:
-        self._at = token.at
-        if token.kind is Kind.FENCE:
-            if self._fence is None:
-                if self._now:
-                    self._now.fault = self._now.fault or ("broken" if self._is_open else "")
-                    yield self._ended()
-                self._fence = []
-            self._fence.append(token.text)
-        elif self._fence is not None:
-            fence = Fence("".join(self._fence).strip("`~ \t"))
+    def _events(self, tokens: Iterable[Token]) -> Iterator[Event]:
+        for token in tokens:
+            self._token(token)
+            if self._found:
+                yield from self._found
+                self._found.clear()
+
+    def _token(self, token: Token) -> None:
+        kind, text, at = token
+        if kind == "fence" or self._fence is not None:
+            self._at_fence(token)
+        if self._fenced is False or self._skips or self._fence is not None:
+            self._line += text.count("\n")
+            self._new_raw(at + len(text))
+            return
+        if kind == "newline" or kind == "unterminated":
+            self._raw.append(text)
+            self._line += 1
+            self._line_ends(token)
+            return
+        if kind == "space":
+            if self._line_begins:
+                self._width += len(text.expandtabs(8))
+            elif self._now:
+                self._now.pieces.append((text, at))
+        elif kind != "comment":
+            self._significant(token)
+            if self._now is None:  # at a semicolon
+                return
+        self._raw.append(text)
+        if "\n" in text:
+            self._line += text.count("\n")
+
+    def _at_fence(self, token: Token) -> None:
+        """Read a piece of a fence, or what follows it."""
+        if token.kind != "fence":
+            fence = Fence("".join(self._fence or ()).strip("`~ \t"))
             self._fence = None
             self._base = None
             if self._reads_behind(fence.tag):
-                yield fence
-        if self._fenced is False or self._skips or self._fence is not None:
-            self._count(token)
-            self._new_raw(token)
+                self._found.append(fence)
             return
-        match token.kind:
-            case Kind.SPACE if self._line_begins:
-                self._width += len(token.text.expandtabs(8))
-            case Kind.NEWLINE | Kind.UNTERMINATED:
-                self._raw.append(token.text)
-                self._count(token)
-                yield from self._line_ends(token)
-                return
-            case Kind.COMMENT | Kind.FENCE:
-                pass
-            case Kind.SPACE:
-                if self._now:
-                    self._now.pieces.append((token.text, token.at))
-            case _:
-                yield from self._significant(token)
-                if self._now is None:  # at a semicolon
-                    self._count(token)
-                    return
-        self._raw.append(token.text)
-        self._count(token)
+        if self._fence is None:
+            if self._now:
+                self._now.fault = self._now.fault or ("broken" if self._is_open else "")
+                self._found.append(self._ended())
+            self._fence = []
+        self._fence.append(token.text)
 
     def _reads_behind(self, tag: str) -> bool:
         """Whether a program, or a part of it, begins behind a fence."""
@@ -129,22 +137,18 @@ class Source:
     def _is_open(self) -> bool:
         return self._now is not None and (len(self._now.groups) > 1 or bool(self._now.strings))
 
-    def _count(self, token: Token) -> None:
-        self._line += token.text.count("\n")
-        self._at = token.at + len(token.text)
-
-    def _new_raw(self, token: Token) -> None:
-        """What follows `token` is on a new line."""
+    def _new_raw(self, at: int) -> None:
+        """A new line begins."""
         self._raw.clear()
-        self._raw_at, self._raw_line = self._at, self._line
+        self._raw_at, self._raw_line = at, self._line
         self._line_begins, self._width = True, 0
 
-    def _line_ends(self, token: Token) -> Iterator[Event]:
+    def _line_ends(self, token: Token) -> None:
         now = self._now
         if now is None:
-            self._new_raw(token)
+            self._new_raw(token.at + 1)
             return
-        if token.kind is Kind.UNTERMINATED:
+        if token.kind == "unterminated":
             now.fault = "broken"
             now.strings.clear()
             del now.groups[1:]
@@ -158,14 +162,14 @@ class Source:
             now.before = "operator"
             self._line_begins, self._width = True, 0
             return
-        yield self._ended()
-        self._new_raw(token)
+        self._found.append(self._ended())
+        self._new_raw(token.at + 1)
 
-    def _significant(self, token: Token) -> Iterator[Event]:
+    def _significant(self, token: Token) -> None:
         now = self._now
         first_of_line, self._line_begins = self._line_begins, False
         if now and first_of_line and self._ends_before(now, token):
-            yield self._ended()
+            self._found.append(self._ended())
             now = None
             self._raw[:] = [" " * self._width]
             self._raw_at, self._raw_line = token.at - self._width, self._line
@@ -174,13 +178,13 @@ class Source:
         elif first_of_line and now.in_block and not self._is_open:
             now.pieces.append((" " * (self._width - (self._base or 0)), token.at))
         if token.text == ";" and not self._is_open and not now.compound:
-            yield self._ended()
+            self._found.append(self._ended())
             # A line of many statements is not kept for each of them.
             self._raw.clear()
             self._raw_at, self._raw_line = token.at + 1, self._line
             return
         if event := now.add(token, self._raw, self._line):
-            yield event
+            self._found.append(event)
 
     def _ends_before(self, now: Unfinished, token: Token) -> bool:
         """Whether `token`, the first of its line, begins another statement."""
@@ -191,7 +195,7 @@ class Source:
             # Python would read on to the closing bracket. If that is impossible, only the line
             # before is broken, and not this one too.
             if now.fault:
-                ends = self._width <= base and token.kind is not Kind.CLOSE
+                ends = self._width <= base and token.kind != "close"
             else:
                 ends = now.cannot_go_on_with(token)
             if ends:

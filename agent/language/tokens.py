@@ -6,7 +6,7 @@
 
 A machine in the manner of h11: `feed` and `close`, no I/O. Python's own `tokenize` wants whole
 lines, so this one finds the borders; `ast` reads what is between them. Each state consumes
-what it has understood and waits for more only inside a token of at most four characters, so the
+what it has understood and waits for more only inside a token of at most five characters, so the
 time is linear in the text, whatever the chunking. Only how a string, a comment or white space is
 cut into pieces depends on the chunks.
 """
@@ -14,34 +14,28 @@ cut into pieces depends on the chunks.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from typing import Literal, NamedTuple
+
+Kind = Literal[
+    "word", "open", "close", "operator", "string", "text", "string end", "newline", "space",
+    "comment", "fence", "unterminated",
+]  # fmt: skip
+"""
+word: a name, a keyword or a number, whole
+open, close: a bracket
+operator: one character: `==` is two
+string: the opening quote of a string, with its prefix
+text: a piece of a string
+string end: its closing quote
+newline: also inside brackets; not inside strings
+space: also a line that a backslash continues
+comment: in pieces
+fence: three backticks or tildes at the beginning of a line, and what follows them on it
+unterminated: the line ends inside a string
+"""
 
 
-class Kind(Enum):
-    WORD = auto()
-    """A name, a keyword or a number, whole."""
-    OPEN = auto()
-    CLOSE = auto()
-    STRING = auto()
-    """The opening quote of a string, with its prefix."""
-    TEXT = auto()
-    """A piece of a string."""
-    STRING_END = auto()
-    OPERATOR = auto()
-    """One character: `==` is two."""
-    NEWLINE = auto()
-    """Also inside brackets; not inside strings."""
-    SPACE = auto()
-    """Also a line that a backslash continues."""
-    COMMENT = auto()
-    FENCE = auto()
-    """Three backticks or tildes at the beginning of a line, and what follows them on it."""
-    UNTERMINATED = auto()
-    """The line ends inside a string."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     kind: Kind
     text: str
     """As Python can read it: an escape that Python does not know has its backslash doubled."""
@@ -58,15 +52,17 @@ class _String:
     raw: bool
 
 
+# A group has the name of the kind that it finds.
 _CODE = re.compile(
-    r"(?P<newline>\n)|(?P<space>[^\S\n]+|\\\n)|(?P<comment>\#)|(?P<fence>```|~~~)|(?P<word>\w+)"
-    r"|(?P<quote>\"\"\"|'''|\"|')|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<operator>.)",
+    r"(?P<space>[^\S\n]+|\\\n)|(?P<string>[rbufRBUF]{0,2}(?:\"\"\"|'''|\"|'))|(?P<word>\w+)"
+    r"|(?P<newline>\n)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<comment>\#)|(?P<fence>```|~~~)"
+    r"|(?P<operator>.)",
     re.DOTALL,
 )
-_UNDECIDED = ("\\", "`", "``", "~", "~~", '"', '""', "'", "''")
+_UNDECIDED = re.compile(r"\\|`{1,2}|~{1,2}|[rbufRBUF]{0,2}(?:\"{0,2}|'{0,2})")
+_WORD = re.compile(r"\w*")
 _SPACE = re.compile(r"[^\t\n\\]")
 _LINE = re.compile(r"[^\n]+")
-_PREFIX = re.compile(r"[rbuf]{1,2}", re.IGNORECASE)
 _PIECE = {
     quote: re.compile(rf"[^\\\n{quote[:1]}{{}}]+|\\.|{quote or '(?!)'}|.", re.DOTALL)
     for quote in ("", '"', "'", '"""', "'''")
@@ -93,7 +89,7 @@ class Tokens:
         self._out: list[Token] = []
         self._rest = ""
         self._at = 0
-        """Offset of what is read next."""
+        """The offset of the text that is read."""
         self._word: list[str] = []
         """The pieces of a word that may go on."""
         self._open: list[str | _String] = []
@@ -111,84 +107,103 @@ class Tokens:
     def close(self) -> list[Token]:
         """The tokens that only the end of the text makes whole."""
         self._read("", last=True)
-        self._end_word()
+        self._end_word(0)
         out, self._out = self._out, []
         return out
 
     def _read(self, new: str, *, last: bool) -> None:
-        text = self._rest + new
-        at = 0
+        text, at = self._rest + new, 0
         while at < len(text):
-            length = self._reader()(text, at, last)
-            if length is None:
+            then = self._reader()(text, at, last)
+            if then == at:
                 break
-            at += length
+            at = then
         self._rest = text[at:]
+        self._at += at
 
-    def _reader(self) -> Callable[[str, int, bool], int | None]:
+    def _reader(self) -> Callable[[str, int, bool], int]:
         if self._to_line_end:
             return self._read_line
+        if self._word:
+            return self._read_word
         if self._open and isinstance(self._open[-1], _String):
             return self._read_string
         return self._read_code
 
-    # Each reads one token, or a piece of one, and returns its length; None waits for more text.
+    # Each reads on from a place, and returns where it leaves off; at once if it waits for more.
 
-    def _read_line(self, text: str, at: int, last: bool) -> int | None:
+    def _read_line(self, text: str, at: int, last: bool) -> int:
         assert self._to_line_end is not None
         if text[at] == "\n":
             self._to_line_end = None
             return self._read_code(text, at, last)
         found = _LINE.match(text, at)
         assert found is not None
-        return self._put(self._to_line_end, found.group())
+        self._put(self._to_line_end, found.group(), at)
+        return found.end()
 
-    def _read_code(self, text: str, at: int, last: bool) -> int | None:
-        found = _CODE.match(text, at)
+    def _read_word(self, text: str, at: int, last: bool) -> int:
+        found = _WORD.match(text, at)
         assert found is not None
-        it = found.group()
-        if not last and len(it) < 3 and it[0] in "\\`~\"'" and text[at:] in _UNDECIDED:
-            return None
-        if found.lastgroup == "word":
-            self._word.append(it)
-            self._at += len(it)
-            return len(it)
-        prefix = self._string_prefix() if found.lastgroup == "quote" else ""
-        self._end_word()
-        match found.lastgroup:
-            case "newline":
-                if any(isinstance(opened, _String) for opened in self._open):
-                    self._open.clear()
-                    return self._put(Kind.UNTERMINATED, it)
-                return self._put(Kind.NEWLINE, it)
-            case "space":
-                # Models write no-break spaces, which Python refuses.
-                return self._put(Kind.SPACE, _SPACE.sub(" ", it))
-            case "comment":
-                self._to_line_end = Kind.COMMENT
-                return self._put(Kind.COMMENT, it)
-            case "fence" if self._line_begins:
-                self._to_line_end = Kind.FENCE
-                self._open.clear()
-                return self._put(Kind.FENCE, it)
-            case "quote":
-                self._at -= len(prefix)
-                lower = prefix.lower()
-                self._open.append(_String(it, "f" in lower, "r" in lower))
-                return self._put(Kind.STRING, prefix + it) - len(prefix)
-            case "open":
-                if self._open:
-                    self._open.append(it)
-                return self._put(Kind.OPEN, it)
-            case "close":
-                if self._open and _CLOSER.get(str(self._open[-1])) == it:
-                    self._open.pop()
-                return self._put(Kind.CLOSE, it)
-        if it == ":" and self._open and self._open[-1] == "f{":
-            self._open.append(_String("", formatted=True, raw=True))
-        return self._put(Kind.OPERATOR, it[0])
+        self._word.append(found.group())
+        if found.end() == len(text):
+            return found.end()
+        self._end_word(found.end())
+        return self._read_code(text, found.end(), last)
 
-    def _read_string(self, text: str, at: int, last: bool) -> int | None:
+    def _end_word(self, at: int) -> None:
+        if self._word:
+            word = "".join(self._word)
+            self._word.clear()
+            self._put("word", word, at - len(word))
+
+    def _read_code(self, text: str, at: int, last: bool) -> int:
+        """Read code up to where a string, a comment or a fence begins, or a hole may end."""
+        while at < len(text):
+            found = _CODE.match(text, at)
+            assert found is not None
+            kind: Kind = found.lastgroup  # type: ignore[assignment]
+            it, end = found.group(), found.end()
+            if len(text) - at < 5 and not last and _UNDECIDED.fullmatch(text, at):
+                return at
+            if kind == "word" and end == len(text) and not last:
+                self._word.append(it)
+                return end
+            if kind == "space":
+                # Models write no-break spaces, which Python refuses.
+                it = it if it == " " else _SPACE.sub(" ", it)
+            elif kind == "string":
+                quote = it.lstrip("rbufRBUF")
+                prefix = it.lower()
+                self._open.append(_String(quote, "f" in prefix, "r" in prefix))
+            elif kind == "comment":
+                self._to_line_end = kind
+            elif kind == "fence" and self._line_begins:
+                self._to_line_end = kind
+                self._open.clear()
+            elif kind == "fence":
+                kind, it, end = "operator", it[0], at + 1
+            elif self._open:
+                kind = self._in_hole(kind, it)
+            self._put(kind, it, at)
+            at = end
+            if self._open or self._to_line_end:
+                break
+        return at
+
+    def _in_hole(self, kind: Kind, it: str) -> Kind:
+        if kind == "newline":
+            self._open.clear()
+            return "unterminated"
+        if kind == "open":
+            self._open.append(it)
+        elif kind == "close" and _CLOSER.get(str(self._open[-1])) == it:
+            self._open.pop()
+        elif it == ":" and self._open[-1] == "f{":
+            self._open.append(_String("", formatted=True, raw=True))
+        return kind
+
+    def _read_string(self, text: str, at: int, last: bool) -> int:
         string = self._open[-1]
         assert isinstance(string, _String)
         found = _PIECE[string.quote].match(text, at)
@@ -198,49 +213,37 @@ class Tokens:
             brace = it in "{}" and string.formatted and string.quote
             left = text[at:]
             if left == "\\" or (brace and left == it):
-                return None
+                return at
             if len(string.quote) == 3 and string.quote.startswith(left) and left != string.quote:
-                return None
+                return at
         if it == string.quote:
             self._open.pop()
-            return self._put(Kind.STRING_END, it)
-        if it[0] == "\n" and len(string.quote) < 3:
+            self._put("string end", it, at)
+        elif it[0] == "\n" and len(string.quote) < 3:
             self._open.clear()
-            return self._put(Kind.UNTERMINATED, it)
-        if string.formatted and it in "{}":
+            self._put("unterminated", it, at)
+        elif string.formatted and it in "{}":
             return self._read_brace(text, at, string, it)
-        escape = it if string.raw or it[0] != "\\" or _ESCAPE.match(it) else "\\" + it
-        return self._put(Kind.TEXT, escape, len(it))
+        else:
+            known = string.raw or it[0] != "\\" or _ESCAPE.match(it)
+            self._put("text", it if known else "\\" + it, at)
+        return found.end()
 
     def _read_brace(self, text: str, at: int, string: _String, brace: str) -> int:
         if string.quote and text[at : at + 2] == 2 * brace:
-            return self._put(Kind.TEXT, 2 * brace)
+            self._put("text", 2 * brace, at)
+            return at + 2
         if brace == "{":
             self._open.append("f{")
-            return self._put(Kind.OPEN, brace)
-        if not string.quote:  # the end of a format spec, and of its hole
+            self._put("open", brace, at)
+        elif not string.quote:  # the end of a format spec, and of its hole
             del self._open[-2:]
-            return self._put(Kind.CLOSE, brace)
-        return self._put(Kind.TEXT, brace)
+            self._put("close", brace, at)
+        else:
+            self._put("text", brace, at)
+        return at + 1
 
-    def _string_prefix(self) -> str:
-        word = "".join(self._word) if len(self._word) <= 2 else ""
-        if not _PREFIX.fullmatch(word):
-            return ""
-        self._word.clear()
-        return word
-
-    def _end_word(self) -> None:
-        if self._word:
-            word = "".join(self._word)
-            self._word.clear()
-            self._out.append(Token(Kind.WORD, word, self._at - len(word)))
-            self._line_begins = False
-
-    def _put(self, kind: Kind, text: str, length: int | None = None) -> int:
-        self._out.append(Token(kind, text, self._at))
-        length = len(text) if length is None else length
-        self._at += length
-        if kind not in (Kind.SPACE, Kind.COMMENT, Kind.FENCE):
-            self._line_begins = kind in (Kind.NEWLINE, Kind.UNTERMINATED)
-        return length
+    def _put(self, kind: Kind, text: str, at: int) -> None:
+        self._out.append(Token(kind, text, self._at + at))
+        if kind != "space":
+            self._line_begins = kind in ("newline", "unterminated")

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llm_compiler.language.tokens import Kind, Token
+from llm_compiler.language.tokens import Token
 from llm_compiler.language.written import (
     MAX_SOURCE,
     NESTED,
@@ -61,7 +61,8 @@ GOES_ON = frozenset(("elif", "else", "except", "finally"))
 """First words of a line that belong to the compound statement before."""
 _STRAIGHT = frozenset(("if", "for", "return", "await", "not", "lambda", "True", "False", "None"))
 """Keywords at whose statement's beginning a call is unconditional."""
-_OPERANDS = frozenset(("True", "False", "None"))
+_OPERATORS = frozenset(keyword.kwlist) - {"True", "False", "None"}
+"""The words that may follow an operand."""
 _NUMBER = re.compile(r"0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|[\d_]+(?:[eE][\d_]*)?")
 _FRACTION = re.compile(r"[\d_]+(?:[eE][\d_]*)?|[eE][\d_]+|[eE]")
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
@@ -100,56 +101,62 @@ class Unfinished:
 
     def add(self, token: Token, raw: list[str], line: int) -> Call | Settled | None:
         """Take in the next token; `raw` is what was written before it. What it completes."""
-        if not self.head and token.kind is Kind.WORD:
-            self.compound = token.text in _COMPOUND
-            self.groups[0].for_good = _is_operator(token.text) and token.text not in _STRAIGHT
+        kind, text, at = token
         if len(self.head) < 4:
-            self.head.append(token.text)
-        group, text = self.groups[-1], token.text
+            if not self.head and kind == "word":
+                self.compound = text in _COMPOUND
+                self.groups[0].for_good = text in _OPERATORS and text not in _STRAIGHT
+            self.head.append(text)
+        group = self.groups[-1]
         name, self.name = self.name, None
         before, self.before = self.before, "operator"
-        self.pieces.append((text, token.at))
-        match token.kind:
-            case Kind.STRING:
-                self.strings.append((text.lstrip("rbufRBUF"), len(self.pieces) - 1))
-                if before in ("operand", "number."):
-                    self.fault = self.fault or "broken"
-            case Kind.STRING_END:
-                _, begin = self.strings.pop()
-                if self.strings:
-                    self._nest(begin)
-                self.before = "string"
-            case Kind.WORD:
-                self._word(token, before, len(raw))
-            case Kind.OPEN:
-                self.groups.append(self._opened(token, name, line, before))
-            case Kind.CLOSE:
-                self.before = "operand"
-                if len(self.groups) == 1 or _CLOSER[group.opener] != text:
-                    self.fault = self.fault or "broken"
-                else:
-                    self.groups.pop()
-                    if group.tool and not self.fault:
-                        return self._call(group, token, raw)
-                    return self._settle()
-            case Kind.OPERATOR:
-                if text == ",":
-                    group.for_now = group.is_element = False
-                    return self._settle()
-                if text == ":" and len(self.groups) == 1 and self.compound:
-                    group.for_good = True
-                elif text == "." and before == "operand" and not self.after_dot:
-                    self.before = "number." if self.pieces[-2][0][0].isdigit() else "operator"
-                elif text in "`?$":
-                    self.fault = self.fault or "broken"
-        self.after_dot = text == "." and token.kind is Kind.OPERATOR
+        after_dot, self.after_dot = self.after_dot, False
+        self.pieces.append((text, at))
+        if kind == "word":
+            self._word(text, at, before, len(raw), after_dot=after_dot)
+        elif kind == "operator":
+            if text == ",":
+                group.for_now = group.is_element = False
+                return self._settle()
+            if text == ".":
+                self.after_dot = True
+                if before == "operand" and not after_dot and self.pieces[-2][0][0].isdigit():
+                    self.before = "number."
+            elif text == ":" and len(self.groups) == 1 and self.compound:
+                group.for_good = True
+            elif text in "`?$":
+                self._broken()
+        elif kind == "open":
+            self.groups.append(self._opened(text, name, line, before))
+        elif kind == "close":
+            self.before = "operand"
+            if len(self.groups) == 1 or _CLOSER[group.opener] != text:
+                self._broken()
+            else:
+                self.groups.pop()
+                if group.tool and not self.fault:
+                    return self._call(group, text, raw)
+                return self._settle()
+        elif kind == "string":
+            self.strings.append((text.lstrip("rbufRBUF"), len(self.pieces) - 1))
+            if before in ("operand", "number."):
+                self._broken()
+        elif kind == "string end":
+            _, begin = self.strings.pop()
+            if self.strings:
+                self._nest(begin)
+            self.before = "string"
         return None
+
+    def _broken(self) -> None:
+        self.fault = self.fault or "broken"
 
     def _nest(self, begin: int) -> None:
         """Put a name in the place of the string that begins at a piece, in a hole of another."""
         text = "".join(it for it, _ in self.pieces[begin:])
         before = next((n for n in range(begin - 1, -1, -1) if not self.pieces[n][0].isspace()), 0)
-        if self.pieces[before][0].startswith(NESTED):  # Python joins the two
+        if self.nested and self.pieces[before][0] == f"{NESTED}{len(self.nested) - 1}":
+            # Python joins the two.
             self.nested[-1] += f" {text}"
             del self.pieces[before + 1 :]
             return
@@ -158,41 +165,44 @@ class Unfinished:
 
     def cannot_go_on_with(self, token: Token) -> bool:
         """Whether `token`, the first of a line inside brackets, cannot belong to the statement."""
-        operand = token.kind is Kind.WORD and not _is_operator(token.text)
+        operand = token.kind == "word" and token.text not in _OPERATORS
         return operand and self.before in ("operand", "string")
 
-    def _word(self, token: Token, before: str, raw: int) -> None:
-        word, group = token.text, self.groups[-1]
-        digits = word[0].isdigit() or before == "number."
-        form = _FRACTION if before == "number." else _NUMBER
-        if (digits and not form.fullmatch(word)) or PLACEHOLDER in word or NESTED in word:
-            self.fault = self.fault or "broken"
-        elif word in ("for", "lambda") and len(self.head) > 1:
-            group.for_good = True
-            if word == "for" and self.looped is None and self.calls > group.first_call:
-                self.looped = group.first_call
-        elif word in ("and", "or", "if", "else") and len(self.head) > 1:
-            group.for_now = True
-        if _is_operator(word):
+    def _word(self, word: str, at: int, before: str, raw: int, *, after_dot: bool) -> None:
+        group, digits = self.groups[-1], before == "number." or word[0].isdigit()
+        if word in _OPERATORS and not digits:
+            if len(self.head) > 1:
+                if word in ("for", "lambda"):
+                    group.for_good = True
+                    if word == "for" and self.looped is None and self.calls > group.first_call:
+                        self.looped = group.first_call
+                elif word in ("and", "or", "if", "else"):
+                    group.for_now = True
             return
+        if digits:
+            form = _FRACTION if before == "number." else _NUMBER
+            if not form.fullmatch(word):
+                self._broken()
+        elif not word.isascii() and (PLACEHOLDER in word or NESTED in word):
+            self._broken()
         if before in ("operand", "string"):
-            self.fault = self.fault or "broken"
+            self._broken()
         self.before = "operand"
-        if word in self.tools and not self.after_dot and not digits:
-            self.name = word, len(self.pieces) - 1, raw, token.at
+        if word in self.tools and not after_dot and not digits:
+            self.name = word, len(self.pieces) - 1, raw, at
 
     def _opened(
-        self, token: Token, name: tuple[str, int, int, int] | None, line: int, before: str
+        self, opener: str, name: tuple[str, int, int, int] | None, line: int, before: str
     ) -> _Group:
         around = self.groups[-1]
         group = _Group(
-            token.text,
+            opener,
             first_call=self.calls,
-            is_element=token.text != "[" or before not in ("operand", "string"),
+            is_element=opener != "[" or before not in ("operand", "string"),
             doubtful=around.first_doubtful,
             inside_condition=around.conditional,
         )
-        if name is None or token.text != "(":
+        if name is None or opener != "(":
             return group
         word, piece, raw, at = name
         head = [text for text in self.head if text != "await"]
@@ -205,18 +215,20 @@ class Unfinished:
 
     def _settle(self) -> Settled | None:
         """Say which calls are certain by now, if these are more than before."""
-        doubtful = (self.groups[-1].first_doubtful, self.looped)
-        below = min((it for it in doubtful if it is not None), default=self.calls)
+        below = self.calls
+        for doubtful in (self.groups[-1].first_doubtful, self.looped):
+            if doubtful is not None and doubtful < below:
+                below = doubtful
         if below <= self.settled:
             return None
         self.settled = below
         return Settled(below)
 
-    def _call(self, group: _Group, token: Token, raw: list[str]) -> Call:
+    def _call(self, group: _Group, closer: str, raw: list[str]) -> Call:
         written = Written(tuple(self.pieces[group.piece :]), self.nested)
         self.pieces[group.piece :] = [(f"{PLACEHOLDER}{self.calls}", group.at)]
         self.calls += 1
-        source = bounded("".join([*raw[group.raw : group.raw + MAX_SOURCE], token.text]))
+        source = bounded("".join([*raw[group.raw : group.raw + MAX_SOURCE], closer]))
         self._settle()
         return Call(
             self.calls - 1,
@@ -229,8 +241,3 @@ class Unfinished:
             group.target,
             self.settled,
         )
-
-
-def _is_operator(word: str) -> bool:
-    """Whether a word may follow an operand."""
-    return keyword.iskeyword(word) and word not in _OPERANDS

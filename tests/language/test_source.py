@@ -279,3 +279,7 @@ def test_reading_takes_time_in_step_with_the_text(name: str) -> None:
     # What is kept of a call's own text is bounded, which shows only in longer ones.
     small = 1000 if name == "nested calls" else 100
     assert grows_linearly(one_by_one, small, 10 * small)
+
+
+def test_letters_that_stand_for_strings_inside_are_refused_in_a_program() -> None:
+    assert faults("x = f'{\U00020003 \"a\"}'\n") == ["broken"]
