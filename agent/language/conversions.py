@@ -117,7 +117,7 @@ class Conversions:
             value = _as_one_of(value, form.kinds)
         if isinstance(value, list):
             prefix, items = form.prefix, form.items
-            if len(value) > _MAX_ITEMS or (not prefix and not isinstance(items, Mapping)):
+            if len(value) > _MAX_ITEMS or not (prefix or (items and isinstance(items, Mapping))):
                 return value
             each = chain(prefix, repeat(items))
             return [self._converted(item, of) for item, of in zip(value, each, strict=False)]
@@ -156,7 +156,7 @@ class Conversions:
 
 def _is_plain(value: Any, schema: Any) -> bool:
     """Whether it is a scalar of just the type that the schema names, as most arguments are."""
-    return isinstance(schema, Mapping) and schema.get("type") == _KINDS[type(value)]
+    return type(schema) is dict and schema.get("type") == _KINDS[type(value)]
 
 
 def _kinds(it: JsonSchema) -> frozenset[str]:

@@ -30,6 +30,9 @@ class Tasks:
         return self.next - 1 if self.loop is None else f"{self.loop}[].{self.next - 1}"
 
 
+_NOTHING = Answer()
+
+
 class Frame:
     """A part of a program whose tasks run together or not at all, with the names in it.
 
@@ -47,7 +50,7 @@ class Frame:
         """The names of lists and dicts to which nothing else refers: they can be added to."""
         self.collecting: frozenset[str] = parent.collecting if parent else frozenset()
         """Names that hold what the iteration adds to a list or a dict, as a tree."""
-        self.said = Answer()
+        self.said = _NOTHING
         """What was printed here."""
         self.ends: list[tuple[When, Answer]] = []
         """Where it answers: if a condition holds, and none before it does."""
@@ -98,14 +101,14 @@ class Frame:
 
     def take_in(self, part: "Frame") -> None:
         """A part is whole: go on as it left off."""
-        self.names.update(part.changed)
-        self.owned.update(part.owned.maps[0])
+        self.names.maps[0].update(part.names.maps[0])
+        self.owned.maps[0].update(part.owned.maps[0])
         self.holding |= part.holding
         self.when = part.when
         self.ends += [(when, self.said.then(answer)) for when, answer in part.ends]
         if part.last is not None:
             self.last = self.said.then(part.last)
-        if part.said != Answer():
+        if part.said is not _NOTHING:
             self.said = self.said.then(part.said)
 
 

@@ -13,6 +13,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from llm_compiler.errors import PlanError
@@ -26,19 +27,23 @@ from llm_compiler.language.task import Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.trees import has_names, mark_calls, parsed
+from llm_compiler.language.trees import has_names, parsed
 from llm_compiler.language.written import Call, Statement
 
 _REFERENCE = re.compile(r"\$[\d(].*", re.DOTALL)
 
 
-@dataclass(slots=True)
+@dataclass
 class ReadCall:
     """A complete call and its tree, until it is a task."""
 
     call: Call
     tree: ast.Call | PlacedError
-    has_names: bool
+
+    @cached_property
+    def has_names(self) -> bool:
+        """Whether a comprehension around it may bind names in it."""
+        return isinstance(self.tree, PlacedError) or has_names(self.tree)
 
 
 class Lowering(Resolver):
@@ -87,9 +92,6 @@ class Lowering(Resolver):
         self.line, self.source = statement.line, statement.raw.strip()
         self.statement_line, self.statement_source = self.line, self.source
         self._lines = lines_on(statement)
-        if self._calls:
-            for node in body:
-                mark_calls(node)
         with self.within(self.top.part()) as part:
             for node in body:
                 self._lower(node, self)
@@ -110,19 +112,16 @@ class Lowering(Resolver):
     def read(self, call: Call) -> None:
         """Take in a complete call, and make it a task at once if that is safe."""
         try:
-            tree = parsed(call.written, "eval")
-            if call.written.may_hold_calls:
-                mark_calls(tree)
-            self._calls.append(ReadCall(call, tree, has_names(tree)))
+            self._calls.append(ReadCall(call, parsed(call.written, "eval")))
         except PlacedError as fault:
-            self._calls.append(ReadCall(call, fault, has_names=True))
+            self._calls.append(ReadCall(call, fault))
         self.settle(call.settled)
 
     def settle(self, below: int) -> None:
         """Make tasks of the calls that are safe by now; those below this index are certain."""
         while not self._waits and self._lowered < len(self._calls):
             read = self._calls[self._lowered]
-            if read.has_names and self._lowered >= below:
+            if self._lowered >= below and read.has_names:
                 return
             self._waits = not self._lower_early(read)
 
@@ -138,7 +137,7 @@ class Lowering(Resolver):
             del out[count:]
             self.next_id, self.wasted = next_id, wasted
             if not isinstance(read.tree, PlacedError):  # its tree was changed on the way
-                read.tree = self._again(read.call)
+                read.tree = parsed(read.call.written, "eval")
             return False
         self._lowered += 1
         self._done[read.call.index] = [task.id for task in out[count:]]
@@ -153,19 +152,14 @@ class Lowering(Resolver):
         if self.frame.tasks is self.top.tasks and self.frame.when == self.top.when:
             return reference(done[-1])
         self.wasted.update(done)
-        return self._lower_call(ReadCall(read.call, self._again(read.call), read.has_names))
-
-    def _again(self, call: Call) -> ast.Call:
-        tree: ast.Call = parsed(call.written, "eval")
-        mark_calls(tree)
-        return tree
+        return self._lower_call(ReadCall(read.call, parsed(read.call.written, "eval")))
 
     def tree(self, index: int) -> ast.AST:
         """A call in the statement as it was written."""
         read = self._calls[index]
         if isinstance(read.tree, PlacedError):
             raise read.tree
-        return self._again(read.call) if index in self._done else read.tree
+        return parsed(read.call.written, "eval") if index in self._done else read.tree
 
     def nodes(self, parts: Iterable[ast.AST]) -> Iterator[ast.AST]:
         waiting = [*parts]

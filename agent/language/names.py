@@ -56,18 +56,22 @@ def defined(value: ast.expr) -> ast.expr | None:
 
 def ids_in(tree: ast.AST) -> tuple[TaskId, ...]:
     """The tasks that a tree refers to."""
-    if isinstance(tree, ast.Constant):
-        return ()
-    if (id := referred(tree)) is not None:
-        return (id,)
-    ids = (referred(node) for node in ast.walk(tree) if isinstance(node, ast.Name))
-    return tuple(dict.fromkeys(id for id in ids if id is not None))
+    ids: dict[TaskId, None] = {}
+    nodes = [tree]
+    for node in nodes:
+        if type(node) is ast.Name:
+            if (id := referred(node)) is not None:
+                ids[id] = None
+        elif type(node) is not ast.Constant:
+            nodes += ast.iter_child_nodes(node)
+    return tuple(ids)
 
 
 def placeholder(node: ast.AST) -> int | None:
     """The index of the call that a node stands for, if it does."""
     if isinstance(node, ast.Name) and node.id.startswith(PLACEHOLDER):
-        return int(node.id[1:])
+        index = node.id[1:]
+        return int(index) if index.isdecimal() else None  # `f(1)x` is one word, and no Python
     return None
 
 
@@ -83,7 +87,7 @@ class Functions:
 
     def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
-        self._known = [*map(python_name, tools), *FUNCTIONS, *WORDS]
+        self._names = [*map(python_name, tools), *FUNCTIONS, *WORDS]
 
     def value(self, node: ast.Name, bound: Mapping[str, ast.expr]) -> ast.expr:
         """What a name stands for.
@@ -91,12 +95,16 @@ class Functions:
         Raises:
             NodeError: it is unknown.
         """
+        try:
+            return bound[node.id]
+        except KeyError:
+            return self._known(node, bound)
+
+    def _known(self, node: ast.Name, bound: Mapping[str, ast.expr]) -> ast.expr:
         name = node.id
-        if name in bound:
-            return bound[name]
         if name in _JSON_NAMES:
             return ast.copy_location(ast.Constant(_JSON_NAMES[name]), node)
-        if name in self._known or name in MATH:
+        if name in self._names or name in MATH:
             raise NodeError(node, f'"{name}" is a function; call it: {name}(…)')
         remedy = nearest(name, bound, shown) if bound else "assign it first"
         raise NodeError(node, f"no name {shown(name)}; {remedy}")
@@ -118,7 +126,7 @@ class Functions:
         if func.id in WORDS:
             raise NodeError(func, f"{func.id}(…) has no value; write it on a line of its own")
         if not is_function(func):
-            remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._known, shown)}"
+            remedy = f"{self._tools.why_absent(func.id)}{nearest(func.id, self._names, shown)}"
             raise NodeError(func, f"{NO_FUNCTION} {shown(func.id)}; {remedy}")
 
 

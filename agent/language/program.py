@@ -9,6 +9,7 @@ their calls are complete; a call inside an unfinished statement comes out at its
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 from llm_compiler.language import conditions, gathering
 from llm_compiler.language.branches import ended
@@ -35,6 +36,16 @@ _INDENTED = "this line is indented and belongs to no block; it was not run"
 Compiled = Task | Refused
 
 
+class Stands(NamedTuple):
+    """Where a task stands in its program."""
+
+    name: str
+    """The variable that it is assigned to, or empty."""
+    line: int
+    source: str
+    """The statement."""
+
+
 class Program:
     """One round's program.
 
@@ -57,6 +68,8 @@ class Program:
         self._in_statement: list[TaskId] = []
         """The tasks of the statement that is being read."""
         self._tasks: dict[TaskId, Task | Refused] = {}
+        self.statements: dict[TaskId, Stands] = {}
+        """The statements that tasks stand in, as soon as they are whole."""
         self._prose: list[Refused] = []
         """What was refused before any fence or task: prose, if a fence follows."""
         self.full = False
@@ -71,7 +84,13 @@ class Program:
     @property
     def tasks(self) -> list[Compiled]:
         """All tasks, with their final names."""
-        return [self._tasks[id] for id in sorted(self._tasks, key=order_of)]
+        found = (self._tasks[id] for id in sorted(self._tasks, key=order_of))
+        return [
+            replace(task, **stands._asdict())
+            if isinstance(task, Task) and (stands := self.statements.get(task.id))
+            else task
+            for task in found
+        ]
 
     @property
     def ended(self) -> bool:
@@ -257,7 +276,4 @@ class Program:
         """Give the tasks of a statement their final names, and its text as their source."""
         source = bounded(statement.raw.strip())
         for id in self._in_statement:
-            task = self._tasks[id]
-            if isinstance(task, Task):
-                name = names.get(id, "")
-                self._tasks[id] = replace(task, name=name, line=statement.line, source=source)
+            self.statements[id] = Stands(names.get(id, ""), statement.line, source)

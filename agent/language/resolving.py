@@ -128,6 +128,9 @@ class Resolver(ABC):
                     return self.called(index)
                 known = name in inner or referred(node) is not None
                 return node if known else self._value(node, inner)
+            case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                elements[:] = [self.resolve(it, inner) for it in elements]
+                return node
             case ast.Await(value=value):
                 return self.resolve(value, inner)
             case ast.Attribute() if is_math(node, self.frame.names):

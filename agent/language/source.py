@@ -15,7 +15,7 @@ bracket ends where the next line cannot continue it.
 
 from collections.abc import Container, Iterable, Iterator
 
-from llm_compiler.language.tokens import Token, Tokens
+from llm_compiler.language.tokens import Kind, Token, Tokens
 from llm_compiler.language.unfinished import GOES_ON, Unfinished
 from llm_compiler.language.written import Event, Fence, Statement, Written
 
@@ -74,15 +74,14 @@ class Source:
 
     def _events(self, tokens: Iterable[Token]) -> Iterator[Event]:
         for token in tokens:
-            self._token(token)
+            self._token(*token)
             if self._found:
                 yield from self._found
                 self._found.clear()
 
-    def _token(self, token: Token) -> None:
-        kind, text, at = token
+    def _token(self, kind: Kind, text: str, at: int) -> None:
         if kind == "fence" or self._fence is not None:
-            self._at_fence(token)
+            self._at_fence(kind, text)
         if self._fenced is False or self._skips or self._fence is not None:
             self._line += text.count("\n")
             self._new_raw(at + len(text))
@@ -90,7 +89,7 @@ class Source:
         if kind == "newline" or kind == "unterminated":
             self._raw.append(text)
             self._line += 1
-            self._line_ends(token)
+            self._line_ends(kind, at)
             return
         if kind == "space":
             if self._line_begins:
@@ -98,16 +97,16 @@ class Source:
             elif self._now:
                 self._now.pieces.append((text, at))
         elif kind != "comment":
-            self._significant(token)
+            self._significant(kind, text, at)
             if self._now is None:  # at a semicolon
                 return
         self._raw.append(text)
         if "\n" in text:
             self._line += text.count("\n")
 
-    def _at_fence(self, token: Token) -> None:
+    def _at_fence(self, kind: Kind, text: str) -> None:
         """Read a piece of a fence, or what follows it."""
-        if token.kind != "fence":
+        if kind != "fence":
             fence = Fence("".join(self._fence or ()).strip("`~ \t"))
             self._fence = None
             self._base = None
@@ -119,7 +118,7 @@ class Source:
                 self._now.fault = self._now.fault or ("broken" if self._is_open else "")
                 self._found.append(self._ended())
             self._fence = []
-        self._fence.append(token.text)
+        self._fence.append(text)
 
     def _reads_behind(self, tag: str) -> bool:
         """Whether a program, or a part of it, begins behind a fence."""
@@ -143,51 +142,51 @@ class Source:
         self._raw_at, self._raw_line = at, self._line
         self._line_begins, self._width = True, 0
 
-    def _line_ends(self, token: Token) -> None:
+    def _line_ends(self, kind: Kind, at: int) -> None:
         now = self._now
         if now is None:
-            self._new_raw(token.at + 1)
+            self._new_raw(at + 1)
             return
-        if token.kind == "unterminated":
+        if kind == "unterminated":
             now.fault = "broken"
             now.strings.clear()
             del now.groups[1:]
         elif now.strings or len(now.groups) > 1:
-            now.pieces.append(("\n", token.at))
+            now.pieces.append(("\n", at))
             self._line_begins, self._width = True, 0
             return
         if now.compound:
-            now.pieces.append(("\n", token.at))
+            now.pieces.append(("\n", at))
             now.in_block = now.groups[0].for_good = True
             now.before = "operator"
             self._line_begins, self._width = True, 0
             return
         self._found.append(self._ended())
-        self._new_raw(token.at + 1)
+        self._new_raw(at + 1)
 
-    def _significant(self, token: Token) -> None:
+    def _significant(self, kind: Kind, text: str, at: int) -> None:
         now = self._now
         first_of_line, self._line_begins = self._line_begins, False
-        if now and first_of_line and self._ends_before(now, token):
+        if now and first_of_line and self._ends_before(now, kind, text):
             self._found.append(self._ended())
             now = None
             self._raw[:] = [" " * self._width]
-            self._raw_at, self._raw_line = token.at - self._width, self._line
+            self._raw_at, self._raw_line = at - self._width, self._line
         if now is None:
-            now = self._begun(token)
+            now = self._begun(at)
         elif first_of_line and now.in_block and not self._is_open:
-            now.pieces.append((" " * (self._width - (self._base or 0)), token.at))
-        if token.text == ";" and not self._is_open and not now.compound:
+            now.pieces.append((" " * (self._width - (self._base or 0)), at))
+        if text == ";" and not self._is_open and not now.compound:
             self._found.append(self._ended())
             # A line of many statements is not kept for each of them.
             self._raw.clear()
-            self._raw_at, self._raw_line = token.at + 1, self._line
+            self._raw_at, self._raw_line = at + 1, self._line
             return
-        if event := now.add(token, self._raw, self._line):
+        if event := now.add(kind, text, at, self._raw, self._line):
             self._found.append(event)
 
-    def _ends_before(self, now: Unfinished, token: Token) -> bool:
-        """Whether `token`, the first of its line, begins another statement."""
+    def _ends_before(self, now: Unfinished, kind: Kind, text: str) -> bool:
+        """Whether a token, the first of its line, begins another statement."""
         base = self._base or 0
         if now.strings:
             return False
@@ -195,16 +194,16 @@ class Source:
             # Python would read on to the closing bracket. If that is impossible, only the line
             # before is broken, and not this one too.
             if now.fault:
-                ends = self._width <= base and token.kind != "close"
+                ends = self._width <= base and kind != "close"
             else:
-                ends = now.cannot_go_on_with(token)
+                ends = now.cannot_go_on_with(kind, text)
             if ends:
                 now.fault = "broken"
             return ends
-        return self._width < base or (self._width == base and token.text not in GOES_ON)
+        return self._width < base or (self._width == base and text not in GOES_ON)
 
-    def _begun(self, token: Token) -> Unfinished:
-        now = self._now = Unfinished(token.at, self._tools)
+    def _begun(self, at: int) -> Unfinished:
+        now = self._now = Unfinished(at, self._tools)
         if self._base is None or self._width < self._base:
             self._base = self._width
         elif self._width > self._base and not "".join(self._raw).strip(" \t"):

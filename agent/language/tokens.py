@@ -14,7 +14,7 @@ cut into pieces depends on the chunks.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 Kind = Literal[
     "word", "open", "close", "operator", "string", "text", "string end", "newline", "space",
@@ -35,12 +35,9 @@ unterminated: the line ends inside a string
 """
 
 
-class Token(NamedTuple):
-    kind: Kind
-    text: str
-    """As Python can read it: an escape that Python does not know has its backslash doubled."""
-    at: int
-    """The offset of its first character in the whole text."""
+Token = tuple[Kind, str, int]
+"""Its kind, its text, and the offset of its first character in the whole text. The text is as
+Python can read it: an escape that Python does not know has its backslash doubled."""
 
 
 @dataclass(slots=True)
@@ -185,7 +182,9 @@ class Tokens:
                 kind, it, end = "operator", it[0], at + 1
             elif self._open:
                 kind = self._in_hole(kind, it)
-            self._put(kind, it, at)
+            self._out.append((kind, it, self._at + at))
+            if kind != "space":
+                self._line_begins = kind in ("newline", "unterminated")
             at = end
             if self._open or self._to_line_end:
                 break
@@ -244,6 +243,5 @@ class Tokens:
         return at + 1
 
     def _put(self, kind: Kind, text: str, at: int) -> None:
-        self._out.append(Token(kind, text, self._at + at))
-        if kind != "space":
-            self._line_begins = kind in ("newline", "unterminated")
+        self._out.append((kind, text, self._at + at))
+        self._line_begins = kind == "unterminated"

@@ -35,14 +35,16 @@ def statements(written: Written) -> list[ast.stmt]:
         return module
     width = len(written.text.encode())
     place: Any = {"lineno": 1, "end_lineno": 1, "col_offset": 0, "end_col_offset": width}
-    call = ast.Name(found[2], ast.Load(), **place)
-    if not found[1]:
-        return [ast.Expr(call, **place)]
-    return [ast.Assign([ast.Name(found[1], ast.Store(), **place)], call, **place)]
+    call: Any = ast.Name(found[2], ast.Load(), **place)
+    alone: Any = ast.Expr(call, **place)
+    if found[1]:
+        alone = ast.Assign([ast.Name(found[1], ast.Store(), **place)], call, **place)
+    alone.has_calls = call.has_calls = True
+    return [alone]
 
 
 def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
-    """The tree of a call, or of a statement's module.
+    """The tree of a call, or of a statement's module, with its calls marked.
 
     Raises:
         PlacedError: Python's parser refuses it.
@@ -63,6 +65,8 @@ def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
             for node in ast.walk(string):
                 # Their own places are wrong there.
                 ast.copy_location(node, string)
+    if written.may_hold_calls:
+        mark_calls(tree)
     return tree.body
 
 
@@ -92,9 +96,12 @@ def _too_deep(tree: ast.AST) -> bool:
 
 def mark_calls(tree: ast.AST) -> None:
     """Mark the nodes of a tree that have calls of tools in them, for `has_calls`."""
-    for node in reversed([*ast.walk(tree)]):  # what is inside comes before what is around it
-        if placeholder(node) is not None or any(map(has_calls, ast.iter_child_nodes(node))):
-            node.has_calls = True  # type: ignore[attr-defined]
+    nodes = [(tree, tree)]
+    for node, _ in nodes:
+        nodes += [(child, node) for child in ast.iter_child_nodes(node)]
+    for node, around in reversed(nodes):  # what is inside comes before what is around it
+        if has_calls(node) or placeholder(node) is not None:
+            node.has_calls = around.has_calls = True  # type: ignore[attr-defined]
 
 
 def has_calls(node: ast.AST) -> bool:

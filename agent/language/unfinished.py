@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llm_compiler.language.tokens import Token
+from llm_compiler.language.tokens import Kind
 from llm_compiler.language.written import (
     MAX_SOURCE,
     NESTED,
@@ -99,9 +99,10 @@ class Unfinished:
     """The word just read: its text, piece, raw piece and offset."""
     after_dot: bool = False
 
-    def add(self, token: Token, raw: list[str], line: int) -> Call | Settled | None:
+    def add(
+        self, kind: Kind, text: str, at: int, raw: list[str], line: int
+    ) -> Call | Settled | None:
         """Take in the next token; `raw` is what was written before it. What it completes."""
-        kind, text, at = token
         if len(self.head) < 4:
             if not self.head and kind == "word":
                 self.compound = text in _COMPOUND
@@ -163,9 +164,9 @@ class Unfinished:
         self.pieces[begin:] = [(f"{NESTED}{len(self.nested)}", self.pieces[begin][1])]
         self.nested.append(text)
 
-    def cannot_go_on_with(self, token: Token) -> bool:
-        """Whether `token`, the first of a line inside brackets, cannot belong to the statement."""
-        operand = token.kind == "word" and token.text not in _OPERATORS
+    def cannot_go_on_with(self, kind: Kind, text: str) -> bool:
+        """Whether a token, the first of a line inside brackets, cannot belong to the statement."""
+        operand = kind == "word" and text not in _OPERATORS
         return operand and self.before in ("operand", "string")
 
     def _word(self, word: str, at: int, before: str, raw: int, *, after_dot: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from llm_compiler.language.answers import answer_expression
-from llm_compiler.language.program import Program
+from llm_compiler.language.program import Program, Stands
 from llm_compiler.language.recompile import PROSE, planned
 from llm_compiler.language.task import ANSWER, Refused, Task
 from llm_compiler.language.task_ids import TaskId
@@ -55,9 +55,10 @@ class PlanReader:
             out.append(Refused(program.take_id(), PROSE, _CUT, "…"))
         return out
 
-    def written(self) -> Mapping[TaskId, Task]:
-        """The tasks with their variables and statements, which may be known late."""
-        return {it.id: it for it in self._program.tasks if isinstance(it, Task)}
+    @property
+    def statements(self) -> Mapping[TaskId, Stands]:
+        """The tasks' variables and statements, which may be known late."""
+        return self._program.statements
 
     def _answer(self, ended: bool) -> list[Task | Refused]:
         """The task that says what the program ends with."""

@@ -116,11 +116,11 @@ class PlanStream:
         self.leave_off()
         self.round.unit.tell(PlanEnded())
         schedule = self.round.unit.schedule
-        mark, known = uuid.uuid4().hex[:8], self._reader.written()
+        mark, statements = uuid.uuid4().hex[:8], self._reader.statements
         written = []
         for id in sorted(self._ids):
             task, planned = schedule.tasks[id].data(), schedule.tasks[id]
-            if (statement := known.get(id)) is not None:
+            if (statement := statements.get(id)) is not None:
                 task["name"], task["source"] = statement.name, statement.source
             task["round"] = self.round.number
             task["key"] = f"{mark}-{id}"
