@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from llm_compiler.cli.program import app_for
+from llm_compiler.models.local.server import LOCAL_SERVERS
 from tests.bench.model_server import ModelServer
-from tests.cli.program import Model, Run, Screen, of_ours
+from tests.cli.program import Model, Run, Runner, Screen, of_ours
 
 
 @pytest.fixture
@@ -38,16 +39,17 @@ def environment(server: ModelServer, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     for name in filter(of_ours, list(os.environ)):
         monkeypatch.delenv(name)
 
     def run(*arguments: str, stdin: str = "", **more: str) -> Result:
-        return CliRunner().invoke(
-            app_for(arguments), arguments, input=stdin, env=environment | more
-        )
+        return Runner().invoke(app_for(arguments), arguments, input=stdin, env=environment | more)
 
-    return run
+    yield run
+    # A command has what this process starts kept, and says so if something is. Later tests start
+    # local models here.
+    LOCAL_SERVERS.keep(0.0)
 
 
 @pytest.fixture

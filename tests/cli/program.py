@@ -1,18 +1,21 @@
 """The command line as tests run it: its scripted model, and a terminal (pty) of its own."""
 
 import codecs
+import io
 import os
 import pty
 import re
 import select
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from llm_compiler.prompting.templates import PLANNER
 from tests.bench.model_server import Body, Reply, text_of
@@ -40,6 +43,39 @@ class Model:
         planning = text_of(body["messages"][0]).startswith(PLANNER.partition("{")[0])
         said = self.plan if planning else self.answer
         return said if isinstance(said, Reply) else Reply(said)
+
+
+class Runner(CliRunner):
+    """Runs a command in this process. Its stderr has what the command's own thread prints: threads
+    that other tests have left may print too."""
+
+    @contextmanager
+    def isolation(self, *given: Any, **named: Any) -> Iterator[Any]:
+        with super().isolation(*given, **named) as streams, redirect_stderr(OfThread(sys.stderr)):
+            yield streams
+
+
+class OfThread(io.TextIOBase):
+    """Passes on what the thread that made it writes, and nothing else."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._thread = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        if threading.get_ident() == self._thread:
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def told(done: Result) -> str:
+    """The one line that a command printed on stderr."""
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
 
 
 def of_ours(name: str) -> bool:

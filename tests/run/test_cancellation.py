@@ -142,6 +142,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_ctrl_c_cancels_an_async_run_within_a_second() -> None:
     begun, output, errors, took = interrupted(SCRIPT, 2)
     assert begun == {"begun a\n", "begun b\n"}

@@ -140,6 +140,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_ctrl_c_cancels_a_sync_run_within_a_second() -> None:
     begun, output, errors, took = interrupted(SCRIPT, 1)
     assert begun == {"begun\n"}
