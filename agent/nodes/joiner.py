@@ -128,6 +128,7 @@ class Joiner:
         answer = AIMessage(
             content=reply.text,
             id=reply.id,
+            name=self._setup.name,
             response_metadata=mark,
             usage_metadata=usage_metadata(usage),
         )

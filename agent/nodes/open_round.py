@@ -11,7 +11,7 @@ from llm_compiler.context import Context
 from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.injected import Surroundings
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
-from llm_compiler.langgraph_private import checkpointer_of
+from llm_compiler.langgraph_private import checkpointer_of, namespace_of
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.given import GivenModels, Role
@@ -36,6 +36,8 @@ class Setup:
     models: GivenModels
     instructions: str = ""
     form: ResponseForm | None = None
+    name: str | None = None
+    """Of the messages that the graph writes."""
 
     def told(self, state: State) -> str:
         """The instructions of planner and joiner: of who built the graph, and of the messages."""
@@ -103,7 +105,7 @@ async def open_round(
         state,
         runtime,
         [tool.base for tool in tools.values()],
-        call_mark(asked_by(state), number, state["messages"]),
+        call_mark(asked_by(state), number, state["messages"], namespace_of(config)),
     )
     unit = TaskFetchingUnit(
         Schedule(
