@@ -13,12 +13,11 @@ from typing import Any
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.base import BaseStore
+from langgraph.types import Checkpointer
 
 from llm_compiler.context import Context
-from llm_compiler.errors import SetupError
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
@@ -42,9 +41,10 @@ def build_graph(
     joiner: Runnable[Any, Any] | str | None = None,
     instructions: str | None = None,
     response_format: Any = None,
-    checkpointer: BaseCheckpointSaver[Any] | None = None,
+    checkpointer: Checkpointer = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
+    name: str | None = None,
 ) -> LLMCompiler:
     """Compile the graph.
 
@@ -62,21 +62,21 @@ def build_graph(
         instructions: A system prompt for planner and joiner, added to their own.
         response_format: A Pydantic model, dataclass, TypedDict or JSON schema. The state then has
             the answer in this form as `structured_response`, or None if nothing was found.
-        checkpointer: Stores runs, so that they can be resumed and people can be asked.
+        checkpointer: Stores runs, so that they can be resumed and people can be asked. In another
+            graph, that graph's is used; True gives each thread of it a memory of this one's own.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
+        name: The graph's name, by which supervisors call it. The messages that it writes have it.
 
     Raises:
         SetupError: two tools have the same name, a tool could never be called, what was given as a
-            model is none, the instructions are no text, or the response format is no form.
+            model is none, or the instructions, the name or the response format are of no use.
     """
-    if not isinstance(instructions, str | None):
-        raise SetupError(f"instructions: give a text, not a {type(instructions).__name__}")
     models = GivenModels.checked(model=model, planner=planner, joiner=joiner)
     form = None if response_format is None else ResponseForm(response_format)
     toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
     check_callable(toolbox.values())
-    setup = Setup(toolbox, models, instructions or "", form)
+    setup = Setup(toolbox, models, instructions, form, name)
     schema = State if form is None else with_response(form.kind)
     builder = StateGraph(schema, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
@@ -86,7 +86,7 @@ def build_graph(
     builder.add_edge("planner", "scheduler")
     builder.add_edge("scheduler", "joiner")
     builder.add_conditional_edges("joiner", _route, ["planner", END])
-    return compiled(builder, checkpointer=checkpointer, store=store, cache=cache)
+    return compiled(builder, checkpointer=checkpointer, store=store, cache=cache, name=name)
 
 
 def _route(state: State) -> str:

@@ -11,11 +11,13 @@ LangChain's hooks for subclasses (`_run`, `_arun`, `_llm_type`,
 "For" says what a function is needed for; "Else" is what the agent would have to do without it.
 """
 
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers._streaming import _V2StreamingCallbackHandler
 from langgraph._internal._constants import (
     CONFIG_KEY_CHECKPOINT_MAP,
@@ -24,6 +26,7 @@ from langgraph._internal._constants import (
     CONFIG_KEY_SCRATCHPAD,
     CONFIG_KEY_SEND,
     CONFIG_KEY_TASK_ID,
+    NS_END,
     NS_SEP,
     RESUME,
 )
@@ -31,6 +34,8 @@ from langgraph._internal._scratchpad import PregelScratchpad
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
+_COORDINATES = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
+"""The keys of `configurable` that say where a run's checkpoints are."""
 _Graph = TypeVar("_Graph", bound=CompiledStateGraph[Any, Any, Any, Any])
 
 RESERVED: Final = "__pregel_"
@@ -57,6 +62,23 @@ def with_checkpointer(config: RunnableConfig, saver: BaseCheckpointSaver[Any]) -
     return _with(config, {CONFIG_KEY_CHECKPOINTER: saver})
 
 
+def with_ambient(config: RunnableConfig, bound: RunnableConfig | None = None) -> RunnableConfig:
+    """The config with what LangGraph will add to it from the node or tool that begins the run.
+
+    A config that names a thread or a checkpoint stands on its own, so nothing is added to it; nor
+    if `bound`, the config that the graph has from `with_config`, names one.
+
+    For: a run that a function in a node of another graph begins has that graph's checkpointer, and
+    its questions reach it. Else: they need a checkpointer of their own, and a thread.
+    """
+    given = config.get("configurable") or {}
+    named = {**((bound or {}).get("configurable") or {}), **given}
+    ambient = (var_child_runnable_config.get() or {}).get("configurable")
+    if not ambient or any(named.get(key) for key in _COORDINATES):
+        return config
+    return {**config, "configurable": {**ambient, **named}}
+
+
 def durability_of(config: RunnableConfig) -> str | None:
     """When the run's checkpoints are written: "sync", "async" or "exit".
 
@@ -81,7 +103,29 @@ def has_parent(config: RunnableConfig) -> bool:
 
     For: a tool may hand off to that. Else: the handoff is an error of LangGraph's.
     """
-    return NS_SEP in str(config.get("configurable", {}).get("checkpoint_ns") or "")
+    return namespace_of(config) != ""
+
+
+def namespace_of(config: RunnableConfig) -> str:
+    """The namespace of the graph that a node's config belongs to; empty if it is no subgraph.
+
+    For: where its checkpoints and writes are, and which of several subgraphs it is. Else: as for
+    `checkpoint_of`.
+    """
+    # A node's own namespace is one level below that of its graph.
+    return str(config.get("configurable", {}).get("checkpoint_ns") or "").rpartition(NS_SEP)[0]
+
+
+def in_call(config: RunnableConfig, tool: str, id: str) -> RunnableConfig:
+    """A node's config as that of one of its calls: a graph that it begins has its own namespace.
+
+    For: a graph inside a tool finds its own checkpoints after a resume, though the call began in
+    another node, or the calls begin in another order. Else: it begins anew, or another call's goes
+    on in its place.
+    """
+    leaf = f"{tool}{NS_END}{uuid.uuid5(uuid.NAMESPACE_OID, id)}"
+    above = namespace_of(config)
+    return _with(config, {"checkpoint_ns": f"{above}{NS_SEP}{leaf}" if above else leaf})
 
 
 def checkpoint_of(config: RunnableConfig) -> RunnableConfig:
@@ -90,8 +134,7 @@ def checkpoint_of(config: RunnableConfig) -> RunnableConfig:
     For: reading the journal. Else: `aget_state` names the checkpoint, at the cost of a read.
     """
     configurable = config["configurable"]
-    # A node's own namespace is one level below that of its graph, where the writes are.
-    namespace = str(configurable.get("checkpoint_ns") or "").rpartition(NS_SEP)[0]
+    namespace = namespace_of(config)
     return RunnableConfig(
         configurable={
             "thread_id": configurable.get("thread_id"),

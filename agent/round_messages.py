@@ -23,9 +23,13 @@ def untrusted(messages: Iterable[BaseMessage]) -> bool:
     return any(UNTRUSTED.items() <= message.response_metadata.items() for message in messages)
 
 
-def call_mark(turn: str, round: int, messages: Sequence[BaseMessage]) -> str:
-    """What sets the calls of a round apart from those of others, also of its own earlier runs."""
-    return hashlib.sha256(f"{turn} {round} {len(messages)}".encode()).hexdigest()[:8]
+def call_mark(turn: str, round: int, messages: Sequence[BaseMessage], namespace: str = "") -> str:
+    """What sets the calls of a round apart from those of others, also of its own earlier runs.
+
+    `namespace` is that of a subgraph: two of them may be asked by one message.
+    """
+    told = f"{turn} {round} {len(messages)} {namespace}".rstrip()
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def call_id(mark: str, id: Any) -> str:
@@ -41,12 +45,13 @@ def round_messages(
     *,
     mark: str,
     untrusted: Collection[TaskId] = (),
+    name: str | None = None,
 ) -> list[AnyMessage]:
     """The plan's calls, directly followed by their results, each truncated to `max_chars`.
 
     What tools say beside their results follows. `mark` is that of the round (`call_mark`).
 
-    Results of the tasks in `untrusted` are marked as untrusted.
+    Results of the tasks in `untrusted` are marked as untrusted; `name` is who calls.
     """
     plan = [task for task in plan if is_call(task["tool"])]
     if not plan:
@@ -72,5 +77,5 @@ def round_messages(
             )
         )
         texts = (outcome.command or {}).get("messages", ())
-        said += (AIMessage(text, response_metadata=trust) for text in texts)
-    return [AIMessage("", tool_calls=calls), *answers, *said]
+        said += (AIMessage(text, response_metadata=trust, name=name) for text in texts)
+    return [AIMessage("", tool_calls=calls, name=name), *answers, *said]

@@ -5,11 +5,12 @@ backoff or a server's Retry-After. Any other error fails the call at once.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
@@ -32,6 +33,7 @@ Wait = Callable[[RetryCallState], float]
 CANCEL_GRACE_SECONDS = 1.0
 """The time that a cancelled call has to end."""
 _NOBODY_TO_ASK = "asking a person requires a checkpointer; compile the graph with one"
+_NO_HANDOFF = "a graph inside it handed off to its parent; hand off with a tool of this graph's own"
 
 
 def warm_up(tools: Toolbox) -> None:
@@ -58,6 +60,11 @@ class Executor:
     """What tools may be given of the run."""
     _callables: dict[str, CallableTool] = field(default_factory=dict, init=False)
     """The tools that have been called, by name."""
+
+    def place(self, launch: Launch) -> tuple[str, str]:
+        """The tool of a call, and what sets the call apart from all others, over all resumes."""
+        args = json.dumps(launch.args, sort_keys=True, default=str)
+        return launch.tool, f"{call_id(self.around.mark, launch.id)} {args}"
 
     async def run(
         self,
@@ -107,10 +114,13 @@ class Executor:
                 retried = tool.retried and not destructive
                 result = await self._tried(attempt, self.retries if retried else 0)
             except GraphBubbleUp as raised:
-                if self.can_ask or not isinstance(raised, GraphInterrupt):
+                if isinstance(raised, ParentCommand):
+                    error = _NO_HANDOFF
+                elif self.can_ask or not isinstance(raised, GraphInterrupt):
                     observed.status = "stopped"
                     raise
-                error = _NOBODY_TO_ASK
+                else:
+                    error = _NOBODY_TO_ASK
                 observed.failed(raised, error)
             # The only place where any error of a tool becomes an outcome.
             except (Exception, SystemExit) as raised:

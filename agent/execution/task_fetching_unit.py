@@ -11,10 +11,12 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.errors import GraphInterrupt
 
 from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
 from llm_compiler.execution.expressions import Expressions
 from llm_compiler.execution.tool_interrupts import Asked, Asking
+from llm_compiler.langgraph_private import in_call
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.observability.stream_events import Events
@@ -47,8 +49,8 @@ class TaskFetchingUnit:
         self.closed = False
         self.claim: Callable[[Launch], Awaitable[Outcome | None]] | None = None
         """Awaited before a destructive call begins; one that another run began is not repeated."""
-        self.interrupted: list[TaskId] = []
-        """The tasks in whose calls a graph interrupted: they will begin again."""
+        self.interrupted: dict[int, tuple[TaskId, GraphInterrupt]] = {}
+        """By call: the tasks in which a graph interrupted, and with what. They will begin again."""
         self.on_settled: Callable[[Outcome], None] = lambda outcome: None
         """Told of each task that ends in this run."""
         self.on_loop: Callable[[TaskId, int], None] = lambda id, calls: None
@@ -122,7 +124,7 @@ class TaskFetchingUnit:
         that have been answered run again.
 
         Raises:
-            GraphBubbleUp: a graph inside a tool interrupted.
+            GraphInterrupt: graphs inside tools interrupted, and nothing else can run.
         """
         for call, (launch, asking, question) in list(self._questions.items()):
             if len(self._answers.get(question.task, ())) > len(asking.answers):
@@ -140,6 +142,10 @@ class TaskFetchingUnit:
                 return ask
             if self._questions and not self._running:
                 return min((it for *_, it in self._questions.values()), key=lambda it: it.task)
+            if self.interrupted and not self._running:
+                raise GraphInterrupt(
+                    [one for _, it in self.interrupted.values() for one in it.args[0]]
+                )
 
     def fail(self, error: BaseException) -> None:
         """Make the node that waits raise an error now, whatever still runs."""
@@ -160,7 +166,7 @@ class TaskFetchingUnit:
         self._stopped.set()
 
     def _check(self) -> None:
-        waits = self._broken is not None or self._questions
+        waits = self._broken is not None or self._questions or self.interrupted
         if self.schedule.finished or (waits and not self._running):
             self._stopped.set()
 
@@ -176,9 +182,11 @@ class TaskFetchingUnit:
         context = self._context.copy()
         config: RunnableConfig = {**self._config, "run_name": name}
         if self._executor.can_ask:  # else no answer ever comes
-            config = asking.into(config)
+            place = self._executor.place(launch)
+            config = in_call(asking.into(config), *place)
             if (around := context.get(var_child_runnable_config)) is not None:
-                context.run(var_child_runnable_config.set, asking.into(around))
+                around = in_call(asking.into(around), *place)
+                context.run(var_child_runnable_config.set, around)
         task = asyncio.get_running_loop().create_task(
             self._executor.run(launch, config, self.claim, self._give_up),
             name=name,
@@ -198,12 +206,15 @@ class TaskFetchingUnit:
             question = Asked(asked.value, asked.response_schema, task=launch.id)
             self._questions[launch.call] = launch, asking, question
             self._check()
+        elif isinstance(error, GraphInterrupt):
+            self.interrupted[launch.call] = launch.id, error
+            self._check()
         else:
-            self.interrupted.append(launch.id)
             self._break(error)
 
     def _cancel(self, call: int) -> None:
         self._questions.pop(call, None)
+        self.interrupted.pop(call, None)
         if (task := self._running.pop(call, None)) is not None:
             task.cancel()
             self._ending.add(task)

@@ -8,6 +8,7 @@ interrupts the run for one call after another, with each question in the journal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -46,6 +47,7 @@ class Asking:
             memory,
             resume=list(self.answers),
             interrupt_counter=self._count,
+            subgraph_counter=count().__next__,
             get_null_resume=partial(self._null, memory),
         )
         return with_scratchpad(config, own)

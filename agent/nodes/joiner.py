@@ -99,6 +99,7 @@ class _Joining:
         answer = AIMessage(
             content=reply.text,
             id=reply.id,
+            name=self._setup.author,
             # The planner of the next turn reads the answer, so the mark must stay on it.
             response_metadata=UNTRUSTED if untrusted(state["messages"]) else {},
             usage_metadata=usage_metadata(usage),

@@ -1,6 +1,7 @@
 """Opens a round: the tools offered, the unit that runs its calls, and what the tools need."""
 
 import asyncio
+import re
 import sys
 from dataclasses import dataclass, replace
 
@@ -8,10 +9,11 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
+from llm_compiler.errors import SetupError
 from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.injected import Surroundings
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
-from llm_compiler.langgraph_private import checkpointer_of
+from llm_compiler.langgraph_private import checkpointer_of, namespace_of
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.given import GivenModels, Role
@@ -34,8 +36,21 @@ class Setup:
 
     toolbox: Toolbox
     models: GivenModels
-    instructions: str = ""
+    instructions: str | None = None
     form: ResponseForm | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.instructions, str | None):
+            kind = type(self.instructions).__name__
+            raise SetupError(f"instructions: give a text, not a {kind}")
+        if self.name is not None and (not isinstance(self.name, str) or not self.name.strip()):
+            raise SetupError(f"name: give a text, not {self.name!r}")
+
+    @property
+    def author(self) -> str | None:
+        """The graph's name as its messages have it: providers take no blanks and brackets."""
+        return None if self.name is None else re.sub(r"[\s<|\\/>]+", "_", self.name.strip())
 
     def told(self, state: State) -> str:
         """The instructions of planner and joiner: of who built the graph, and of the messages."""
@@ -103,7 +118,7 @@ async def open_round(
         state,
         runtime,
         [tool.base for tool in tools.values()],
-        call_mark(asked_by(state), number, state["messages"]),
+        call_mark(asked_by(state), number, state["messages"], namespace_of(config)),
     )
     unit = TaskFetchingUnit(
         Schedule(

@@ -81,6 +81,7 @@ class Scheduler:
                 round.context.max_result_chars,
                 mark=round.mark,
                 untrusted={id for id in schedule.records if schedule.taint.of_result(id)},
+                name=self._setup.author,
             ),
         }
 
@@ -169,8 +170,8 @@ class _Running:
     async def _stopped(self) -> Ask | Asked | None:
         try:
             return await self.round.unit.stopped()
-        except GraphBubbleUp:  # a graph inside a tool interrupts
-            for id in self.round.unit.interrupted:
+        except GraphBubbleUp:  # graphs inside tools interrupt
+            for id, _ in self.round.unit.interrupted.values():
                 await self.journal.release(id)
             await self.journal.stop(self.run.clock.seconds())
             raise

@@ -79,7 +79,8 @@ async def close_abandoned_turn(
             for task in plan
         }
         settings = Context(**context) if isinstance(context, Mapping) else Context.of(context)
-        mark = call_mark(state["turn"], state["round"], state["messages"])
+        namespace = str(config["configurable"].get("checkpoint_ns") or "")
+        mark = call_mark(state["turn"], state["round"], state["messages"], namespace)
         messages = round_messages(plan, ended, settings.max_result_chars, mark=mark)
         outcomes = {**outcomes, **ended}
     if not answered and not _is_asked_again(state, given):

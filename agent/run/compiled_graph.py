@@ -25,15 +25,21 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
-from langgraph.types import StateUpdate
+from langgraph.types import Checkpointer, StateUpdate
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.context import Context
-from llm_compiler.langgraph_private import checkpointer_of, with_checkpointer, with_class
+from llm_compiler.langgraph_private import (
+    checkpointer_of,
+    with_ambient,
+    with_checkpointer,
+    with_class,
+)
 from llm_compiler.observability.langsmith import with_tracer
+from llm_compiler.observability.spans import AGENT
 from llm_compiler.run import sync_bridge
 from llm_compiler.run.abandoned_turn import close_abandoned_turn
-from llm_compiler.run.async_checkpointer import with_async
+from llm_compiler.run.async_checkpointer import at_home, with_async
 from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import RunResources
 from llm_compiler.run.run_checkpointer import RunCheckpointer
@@ -159,11 +165,14 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         """`max_parallel` and `max_rounds` bound a run, not LangGraph's limits.
 
         With `max_concurrency` 1 it deadlocks on `@task`, and its recursion limit would cut rounds.
-        A sync-only checkpointer, also one that a parent graph lends, is called from threads.
+        A checkpointer, also one that a parent graph lends, is called where it can be.
         """
-        config = with_tracer(config or {}, self.config)
+        config = with_ambient(with_tracer(config or {}, self.config), self.config)
         saver = checkpointer_of(config, self.checkpointer)
-        if isinstance(saver, BaseCheckpointSaver) and (face := with_async(saver)) is not saver:
+        if (
+            isinstance(saver, BaseCheckpointSaver)
+            and (face := at_home(with_async(saver))) is not saver
+        ):
             config = with_checkpointer(config, face)
         bounds: Any = {"max_concurrency": _UNBOUNDED, "recursion_limit": _UNBOUNDED}
         return {"configurable": {}, **config, **bounds}
@@ -172,17 +181,18 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
 def compiled(
     builder: StateGraph[State, Context, InputState, State],
     *,
-    checkpointer: BaseCheckpointSaver[Any] | None,
+    checkpointer: Checkpointer,
     store: BaseStore | None,
     cache: BaseCache[Any] | None,
+    name: str | None,
 ) -> LLMCompiler:
     """Compile a graph; a sync-only checkpointer is called from threads."""
     saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
     graph: Any = builder.compile(
-        saver,
+        saver or checkpointer,
         cache=cache,
         store=store,
-        name="LLM Compiler",
+        name=name or AGENT,
         # What the event protocol shows beside states and messages.
         transformers=[CustomTransformer, UpdatesTransformer],
     )

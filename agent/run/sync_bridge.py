@@ -8,7 +8,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any, Final
@@ -17,6 +17,9 @@ _depth: ContextVar[int] = ContextVar("depth", default=0)
 """How deeply sync runs are nested: a tool may itself call `invoke`."""
 _reader: ContextVar[tuple[Any, int] | None] = ContextVar("reader", default=None)
 """The task that runs a sync run, and the thread that reads it."""
+_waiting: ContextVar[frozenset[asyncio.AbstractEventLoop]] = ContextVar(
+    "waiting", default=frozenset()
+)
 _CLEANUP_SECONDS = 5.0
 """The time that a closed stream has to clean up."""
 
@@ -80,6 +83,11 @@ def reader() -> object:
     return read_by[1] if read_by is not None and read_by[0] is task else task
 
 
+def waiting_loops() -> frozenset[asyncio.AbstractEventLoop]:
+    """The loops that stand still until the sync run ends in which this is called."""
+    return _waiting.get()
+
+
 def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
     """Run an async generator on the loop thread, and yield here what it yields there.
 
@@ -93,10 +101,14 @@ def iterate(stream: Callable[[], AsyncGenerator[Any]]) -> Iterator[Any]:
     tasks: list[asyncio.Task[None]] = []
 
     read_by = threading.get_ident()
+    waiting = _waiting.get()
+    with suppress(RuntimeError):
+        waiting |= {asyncio.get_running_loop()}
 
     async def pump() -> None:
         _depth.set(_depth.get() + 1)
         _reader.set((asyncio.current_task(), read_by))
+        _waiting.set(waiting)
         end = _End(None)
         try:
             async with aclosing(stream()) as produced:
