@@ -1,7 +1,8 @@
 """The settings of a run. A value that is passed overrides the environment, then the default."""
 
+import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,11 +15,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from llm_compiler.errors import SetupError
 from llm_compiler.prompting.overrides import apart, checked_program, checked_prompt
 from llm_compiler.prompting.templates import JOINER, MISSING, PLANNER, TOOLS
-from llm_compiler.text import quoted
+from llm_compiler.text import quoted, shortened
 
 PREFIX = "LLM_COMPILER_"
 DOCUMENTS_ROOT = "LLM_COMPILER_DOCUMENTS_ROOT"
@@ -26,6 +28,9 @@ _MAX_PROMPT_CHARS = 20_000
 _MAX_EXAMPLE_CHARS = 4000
 _MAX_EXAMPLES = 100
 _MAX_QUOTED_CHARS = 200
+_MAX_NAME_CHARS = 60
+_SLIP = 0.8
+"""How alike a name is, from 0 to 1, that is taken for a misspelt setting."""
 
 if TYPE_CHECKING:  # the types that callers may pass; validation converts them to those below
     _Names = Sequence[str]
@@ -172,6 +177,8 @@ class Context(BaseModel):
     ) -> "Context":
         if not isinstance(passed, dict):
             return handler(passed)
+        if message := unknown_settings(passed):
+            raise PydanticCustomError("unknown_setting", "{message}", {"message": message})
         found = {
             name: os.environ[PREFIX + name.upper()]
             for name in cls.model_fields
@@ -215,3 +222,23 @@ class Context(BaseModel):
                 f"the documents folder {str(self.documents)!r} is not below {DOCUMENTS_ROOT}"
             )
         return folder
+
+
+def meant(name: object) -> str | None:
+    """The setting that a name is, or is a misspelling of."""
+    near = difflib.get_close_matches(str(name).casefold(), Context.model_fields, 1, _SLIP)
+    return near[0] if near else None
+
+
+def unknown_settings(names: Iterable[object]) -> str:
+    """What is wrong with those that name no setting, on one line; empty if all do."""
+    known = Context.model_fields
+    told = []
+    for name in names:
+        if name not in known:
+            near, shown = meant(name), shortened(str(name), _MAX_NAME_CHARS)
+            told.append(f"{shown} is not a setting" + (f"; did you mean {near}?" if near else ""))
+    if not told:
+        return ""
+    listed = "" if told[-1].endswith("?") else f"; the settings are {', '.join(known)}"
+    return "; ".join(told) + listed

@@ -36,7 +36,11 @@ def decide(request: Any) -> Any:
             _tell(wording.one_line(f"\nThe last decision was refused: {error}"))
         allowed = {it["action_name"]: it["allowed_decisions"] for it in request["review_configs"]}
         question = "Accept?" if request.get("type") == _ELICITATION else "Run it?"
-        return {"decisions": [_decision(call, allowed[call["name"]], question) for call in calls]}
+        decisions = []
+        for number, call in enumerate(calls, 1):
+            _tell(f"\n{number} of {len(calls)}:" if len(calls) > 1 else "")
+            decisions.append(_decision(call, allowed[call["name"]], question))
+        return {"decisions": decisions}
 
 
 def asked_about(request: Any) -> str:
@@ -57,7 +61,7 @@ def _text(request: Any) -> str:
 
 def _decision(call: Mapping[str, Any], allowed: Sequence[str], question: str) -> dict[str, Any]:
     # In full, because the person is responsible for it.
-    _tell(f"\n{wording.call(call['name'], call['args'])}")
+    _tell(wording.call(call["name"], call["args"]))
     _tell(wording.one_line(call["description"]))
     *others, last = [shown for kind, shown in _CHOICES.items() if kind in allowed]
     while True:

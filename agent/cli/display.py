@@ -82,8 +82,9 @@ class Lines(Quiet):
         self._any_line = False
 
     def take(self, event: Mapping[str, Any]) -> None:
+        known = self.report.knows(event)
         super().take(event)
-        line = self._line(event)
+        line = "" if known else self._line(event)
         if line:
             self._any_line = True
             self._write(f"{line}\n")
@@ -106,6 +107,9 @@ class Lines(Quiet):
                 return wording.visible("\n".join(t.error for t in self.report.tasks if t.error))
             case "round.end" if event["status"] == "replan":
                 return f"# replan: {wording.one_line(event['feedback'] or '')}"
+            case "task.waiting":
+                call = wording.call(event["tool"], event["args"])
+                return f"# to be decided: {shortened(call, _MAX_CHARS)}"
             case "task.finished":
                 task = self.report.task(event["id"])
                 return _with_result(task) if task and task.shown and not task.error else ""

@@ -13,7 +13,7 @@ from llm_compiler.language.task_ids import order_of, root_of
 MAX_UNFOLDED: Final = 20
 """Instances of a task that have a row each."""
 _STATUSES: Final[tuple[TaskStatus, ...]] = (
-    "running", "planned", "failed", "rejected", "skipped", "ok",
+    "running", "waiting", "planned", "failed", "rejected", "skipped", "ok",
 )  # fmt: skip
 """Of a folded row: the first that one of its instances has."""
 

@@ -16,7 +16,7 @@ _MAX_NESTED: Final = 60
 """Characters of a call that is shown inside another."""
 _NEED: Final = re.compile(r"^needs (\d[\d.\[\]]*)(?=,)")
 Event = Mapping[str, Any]
-TaskStatus = Literal["planned", "running", "ok", "failed", "skipped", "rejected"]
+TaskStatus = Literal["planned", "waiting", "running", "ok", "failed", "skipped", "rejected"]
 
 
 @dataclass
@@ -109,14 +109,15 @@ class Report:
         self.rounds: list[RoundReport] = []
         self.seconds = 0.0
         """From the start of the turn to the last event."""
-        self._resumed_at = 0.0
         self._by_id: dict[str, TaskReport] = {}
         for event in events:
             self.take(event)
 
     def take(self, event: Event) -> None:
         """Record one event."""
-        now = self._resumed_at + event["seconds"]
+        if self.knows(event):
+            return
+        now = event["seconds"]
         self.seconds = max(self.seconds, now)
         match event["event"]:
             case "turn.start":
@@ -128,6 +129,14 @@ class Report:
                 task = self.task(event["id"])
                 if task is not None:
                     task.started, task.status = now, "running"
+            case "task.waiting":
+                task = self.task(event["id"])
+                if task is not None and task.ended is None:
+                    task.status = "waiting"
+            case "task.decided":
+                task = self.task(event["id"])
+                if task is not None and task.ended is None:
+                    self._decide(task, event)
             case "task.finished":
                 task = self.task(event["id"])
                 if task is not None and task.ended is None:
@@ -145,9 +154,22 @@ class Report:
                 if round.verdict == "replan":
                     self._round(round.number + 1, now)
 
-    def resumed(self) -> None:
-        """A person has answered and the run continues: its events count from zero again."""
-        self._resumed_at = self.seconds
+    def knows(self, event: Event) -> bool:
+        """Whether this was told before: a run that goes on with a turn tells all of it again."""
+        if not event.get("replayed"):
+            return False
+        if event["event"].startswith("task."):
+            task = self.task(event["id"])
+            return task is not None and (task.ended is not None or task.status == event["status"])
+        round = next((it for it in self.rounds if it.number == event["round"]), None)
+        match event["event"]:
+            case "plan.task":
+                return self.task(event["id"]) is not None
+            case "plan.end":
+                return round is not None and round.planned is not None
+            case "round.end":
+                return round is not None and round.ended is not None
+        return round is not None
 
     @property
     def tasks(self) -> list[TaskReport]:
@@ -200,7 +222,7 @@ class Report:
         round = self._round(event["round"], now)
         before = round.tasks.get(event["id"])
         if before is not None and round.planned is not None:
-            return  # a resumed run repeats the events of its plan
+            return  # a run that goes on repeats the events of its plan
         task = TaskReport(
             event["id"],
             event["tool"],
@@ -218,6 +240,13 @@ class Report:
             task.status = "planned" if before.started is None else "running"
         task.call = self._statement(task)
         round.tasks[task.id] = self._by_id[str(task.id)] = task
+
+    def _decide(self, task: TaskReport, event: Event) -> None:
+        """A person has decided: the call will run, or end as rejected."""
+        task.status = "running" if event["status"] == "answered" else "planned"
+        if event["args"] is not None:
+            task.args = event["args"]
+            task.call = self._statement(task)
 
     def _statement(self, task: TaskReport) -> str:
         if task.error:

@@ -76,7 +76,6 @@ class Session:
                 if (answer := decide(asked.value)) is None:
                     return Turn(state, interrupts)
                 answers[asked.id] = answer
-            display.report.resumed()
             display.begin("continuing")
             resume: Any = Command(resume=answer if len(answers) == 1 else answers)
             state = await self._stream(self.graph, resume, self._config, options, display)

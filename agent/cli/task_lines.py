@@ -12,6 +12,7 @@ from llm_compiler.cli.report import RoundReport, TaskReport
 
 _MARKS: Final = {
     "planned": ("○", "dim"),
+    "waiting": ("?", "yellow"),
     "ok": ("✓", "green"),
     "failed": ("✗", "red"),
     "skipped": ("–", "yellow"),
@@ -63,7 +64,15 @@ def _fitting(
     """The tasks to show, in order, and those that do not fit."""
     if max_lines is None or len(tasks) <= max_lines:
         return tasks, []
-    urgent = {"running": 0, "failed": 1, "rejected": 1, "planned": 2, "skipped": 3, "ok": 4}
+    urgent = {
+        "running": 0,
+        "waiting": 1,
+        "failed": 1,
+        "rejected": 1,
+        "planned": 2,
+        "skipped": 3,
+        "ok": 4,
+    }
     kept = sorted(tasks, key=lambda task: (urgent[task.status], -(task.ended or 0.0)))[
         : max_lines - 1
     ]

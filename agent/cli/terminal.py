@@ -61,7 +61,7 @@ class Terminal:
 
     def take(self, event: Mapping[str, Any]) -> None:
         self.report.take(event)
-        # Events count from the start of the turn, and from zero again when a run is resumed.
+        # Events count the seconds that the turn has run, not those that it waited for a person.
         self._turn_began = self._clock() - self.report.seconds
         if event["event"] == "round.end" and event["status"] == "replan":
             self._print_rounds(before=event["round"] + 1)
@@ -148,6 +148,8 @@ class Terminal:
         if not round.finished:
             ended = sum(1 for task in round.tasks.values() if task.ended is not None)
             of = wording.counted(len(round.tasks), "task")
+            if waiting := sum(1 for task in round.tasks.values() if task.status == "waiting"):
+                return f"{ended} of {of} done, {waiting:,} to be decided", now - round.planned
             return f"running, {ended} of {of} done", now - round.planned
         return "joining the results", now - (round.joined_from or round.planned)
 

@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from llm_compiler.errors import PlanError, ToolError
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import Ask, Decision, Launch
 from llm_compiler.text import clean, shortened
 
@@ -65,6 +66,23 @@ def decisions_of(asked: Asked, answer: Any, tools: Toolbox) -> tuple[Decision, .
         raise PlanError(f"resume with {{'decisions': [...]}}, one for each of the {count} calls")
     decided = zip(asked.calls, decisions, strict=True)
     return tuple(_decision(call, decision, tools) for call, decision in decided)
+
+
+def tell_waiting(events: Events, asked: Asked) -> None:
+    """The events of calls that a person must decide on."""
+    requests = asked.value["action_requests"]
+    for call, request in zip(asked.calls, requests, strict=True):
+        events.task_waiting(call["id"], call["tool"], call["args"], request["description"])
+
+
+def tell_decided(events: Events, asked: Asked, decisions: Sequence[Decision]) -> None:
+    """The events of what a person has decided."""
+    for call, it in zip(asked.calls, decisions, strict=True):
+        if it.rejected is not None:
+            events.task_decided(it.id, call["tool"], "rejected", reason=it.rejected)
+        else:
+            status: Literal["approved", "edited"] = "approved" if it.args is None else "edited"
+            events.task_decided(it.id, call["tool"], status, args=it.args)
 
 
 def reject_all(ask: Ask, why: str) -> tuple[Decision, ...]:

@@ -55,8 +55,12 @@ class Journal:
         """What was asked in this node before, in order."""
         self.asked_keys: set[str] = set()
         """The keys of the tasks whose calls a person was asked about, in whatever node or fork."""
+        self.decided = 0
+        """How many of those questions earlier runs have told the answers of."""
         self.seconds = 0.0
         """How long the turn had run when it stopped last."""
+        self._asked = 0
+        """How many questions were asked in this node."""
         self._records = records
         self._claims = claims
         self._node = node
@@ -86,8 +90,11 @@ class Journal:
                 self.loops[entry["key"]] = entry["calls"]
             self.seconds = max(self.seconds, entry.get("seconds", 0.0))
             self.asked_keys.update(entry.get("keys", ()))
+            if entry.get("node") == self._node:
+                self.decided = max(self.decided, entry.get("decided", 0))
             if "asked" in entry and entry["node"] == self._node:
                 self.asked.append(Asked(**entry["asked"]))
+        self._asked = len(self.asked)
 
     def ended(self) -> dict[str, list[Prior]]:
         """How calls ended, by their tasks' keys; the latest last, where an edited task ran again.
@@ -153,7 +160,13 @@ class Journal:
             keys = [self.key_of(call["id"]) for call in asked.calls]
             entry = {"asked": asdict(asked), "keys": keys, "node": self._node, "seconds": seconds}
             self._add(entry)
+            self._asked += 1
         await self.flush()
+
+    def decide(self, number: int | None = None) -> None:
+        """Journal that so many questions of this node are answered; by default all."""
+        if number is None or number > self.decided:
+            self._add({"decided": number or self._asked, "node": self._node})
 
     async def release(self, id: TaskId) -> None:
         """A call stopped to ask a person: it will begin again, with a claim of its own."""

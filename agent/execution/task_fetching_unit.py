@@ -62,6 +62,7 @@ class TaskFetchingUnit:
         self._running: dict[int, asyncio.Task[Returned]] = {}
         self._ending: set[asyncio.Task[Returned]] = set()
         self._stopped = asyncio.Event()
+        self._idle = asyncio.Event()
         self._broken: BaseException | None = None
         self._questions: dict[TaskId, tuple[Launch, Asking, Asked]] = {}
         """The calls that have asked, and have to run again with the answer."""
@@ -147,10 +148,17 @@ class TaskFetchingUnit:
                     [one for _, it in self.interrupted.values() for one in it.args[0]]
                 )
 
+    async def idle(self) -> None:
+        """Wait until everything has followed that follows from what is known, without any call."""
+        while not (self.schedule.idle or self.closed or self._broken):
+            self._idle.clear()
+            await self._idle.wait()
+
     def fail(self, error: BaseException) -> None:
         """Make the node that waits raise an error now, whatever still runs."""
         self._broken = error
         self._stopped.set()
+        self._idle.set()
 
     async def close(self) -> None:
         """Cancel the calls that still run, and wait until they have ended."""
@@ -164,8 +172,11 @@ class TaskFetchingUnit:
             # A tool that ignores its cancellation is not waited for any longer.
             await asyncio.wait(ending, timeout=CANCEL_GRACE_SECONDS)
         self._stopped.set()
+        self._idle.set()
 
     def _check(self) -> None:
+        if self.schedule.idle or self._broken is not None:
+            self._idle.set()
         waits = self._broken is not None or self._questions or self.interrupted
         if self.schedule.finished or (waits and not self._running):
             self._stopped.set()

@@ -13,6 +13,7 @@ from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
 from langgraph.config import get_config
 from langgraph.graph.message import push_message
 
@@ -49,11 +50,13 @@ class AnswerStream:
         shown."""
         self.text, self.began = "", False
 
-    def end(self) -> None:
-        """The message is complete."""
+    def end(self, usage: UsageMetadata | None = None) -> None:
+        """The message is complete; `usage` is what it has cost, as the last of a stream says it."""
         content = {"type": "text", "text": self.text}
         self._tell({"event": "content-block-finish", "index": 0, "content": content})
-        self._tell({"event": "message-finish"})
+        self._tell({"event": "message-finish", **({"usage": usage} if usage else {})})
+        if usage and self._announced and not self._readers:
+            push_message(AIMessageChunk("", id=self.id, usage_metadata=usage), state_key=None)
 
     def _begin(self) -> None:
         self._announced = True

@@ -94,7 +94,8 @@ class _Joining:
         if has_attachments(state):
             planner = await self._setup.model(self._context, "planner")
             reply.show(unread(state, planner, self._model))
-        reply.end()
+        counted = usage_metadata(usage)
+        reply.end(counted)
         self._events.round_end(ids, "answer", reply.unanswered, asked=asked)
         answer = AIMessage(
             content=reply.text,
@@ -102,7 +103,7 @@ class _Joining:
             name=self._setup.author,
             # The planner of the next turn reads the answer, so the mark must stay on it.
             response_metadata=UNTRUSTED if untrusted(state["messages"]) else {},
-            usage_metadata=usage_metadata(usage),
+            usage_metadata=counted,
         )
         structured = {} if form is None else {"structured_response": self._data}
         return {"messages": [answer], "feedback": None, "usage": usage, **structured}

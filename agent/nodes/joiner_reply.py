@@ -7,6 +7,8 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from langchain_core.messages.ai import UsageMetadata
+
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.nodes.answer_stream import AnswerStream
 from llm_compiler.nodes.grounding import Facts, Grounding
@@ -58,9 +60,9 @@ class JoinerReply:
         self._begin(self._facts)
         self._message.take_back()
 
-    def end(self) -> None:
-        """The answer is complete."""
-        self._message.end()
+    def end(self, usage: UsageMetadata | None) -> None:
+        """The answer is complete; `usage` is what the turn has cost."""
+        self._message.end(usage)
 
     def leave_off(self, why: str, state: State) -> None:
         """End an answer that its model did not end. If it has no text, the results stand in."""

@@ -38,21 +38,12 @@ class Stored:
     """How many calls loops make that the state does not have yet, by key."""
 
 
-def load(round: Round, stored: Stored, *, announce: bool) -> None:
-    """Plan the tasks of the state again.
-
-    Args:
-        round: The round.
-        stored: The plan, and how far it came.
-        announce: Whether tasks that have not ended are events.
-    """
+def load(round: Round, stored: Stored) -> None:
+    """Plan the tasks of the state again."""
     loading = _Loading(round, stored)
     for data in stored.plan:
         if not is_instance(data["id"]):
-            planned = loading.planned(data)
-            if not planned.priors and announce:
-                round.events.plan_task(planned.task)
-            round.unit.tell(planned)
+            round.unit.tell(loading.planned(data))
 
 
 class _Loading:

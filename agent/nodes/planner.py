@@ -63,7 +63,7 @@ class Planner:
         )
         warm_up(round.tools)
         run.watch_deadline()
-        load(round, Stored(before.plan, before.outcomes, before.names), announce=False)
+        load(round, Stored(before.plan, before.outcomes, before.names))
         plan, meter = PlanStream(round, before.plan, before.names), Meter()
         deadline = round.context.deadline
         try:

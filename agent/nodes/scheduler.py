@@ -16,7 +16,14 @@ from langgraph.types import interrupt
 
 from llm_compiler.context import Context
 from llm_compiler.errors import PlanError
-from llm_compiler.execution.approvals import decisions_of, refused, reject_all, request_of
+from llm_compiler.execution.approvals import (
+    decisions_of,
+    refused,
+    reject_all,
+    request_of,
+    tell_decided,
+    tell_waiting,
+)
 from llm_compiler.execution.executor import warm_up
 from llm_compiler.execution.handoff import command_of
 from llm_compiler.execution.journal import Journal
@@ -27,6 +34,8 @@ from llm_compiler.language.task_ids import order_of
 from llm_compiler.nodes.instances import with_instances
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
+from llm_compiler.nodes.replay import replay
+from llm_compiler.observability.stream_events import Events
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.run.turn_journal import journal_of
@@ -97,6 +106,7 @@ class Scheduler:
             run.round.unit.adopt(config)
             return run.round
         await journal.read()
+        run.clock.count_on(journal.seconds)
         round = await open_round(
             self._setup,
             runtime,
@@ -114,8 +124,13 @@ class Scheduler:
             journal.asked_keys,
             journal.loops,
         )
-        load(round, stored, announce=True)
+        round.events.silent = True
+        load(round, stored)
         round.unit.tell(PlanEnded())
+        await round.unit.idle()
+        round.events.silent = False
+        plan = with_instances(state["plan"], round.unit.schedule)
+        replay(round.events, state, plan, round.unit.schedule.outcomes)
         return round
 
 
@@ -153,7 +168,6 @@ class _Running:
         for outcome in schedule.outcomes.values():
             self._record(outcome)
         await self._ask_again()
-        self.run.clock.count_on(self.journal.seconds)
         self.run.watch_deadline()
         unit.tell(TakenOver())
         while (stop := await self._stopped()) is not None:
@@ -161,7 +175,7 @@ class _Running:
                 unit.tell(Decided(await self._decisions(stop)))
             else:
                 await self._journal(stop)
-                unit.answer(stop.task, _answer(stop))
+                self._answered(stop, self.round.events, self.round.events)
         await self.journal.flush()
 
     def _record(self, outcome: Outcome) -> None:
@@ -178,19 +192,22 @@ class _Running:
 
     async def _ask_again(self) -> None:
         """Ask what was asked before; what is answered by now does not stop the run."""
-        asked = self.journal.asked
-        for this, following in zip_longest(asked, asked[1:]):
+        asked, again = self.journal.asked, self.round.events.again()
+        for number, (this, following) in enumerate(zip_longest(asked, asked[1:])):
+            told = self.round.events if number >= self.journal.decided else again
             if this.task is not None:
-                self.round.unit.answer(this.task, _answer(this))
+                self._answered(this, again, told, number + 1)
             elif following is not None and following.calls == this.calls:
                 _answer(this)  # it was refused, and asked for again
             else:
-                self.round.unit.tell(Decided(await self._decided(this)))
+                tell_waiting(again, this)
+                self.round.unit.tell(Decided(await self._decided(this, told, number + 1)))
 
     async def _decisions(self, ask: Ask) -> tuple[Decision, ...]:
         if not self.journal.lasting:
             return reject_all(ask, _NO_CHECKPOINTER)
         asked = request_of(ask, self.round.tools)
+        tell_waiting(self.round.events, asked)
         try:
             _answer(asked)
         except GraphInterrupt:
@@ -200,16 +217,32 @@ class _Running:
         # decides on nothing, and keeps its place in the order.
         again = refused(asked, PlanError("an answer came before this was asked; decide on it now"))
         await self._journal(asked, again)
-        return await self._decided(again)
+        return await self._decided(again, self.round.events)
 
-    async def _decided(self, asked: Asked) -> tuple[Decision, ...]:
-        """Stop the run until a person has decided on all the calls."""
+    async def _decided(
+        self, asked: Asked, events: Events, number: int | None = None
+    ) -> tuple[Decision, ...]:
+        """Stop the run until a person has decided on all the calls; tell what they decided."""
         while True:
             try:
-                return decisions_of(asked, _answer(asked), self.round.tools)
+                decisions = decisions_of(asked, _answer(asked), self.round.tools)
             except PlanError as error:
-                asked = refused(asked, error)
+                asked, number = refused(asked, error), None
                 await self._journal(asked)
+            else:
+                self.journal.decide(number)
+                tell_decided(events, asked, decisions)
+                return decisions
+
+    def _answered(
+        self, asked: Asked, waiting: Events, answered: Events, number: int | None = None
+    ) -> None:
+        """Stop the run until a person has answered the question of a tool."""
+        tool = self.round.unit.schedule.tasks[asked.task].tool
+        waiting.task_waiting(asked.task, tool, {}, asked.value)
+        self.round.unit.answer(asked.task, _answer(asked))
+        self.journal.decide(number)
+        answered.task_decided(asked.task, tool, "answered")
 
     async def _journal(self, *questions: Asked) -> None:
         await self.journal.ask(*questions, seconds=self.run.clock.seconds())

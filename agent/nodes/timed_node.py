@@ -1,4 +1,8 @@
-"""What every node does in addition to its own work: repairs the state, and is timed and traced."""
+"""What every node does in addition to its own work: repairs the state, and is timed and traced.
+
+A run that goes on with a turn in the planner or joiner tells how the turn stands; the scheduler has
+its journal to read before.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,6 +11,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
+from llm_compiler.language.task import Outcome
+from llm_compiler.nodes.replay import replay
+from llm_compiler.observability.stream_events import Events
 from llm_compiler.run.resources import RunResources
 from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.state import State, begins_turn, next_round
@@ -31,6 +38,12 @@ def timed(name: str, node: Node) -> Any:
             number = next_round(state)
             if begins_turn(state):
                 run.clock.restart()
+        if run.state is None and (
+            name == "joiner" or not (name == "scheduler" or begins_turn(state))
+        ):
+            events = Events(runtime.stream_writer, state["round"], run.clock.seconds)
+            outcomes = {it["id"]: Outcome.of(it) for it in state["outcomes"].values()}
+            replay(events, state, state["plan"], outcomes, replanned=name == "planner")
         with run.node(), run.span.node(name, number):
             update = await node(state, config, runtime)
         update = {**repairs(stored, state), **update, "seconds": run.clock.seconds()}

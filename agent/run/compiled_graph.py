@@ -44,6 +44,7 @@ from llm_compiler.run.clock import TurnClock
 from llm_compiler.run.resources import RunResources
 from llm_compiler.run.run_checkpointer import RunCheckpointer
 from llm_compiler.run.saver_wrapper import remember
+from llm_compiler.run.settings import noting, settings_of
 from llm_compiler.run.stored_state import check_input, check_updates
 from llm_compiler.run.thread_fence import ThreadFence
 from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
@@ -87,6 +88,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         config, outer = self._own(config), RunResources.around()
         saver = checkpointer_of(config, self.checkpointer)
         whole = merge_configs(self.config, config)
+        options = {**options, "context": settings_of(options.get("context"), whole)}
         thread = thread_of(whole, saver)
         if outer is not None and outer.has_thread(thread):
             thread = None  # a tool's run in its own thread would wait for itself
@@ -119,6 +121,10 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
     ) -> Iterator[Any]:
         """As `astream`, which it runs on one long-lived loop thread, from any thread."""
         yield from sync_bridge.iterate(lambda: self.astream(input, config, **options))
+
+    def get_context_jsonschema(self) -> dict[str, Any] | None:
+        """As LangGraph's; a run learns what a server has left out of its context by it."""
+        return noting(super().get_context_jsonschema())
 
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]

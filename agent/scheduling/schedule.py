@@ -101,16 +101,18 @@ class Schedule:
         return self._ended and not self._graph.unsettled
 
     @property
+    def idle(self) -> bool:
+        """Nothing runs or is computed, and nothing more can start as it stands."""
+        return self._queue.idle and self._computing.idle and self._loops.idle
+
+    @property
     def loops(self) -> Mapping[TaskId, int]:
         """How many calls each loop makes that has its list."""
         return self._loops.calls
 
     @property
     def unclaimed(self) -> list[Launch]:
-        """The calls of a plan that broke off which no task of the next plan has, or not yet.
-
-        A task that is planned with the tool and the arguments of one takes it over.
-        """
+        """The calls of a plan that broke off; the next plan's task with the same call takes it."""
         return self._calls.unclaimed
 
     def planned_args(self, id: TaskId) -> Mapping[str, Any] | None:
@@ -257,9 +259,7 @@ class Schedule:
 
     def _ask(self) -> None:
         """Ask about all calls that need a person at once, after everything else has run."""
-        if not self._ended or not self._taken_over or self.finished:
-            return
-        if not (self._queue.idle and self._computing.idle and self._loops.idle):
+        if not self._ended or not self._taken_over or self.finished or not self.idle:
             return
         self._calling.ask_in_advance()
         if (question := self._asking.question()) is not None:

@@ -10,13 +10,14 @@ start, so that no server is open by mistake.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from langgraph_api.auth.noop import UnauthenticatedUser
 from langgraph_sdk import Auth
 from starlette.exceptions import HTTPException
 
 from llm_compiler.errors import SetupError
+from llm_compiler.server.assistants import check_settings
 from llm_compiler.server.issuer import Issuer, IssuerAddress
 from llm_compiler.server.ownership import own, own_namespace
 from llm_compiler.server.token_file import TokenFile
@@ -53,6 +54,7 @@ def _open() -> Auth:
         # The server's own anonymous user: with it, the server behaves as if there were no `auth`.
         return UnauthenticatedUser()
 
+    auth.on.assistants(actions=["create", "update"])(check_settings)
     return auth
 
 
@@ -72,6 +74,11 @@ def _closed(verifier: Verifier) -> Auth:
             raise Auth.exceptions.HTTPException(detail=str(error)) from None
         except IssuerUnreachableError as error:
             raise HTTPException(503, str(error)) from error
+
+    @auth.on.assistants(actions=["create", "update"])
+    async def checked(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any]:
+        await check_settings(ctx, value)
+        return await own(ctx, value)
 
     # `own` applies to everything without a rule of its own; the store has no metadata to filter by.
     auth.on(own)

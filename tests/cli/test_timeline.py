@@ -195,11 +195,11 @@ class TestReport:
     def test_resumed_run_counts_on_and_finishes_no_task_twice(self) -> None:
         events = turn()
         report = Report(events[: events.index(started(3.6, 3))])
-        report.resumed()
-        report.take(planned(0.1, 1, "search", "Everest"))
-        report.take(finished(0.1, 1, result="8,849 m", took=2.8))
-        report.take(started(0.3, 3))
-        report.take(finished(0.7, 3, result="238"))
+        again = {"replayed": True}
+        report.take(planned(3.7, 1, "search", "Everest") | again)
+        report.take(finished(3.7, 1, result="8,849 m", took=2.8) | again)
+        report.take(started(3.9, 3))
+        report.take(finished(4.3, 3, result="238"))
         first, third = report.tasks[0], report.tasks[2]
         assert (first.started, first.ended) == (0.8, 3.6)
         assert third.started == 3.9

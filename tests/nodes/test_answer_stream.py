@@ -47,7 +47,7 @@ async def test_the_answer_is_one_message_with_its_beginning_and_end(
     assert begun["event"] == "content-block-start"
     assert "".join(piece["delta"]["text"] for piece in deltas) == ANSWER
     assert finished["content"] == {"type": "text", "text": ANSWER}
-    assert end == {"event": "message-finish"}
+    assert end == {"event": "message-finish", "usage": values["messages"][-1].usage_metadata}
     whole = [e["params"]["data"][0] for e in seen if e["method"] == "messages"]
     assert values["messages"][-1].id not in [getattr(message, "id", None) for message in whole]
 

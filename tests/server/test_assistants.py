@@ -1,11 +1,13 @@
 """Assistants: what Studio shows of them, and that two of them do not mix."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from langgraph_sdk.client import LangGraphClient
+from langgraph_sdk.errors import UnprocessableEntityError
 
 from llm_compiler.context import Context
 from tests.bench.model_server import Body, ModelServer, Reply, text_of
@@ -219,3 +221,42 @@ async def test_a_wrong_setting_says_what_to_do_about_it(
     run = client.runs.stream(None, PROBES, input=asking('answer("x")'), context=context)
     [error] = [part.data async for part in run if part.event == "error"]
     assert said in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"max_round": 2}, "max_round is not a setting; did you mean max_rounds?"),
+        ({"colour": "red"}, "colour is not a setting; the settings are model, "),
+    ],
+    ids=("misspelt", "unknown"),
+)
+async def test_what_is_no_setting_is_refused_before_anything_runs(
+    client: LangGraphClient, models: ModelServer, context: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UnprocessableEntityError, match=re.escape(said)):
+        await client.assistants.create(PROBES, context=context)
+    sound = await client.assistants.create(PROBES, context={"max_rounds": 2})
+    with pytest.raises(UnprocessableEntityError, match=re.escape(said)):
+        await client.assistants.update(sound["assistant_id"], graph_id=PROBES, context=context)
+    asked = len(models.requests)
+    thread = (await client.threads.create())["thread_id"]
+    for assistant in (PROBES, sound["assistant_id"]):
+        run = client.runs.stream(thread, assistant, input=asking('answer("x")'), context=context)
+        [error] = [part.data async for part in run if part.event == "error"]
+        assert said in error["message"]
+    assert len(models.requests) == asked
+    # The thread keeps the context of its runs, which must not spoil those that follow.
+    values: Any = await client.runs.wait(thread, PROBES, input=asking('knock("open")'))
+    assert values["outcomes"]["1"]["status"] == "ok"
+
+
+async def test_tools_may_be_given_more_than_settings(client: LangGraphClient) -> None:
+    """`config.configurable` is taken for a context too; a graph that calls passes on its own."""
+    given: Any = {"configurable": {"colour": "red", "max_rounds": 2, "user_id": "ann"}}
+    values: Any = await client.runs.wait(None, PROBES, input=asking('knock("open")'), config=given)
+    assert values["outcomes"]["1"]["status"] == "ok"
+    given = {"configurable": {"max_round": 2}}
+    run = client.runs.stream(None, PROBES, input=asking('answer("x")'), config=given)
+    [error] = [part.data async for part in run if part.event == "error"]
+    assert "did you mean max_rounds?" in error["message"]

@@ -1,12 +1,12 @@
 """MCP at a real `langgraph dev` process: the agent as a tool, and tools of other servers."""
 
-import ast
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from langgraph_sdk import get_client
@@ -72,11 +72,31 @@ async def test_the_tool_answers(url: str) -> None:
     async with Client(f"{url}/mcp") as session:
         result = await session.call_tool("LLM_Compiler", {"messages": "How much higher?"})
     assert not result.is_error
+    assert [(block.type, block.text) for block in result.content] == [("text", "By 237.86 m.")]
+
+
+@pytest.mark.parametrize("empty", [{"messages": " \n"}, {"messages": ""}, {"messages": []}, {}])
+async def test_an_empty_question_is_refused(url: str, empty: dict[str, Any]) -> None:
+    async with Client(f"{url}/mcp") as session:
+        result = await session.call_tool("LLM_Compiler", empty)
+    assert result.is_error
     [block] = result.content
-    assert block.type == "text"
-    # The server writes the whole state as Python does; the answer is its last message.
-    state: dict[str, Any] = ast.literal_eval(block.text)
-    assert state["messages"][-1]["content"] == "By 237.86 m."
+    assert block.text == "the question is empty; pass it as the text `messages`"
+
+
+async def test_an_error_says_what_is_wrong(url: str) -> None:
+    call: Any = {"name": "LLM_Compiler", "arguments": {"messages": "How much higher?"}}
+    call["context"] = {"max_round": 1}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        accepted = {"accept": "application/json, text/event-stream"}
+        reply = await client.post(f"{url}/mcp", json=request, headers=accepted)
+        request["params"] = {"name": "nobody"}
+        unknown = await client.post(f"{url}/mcp", json=request, headers=accepted)
+    result = reply.json()["result"]
+    assert result["isError"] is True
+    assert "did you mean max_rounds?" in result["content"][0]["text"]
+    assert unknown.json()["error"]["message"] == "Unknown tool: nobody"
 
 
 async def test_runs_share_one_session_with_a_server(url: str, ledger: Path) -> None:

@@ -305,6 +305,34 @@ async def test_a_person_decides_through_the_sdk(
     ]
 
 
+async def test_a_client_is_told_what_waits_and_nothing_twice(
+    client: LangGraphClient, thread: str, gates: Gates, gate: str
+) -> None:
+    gates.open(gate)
+    context: Any = {"approve": ["wipe"]}
+    plan = f'knock("open")\nfor name in ["{gate}", "{gate}-2"]:\n    wipe(name)'
+    decisions = [{"type": "approve"}, {"type": "reject"}]
+    runs: list[list[Any]] = []
+    for given in ({"input": asking(plan)}, {"command": {"resume": {"decisions": decisions}}}):
+        events: Any = client.runs.stream(
+            thread, PROBES, context=context, stream_mode=["custom"], **given
+        )
+        runs.append([part.data async for part in events if part.event == "custom"])
+
+    def told(events: list[Any], event: str) -> list[str]:
+        new = (it for it in events if "replayed" not in it)
+        return sorted(str(it["id"]) for it in new if it["event"] == event)
+
+    wipes = ["2[0]", "2[1]"]
+    assert told(runs[0], "task.waiting") == told(runs[1], "task.decided") == wipes
+    assert told([*runs[0], *runs[1]], "task.finished") == ["1", "2", *wipes]
+    # Who joins at the second run can draw the plan too.
+    planned = {str(it["id"]) for it in runs[1] if it["event"] == "plan.task"}
+    assert planned == {"1", "2", *wipes}
+    stands = {str(it["id"]): it["status"] for it in runs[1] if "id" in it}
+    assert (stands["1"], stands["2[0]"], stands["2[1]"]) == ("ok", "ok", "rejected")
+
+
 # ── states: edited, gone back to ──────────────────────────────────────────────────────────────
 
 
