@@ -35,12 +35,12 @@ _MARKS: Mapping[Any, _Kind] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Surroundings:
     """What the calls of a run may be given of it."""
 
     state: Mapping[str, Any] = field(default_factory=dict)
-    """That of the node which opened the round."""
+    """Of the turn: in the scheduler, with its plan; before, with that of earlier rounds."""
     runtime: Runtime[Any] = field(default_factory=Runtime)
     tools: Sequence[BaseTool] = ()
     mark: str = "0"

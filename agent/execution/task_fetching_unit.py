@@ -6,7 +6,7 @@ One inbox: a planned task, a finished call and a passed deadline all come in as 
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
@@ -97,8 +97,9 @@ class TaskFetchingUnit:
                     self._stopped.set()
         self._check()
 
-    def adopt(self, config: RunnableConfig) -> None:
-        """Continue in another node: later calls carry its callbacks, metadata and context."""
+    def adopt(self, config: RunnableConfig, state: Mapping[str, Any]) -> None:
+        """Continue in another node: later calls get its state, callbacks, metadata and context."""
+        self._executor.around.state = state
         inherited = {"configurable", "tags"}
         own = {key: value for key, value in config.items() if key not in inherited}
         self._config = cast(RunnableConfig, {**self._config, **own})

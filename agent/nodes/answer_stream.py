@@ -56,7 +56,9 @@ class AnswerStream:
         self._tell({"event": "content-block-finish", "index": 0, "content": content})
         self._tell({"event": "message-finish", **({"usage": usage} if usage else {})})
         if usage and self._announced and not self._readers:
-            push_message(AIMessageChunk("", id=self.id, usage_metadata=usage), state_key=None)
+            push_message(
+                AIMessageChunk(content="", id=self.id, usage_metadata=usage), state_key=None
+            )
 
     def _begin(self) -> None:
         self._announced = True

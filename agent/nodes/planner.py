@@ -4,7 +4,7 @@ import asyncio
 import datetime
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -57,7 +57,7 @@ class Planner:
             runtime,
             config,
             next_round(state),
-            state=state,
+            state=before.beginning(state),
             early_start=run.early_start,
             asked=before.asked,
         )
@@ -159,6 +159,22 @@ class _Before:
     names: dict[str, str] = field(default_factory=dict)
     asked: str | None = None
     """The question, if it begins a turn."""
+
+    def beginning(self, state: State) -> State:
+        """The state that the round begins with: of a new turn, without the turn before."""
+        begins = {
+            **state,
+            "plan": self.plan,
+            "outcomes": self.outcomes,
+            "names": self.names,
+            "usage": self.usage,
+            "turn": asked_by(state),
+            "round": next_round(state),
+            "feedback": None,
+        }
+        if self.asked is not None:
+            begins.pop("structured_response", None)
+        return cast(State, begins)
 
     @classmethod
     def of(cls, state: State) -> "_Before":

@@ -103,7 +103,7 @@ class Scheduler:
         journal: Journal,
     ) -> Round:
         if run.round is not None and not run.round.unit.closed:
-            run.round.unit.adopt(config)
+            run.round.unit.adopt(config, state)
             return run.round
         await journal.read()
         run.clock.count_on(journal.seconds)

@@ -90,7 +90,7 @@ async def _called(params: dict[str, Any], headers: Mapping[str, str]) -> dict[st
         named = [it for it in assistants if _tool_name(it["name"]) == params.get("name")]
         if len(named) != 1 or not _is_ours(named[0]["graph_id"]):
             return None
-        arguments = params.get("arguments")
+        arguments = params.get("arguments") or {}
         if not _is_dict(arguments) or _is_empty(arguments.get("messages")):
             return _result(_EMPTY, is_error=True)
         state: Any = await client.runs.wait(

@@ -1,5 +1,6 @@
 """Arguments that the planner does not see, run through the whole graph."""
 
+import asyncio
 from typing import Annotated, Any, Optional
 
 import pytest
@@ -7,6 +8,7 @@ from langchain_core.callbacks import CallbackManagerForToolRun, Callbacks
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, StructuredTool, tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
@@ -172,3 +174,41 @@ async def test_what_a_tool_writes_to_the_stream_arrives() -> None:
     asked: Any = {"messages": [HumanMessage("Go on.")]}
     events = [it async for it in graph.astream(asked, CONFIG, stream_mode="custom")]
     assert {"noted": 1} in events
+
+
+async def test_a_call_sees_its_own_turn_and_no_other() -> None:
+    seen: list[tuple[str, list[Any], dict[str, Any], int, str]] = []
+
+    noted = asyncio.Event()
+
+    async def note(where: str, state: Annotated[dict[str, Any], InjectedState]) -> str:
+        """Note the state."""
+        noted.set()
+        ids = [task["id"] for task in state["plan"]]
+        seen.append((where, ids, state["outcomes"], state["round"], state["turn"]))
+        return where
+
+    async def keep(where: str, state: Annotated[dict[str, Any], InjectedState]) -> str:
+        """Note the state, as a write: when the plan is complete."""
+        return await note(where, state)
+
+    write = StructuredTool.from_function(coroutine=keep, metadata={"readOnlyHint": False})
+    turn: Any = [noted.clear, 'note("early")\n', noted, 'keep("late")']
+    plans: Any = turn, turn, [noted.clear, 'note("replanned")\n', noted, "x = 1"]
+    graph = build_graph(
+        [note, write],
+        planner=ScriptedModel(*plans),
+        joiner=ScriptedModel("One.", "REPLAN: more", "Two."),
+        checkpointer=InMemorySaver(),
+    )
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    for id in ("a", "b"):
+        await graph.ainvoke({"messages": [HumanMessage("Go on.", id=id)]}, thread)
+    shown = [(where, ids, len(outcomes), round, turn) for where, ids, outcomes, round, turn in seen]
+    assert shown == [
+        ("early", [], 0, 1, "a"),
+        ("late", [1, 2], 0, 1, "a"),
+        ("early", [], 0, 1, "b"),
+        ("late", [1, 2], 0, 1, "b"),
+        ("replanned", [1, 2], 2, 2, "b"),
+    ]

@@ -25,7 +25,7 @@ def colour(config: RunnableConfig) -> str:
     [
         ({"context": {"max_round": 2}}, MISSPELT),
         ({"context": {"colour": "red"}}, "colour is not a setting; the settings are model, "),
-        ({"context": {1: 2, "modle": "x"}}, "modle is not a setting; did you mean model?"),
+        ({"context": {1: 2, "modele": "x"}}, "modele is not a setting; did you mean model?"),
         ({"config": {"configurable": {"max_round": 2}}}, MISSPELT),
         ({"config": {"configurable": {"max_rounds": 2}}}, "pass context={'max_rounds': …}"),
     ],

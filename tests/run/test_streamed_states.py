@@ -32,8 +32,8 @@ async def test_streams_show_nodes_and_keys_of_the_state_alone(
         joiner=ScriptedModel("REPLAN: more", "Done."),
         checkpointer=InMemorySaver(),
     )
-    modes = ["updates", "values", "tasks", "debug", "checkpoints"]
-    input, interrupts = ASK, []
+    modes: Any = ["updates", "values", "tasks", "debug", "checkpoints"]
+    input = ASK
     while True:
         stream = graph.astream(
             input,

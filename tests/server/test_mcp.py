@@ -68,11 +68,15 @@ async def test_the_agent_is_a_tool_with_a_clean_schema(url: str) -> None:
     assert "$defs" not in tool.input_schema
 
 
+def texts(result: Any) -> list[str]:
+    return [block.text for block in result.content]
+
+
 async def test_the_tool_answers(url: str) -> None:
     async with Client(f"{url}/mcp") as session:
         result = await session.call_tool("LLM_Compiler", {"messages": "How much higher?"})
     assert not result.is_error
-    assert [(block.type, block.text) for block in result.content] == [("text", "By 237.86 m.")]
+    assert texts(result) == ["By 237.86 m."]
 
 
 @pytest.mark.parametrize("empty", [{"messages": " \n"}, {"messages": ""}, {"messages": []}, {}])
@@ -80,8 +84,7 @@ async def test_an_empty_question_is_refused(url: str, empty: dict[str, Any]) -> 
     async with Client(f"{url}/mcp") as session:
         result = await session.call_tool("LLM_Compiler", empty)
     assert result.is_error
-    [block] = result.content
-    assert block.text == "the question is empty; pass it as the text `messages`"
+    assert texts(result) == ["the question is empty; pass it as the text `messages`"]
 
 
 async def test_an_error_says_what_is_wrong(url: str) -> None:
