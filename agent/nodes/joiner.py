@@ -13,6 +13,7 @@ from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
+from llm_compiler.nodes.heard import asked_and_heard
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.repeated_failure import failed_again
@@ -37,7 +38,6 @@ from llm_compiler.state import (
     State,
     asked_message,
     conversation,
-    question,
     spent,
     tasks_of_round,
     usage_metadata,
@@ -98,7 +98,14 @@ class Joiner:
                         now = asyncio.get_running_loop().time()
                         time.reschedule(now + left + profile.silence)
                     await self._ask(
-                        model, state, context, reply, meter, may_replan=may_replan, limit=limit
+                        model,
+                        state,
+                        context,
+                        asked_and_heard(state, config, state["round"], context.max_result_chars),
+                        reply,
+                        meter,
+                        may_replan=may_replan,
+                        limit=limit,
                     )
             except TimeoutError:
                 if not time.expired():
@@ -146,6 +153,7 @@ class Joiner:
         model: Model,
         state: State,
         context: Context,
+        question: str,
         reply: JoinerReply,
         meter: Meter,
         *,
@@ -158,7 +166,7 @@ class Joiner:
 
         async def read() -> None:
             messages = joiner_messages(
-                question(state),
+                question,
                 conversation(state),
                 shown,
                 may_replan=may_replan,
