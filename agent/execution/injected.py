@@ -45,6 +45,8 @@ class Surroundings:
     tools: Sequence[BaseTool] = ()
     mark: str = "0"
     """Of the round's calls (`round_messages.call_id`)."""
+    name: str | None = None
+    """Of the agent, on the messages that call."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,11 @@ class ToolCall:
     def state(self) -> dict[str, Any]:
         """The state; its last message is the one that calls the tool."""
         call = {"name": self.name, "args": dict(self.args), "id": self.id}
-        messages = [*self.around.state.get("messages", ()), AIMessage("", tool_calls=[call])]
-        return {**self.around.state, "messages": messages}
+        calling = AIMessage("", tool_calls=[call], name=self.around.name)
+        return {
+            **self.around.state,
+            "messages": [*self.around.state.get("messages", ()), calling],
+        }
 
     @property
     def runtime(self) -> ToolRuntime[Any, Any]:

@@ -194,6 +194,8 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         A checkpointer, also one that a parent graph lends, is called where it can be.
         """
         config = with_ambient(with_tracer(config or {}, self.config), self.config)
+        if self.checkpointer is False:  # then a parent's is not used either
+            config = with_checkpointer(config, None)
         saver = checkpointer_of(config, self.checkpointer)
         if (
             isinstance(saver, BaseCheckpointSaver)
