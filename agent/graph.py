@@ -34,8 +34,6 @@ from llm_compiler.run.compiled_graph import LLMCompiler, compiled
 from llm_compiler.state import InputState, State, with_response
 from llm_compiler.tools import SHIPPED
 
-_NAME = "LLM Compiler"
-
 
 def build_graph(
     tools: Iterable[BaseTool | Callable[..., Any]] | None = None,
@@ -61,26 +59,22 @@ def build_graph(
             tool were named in `approve`.
         model: A chat model, a Runnable around one, or a name ("openai:gpt-4.1-mini", "local") for
             every role that has none of its own; None: the context's.
-        planner: The same for the planner alone. If only one role has a model, it serves both.
-        joiner: The same for the joiner, and for the tools that read text.
+        planner, joiner: The same for one role; tools read with the joiner's. One serves both.
         instructions: A system prompt for planner and joiner, added to their own.
         response_format: A Pydantic model, dataclass, TypedDict or JSON schema. The state then has
             the answer in this form as `structured_response`, or None if nothing was found.
-        checkpointer: Stores runs, so that they can be resumed and people can be asked. In another
-            graph, that graph's is used; True gives each thread of it a memory of this one's own.
+        checkpointer: Stores runs, so that they can be resumed and people can be asked. Inside
+            another graph it is that graph's; True keeps a memory of its own in each thread there.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
         name: The graph's name, by which supervisors call it. The messages that it writes have it.
 
     Raises:
-        SetupError: two tools have the same name, a tool could never be called, what was given as a
-            model is none, the instructions or the name are no text, or the response format is no
-            form.
+        SetupError: two tools have the same name, a tool could never be called, or what was given
+            as a model, instructions, response format or name is none.
     """
     if not isinstance(instructions, str | None):
         raise SetupError(f"instructions: give a text, not a {type(instructions).__name__}")
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise SetupError(f"name: give a text, not {name!r}")
     models = GivenModels.checked(model=model, planner=planner, joiner=joiner)
     form = None if response_format is None else ResponseForm(response_format)
     toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
@@ -95,9 +89,7 @@ def build_graph(
     builder.add_edge("planner", "scheduler")
     builder.add_edge("scheduler", "joiner")
     builder.add_conditional_edges("joiner", _route, ["planner", END])
-    return compiled(
-        builder, checkpointer=checkpointer, store=store, cache=cache, name=name or _NAME
-    )
+    return compiled(builder, checkpointer=checkpointer, store=store, cache=cache, name=name)
 
 
 def _route(state: State) -> str:

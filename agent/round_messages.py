@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
+from llm_compiler.errors import SetupError
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_call
 from llm_compiler.language.task_ids import TaskId
@@ -33,7 +34,13 @@ def call_mark(turn: str, round: int, messages: Sequence[BaseMessage], namespace:
 
 
 def message_name(name: str | None) -> str | None:
-    """The name of an agent as messages may have it: providers take no blanks and brackets."""
+    """The name of an agent as messages may have it: providers take no blanks and brackets.
+
+    Raises:
+        SetupError: it is no name.
+    """
+    if name is not None and (not isinstance(name, str) or not name.strip()):
+        raise SetupError(f"name: give a text, not {name!r}")
     return None if name is None else re.sub(r"[\s<|\\/>]+", "_", name.strip())
 
 

@@ -62,10 +62,8 @@ def _takes_messages(schema: Any) -> bool:
     """Whether a model of arguments has the `messages` of a chat."""
     if not isinstance(schema, type) or not issubclass(schema, BaseModel):
         return False
-    annotation = (
-        schema.model_fields["messages"].annotation if "messages" in schema.model_fields else None
-    )
-    return any(it is AIMessage for it in parts(annotation))
+    field = schema.model_fields.get("messages")
+    return field is not None and AIMessage in [*parts(field.annotation)]
 
 
 def _input(question: str) -> dict[str, Any]:

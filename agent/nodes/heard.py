@@ -3,10 +3,9 @@
 What they said before it is part of the conversation (`state.conversation`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langchain_core.runnables import RunnableConfig
 
 from llm_compiler.langgraph_private import namespace_of
@@ -59,7 +58,8 @@ def _lines(messages: Sequence[AnyMessage], max_chars: int) -> Iterator[str]:
     for message in messages[-_MAX_MESSAGES:]:
         text = truncated(clean(message.text), max_chars)
         if isinstance(message, ToolMessage):
-            call = calls.get(message.tool_call_id) or {"name": message.name, "args": {}}
+            called = calls.get(message.tool_call_id)
+            call = called or ToolCall(name=message.name or "call", args={}, id=None)
             if not is_handoff(message):
                 yield f"{_written(call)}\n{commented(text)}"
             elif call["args"]:
@@ -68,6 +68,6 @@ def _lines(messages: Sequence[AnyMessage], max_chars: int) -> Iterator[str]:
             yield commented(f"{message.name}: {text}" if message.name else text)
 
 
-def _written(call: Mapping[str, Any]) -> str:
+def _written(call: ToolCall) -> str:
     args = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
-    return shortened(clean(f"{call['name'] or 'call'}({args})"), _MAX_CALL_CHARS)
+    return shortened(clean(f"{call['name']}({args})"), _MAX_CALL_CHARS)

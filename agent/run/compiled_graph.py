@@ -212,7 +212,7 @@ def compiled(
     checkpointer: Checkpointer,
     store: BaseStore | None,
     cache: BaseCache[Any] | None,
-    name: str,
+    name: str | None,
 ) -> LLMCompiler:
     """Compile a graph; a sync-only checkpointer is called from threads."""
     saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
@@ -220,7 +220,7 @@ def compiled(
         saver or checkpointer,
         cache=cache,
         store=store,
-        name=name,
+        name=name or "LLM Compiler",
         # What the event protocol shows beside states and messages.
         transformers=[CustomTransformer, UpdatesTransformer],
     )

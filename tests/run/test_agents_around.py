@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from langgraph_supervisor import create_supervisor
@@ -27,7 +27,7 @@ def test_an_agent_calls_it_twice_at_once_and_sees_the_answers(ledger: Ledger) ->
     with served([SUM.format(1, 2)] * 2, [calling(*questions), "Both."]) as model:
         calc = build_graph(ledger.tools, model=model, name="Calc").as_tool(description="Adds.")
         agent = create_agent(model, [calc])
-        messages = agent.invoke({"messages": [("user", "Add.")]})["messages"]
+        messages = agent.invoke({"messages": [HumanMessage("Add.")]})["messages"]
     assert [it.text for it in messages if isinstance(it, ToolMessage)] == ["It is 3."] * 2
     assert messages[-1].text == "Both."
 
@@ -68,11 +68,15 @@ def test_an_agent_as_a_tool_of_ours_is_asked_in_words(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("output_mode", ["last_message", "full_history"])
 def test_behind_a_supervisor_it_knows_what_others_found(output_mode: Any, ledger: Ledger) -> None:
-    turn = [calling(("transfer_to_researcher", {})), "It is 77.", calling(("transfer_to_calc", {}))]
+    turn: list[Any] = [
+        calling(("transfer_to_researcher", {})),
+        "It is 77.",
+        calling(("transfer_to_calc", {})),
+    ]
     # The reply is in no result: only the researcher has said it.
     plans = ["answer(f'77 and 2 is {add(77, 2)}.')", SUM.format(4, 5)]
     with served(plans, [*turn, "Done.", calling(("transfer_to_calc", {})), "Again."]) as model:
-        calc = build_graph(ledger.tools, model=model, name="calc")
+        calc: Any = build_graph(ledger.tools, model=model, name="calc")
         researcher = create_agent(model, name="researcher")
         supervisor = create_supervisor([researcher, calc], model=model, output_mode=output_mode)
         graph = supervisor.compile(checkpointer=InMemorySaver())
@@ -91,7 +95,7 @@ def test_a_handoff_from_a_plan_takes_along_what_was_found(ledger: Ledger) -> Non
     with served([plan], [calling(("transfer_to_calc", {})), "Ann again."]) as model:
         ann = create_agent(model, [create_handoff_tool(agent_name="calc")], name="ann")
         tools = [*ledger.tools, create_handoff_tool(agent_name="ann")]
-        calc = build_graph(tools, model=model, name="calc")
+        calc: Any = build_graph(tools, model=model, name="calc")
         swarm = create_swarm([ann, calc], default_active_agent="ann").compile(InMemorySaver())
         state = swarm.invoke({"messages": [("user", "Go.")]}, THREAD)
     assert state["active_agent"] == "ann"

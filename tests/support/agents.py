@@ -20,7 +20,7 @@ def served(plans: Iterable[str], others: Iterable[Reply | str]) -> Iterator[Chat
     """A model for our planner, which writes these plans, and for others, who reply with these."""
     script = by_role({"write a plan": plans, "answer the question": "Done."}, others)
     with ModelServer(script, first_token=0, rate=None) as server:
-        yield ChatOpenAI(base_url=server.base_url, api_key="x", model="m", max_retries=0)  # type: ignore[arg-type]
+        yield ChatOpenAI(base_url=server.base_url, api_key="x", model="m", max_retries=0)
 
 
 def said(messages: Iterable[BaseMessage]) -> list[tuple[str | None, str]]:
