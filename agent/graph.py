@@ -57,13 +57,12 @@ def build_graph(
             tool were named in `approve`.
         model: A chat model, a Runnable around one, or a name ("openai:gpt-4.1-mini", "local") for
             every role that has none of its own; None: the context's.
-        planner: The same for the planner alone. If only one role has a model, it serves both.
-        joiner: The same for the joiner, and for the tools that read text.
+        planner, joiner: The same for one role; tools read with the joiner's. One serves both.
         instructions: A system prompt for planner and joiner, added to their own.
         response_format: A Pydantic model, dataclass, TypedDict or JSON schema. The state then has
             the answer in this form as `structured_response`, or None if nothing was found.
-        checkpointer: Stores runs, so that they can be resumed and people can be asked. In another
-            graph, that graph's is used; True gives each thread of it a memory of this one's own.
+        checkpointer: Stores runs, so that they can be resumed and people can be asked. Inside
+            another graph it is that graph's; True keeps a memory of its own in each thread there.
         store: LangGraph's store, for tools that use it.
         cache: LangGraph's cache.
         name: The graph's name, by which supervisors call it. The messages that it writes have it.

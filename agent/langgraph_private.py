@@ -54,8 +54,10 @@ def checkpointer_of(config: RunnableConfig, default: Any = None) -> Any:
     return config.get("configurable", {}).get(CONFIG_KEY_CHECKPOINTER, default)
 
 
-def with_checkpointer(config: RunnableConfig, saver: BaseCheckpointSaver[Any]) -> RunnableConfig:
-    """The config with a checkpointer that replaces the graph's own.
+def with_checkpointer(
+    config: RunnableConfig, saver: BaseCheckpointSaver[Any] | None
+) -> RunnableConfig:
+    """The config with a checkpointer, or none, that replaces the graph's own.
 
     For: wrapping a sync-only one. Else: wrap it when the graph is compiled, and refuse others.
     """

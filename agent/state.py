@@ -11,6 +11,7 @@ from langchain_core.messages import (
     MessageLikeRepresentation,
     RemoveMessage,
     SystemMessage,
+    ToolMessage,
     convert_to_messages,
 )
 from langchain_core.messages.ai import UsageMetadata
@@ -159,10 +160,17 @@ def conversation(state: State) -> list[BaseMessage]:
         message
         for message in state["messages"]
         if isinstance(message, HumanMessage)
-        or (isinstance(message, AIMessage) and not message.tool_calls and message.text)
+        or (isinstance(message, AIMessage) and message.text and not is_handoff(message))
     ]
     last = max((i for i, m in enumerate(said) if isinstance(m, HumanMessage)), default=0)
     return said[:last]
+
+
+def is_handoff(message: BaseMessage) -> bool:
+    """Whether a message only says that one agent hands over to another (langgraph-supervisor)."""
+    if isinstance(message, ToolMessage):
+        return (message.name or "").startswith(("transfer_to_", "transfer_back_to_"))
+    return bool(message.response_metadata.get("__is_handoff_back"))
 
 
 def asked_by(state: State) -> str:

@@ -18,6 +18,7 @@ NAMES = {
     "CONFIG_KEY_SCRATCHPAD",
     "CONFIG_KEY_SEND",
     "CONFIG_KEY_TASK_ID",
+    "NS_END",
     "NS_SEP",
     "PregelScratchpad",
     "RESUME",

@@ -11,6 +11,7 @@ from langchain_core.tools import tool as decorated
 from pydantic import BaseModel
 
 from llm_compiler.errors import SetupError
+from llm_compiler.execution.graph_tool import asked_in_words
 from llm_compiler.execution.injected import annotations_of
 from llm_compiler.redaction import one_line
 
@@ -19,13 +20,13 @@ def as_tool(given: BaseTool | Callable[..., Any]) -> BaseTool:
     """The tool given, or a tool made from the function given.
 
     A function may be a method, a `functools.partial`, whose bound arguments no planner sees, or an
-    object with `__call__`.
+    object with `__call__`. A tool that LangChain made of an agent takes a question (graph_tool.py).
 
     Raises:
         SetupError: it cannot be made a tool, usually because it has no docstring.
     """
     if isinstance(given, BaseTool):
-        return given
+        return asked_in_words(given)
     name = _name(given)
     if (remedy := _remedy(given)) is not None:
         raise SetupError(f"{name} cannot be a tool: {remedy}")

@@ -3,7 +3,8 @@
 It waits until its round has ended, and may be journaled until then, so it is kept as JSON data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
@@ -27,6 +28,17 @@ def command_of(data: Mapping[str, Any]) -> Command[Any]:
     """The command again."""
     goto, update = _unpacked(data["goto"]), _unpacked(data["update"])
     return Command(graph=Command.PARENT, goto=goto, update=update)
+
+
+def with_messages_before(command: Command[Any], messages: Sequence[BaseMessage]) -> Command[Any]:
+    """The command with further messages before its own, if it has any.
+
+    Whoever goes on then knows what was found besides.
+    """
+    update = command.update
+    if not messages or not isinstance(update, dict) or not isinstance(update.get("messages"), list):
+        return command
+    return replace(command, update={**update, "messages": [*messages, *update["messages"]]})
 
 
 def _packed(value: Any) -> Any:

@@ -45,6 +45,8 @@ class Surroundings:
     tools: Sequence[BaseTool] = ()
     mark: str = "0"
     """Of the round's calls (`round_messages.call_id`)."""
+    name: str | None = None
+    """Of the agent, on the messages that call."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,11 @@ class ToolCall:
     def state(self) -> dict[str, Any]:
         """The state; its last message is the one that calls the tool."""
         call = {"name": self.name, "args": dict(self.args), "id": self.id}
-        messages = [*self.around.state.get("messages", ()), AIMessage("", tool_calls=[call])]
-        return {**self.around.state, "messages": messages}
+        calling = AIMessage("", tool_calls=[call], name=self.around.name)
+        return {
+            **self.around.state,
+            "messages": [*self.around.state.get("messages", ()), calling],
+        }
 
     @property
     def runtime(self) -> ToolRuntime[Any, Any]:
@@ -107,7 +112,7 @@ class Injected:
         kinds: dict[str, _Kind] = {}
         keys: dict[str, str] = {}
         for name, annotation in annotations.items():
-            for mark in () if name in tool.parameters else _parts(annotation):
+            for mark in () if name in tool.parameters else parts(annotation):
                 if (kind := _kind(mark)) is not None:
                     kinds[name] = kind
                 if isinstance(mark, InjectedState) and mark.field:
@@ -154,7 +159,7 @@ def _check_state(tool: str, annotation: Any, name: str, kinds: Mapping[str, _Kin
     """Raises SetupError if a tool takes a state of a type with keys that this one does not have."""
     if kinds.get(name) != "state":
         return
-    for part in _parts(annotation):
+    for part in parts(annotation):
         needed: set[str] = getattr(part, "__required_keys__", set()) - State.__annotations__.keys()
         if needed:
             raise SetupError(
@@ -177,13 +182,13 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: it for name, it in hints.items() if name not in bound}
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
+def parts(annotation: Any) -> Iterator[Any]:
     """An annotation and all that stands in its brackets."""
     yield annotation
     if (origin := get_origin(annotation)) is not None:
         yield origin
     for part in get_args(annotation):
-        yield from _parts(part)
+        yield from parts(part)
 
 
 def _kind(mark: Any) -> _Kind | None:

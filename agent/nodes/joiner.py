@@ -13,6 +13,7 @@ from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
 from llm_compiler.models.response_form import ResponseForm
+from llm_compiler.nodes.heard import asked_and_heard
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.repeated_failure import failed_again
@@ -37,7 +38,6 @@ from llm_compiler.state import (
     State,
     asked_message,
     conversation,
-    question,
     spent,
     tasks_of_round,
     usage_metadata,
@@ -65,7 +65,7 @@ class _Joining:
     def __init__(
         self, setup: Setup, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> None:
-        self._setup, self._state = setup, state
+        self._setup, self._state, self._config = setup, state, config
         self._context = context = Context.of(runtime.context)
         self._clock = RunResources.of(config).clock
         self._events = Events(runtime.stream_writer, state["round"], self._clock.seconds)
@@ -179,10 +179,11 @@ class _Joining:
         state, context, reply = self._state, self._context, self._reply
         told = self._setup.told(state)
         shown, facts = await asyncio.to_thread(results, state, context, told)
+        asked = asked_and_heard(state, self._config, state["round"], context.max_result_chars)
 
         async def read() -> None:
             messages = joiner_messages(
-                question(state),
+                asked,
                 conversation(state),
                 shown,
                 may_replan=self._may_replan,

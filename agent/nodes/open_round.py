@@ -119,6 +119,7 @@ async def open_round(
         runtime,
         [tool.base for tool in tools.values()],
         call_mark(asked_by(state), number, state["messages"], namespace_of(config)),
+        setup.author,
     )
     unit = TaskFetchingUnit(
         Schedule(

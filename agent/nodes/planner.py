@@ -18,6 +18,7 @@ from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.language.task_ids import order_of
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
+from llm_compiler.nodes.heard import asked_and_heard
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
@@ -69,13 +70,14 @@ class Planner:
         try:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
                 model = await self._setup.model(round.context, "planner")
-                asked = question(state)
                 today = datetime.date.fromtimestamp(run.clock.source.now())
                 # Of a long plan, the results are many.
                 messages = await asyncio.to_thread(
-                    _messages, round, model, state, before, today, self._told(state)
+                    _messages, round, model, state, before, today, self._told(state), config
                 )
-                without = _EXTREMES if model.profile.names_which and asks_which(asked) else ()
+                without = (
+                    _EXTREMES if model.profile.names_which and asks_which(question(state)) else ()
+                )
                 grammar = plan.grammar(without) if model.profile.grammar else None
                 await self._stream(plan, model, messages, meter, grammar)
         except TimeoutError:
@@ -189,7 +191,13 @@ def _with_examples(context: Context, model: Model) -> bool:
 
 
 def _messages(
-    round: Round, model: Model, state: State, before: _Before, today: datetime.date, told: str
+    round: Round,
+    model: Model,
+    state: State,
+    before: _Before,
+    today: datetime.date,
+    told: str,
+    config: RunnableConfig,
 ) -> list[BaseMessage]:
     context = round.context
     replan = None
@@ -207,7 +215,7 @@ def _messages(
     return planner_messages(
         round.tools,
         conversation(state),
-        question(state),
+        asked_and_heard(state, config, round.number - 1, context.max_result_chars),
         with_examples=_with_examples(context, model),
         today=today,
         more_examples=() if context.examples == "never" else context.more_examples,

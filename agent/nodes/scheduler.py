@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 from langgraph.runtime import Runtime
@@ -25,7 +26,7 @@ from llm_compiler.execution.approvals import (
     tell_waiting,
 )
 from llm_compiler.execution.executor import warm_up
-from llm_compiler.execution.handoff import command_of
+from llm_compiler.execution.handoff import command_of, with_messages_before
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.references import literal
@@ -73,10 +74,23 @@ class Scheduler:
             # The plan records what ran: what a person makes of it later is an edit of that.
             if task["id"] in schedule.records:
                 _as_it_ran(task, schedule)
+        untrusted = {id for id in schedule.records if schedule.taint.of_result(id)}
+
+        def messages(tasks: list[TaskData]) -> list[AnyMessage]:
+            return round_messages(
+                tasks,
+                outcomes,
+                round.context.max_result_chars,
+                mark=round.mark,
+                untrusted=untrusted,
+                name=self._setup.author,
+            )
+
         for task in ran:
             ended = schedule.outcomes[task["id"]]
             if ended.command is not None and (handoff := ended.command.get("handoff")):
-                raise ParentCommand(command_of(handoff))
+                others = messages([it for it in ran if it is not task])
+                raise ParentCommand(with_messages_before(command_of(handoff), others))
         usage = state["usage"]
         if round.meter.usage["calls"]:
             usage = spent(usage, "tools", round.meter.usage)
@@ -84,14 +98,7 @@ class Scheduler:
             "plan": plan,
             "outcomes": dict(sorted(outcomes.items(), key=lambda it: order_of(it[1]["id"]))),
             "usage": usage,
-            "messages": round_messages(
-                ran,
-                outcomes,
-                round.context.max_result_chars,
-                mark=round.mark,
-                untrusted={id for id in schedule.records if schedule.taint.of_result(id)},
-                name=self._setup.author,
-            ),
+            "messages": messages(ran),
         }
 
     async def _take_over(

@@ -5,6 +5,7 @@ A run's life is one stack of context managers; what is opened first is closed la
     its place in the queue for its thread ─► the turn's span ─► its resources ─► LangGraph's stream
 """
 
+import re
 import weakref
 from collections.abc import (
     AsyncGenerator,
@@ -19,6 +20,7 @@ from typing import Any, Literal, Self
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
+from langchain_core.tools import BaseTool
 from langgraph.cache.base import BaseCache
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
@@ -26,9 +28,11 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
 from langgraph.types import Checkpointer, StateUpdate
+from pydantic import BaseModel
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.context import Context
+from llm_compiler.execution.graph_tool import graph_tool
 from llm_compiler.langgraph_private import (
     checkpointer_of,
     with_ambient,
@@ -126,6 +130,29 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         """As LangGraph's; a run learns what a server has left out of its context by it."""
         return noting(super().get_context_jsonschema())
 
+    def as_tool(
+        self,
+        args_schema: type[BaseModel] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        arg_types: dict[str, type] | None = None,
+    ) -> BaseTool:
+        """A tool for other agents, which takes a question and returns the answer's text.
+
+        With `args_schema` or `arg_types`, it is LangChain's.
+        """
+        if args_schema is not None or arg_types is not None:
+            return super().as_tool(
+                args_schema, name=name, description=description, arg_types=arg_types
+            )
+        return graph_tool(
+            name or re.sub(r"\W+", "_", self.get_name()).lower(),
+            description or "Answers a question by looking things up and computing with them.",
+            self.invoke,
+            self.ainvoke,
+        )
+
     def bulk_update_state(
         self, config: RunnableConfig, supersteps: Sequence[Sequence[StateUpdate]]
     ) -> RunnableConfig:
@@ -174,6 +201,8 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         A checkpointer, also one that a parent graph lends, is called where it can be.
         """
         config = with_ambient(with_tracer(config or {}, self.config), self.config)
+        if self.checkpointer is False:  # then a parent's is not used either
+            config = with_checkpointer(config, None)
         saver = checkpointer_of(config, self.checkpointer)
         if (
             isinstance(saver, BaseCheckpointSaver)

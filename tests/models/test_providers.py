@@ -55,7 +55,7 @@ def test_the_choice_goes_from_role_to_model_to_key_to_local(
         ("gpt-4.1-mini", "write 'openai:gpt-4.1-mini' or 'local'"),
         ("openai:", "has no provider"),
         ("openai:gpt-4.1-mini", "needs OPENAI_API_KEY"),
-        ("anthropic:claude", "pip install langchain langchain-anthropic"),
+        ("anthropic:claude", "langchain-anthropic"),
     ],
 )
 async def test_a_model_that_cannot_be_opened_says_what_to_do(name: str, remedy: str) -> None:
