@@ -183,21 +183,20 @@ class TaskFetchingUnit:
         self._events.task_started(launch)
         asking = Asking(tuple(self._answers.get(launch.id, ())))
         name = f"{launch.id} {launch.tool}"
-        context = self._context.copy()
         config: RunnableConfig = {**self._config, "run_name": name}
-        if self._executor.can_ask:  # else no answer ever comes
-            place = self._executor.place(launch)
-            config = in_call(asking.into(config), *place)
-            if (around := context.get(var_child_runnable_config)) is not None:
-                around = in_call(asking.into(around), *place)
-                context.run(var_child_runnable_config.set, around)
         task = asyncio.get_running_loop().create_task(
-            self._executor.run(launch, config, self.claim, self._give_up),
-            name=name,
-            context=context,
+            self._run(launch, asking, config), name=name, context=self._context.copy()
         )
         self._running[launch.call] = task
         task.add_done_callback(lambda task: self._returned(launch, asking, task))
+
+    async def _run(self, launch: Launch, asking: Asking, config: RunnableConfig) -> Returned:
+        if self._executor.can_ask:  # else no answer ever comes
+            place = await self._executor.place(launch)
+            config = in_call(asking.into(config), *place)
+            if (around := var_child_runnable_config.get()) is not None:
+                var_child_runnable_config.set(in_call(asking.into(around), *place))
+        return await self._executor.run(launch, config, self.claim, self._give_up)
 
     def _returned(self, launch: Launch, asking: Asking, task: "asyncio.Task[Returned]") -> None:
         if self._running.pop(launch.call, None) is None:
