@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
-from llm_compiler.language.references import as_text
+from llm_compiler.language.excerpts import excerpt
 from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_call
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import truncated
@@ -65,7 +65,9 @@ def round_messages(
     for task in plan:
         outcome = Outcome.of(outcomes[str(task["id"])])
         trust = UNTRUSTED if task["id"] in untrusted else {}
-        text = as_text(outcome.value) if outcome.ok else f"{outcome.status}: {outcome.error}"
+        text = f"{outcome.status}: {outcome.error}"
+        if outcome.ok:
+            text = excerpt(outcome.value, max_chars)
         answers.append(
             ToolMessage(
                 truncated(text, max_chars, "max_result_chars"),

@@ -5,7 +5,6 @@ backoff or a server's Retry-After. Any other error fails the call at once.
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from llm_compiler.execution.injected import Surroundings, ToolCall
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_result import Result
 from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.language.fingerprints import fingerprint
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
@@ -61,9 +61,9 @@ class Executor:
     _callables: dict[str, CallableTool] = field(default_factory=dict, init=False)
     """The tools that have been called, by name."""
 
-    def place(self, launch: Launch) -> tuple[str, str]:
+    async def place(self, launch: Launch) -> tuple[str, str]:
         """The tool of a call, and what sets the call apart from all others, over all resumes."""
-        args = json.dumps(launch.args, sort_keys=True, default=str)
+        args = await self.threads.where_it_fits(launch.args, lambda: fingerprint(launch.args))
         return launch.tool, f"{call_id(self.around.mark, launch.id)} {args}"
 
     async def run(
@@ -174,7 +174,7 @@ class Executor:
         try:
             async with asyncio.timeout(seconds) as clock:
                 if called.is_async:
-                    result: Result = await called.call(call)
+                    result: Result = await called.acall(call, self.threads)
                 else:
                     result = await self.threads.run(lambda: called.call(call))
                 return result

@@ -13,8 +13,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphInterrupt
 
+from llm_compiler.execution.computations import Computations
 from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
-from llm_compiler.execution.expressions import Expressions
 from llm_compiler.execution.tool_interrupts import Asked, Asking
 from llm_compiler.langgraph_private import in_call
 from llm_compiler.language.task import Outcome
@@ -29,6 +29,8 @@ from llm_compiler.scheduling.facts import (
     Continued,
     DeadlinePassed,
     Fact,
+    Fill,
+    Gather,
     Launch,
     Loops,
     Returned,
@@ -68,7 +70,9 @@ class TaskFetchingUnit:
         """The calls that have asked, and have to run again with the answer."""
         self._answers: dict[TaskId, list[Any]] = {}
         self._deadline: asyncio.TimerHandle | None = None
-        self._expressions = Expressions(executor.clock, executor.threads, self._hear)
+        self._computations = Computations(
+            executor.tools, executor.clock, executor.threads, self._hear, self._break
+        )
 
     def tell(self, fact: Fact) -> None:
         """Handle a fact and carry out the resulting orders."""
@@ -78,8 +82,8 @@ class TaskFetchingUnit:
             match order:
                 case Launch():
                     self._launch(order)
-                case Compute():
-                    self._expressions.add(order)
+                case Compute() | Fill() | Gather():
+                    self._computations.add(order)
                 case Loops(id, calls):
                     self.on_loop(id, calls)
                 case Added(task, known):
@@ -166,10 +170,10 @@ class TaskFetchingUnit:
         self.closed = True
         if self._deadline is not None:
             self._deadline.cancel()
-        self._expressions.close()
+        self._computations.close()
         for call in list(self._running):
             self._cancel(call)
-        if ending := self._ending | self._expressions.in_threads:
+        if ending := self._ending | self._computations.in_threads:
             # A tool that ignores its cancellation is not waited for any longer.
             await asyncio.wait(ending, timeout=CANCEL_GRACE_SECONDS)
         self._stopped.set()
@@ -191,21 +195,20 @@ class TaskFetchingUnit:
         self._events.task_started(launch)
         asking = Asking(tuple(self._answers.get(launch.id, ())))
         name = f"{launch.id} {launch.tool}"
-        context = self._context.copy()
         config: RunnableConfig = {**self._config, "run_name": name}
-        if self._executor.can_ask:  # else no answer ever comes
-            place = self._executor.place(launch)
-            config = in_call(asking.into(config), *place)
-            if (around := context.get(var_child_runnable_config)) is not None:
-                around = in_call(asking.into(around), *place)
-                context.run(var_child_runnable_config.set, around)
         task = asyncio.get_running_loop().create_task(
-            self._executor.run(launch, config, self.claim, self._give_up),
-            name=name,
-            context=context,
+            self._run(launch, asking, config), name=name, context=self._context.copy()
         )
         self._running[launch.call] = task
         task.add_done_callback(lambda task: self._returned(launch, asking, task))
+
+    async def _run(self, launch: Launch, asking: Asking, config: RunnableConfig) -> Returned:
+        if self._executor.can_ask:  # else no answer ever comes
+            place = await self._executor.place(launch)
+            config = in_call(asking.into(config), *place)
+            if (around := var_child_runnable_config.get()) is not None:
+                var_child_runnable_config.set(in_call(asking.into(around), *place))
+        return await self._executor.run(launch, config, self.claim, self._give_up)
 
     def _returned(self, launch: Launch, asking: Asking, task: "asyncio.Task[Returned]") -> None:
         if self._running.pop(launch.call, None) is None:

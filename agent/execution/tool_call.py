@@ -8,7 +8,7 @@ their arguments, and give their results, in one way.
 import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.messages import ToolMessage
@@ -20,6 +20,7 @@ from pydantic import Field, PrivateAttr
 from llm_compiler.errors import SetupError, ToolError
 from llm_compiler.execution.injected import Injected, ToolCall, annotations_of
 from llm_compiler.execution.tool_result import Result
+from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.langgraph_private import has_parent
 from llm_compiler.language.parameters import is_of_the_run
 from llm_compiler.language.references import as_text
@@ -32,6 +33,8 @@ _ENTRIES = ("run", "arun", "invoke", "ainvoke")
 """Methods by which a tool is called; a class that has its own is called by these."""
 _MANAGERS = ("callbacks", "run_manager")
 """Parameters that get the call's callbacks, as LangChain fills them in."""
+
+T = TypeVar("T")
 
 
 class CallableTool:
@@ -59,32 +62,44 @@ class CallableTool:
         self._one = isinstance(tool.base, SingleInputTool) and not _has_own(tool.base, "_run")
         self._check_signature()
 
-    def call(self, call: ToolCall) -> Any:
-        """Call the tool; returns a coroutine of the result if it `is_async`, else the result.
+    def call(self, call: ToolCall) -> Result:
+        """Call the tool, which is sync.
 
         Raises:
             PlanError: the arguments are refused.
             ToolError: it failed, or its result is no data.
         """
+        if not self._watches(call):
+            return self._ended(call, self._begun(call, self._arguments(call)))
+        watched = _Watched.of(self, call)
+        return watched.result(watched.invoke(_given(call), call.config))
+
+    async def acall(self, call: ToolCall, threads: Threads) -> Result:
+        """Call the tool, which is async, as `call`; what is large is converted in a thread."""
+        if not self._watches(call):
+            return await self._acalled(call, threads, partial(self._ended, call))
+        watched = _Watched.of(self, call, threads)
+        return watched.result(await watched.ainvoke(_given(call), call.config))
+
+    def _watches(self, call: ToolCall) -> bool:
+        """Whether LangChain has something to do beside the function."""
         base = self._tool.base
         watches = _is_handled(base) or base.callbacks or self._managers or _is_watched(call.config)
-        if self._invokes or not watches:
-            return self._acall(call) if self.is_async else self._ended(call, self._begun(call))
-        watched = _Watched.of(self, call)
-        given = {"name": call.name, "args": dict(call.args), "id": call.id, "type": "tool_call"}
-        if self.is_async:
-            return self._awatched(watched, given, call.config)
-        return watched.result(watched.invoke(given, call.config))
+        return bool(watches and not self._invokes)
 
-    async def _acall(self, call: ToolCall, run_manager: Any = None) -> Result:
-        return self._ended(call, await self._begun(call, run_manager))
+    async def _acalled(
+        self, call: ToolCall, threads: Threads, ended: Callable[[Any], T], run_manager: Any = None
+    ) -> T:
+        """What `ended` makes of what the function returns."""
+        arguments = await threads.where_it_fits(call.args, lambda: self._arguments(call))
+        returned = await self._begun(call, arguments, run_manager)
+        return await threads.where_it_fits(returned, lambda: ended(returned))
 
-    async def _awatched(self, watched: "_Watched", given: Any, config: RunnableConfig) -> Result:
-        return watched.result(await watched.ainvoke(given, config))
+    def _arguments(self, call: ToolCall) -> dict[str, Any]:
+        return self._tool.arguments(call.args, self._injected.fill(call))
 
-    def _begun(self, call: ToolCall, run_manager: Any = None) -> Any:
+    def _begun(self, call: ToolCall, arguments: dict[str, Any], run_manager: Any = None) -> Any:
         """What the function returns; a coroutine if it is async."""
-        arguments = self._tool.arguments(call.args, self._injected.fill(call))
         if run_manager is not None:
             for name in self._managers:
                 arguments[name] = run_manager.get_child() if name == "callbacks" else run_manager
@@ -144,13 +159,13 @@ class _Watched(BaseTool):
     """
 
     args_schema: ArgsSchema | None = Field(default={"type": "object", "properties": {}})
-    _begun: Callable[..., Any] = PrivateAttr()
-    _ended: Callable[[Any], Result] = PrivateAttr()
+    _tool: CallableTool = PrivateAttr()
     _call: ToolCall = PrivateAttr()
+    _threads: Threads | None = PrivateAttr(default=None)
     _result: Result | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, tool: CallableTool, call: ToolCall) -> "_Watched":
+    def of(cls, tool: CallableTool, call: ToolCall, threads: Threads | None = None) -> "_Watched":
         base = tool._tool.base
         made = cls(
             name=call.name,
@@ -162,9 +177,7 @@ class _Watched(BaseTool):
             handle_tool_error=base.handle_tool_error,
             handle_validation_error=base.handle_validation_error,
         )
-        made._call = call
-        made._begun = partial(tool._begun, call)
-        made._ended = partial(tool._ended, call)
+        made._tool, made._call, made._threads = tool, call, threads
         return made
 
     def result(self, message: ToolMessage) -> Result:
@@ -176,21 +189,27 @@ class _Watched(BaseTool):
     def _run(
         self, /, *_: Any, run_manager: CallbackManagerForToolRun | None = None, **__: Any
     ) -> ToolMessage:
-        return self._kept(self._begun(run_manager))
+        tool, call = self._tool, self._call
+        return self._kept(tool._begun(call, tool._arguments(call), run_manager))
 
     async def _arun(
         self, /, *_: Any, run_manager: AsyncCallbackManagerForToolRun | None = None, **__: Any
     ) -> ToolMessage:
-        return self._kept(await self._begun(run_manager))
+        assert self._threads is not None
+        return await self._tool._acalled(self._call, self._threads, self._kept, run_manager)
 
     def _kept(self, returned: Any) -> ToolMessage:
-        self._result = found = self._ended(returned)
+        self._result = found = self._tool._ended(self._call, returned)
         return ToolMessage(
             as_text(found.value),
             artifact=found.artifact,
             tool_call_id=self._call.id,
             name=self._call.name,
         )
+
+
+def _given(call: ToolCall) -> dict[str, Any]:
+    return {"name": call.name, "args": dict(call.args), "id": call.id, "type": "tool_call"}
 
 
 def _function(base: BaseTool) -> tuple[Callable[..., Any], bool]:

@@ -10,9 +10,16 @@ import contextvars
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
+
+from llm_compiler.language.weight import exceeds
 
 _Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
+
+_LARGE = 20_000
+"""Parts of data that are gone through in a thread (`exceeds`)."""
+
+T = TypeVar("T")
 
 
 class Threads:
@@ -39,6 +46,13 @@ class Threads:
         if self._closed:
             jobs.put(None)
         return await future
+
+    async def where_it_fits(self, value: Any, work: Callable[[], T]) -> T:
+        """Await `work()`, which goes through `value`: in a thread if that is large."""
+        if not exceeds([value], _LARGE):
+            return work()
+        result: T = await self.run(work)
+        return result
 
     def close(self) -> None:
         """End idle threads now, and each busy one when its function returns."""

@@ -24,6 +24,9 @@ HARD_MAX_ARGUMENT_CHARS = 60_000_000
 """Of a task's arguments with the references filled in; parts count as characters. Without a limit,
 a plan could double them from task to task."""
 
+_CHARACTERS_PER_PART = 16
+"""Of a text, for `Room`: a walk takes as long for them as for one part of a list or a dict."""
+
 _PATH = r"(?:\.[A-Za-z_]\w*|\[(?:-?\d+|\"[^\"\]]*\"|'[^'\]]*')\])*"
 PATTERN = re.compile(
     rf"\$(?:(?P<dollar>\$)|(?P<id>\d+)|\{{(?P<braced>\d+)(?P<inner>{_PATH})\}}"
@@ -41,6 +44,17 @@ class Reference:
     id: TaskId
     certain: bool
     """False for an unbraced `$5` in a longer string: plain text if no task has that id."""
+
+
+class NoRoomError(Exception):
+    """There is no room to fill the arguments in now."""
+
+
+@dataclass(slots=True)
+class Room:
+    """How many parts may be filled in now; it gets less with each use."""
+
+    left: int
 
 
 def references(value: Any) -> Iterator[Reference]:
@@ -61,16 +75,30 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def substitute(
-    value: Any, result_of: Callable[[TaskId], Any], known: Callable[[TaskId], bool]
+    value: Any,
+    result_of: Callable[[TaskId], Any],
+    known: Callable[[TaskId], bool],
+    room: Room | None = None,
 ) -> Any:
     """Fill every reference in `value`, a task's arguments, with the result it names.
+
+    Args:
+        value: With references.
+        result_of: What a reference refers to.
+        known: Whether a task has this id.
+        room: How much may be filled in; it is less afterwards. None if it may take its time.
 
     Raises:
         PlanError: a path cannot be resolved in the result, or the filled arguments would be too
             long or nested too deeply. They are not built then.
+        NoRoomError: there is not enough room. It is found out before much is done.
     """
+    filling = _Filling(result_of, known, HARD_MAX_ARGUMENT_CHARS if room is None else room.left)
     # The arguments are an object themselves.
-    return _Filling(result_of, known).filled(value, MAX_LEVELS + 1)
+    filled = filling.filled(value, MAX_LEVELS + 1)
+    if room is not None:
+        room.left = filling.room
+    return filled
 
 
 def literal(value: Any) -> Any:
@@ -90,17 +118,20 @@ def as_text(value: Any) -> str:
 class _Filling:
     """Fills one task's arguments, and counts their size before they are put together."""
 
-    def __init__(self, result_of: Callable[[TaskId], Any], known: Callable[[TaskId], bool]) -> None:
+    def __init__(
+        self, result_of: Callable[[TaskId], Any], known: Callable[[TaskId], bool], room: int
+    ) -> None:
         self._result_of = result_of
         self._known = known
         self._remaining = HARD_MAX_ARGUMENT_CHARS
+        self.room = room
 
     def filled(self, value: Any, levels: int) -> Any:
         """`value` filled, where so many more levels of lists and objects may follow."""
         if isinstance(value, str):
             if "$" in value:
                 return self._fill(value, levels)
-            self._spend(len(value))
+            self._write(len(value))
         elif isinstance(value, Mapping | list):
             self._enter(value, levels)
             if isinstance(value, list):
@@ -114,18 +145,18 @@ class _Filling:
     def _fill(self, text: str, levels: int) -> Any:
         whole = PATTERN.fullmatch(text)
         if whole and not whole["dollar"]:
-            value = _follow(id_of(whole), whole["inner"] or "", self._result_of(id_of(whole)))
+            value = self._follow(id_of(whole), whole["inner"] or "", self._result_of(id_of(whole)))
             if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
-                value = _follow(id_of(whole), whole["path"], value)
+                value = self._follow(id_of(whole), whole["path"], value)
                 self._weigh(value, levels)
                 return value
 
         def replacement(found: re.Match[str]) -> str:
             shown = self._replacement(found, text)
-            self._spend(len(shown))
+            self._write(len(shown))
             return shown
 
-        self._spend(len(text))
+        self._write(len(text))
         return PATTERN.sub(replacement, text)
 
     def _replacement(self, found: re.Match[str], text: str) -> str:
@@ -133,11 +164,15 @@ class _Filling:
             return "$" + found["path"]
         if found["id"] is not None and not self._known(id_of(found)):
             return found.group()
-        value = _follow(id_of(found), found["inner"] or "", self._result_of(id_of(found)))
+        value = self._follow(id_of(found), found["inner"] or "", self._result_of(id_of(found)))
         if found["path"] and not isinstance(value, dict | list):
             # "It is $3.Then …", "${3}.txt": a scalar has no parts, so these are text.
             return as_text(value) + found["path"]
-        value = _follow(id_of(found), found["path"], value)
+        value = self._follow(id_of(found), found["path"], value)
+        if isinstance(value, dict | list):
+            remaining = self._remaining
+            self._weigh(value, MAX_LEVELS + 1)
+            self._remaining = remaining  # its text counts
         negative = isinstance(value, int | float) and value < 0
         # -2 ** 2 is -4; what was meant is (-2) ** 2.
         if negative and text[found.end() :].lstrip().startswith("**"):
@@ -147,7 +182,7 @@ class _Filling:
     def _weigh(self, value: Any, levels: int) -> None:
         """Count a result that is filled in whole."""
         if isinstance(value, str):
-            self._spend(len(value))
+            self._write(len(value))
         elif isinstance(value, dict | list):
             self._enter(value, levels)
             for item in value:
@@ -160,15 +195,26 @@ class _Filling:
             raise PlanError(
                 f"the arguments are nested more than {MAX_LEVELS} levels deep; plan flatter ones"
             )
-        self._spend(len(value))
+        self._spend(len(value), len(value))
 
-    def _spend(self, characters: int) -> None:
+    def _follow(self, id: TaskId, path: str, value: Any) -> Any:
+        if path and isinstance(value, str):  # it may be JSON
+            self._spend(0, len(value) // _CHARACTERS_PER_PART)
+        return _follow(id, path, value)
+
+    def _write(self, characters: int) -> None:
+        self._spend(characters, characters // _CHARACTERS_PER_PART)
+
+    def _spend(self, characters: int, parts: int) -> None:
         self._remaining -= characters
         if self._remaining < 0:
             raise PlanError(
                 f"the arguments have more than {HARD_MAX_ARGUMENT_CHARS} characters with the"
                 " results filled in; refer to fewer or shorter results"
             )
+        self.room -= parts
+        if self.room < 0:
+            raise NoRoomError
 
 
 def id_of(found: re.Match[str]) -> TaskId:

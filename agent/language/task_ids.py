@@ -47,6 +47,15 @@ def loop_of(id: TaskId) -> TaskId | None:
     return int(loop) if loop.isdecimal() else loop
 
 
+def loops_around(id: TaskId) -> list[TaskId]:
+    """The loops that an instance belongs to, the innermost first."""
+    loops = []
+    while (loop := loop_of(id)) is not None:
+        loops.append(loop)
+        id = loop
+    return loops
+
+
 def root_of(id: TaskId) -> tuple[int, str]:
     """The task of the plan that `id` belongs to, and the rest of it: 7 and `[0].2` for `7[0].2`."""
     if isinstance(id, int):

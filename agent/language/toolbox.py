@@ -1,6 +1,5 @@
 """The tools that a planner is offered."""
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from pydantic_core import to_jsonable_python
 
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.diagnostics import nearest
+from llm_compiler.language.fingerprints import fingerprint
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import COMPUTE, WORDS
 from llm_compiler.language.tool import Tool, plain_name
@@ -126,7 +126,7 @@ class Toolbox(Mapping[str, Tool]):
 
     def check(self, tool: str, args: Mapping[str, Any]) -> str:
         checked = to_jsonable_python(self.tool(tool).check(args), serialize_unknown=True)
-        return f"{tool} {json.dumps(checked, sort_keys=True)}"
+        return f"{tool} {fingerprint(checked)}"
 
 
 def _ruled(tool: Tool, *, asks: bool, trusted: bool) -> Tool:

@@ -16,7 +16,7 @@ from llm_compiler.language.task import (
     did_not_compile,
     is_call,
 )
-from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, root_of
+from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, loops_around, root_of
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.facts import Known, Planned, Prior
 
@@ -92,7 +92,7 @@ class _Loading:
                 found[root_of(id)[0]][id] = None
         edited = {it["id"] for it in stored.plan if it["tool"] == EACH and self._is_edited(it)}
         for data in stored.plan:
-            if is_instance(data["id"]) and edited.isdisjoint(_loops_around(data["id"])):
+            if is_instance(data["id"]) and edited.isdisjoint(loops_around(data["id"])):
                 found[root_of(data["id"])[0]][data["id"]] = data
         return found
 
@@ -130,15 +130,6 @@ class _Loading:
             ran = priors[-1]
             return Task(data["id"], ran.outcome.tool, literal(dict(ran.planned)))
         return task
-
-
-def _loops_around(id: TaskId) -> list[TaskId]:
-    """The loops that an instance belongs to, the innermost first."""
-    loops = []
-    while (loop := loop_of(id)) is not None:
-        loops.append(loop)
-        id = loop
-    return loops
 
 
 def _failed_without_a_call(outcome: Outcome) -> bool:

@@ -1,8 +1,10 @@
 """What a round came to, as far as its outcomes say it: no model is asked."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from llm_compiler.language.answers import in_words
+from llm_compiler.language.excerpts import excerpt
 from llm_compiler.language.recompile import PROSE
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import (
@@ -33,9 +35,13 @@ def own_words(state: State) -> str | None:
         return None
     said = outcomes[str(answers[-1]["id"])]
     values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
-    if said["status"] != "ok" or any(len(as_text(value)) > _MAX_VALUE_CHARS for value in values):
+    if said["status"] != "ok" or any(map(_is_long, values)):
         return None
     return as_text(said["value"])
+
+
+def _is_long(value: Any) -> bool:
+    return len(excerpt(value, _MAX_VALUE_CHARS)) > _MAX_VALUE_CHARS
 
 
 def direct_result(state: State) -> str | None:

@@ -170,7 +170,7 @@ class _Running:
         unit.on_settled = self._record
         unit.on_loop = self.journal.loop
         # What happened while the plan was written:
-        for id, calls in schedule.loops.items():
+        for id, calls in schedule.loops.calls.items():
             self.journal.loop(id, calls)
         for outcome in schedule.outcomes.values():
             self._record(outcome)

@@ -17,10 +17,10 @@ stands, in these events with `"replayed": True`: a client that joins then knows 
 one that was there before ignores them. Without them, no event is told twice.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from llm_compiler.language.references import as_text
+from llm_compiler.language.excerpts import excerpt
 from llm_compiler.language.task import Outcome, Refused, Task, TaskData
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.facts import Launch
@@ -132,37 +132,4 @@ class Events:
 
 
 def _shown(value: Any) -> str:
-    return shortened("".join(_pieces(value, _MAX_READ_CHARS))[:_MAX_READ_CHARS], _MAX_RESULT_CHARS)
-
-
-def _pieces(value: Any, max_chars: int) -> Iterator[str]:
-    """The start of a result as text (`as_text`): at least `max_chars` characters, or all it has."""
-    if isinstance(value, str):
-        yield value[:max_chars]
-        return
-    remaining = max_chars
-    for piece in _json(value, max_chars):
-        yield piece
-        remaining -= len(piece)
-        if remaining <= 0:
-            return
-
-
-def _json(value: Any, max_chars: int) -> Iterator[str]:
-    """JSON data piece by piece, with long strings truncated."""
-    if isinstance(value, dict):
-        between = "{"
-        for key, item in value.items():
-            yield f"{between}{as_text([key[:max_chars]])[1:-1]}: "
-            yield from _json(item, max_chars)
-            between = ", "
-        yield "}" if value else "{}"
-    elif isinstance(value, list):
-        between = "["
-        for item in value:
-            yield between
-            yield from _json(item, max_chars)
-            between = ", "
-        yield "]" if value else "[]"
-    else:
-        yield as_text([value[:max_chars] if isinstance(value, str) else value])[1:-1]
+    return shortened(excerpt(value, _MAX_READ_CHARS)[:_MAX_READ_CHARS], _MAX_RESULT_CHARS)

@@ -48,7 +48,7 @@ class Asking:
         due = []
         for decision in decisions:
             record = self._graph.records.get(decision.id)
-            if record is not None and record.state not in ("waiting", "asked"):
+            if record is not None and record.state not in ("waiting", "filling", "asked"):
                 continue  # it has ended: by the deadline, say, while the person was deciding
             # After a restart, an instance may be there only later.
             self._decided[decision.id] = decision

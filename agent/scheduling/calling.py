@@ -1,32 +1,28 @@
 """Tasks that call a tool: when its needs have ended, each gets a call, a known one or its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from llm_compiler.errors import PlanError
-from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.asking import Asking
-from llm_compiler.scheduling.facts import Prior, Tools
-from llm_compiler.scheduling.results import Results
+from llm_compiler.scheduling.facts import Prior
+from llm_compiler.scheduling.filling import Filling
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 
 
 class Calling:
-    """Fills the arguments of tasks in, and finds or makes their calls.
+    """Finds or makes the calls of tasks.
 
     Args:
         graph: Settles the tasks that need no call of their own.
         calls: The calls that are known.
         asking: Knows which calls need a person.
-        tools: Check the arguments.
+        filling: Fills the arguments in.
         rules_of: What rules a task's call.
         reached: Which untrusted result reaches a task's arguments.
-        results: What references refer to.
         admit: Lets a call start that needs no person.
     """
 
@@ -35,42 +31,43 @@ class Calling:
         graph: TaskGraph,
         calls: SharedCalls,
         asking: Asking,
-        tools: Tools,
+        filling: Filling,
         *,
         rules_of: Callable[[TaskId], ToolRules],
         reached: Callable[[TaskId], str],
-        results: Results,
         admit: Callable[[TaskRecord, Call], None],
     ) -> None:
         self._graph = graph
         self._calls = calls
         self._asking = asking
-        self._tools = tools
+        self._filling = filling
         self._rules_of = rules_of
         self._reached = reached
-        self._results = results
         self._admit = admit
 
     def begin(self, record: TaskRecord, late: str | None) -> None:
-        """All needs of a task have ended, those for data ok.
+        """All needs of a task have ended, those for data ok; so have its arguments been filled in
+        if that was ordered.
 
         Args:
             record: The task.
             late: Why no call may start any more.
         """
-        task, args = record.task, None
-        assert isinstance(task, Task)
-        try:
-            args = self._filled(task)
-            if (prior := record.holding(args)) is not None:
-                self._recall(record, prior)
-                return
-            if record.stopper is not None and not (record.asked or record.id in self._asking):
-                self._graph.stop(record, record.stopper, args)
-                return
-            key = self._tools.check(task.tool, args)
-        except PlanError as error:
-            self._graph.drop(record, "failed", str(error), args)
+        if (filled := self._filling.begin(record)) is None:
+            record.move("filling")
+            return
+        record.filled, args = None, filled.args
+        if args is None:
+            self._graph.drop(record, "failed", str(filled.error))
+            return
+        if filled.prior is not None:
+            self._recall(record, filled.prior, filled.key)
+            return
+        if record.stopper is not None and not (record.asked or record.id in self._asking):
+            self._graph.stop(record, record.stopper, args)
+            return
+        if (key := filled.key) is None:
+            self._graph.drop(record, "failed", str(filled.error), args)
             return
         record.priors = ()
         call = self._equal(record, key)
@@ -91,30 +88,29 @@ class Calling:
         What would not become a call of its own is left to its turn.
         """
         for record in self._graph.waiting_in_order():
-            task = record.task
-            assert isinstance(task, Task)
             if record.id in self._asking or not self._must_ask(record):
                 continue
-            try:
-                args = self._filled(task)
-                key = self._tools.check(task.tool, args)
-            except PlanError:
+            if (filled := self._filling.begin(record)) is None:
+                continue  # it is asked about as soon as they are filled in
+            record.filled = filled
+            if (key := filled.key) is None or filled.prior is not None:
                 continue
-            if record.holding(args) is None and self._calls.find(key, record.behind) is None:
-                record.priors = ()
-                self._add(record, args, key)
+            if self._calls.find(key, record.behind) is None:
+                record.priors, record.filled = (), None
+                self._add(record, filled.args, key)
                 record.move("asked")
 
-    def _filled(self, task: Task) -> Mapping[str, Any]:
-        """The arguments of a task, with the results that they refer to.
-
-        Raises:
-            PlanError: they cannot be filled in.
-        """
-        filled: Mapping[str, Any] = substitute(
-            task.args, self._results.value, lambda id: id in task.needs
-        )
-        return filled
+    def forget(self, forgotten: Mapping[TaskId, TaskRecord]) -> Iterator[TaskRecord]:
+        """The plan of these tasks broke off; yield those that stand now where they stood: tasks of
+        an earlier round that shared a call with one of them."""
+        self._calls.disown(forgotten)
+        for record in forgotten.values():
+            call = record.call
+            if call is not None and call.owners and record.state not in ("sharing", "settled"):
+                heir = self._graph.records[call.owners[0]]
+                heir.move(record.state)
+                yield heir
+            record.move("forgotten")
 
     def _must_ask(self, record: TaskRecord) -> bool:
         id = record.id
@@ -136,13 +132,11 @@ class Calling:
         # What was asked about in advance may itself come after this task.
         return None if first.state == "asked" and first.unmet else call
 
-    def _recall(self, record: TaskRecord, prior: Prior) -> None:
+    def _recall(self, record: TaskRecord, prior: Prior, key: str | None) -> None:
         """A task ended before and was not edited since; equal calls may share what came of it."""
-        rules, tool = self._rules_of(record.id), prior.outcome.tool
-        try:
-            key = self._tools.check(tool, prior.planned)
-        except PlanError:  # its tool is gone, or takes other arguments now
-            key = f"{tool} of task {record.id}"
+        rules = self._rules_of(record.id)
+        if key is None:  # its tool is gone, or takes other arguments now
+            key = f"{prior.outcome.tool} of task {record.id}"
         record.call = self._calls.recall(prior, key, rules, record.behind)
         record.priors = ()
         self._graph.settle(record, prior.outcome, announce=False)

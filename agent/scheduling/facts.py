@@ -3,13 +3,17 @@
 Facts go into `Schedule.handle` (schedule.py), orders come out of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
+
+if TYPE_CHECKING:
+    from llm_compiler.scheduling.loop import Loop
+    from llm_compiler.scheduling.results import Results
 
 # ── facts ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -21,6 +25,12 @@ class Prior:
     outcome: Outcome
     planned: Mapping[str, Any]
     """Its arguments, filled in, before a person gave it others: those of the outcome, else."""
+
+    def holds(self, tool: str, args: Mapping[str, Any]) -> bool:
+        """Whether a task with these arguments, filled in, need not run: it was not edited since,
+        and neither was what it waited for."""
+        it = self.outcome
+        return it.status != "skipped" and (it.tool, self.planned) == (tool, args)
 
     @classmethod
     def of(cls, outcome: Outcome) -> "Prior":
@@ -106,6 +116,21 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """The arguments of a task were filled in and checked; `number` is that of the order."""
+
+    number: int
+    id: TaskId
+    args: Any = None
+    """Of a loop, its list. None if they cannot be filled in; `error` says why."""
+    key: str | None = None
+    """A text that is equal for equal calls; None if they were refused, or for a loop."""
+    error: str | None = None
+    prior: Prior | None = None
+    """How the task ended before, if it was called with these arguments then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Continued:
     """It is the turn of loop `id` again, after `Continue`."""
 
@@ -147,6 +172,7 @@ Fact = (
     | TakenOver
     | Returned
     | Computed
+    | Filled
     | Continued
     | Decided
     | DeadlinePassed
@@ -176,6 +202,30 @@ class Compute:
     expression: str
     results: Mapping[TaskId, Any]
     """What it may refer to; a `Missing` takes the place of what is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Fill the arguments of a task in and check them (`fill`); `number` is as in `Compute`."""
+
+    number: int
+    task: Task
+    priors: Sequence[Prior]
+    results: "Results"
+    """What it refers to."""
+    large: bool
+    """It is known that this takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Put the value of a loop together (`gather`), whose instances have ended; it returns as
+    `Computed`."""
+
+    number: int
+    id: TaskId
+    loop: "Loop"
+    results: "Results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +274,7 @@ class Ask:
     """By the task's id, why it is asked about though its tool is not in `approve`."""
 
 
-Order = Launch | Compute | Loops | Added | Continue | Cancel | Settle | Ask
+Order = Launch | Compute | Fill | Gather | Loops | Added | Continue | Cancel | Settle | Ask
 
 
 class Tools(Protocol):

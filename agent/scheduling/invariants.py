@@ -6,13 +6,13 @@ from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.conditions import is_met
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.shared_calls import SharedCalls
-from llm_compiler.scheduling.task_record import TaskRecord
+from llm_compiler.scheduling.task_record import NO_CALL, TaskRecord
 
 
 def validate(records: Mapping[TaskId, TaskRecord], queue: ReadyQueue, calls: SharedCalls) -> None:
     """Raises AssertionError if they disagree. Each is valid by itself."""
     for record in records.values():
-        if record.state not in ("waiting", "computing", "looping", "settled"):
+        if record.state not in NO_CALL:
             _validate_calling(record, queue, calls)
     ready = {id for id, record in records.items() if record.state == "ready"}
     assert set(queue) == ready, f"{set(queue)} are queued and {ready} ready"
@@ -84,21 +84,21 @@ def _validate_looping(
     records: Mapping[TaskId, TaskRecord],
     dependants: Mapping[TaskId, Collection[TaskId]],
 ) -> None:
-    assert record.loop is not None, f"{record} has no loop"
-    needs = [*record.later_needs, *record.loop.tasks]
+    loop = record.loop
+    needs = [*record.later_needs, *(() if loop is None else loop.tasks)]
     open_needs = [it for it in needs if it not in records or records[it].outcome is None]
-    unmet = len(open_needs) + (not record.loop.complete)
+    unmet = len(open_needs) + (loop is None or not loop.complete)
     assert record.unmet == unmet > 0, f"{record} counts {record.unmet} of {unmet} unmet needs"
     for need in open_needs:
         assert record.id in dependants[need], f"{need} will not notify {record}"
 
 
 def _validate_met(record: TaskRecord, records: Mapping[TaskId, TaskRecord]) -> None:
-    for need in record.needs:
+    for need in record.first_needs:
         known = records.get(need)
         if record.earlier and (known is None or not known.earlier):
             continue  # the plan of the need may have broken off since
-        if record.state == "asked" and need not in record.data:
-            continue  # it may be rejected though it comes after a failure
+        if record.state in ("asked", "filling") and need not in record.data:
+            continue  # it may be rejected, or have ended before, though it comes after a failure
         ok = known is not None and is_met(record, known)
         assert ok, f"{record} is {record.state} and its need {need} is not ok"

@@ -9,16 +9,21 @@ anew by each run and in each round.
 from collections.abc import Callable
 from dataclasses import replace
 
-from llm_compiler.errors import PlanError, ToolError
-from llm_compiler.language.budget import Budget
-from llm_compiler.language.parts import items
-from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Outcome, Refused, Status, Task
+from llm_compiler.errors import PlanError
+from llm_compiler.language.task import Refused, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder
-from llm_compiler.scheduling.facts import Added, Continue, Known, Loops, Order, Planned, Tools
+from llm_compiler.scheduling.facts import (
+    Added,
+    Continue,
+    Known,
+    Loops,
+    Order,
+    Planned,
+    Tools,
+)
+from llm_compiler.scheduling.filling import Filling
 from llm_compiler.scheduling.loop import Loop
-from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -35,7 +40,7 @@ class Iterations:
     Args:
         graph: Keeps the instances, and settles the loops.
         tools: Tell reads from writes.
-        results: What references refer to.
+        filling: Fills the lists in.
         orders: Where orders go.
         max_tasks: The most calls of a plan; None is no limit.
         plan: Takes an instance in, which is one of the loop with this record.
@@ -45,14 +50,14 @@ class Iterations:
         self,
         graph: TaskGraph,
         tools: Tools,
-        results: Results,
+        filling: Filling,
         orders: list[Order],
         max_tasks: int | None,
         plan: Callable[[Task | Refused, Known, TaskRecord], None],
     ) -> None:
         self._graph = graph
         self._tools = tools
-        self._results = results
+        self._filling = filling
         self._orders = orders
         self._max_tasks = max_tasks
         self._plan = plan
@@ -90,19 +95,26 @@ class Iterations:
         self._continuing.clear()
 
     def begin(self, record: TaskRecord) -> None:
-        """The data of a loop are there."""
+        """The data of a loop are there; so is its list if that was ordered."""
         task = record.task
         assert isinstance(task, Task)
+        if record.state == "waiting":
+            record.move("looping")
+            record.unmet = 1  # until all iterations are made
+            self._graph.wait_for(record, record.later_needs)
+        if (filled := self._filling.begin(record)) is None:
+            return
+        record.filled = None
+        if filled.args is None:
+            self._graph.drop(record, "failed", str(filled.error))
+            return
+        loop = Loop(task, filled.args)
         try:
-            loop = Loop(task, self._list(task))
             self._check(task, loop)
-        except (PlanError, ToolError) as error:
+        except PlanError as error:
             self._graph.drop(record, "failed", str(error))
             return
         record.loop = loop
-        record.move("looping")
-        record.unmet = 1  # until all iterations are made
-        self._graph.wait_for(record, record.later_needs)
         assert record.last_writes is not None
         before = [need for need in task.needs if need in self._graph.records]
         self._continuing[task.id] = EffectOrder(
@@ -130,34 +142,11 @@ class Iterations:
         else:
             self._orders.append(Continue(record.id))
 
-    def end(self, record: TaskRecord) -> None:
-        """All instances of a loop have ended."""
-        task, loop = record.task, record.loop
-        assert loop is not None
-        find, value = self._results.outcome, None
-        if (error := loop.failure(find)) is None:
-            try:
-                value = loop.value(find, self._results.value)
-            except PlanError as raised:
-                error = str(raised)
-        status: Status = "ok" if error is None else "failed"
-        outcome = Outcome(task.id, task.tool, status, task.args, value, error, attempts=1)
-        self._graph.settle_anew(record, outcome)
-
     def _make(self, made: Task | Refused, record: TaskRecord) -> None:
         known = self._known.get(made.id, _NOTHING)
         task = _as_stored(made, known.task) if isinstance(made, Task) else made
         self._orders.append(Added(task, bool(known.priors)))
         self._plan(task, known, record)
-
-    def _list(self, task: Task) -> list[object]:
-        """What a loop goes through.
-
-        Raises:
-            PlanError, ToolError: it cannot be filled in, or is no list.
-        """
-        value = substitute(task.args["items"], self._results.value, lambda id: id in task.needs)
-        return items(value, Budget([value]))
 
     def _check(self, task: Task, loop: Loop) -> None:
         """Check that a loop does not make too much.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_compiler.language.each import referred
-from llm_compiler.language.references import substitute
+from llm_compiler.language.references import Room, substitute
 from llm_compiler.language.task import Outcome, Task, When, is_call
 from llm_compiler.language.task_ids import TaskId, in_iteration, is_task
 from llm_compiler.scheduling.templates import (
@@ -104,15 +104,19 @@ class Loop:
         id, why = next(iter(failed.values()))
         return f"{len(failed)} of {len(self.items)} iterations failed, first {id}: {why}"
 
-    def value(self, outcome_of: OutcomeOf, value_of: Callable[[TaskId], Any]) -> Any:
+    def value(
+        self, outcome_of: OutcomeOf, value_of: Callable[[TaskId], Any], room: Room | None = None
+    ) -> Any:
         """What the loop comes to. All its instances have ended, and none failed.
 
         Args:
             outcome_of: The outcome of a task.
             value_of: What a reference refers to.
+            room: As for `substitute`.
 
         Raises:
             PlanError: a part of it was rejected, say.
+            NoRoomError: there is not enough room.
         """
         if self._value is None:
             held = {name: self._last(name, outcome_of) for name in self._held}
@@ -123,7 +127,7 @@ class Loop:
             }  # fmt: skip
             return {name: value_of(id) for name, id in held.items() if id is not None} | lists
         return [
-            substitute(self._value(self._renaming(index)), value_of, lambda id: True)
+            substitute(self._value(self._renaming(index)), value_of, lambda id: True, room)
             for index in range(self.made)
             if self._is_kept(index, outcome_of, value_of)
         ]

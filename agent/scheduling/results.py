@@ -1,6 +1,6 @@
 """What references refer to: the results of tasks, and the items that loops hand out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llm_compiler.errors import PlanError
@@ -15,6 +15,16 @@ class Results:
 
     def __init__(self, records: Mapping[TaskId, TaskRecord]) -> None:
         self._records = records
+
+    def only(self, ids: Iterable[TaskId]) -> "Results":
+        """Those that these ids refer to, which stay as they are whatever happens to the others."""
+        found: dict[TaskId, TaskRecord] = {}
+        for id in ids:
+            # An item is the loop's that it belongs to.
+            named = id if id in self._records else loop_of(id)
+            if named is not None and (record := self._records.get(named)) is not None:
+                found[named] = record
+        return Results(found)
 
     def outcome(self, id: TaskId) -> Outcome | None:
         """How a task ended; None for what is no task."""

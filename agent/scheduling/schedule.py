@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from llm_compiler.language.references import Room
 from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
@@ -24,6 +25,7 @@ from llm_compiler.scheduling.facts import (
     DeadlinePassed,
     Decided,
     Fact,
+    Filled,
     Known,
     Launch,
     Order,
@@ -34,6 +36,7 @@ from llm_compiler.scheduling.facts import (
     TakenOver,
     Tools,
 )
+from llm_compiler.scheduling.filling import IN_LINE, Filling
 from llm_compiler.scheduling.iterations import Iterations
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.results import Results
@@ -60,38 +63,39 @@ class Schedule:
         early_start: bool = True,
         read_untrusted: bool = False,
         max_tasks: int | None = None,
+        in_line: int = IN_LINE,
     ) -> None:
         self._orders: list[Order] = []
         self._graph = TaskGraph(self._orders)
         self._queue = ReadyQueue(max_parallel, self._graph.heights)
         self._calls = SharedCalls()
-        self._computing = Computing(self._graph, self._orders)
+        self._in_line = in_line
+        self._room = Room(in_line)
+        self._computing = Computing(self._graph, self._orders, self._room)
         self._last_writes = LastWrites()
         self.taint = Taint(tools, read=read_untrusted)
         self._tools = tools
         self._early_start = early_start
-        self._taken_over = False
-        self._ended = False
+        self._taken_over = self._ended = False
         self._late: str | None = None
         """Why no call may start any more: the deadline has passed."""
         self.records: Mapping[TaskId, TaskRecord] = self._graph.records
-        """In the order of planning."""
         self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
         """Those that turned out not to compile are `Refused`."""
         self.outcomes: Mapping[TaskId, Outcome] = Column(self.records, lambda it: it.outcome)
         self._results = Results(self.records)
-        self._loops = Iterations(
-            self._graph, tools, self._results, self._orders, max_tasks, self._plan_instance
+        self._filling = Filling(self._results, tools, self._orders, self._room)
+        self.loops = Iterations(
+            self._graph, tools, self._filling, self._orders, max_tasks, self._plan_instance
         )
         self._asking = Asking(self._graph, self._calls, self._admit)
         self._calling = Calling(
             self._graph,
             self._calls,
             self._asking,
-            tools,
+            self._filling,
             rules_of=self.rules_of,
             reached=self.taint.of_args,
-            results=self._results,
             admit=self._admit,
         )
 
@@ -102,13 +106,8 @@ class Schedule:
 
     @property
     def idle(self) -> bool:
-        """Nothing runs or is computed, and nothing more can start as it stands."""
-        return self._queue.idle and self._computing.idle and self._loops.idle
-
-    @property
-    def loops(self) -> Mapping[TaskId, int]:
-        """How many calls each loop makes that has its list."""
-        return self._loops.calls
+        """Nothing runs, is computed or is filled in, and nothing more can start as it stands."""
+        return all(it.idle for it in (self._queue, self._computing, self.loops, self._filling))
 
     @property
     def unclaimed(self) -> list[Launch]:
@@ -130,15 +129,19 @@ class Schedule:
 
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
+        self._room.left = self._in_line
         match fact:
             case Planned():
                 self._plan(fact)
             case Continued(id):
-                self._loops.go_on(self.records.get(id))
+                self.loops.go_on(self.records.get(id))
             case Returned():
                 self._return(fact)
             case Computed():
                 self._computing.end(self.records.get(fact.id), fact)
+            case Filled():
+                for record in self._filling.end(self.records.get(fact.id), fact):
+                    self._begin(record)
             case PlanBroke():
                 self._break()
             case PlanEnded():
@@ -155,12 +158,11 @@ class Schedule:
             self._begin(record)
         self._launch()
         self._ask()
-        orders = [*self._orders]
-        self._orders.clear()
+        orders, self._orders[:] = [*self._orders], []
         return orders
 
     def _plan(self, planned: Planned) -> None:
-        self._loops.note(planned, counts=is_call(planned.task.tool) and not planned.priors)
+        self.loops.note(planned, counts=is_call(planned.task.tool) and not planned.priors)
         self._add(Known(planned.task, planned.priors, planned.asked), self._last_writes)
 
     def _plan_instance(self, task: Task | Refused, known: Known, loop: TaskRecord) -> None:
@@ -196,18 +198,12 @@ class Schedule:
         """Forget the plan of this round, but keep its launched calls for the plan that follows."""
         forgotten = self._graph.forget_plan()
         self._queue.forget(forgotten)
-        self._calls.disown(forgotten)
-        for id, record in forgotten.items():
+        for id in forgotten:
             self.taint.forget(id)
-            call = record.call
-            if call is not None and call.owners and record.state not in ("sharing", "settled"):
-                # A task of an earlier round shared its call, and stands now where it stood.
-                heir = self.records[call.owners[0]]
-                heir.move(record.state)
-                if heir.state == "ready":
-                    self._queue.add(heir.id, call.number, call.rules.limits)
-            record.move("forgotten")
-        self._loops.forget_plan()
+        for heir in self._calling.forget(forgotten):
+            if heir.state == "ready":
+                self._enqueue(heir)
+        self.loops.forget_plan()
         self._last_writes = LastWrites()
         for record in self.records.values():
             if isinstance(record.task, Task) and isinstance(record.id, int):
@@ -222,10 +218,10 @@ class Schedule:
                 self._graph.stop(record, record.stopper, record.task.args)
             else:
                 self._computing.begin(record, self._results)
-        elif record.state == "looping":
-            self._loops.end(record)
+        elif record.loop is not None:
+            self._computing.gather(record, self._results)
         elif record.task.tool == EACH:
-            self._loops.begin(record)
+            self.loops.begin(record)
         else:
             if record.state != "asked":
                 self._calling.begin(record, self._late)
@@ -236,9 +232,13 @@ class Schedule:
         """Let a call start: at once, or when the scheduler has taken over."""
         if self._taken_over or (self._early_start and call.rules.early_start):
             record.move("ready")
-            self._queue.add(record.id, call.number, call.rules.limits)
+            self._enqueue(record)
         else:
             record.move("held")
+
+    def _enqueue(self, record: TaskRecord) -> None:
+        call = record.known_call
+        self._queue.add(record.id, call.number, call.rules.limits)
 
     def _take_over(self) -> None:
         self._taken_over = True
@@ -262,7 +262,7 @@ class Schedule:
         if not self._ended or not self._taken_over or self.finished or not self.idle:
             return
         self._calling.ask_in_advance()
-        if (question := self._asking.question()) is not None:
+        if self._filling.idle and (question := self._asking.question()) is not None:
             self._orders.append(question)
 
     def _return(self, returned: Returned) -> None:
@@ -285,7 +285,7 @@ class Schedule:
             self._graph.settle_owners(call)
             self._stop(call, keep=call.kept)
         self._queue.clear()
-        self._loops.clear()
+        self.loops.clear()
         for record in self.records.values():
             if record.state != "settled":
                 self._graph.drop(record, "skipped", why)

@@ -237,9 +237,9 @@ class TaskGraph:
 
     def wait_for_instances(self, record: TaskRecord) -> None:
         """Let a loop wait for the instances that there are, and until all are made."""
-        assert record.loop is not None
-        record.unmet = 0 if record.loop.complete else 1
-        self.wait_for(record, [*record.later_needs, *record.loop.tasks])
+        loop = record.loop
+        record.unmet = 0 if loop is not None and loop.complete else 1
+        self.wait_for(record, [*record.later_needs, *(() if loop is None else loop.tasks)])
 
     def made_all(self, record: TaskRecord) -> None:
         """All instances of a loop are there: it ends when they have."""

@@ -8,21 +8,25 @@
     waiting ─ its needs are ok, its call runs already ────→ running
     waiting ─ its needs are ok, it only computes ─────────→ computing
     waiting ─ its data are there, it is a loop ───────────→ looping
+    waiting ─ its needs are ok, its arguments are large ──→ filling
+    filling ─ they are filled in: as above ───────────────→ held | asked | sharing | running | ready
+    filling ─ it cannot be called, or ended before ───────→ settled
     held    ─ the scheduler takes over ───────────────────→ ready
     asked   ─ approved, and its needs are ok ─────────────→ ready
     ready   ─ a slot is free ─────────────────────────────→ running
     running | sharing ─ the call ended ───────────────────→ settled
     computing ─ its expression has a value, or none ──────→ settled
-    looping ─ all its instances and needs have ended ─────→ settled
+    looping ─ all its instances and needs have ended ─────→ computing | settled
+    looping ─ its list cannot be filled in ───────────────→ settled
     asked   ─ rejected, or what it comes after failed ────→ settled
     waiting ─ a need is not ok, or it does not compile ───→ settled
     waiting ─ its condition says no ──────────────────────→ settled
-    waiting | held | asked | ready | computing | looping ─ the deadline passed ─→ settled
+    waiting | filling | held | asked | ready | computing | looping ─ the deadline passed ─→ settled
 
 A plan that breaks off is forgotten, whatever its tasks are doing. A task of an earlier round that
 shared a call with one of them takes the call over:
 
-    waiting | computing | looping | held | asked ─ its plan broke off ─→ forgotten
+    waiting | filling | computing | looping | held | asked ─ its plan broke off ─→ forgotten
     ready | running | sharing | settled ─ its plan broke off ─→ forgotten
     sharing ─ the plan of the call's first task broke off ─→ held | asked | ready | running
 
@@ -40,24 +44,25 @@ from typing import Any, Literal, TypeVar
 from llm_compiler.language.task import EACH, Outcome, Refused, Task, When
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import LastWrites
-from llm_compiler.scheduling.facts import Compute, Prior
+from llm_compiler.scheduling.facts import Compute, Fill, Filled, Gather, Prior
 from llm_compiler.scheduling.loop import Loop
 from llm_compiler.scheduling.shared_calls import Call
 
 State = Literal[
-    "waiting", "computing", "looping", "held", "asked", "ready", "running", "sharing", "settled",
-    "forgotten",
+    "waiting", "filling", "computing", "looping", "held", "asked", "ready", "running", "sharing",
+    "settled", "forgotten",
 ]  # fmt: skip
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     "waiting": frozenset(
         {
-            *("computing", "looping", "held", "asked", "ready", "running", "sharing"),
+            *("filling", "computing", "looping", "held", "asked", "ready", "running", "sharing"),
             *("settled", "forgotten"),
         }
     ),
+    "filling": frozenset({"held", "asked", "ready", "running", "sharing", "settled", "forgotten"}),
     "computing": frozenset({"settled", "forgotten"}),
-    "looping": frozenset({"settled", "forgotten"}),
+    "looping": frozenset({"computing", "settled", "forgotten"}),
     "held": frozenset({"ready", "settled", "forgotten"}),
     "asked": frozenset({"ready", "settled", "forgotten"}),
     "ready": frozenset({"running", "settled", "forgotten"}),
@@ -66,6 +71,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     "settled": frozenset({"forgotten"}),
     "forgotten": frozenset(),
 }
+
+NO_CALL: frozenset[State] = frozenset({"waiting", "filling", "computing", "looping", "settled"})
+"""The states in which a task needs no call."""
 
 T = TypeVar("T")
 
@@ -106,8 +114,12 @@ class TaskRecord:
     """What makes its instances, once its list is there."""
     stopper: Outcome | None = None
     """What failed or was skipped among the tasks that it comes after."""
-    computing: Compute | None = None
-    """The order that its expression is evaluated by."""
+    filling: Fill | None = None
+    """The order that its arguments are filled in by."""
+    filled: Filled | None = None
+    """What came of that, until it is used."""
+    computing: Compute | Gather | None = None
+    """The order that its value is computed by."""
     call: Call | None = None
     """The call that it waits for, or waited for; that of equal tasks too."""
     why_asked: str | None = None
@@ -151,19 +163,6 @@ class TaskRecord:
         assert self.call is not None, f"{self} has no call"
         return self.call
 
-    def holding(self, args: Mapping[str, Any]) -> Prior | None:
-        """How it ended before, if neither it nor what it waited for was edited since.
-
-        Args:
-            args: Its arguments, with the references filled in.
-        """
-        for prior in reversed(self.priors):
-            outcome = prior.outcome
-            same = (outcome.tool, prior.planned) == (self.task.tool, args)
-            if same and outcome.status != "skipped":
-                return prior
-        return None
-
     def refused_before(self) -> Outcome | None:
         """How it failed without a call, if it was not edited since: its tool was not there, say.
 
@@ -202,7 +201,7 @@ class TaskRecord:
         settled = self.state == "settled"
         assert settled == (self.outcome is not None), f"{self} with outcome {self.outcome}"
         assert self.outcome is None or self.outcome.id == self.id, f"{self} has {self.outcome}"
-        calling = self.state not in ("waiting", "computing", "looping", "settled")
+        calling = self.state not in NO_CALL
         assert not calling or self.call is not None, f"{self} has no call"
 
 

@@ -25,6 +25,10 @@ class Step:
     inputs: tuple[int, ...]
     """The ids of earlier steps whose results it takes."""
     milliseconds: int
+    decided_by: tuple[int, ...] = ()
+    """The ids of earlier steps whose results its condition reads."""
+    taken: bool = True
+    """What its condition says."""
 
     @property
     def destructive(self) -> bool:

@@ -3,6 +3,7 @@
 A rule holds if it held when a call was planned, or holds in the world in which it would run.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from tests.campaigns.dag import Step, value
 from tests.campaigns.ledger import Line
-from tests.campaigns.promises import Kept
+from tests.campaigns.promises import Kept, by_number
 
 WRITES = ("write", "destroy")
 _END = ("status", "value", "error")
@@ -21,6 +22,8 @@ class Judge:
     """Reads the ledger of one turn, line by line."""
 
     rounds: Sequence[Sequence[Step]]
+    ids: Mapping[int, str] = field(default_factory=dict)
+    """What the tasks of steps in loops are called."""
     broken: list[str] = field(default_factory=list)
     asked: int = 0
     """Calls that a person was asked about."""
@@ -31,6 +34,7 @@ class Judge:
     def __post_init__(self) -> None:
         self._steps = {step.id: step for steps in self.rounds for step in steps}
         self._round = {step.id: n for n, steps in enumerate(self.rounds, 1) for step in steps}
+        self._numbers = {id: number for number, id in self.ids.items()}
         self._now: Mapping[str, Any] = {}
         self._planned: dict[int, Mapping[str, Any]] = {}
         """The world in which each round was planned."""
@@ -46,7 +50,7 @@ class Judge:
 
     def read(self, lines: Sequence[Line]) -> "Judge":
         for line in lines:
-            self._read(line)
+            self._read(by_number(line, self._numbers))
         if not any(line["what"] == "answer" for line in lines):
             self.broken.append("no answer came")
         return self
@@ -71,8 +75,8 @@ class Judge:
             case "decided":
                 self._decide(line)
             case "state":
-                for id, outcome in line["outcomes"].items():
-                    self._end(int(id), outcome)
+                for id, outcome in self._of_steps(line).items():
+                    self._end(id, outcome)
             case "answer":
                 self._answer(line)
 
@@ -105,6 +109,8 @@ class Judge:
         if before and any(destroys):
             self.broken.append(f"task {id} ({tool}) is destructive and began again")
         before.append(self._now)
+        if not self._steps[id].taken:
+            self.broken.append(f"task {id} ({tool}) ran though its condition says no")
         if id in self.rejected:
             self.broken.append(f"task {id} ({tool}) was rejected and ran")
         elif id in self._approved:
@@ -139,10 +145,15 @@ class Judge:
     def _reached(self, id: int, world: Mapping[str, Any]) -> bool:
         return any(
             _effect(self._steps[need].tool, world) == "open" or self._reached(need, world)
-            for need in self._steps[id].inputs
+            for need in (*self._steps[id].inputs, *self._steps[id].decided_by)
         )
 
     # ── outcomes ──────────────────────────────────────────────────────────────────────────────
+
+    def _of_steps(self, line: Line) -> dict[int, Mapping[str, Any]]:
+        """The outcomes of steps; loops, conditions and answers have some too."""
+        outcomes = {int(id): outcome for id, outcome in line["outcomes"].items() if id.isdecimal()}
+        return {id: outcome for id, outcome in outcomes.items() if id in self._steps}
 
     def _keep(self, line: Line) -> None:
         if line["what"] == "journaled":
@@ -159,12 +170,12 @@ class Judge:
             self.broken.append(f"task {id} ended {before}, and then {ended}")
 
     def _answer(self, line: Line) -> None:
-        outcomes = {int(id): outcome for id, outcome in line["outcomes"].items()}
+        outcomes = self._of_steps(line)
         for id, outcome in outcomes.items():
             self._end(id, outcome)
             if (outcome["error"] or "").startswith("may have run"):
                 self.maybe += 1
-            if outcome["status"] == "ok" and outcome["tool"] != "answer":
+            if outcome["status"] == "ok":
                 needs = {need: outcomes[need] for need in self._steps[id].inputs}
                 if bad := [need for need, it in needs.items() if it["status"] != "ok"]:
                     self.broken.append(f"task {id} is ok and its needs {bad} are not")
@@ -178,7 +189,8 @@ class Judge:
             self.broken.append("the answer is empty")
         if not line["paired"]:
             self.broken.append("a tool call has no tool message")
-        if sorted(line["plan"]) != sorted(int(call.rpartition("_")[2]) for call in line["calls"]):
+        planned = ["_".join(re.findall(r"\d+", str(id))) for id in line["plan"]]
+        if sorted(planned) != sorted(call.split("_", 2)[2] for call in line["calls"]):
             self.broken.append(f"the messages are of {line['calls']}, the plan is {line['plan']}")
 
 

@@ -16,8 +16,10 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command
 
 from llm_compiler import build_graph
+from llm_compiler.language.task import is_call
 from llm_compiler.mcp.config import VARIABLE
-from tests.campaigns.dag import Step, random_plan
+from tests.campaigns.branching import random_program
+from tests.campaigns.dag import Looped, Step, random_plan
 from tests.campaigns.ledger import Ledger, read
 from tests.campaigns.restartable import Turn, models, saver
 from tests.campaigns.worlds import SERVER, TOOLS, World
@@ -35,8 +37,15 @@ class Deployed(Turn):
     """Whether the tools that come and go together are those of a real MCP server."""
 
     @property
+    def looped(self) -> Looped | None:
+        """Of every second turn, a plan with loops and conditions."""
+        return random_program(Random(self.seed), _TOOLS) if self.seed % 2 else None
+
+    @property
     def rounds(self) -> list[list[Step]]:
-        """12 tasks; in every second turn the joiner asks for a second round of 5."""
+        """12 tasks; in every second turn without loops the joiner asks for a second round of 5."""
+        if (looped := self.looped) is not None:
+            return [looped.steps]
         random = Random(self.seed)
         first = random_plan(random, 12, tools=_TOOLS)
         again = random.random() < 1 / 2
@@ -113,7 +122,7 @@ async def _run(turn: Deployed, world: World, stop: Stop, ledger: Ledger) -> None
             outcomes=snapshot.values["outcomes"],
             calls=asked_for,
             paired=asked_for == [m.tool_call_id for m in messages if isinstance(m, ToolMessage)],
-            plan=[it["id"] for it in snapshot.values["plan"] if it["tool"] != "answer"],
+            plan=[it["id"] for it in snapshot.values["plan"] if is_call(it["tool"])],
         )
 
 

@@ -56,7 +56,7 @@ class _Deploys:
                 continue  # it was answered before its first stop
             hangs = self._run(turn, len(stopped), "", _PATIENCE)
             lines = read(turn.ledger)
-            found = Judge(turn.rounds).read(lines)
+            found = Judge(turn.rounds, turn.looped.ids if turn.looped else {}).read(lines)
             if hangs:
                 found.broken.append(f"it had not ended after {_PATIENCE:g} s")
             where = (

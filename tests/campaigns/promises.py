@@ -76,7 +76,7 @@ def judged(
     """
     found = Found()
     numbers = {id: number for number, id in (ids or {}).items()}
-    lines = [_by_number(line, numbers) for line in lines]
+    lines = [by_number(line, numbers) for line in lines]
     steps = {step.id: step for steps in rounds for step in steps}
     kept = Kept()
     begun: Counter[int] = Counter()
@@ -109,11 +109,11 @@ def judged(
     return found
 
 
-def _by_number(line: Line, numbers: Mapping[str, int]) -> Line:
+def by_number(line: Line, numbers: Mapping[str, int]) -> Line:
     """A line of the ledger with the numbers of steps in place of what their tasks are called."""
     if line["what"] == "journaled":
         return {**line, "id": numbers.get(str(line["id"]), line["id"])}
-    if line["what"] == "answer":
+    if line["what"] in ("answer", "state"):
         ended = {str(numbers.get(id, id)): it for id, it in line["outcomes"].items()}
         # Loops, and those inside loops, have outcomes too.
         return {**line, "outcomes": {id: it for id, it in ended.items() if id.isdecimal()}}

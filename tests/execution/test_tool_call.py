@@ -14,6 +14,7 @@ from llm_compiler.execution.injected import ToolCall
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_result import Result
+from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.tool import Tool as Inspected
 from tests.support.functions import (
     REMOTE,
@@ -79,7 +80,8 @@ CONFIG: RunnableConfig = {"configurable": {"user": "ann"}}
 
 
 def called(tool: Inspected, args: Any, config: RunnableConfig = CONFIG) -> Any:
-    return CallableTool(tool).call(ToolCall("call_1", tool.name, args, config))
+    it, call = CallableTool(tool), ToolCall("call_1", tool.name, args, config)
+    return it.acall(call, Threads()) if it.is_async else it.call(call)
 
 
 def watched(config: RunnableConfig = CONFIG) -> RunnableConfig:

@@ -13,6 +13,7 @@ from llm_compiler.language.compute import evaluate
 from llm_compiler.language.task import COMPUTE, Outcome, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
     Ask,
@@ -23,6 +24,8 @@ from llm_compiler.scheduling.facts import (
     Decided,
     Decision,
     Fact,
+    Fill,
+    Gather,
     Known,
     Launch,
     Order,
@@ -34,6 +37,7 @@ from llm_compiler.scheduling.facts import (
     Settle,
     TakenOver,
 )
+from llm_compiler.scheduling.filling import fill
 from llm_compiler.scheduling.iterations import HARD_MAX_INSTANCES
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.cost import cost, grows_linearly
@@ -56,6 +60,7 @@ class Machine:
 
     def __init__(self, *plan: Task, known: dict[TaskId, Known] | None = None, **more: Any) -> None:
         rules = FakeTools(more.pop("rules", RULES), refused=None)
+        self._rules = rules
         self.schedule = Schedule(rules, max_parallel=more.pop("max_parallel", 99), **more)
         self.orders: list[Order] = []
         self.running: dict[TaskId, Launch] = {}
@@ -76,6 +81,10 @@ class Machine:
                         self.running[it.id] = it
                     case Compute():
                         waiting.append(computed(it))
+                    case Gather():
+                        waiting.append(gather(it))
+                    case Fill():
+                        waiting.append(fill(it, self._rules))
                     case Continue(id):
                         waiting.append(Continued(id))
 
@@ -552,6 +561,8 @@ def looped(size: int, tool: str) -> Machine:
                 waiting.append(Returned(it.call, 1))
             elif isinstance(it, Continue):
                 waiting.append(Continued(it.id))
+            elif isinstance(it, Gather):
+                waiting.append(gather(it))
     assert quiet.schedule.outcomes[2].ok
     return quiet
 

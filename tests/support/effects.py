@@ -14,6 +14,7 @@ from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome, Refused, Task, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
     Ask,
@@ -24,6 +25,8 @@ from llm_compiler.scheduling.facts import (
     Decided,
     Decision,
     Fact,
+    Fill,
+    Gather,
     Known,
     Launch,
     PlanBroke,
@@ -34,6 +37,7 @@ from llm_compiler.scheduling.facts import (
     Settle,
     TakenOver,
 )
+from llm_compiler.scheduling.filling import IN_LINE, fill
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.turn import FakeTools
 
@@ -148,11 +152,15 @@ class Running:
 
     def _begin(self, *, early_start: bool) -> None:
         parallel = self._random.randint(1, 4)
-        self.schedule = Schedule(tools(), max_parallel=parallel, early_start=early_start)
+        in_line = self._random.choice((0, IN_LINE))
+        self.schedule = Schedule(
+            tools(), max_parallel=parallel, early_start=early_start, in_line=in_line
+        )
         self._calls: dict[int, Launch] = {}
         self._returned: dict[int, Returned] = {}
         """Of calls that have had their effect, and have not returned."""
-        self._computing: dict[int, Compute] = {}
+        self._computing: dict[int, Compute | Gather] = {}
+        self._filling: dict[int, Fill] = {}
         self._looping: list[TaskId] = []
         self._asking: Ask | None = None
 
@@ -165,6 +173,7 @@ class Running:
         possible: list[Callable[[], None]] = [
             *(partial(self._return, call) for call in self._calls),
             *(partial(self._compute, number) for number in self._computing),
+            *(partial(self._fill, number) for number in self._filling),
             *(partial(self._continue, id) for id in self._looping),
         ]
         if self._unplanned:
@@ -192,8 +201,10 @@ class Running:
                     self._calls[order.call] = order
                     if self._random.random() < 0.5:
                         self._act(order.call)
-                case Compute():
+                case Compute() | Gather():
                     self._computing[order.number] = order
+                case Fill():
+                    self._filling[order.number] = order
                 case Continue(id):
                     self._looping.append(id)
                 case Ask():
@@ -213,6 +224,9 @@ class Running:
 
     def _compute(self, number: int) -> None:
         order = self._computing.pop(number)
+        if isinstance(order, Gather):
+            self._tell(gather(order))
+            return
         try:
             value, error, skipped = (
                 evaluate(order.expression, order.results.__getitem__),
@@ -223,6 +237,9 @@ class Running:
             value, error = None, str(raised)
             skipped = isinstance(raised, MissingError) and raised.skips
         self._tell(Computed(number, order.id, value, error, skipped=skipped))
+
+    def _fill(self, number: int) -> None:
+        self._tell(fill(self._filling.pop(number), tools()))
 
     def _continue(self, id: TaskId) -> None:
         self._looping.remove(id)

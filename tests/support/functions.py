@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.injected import ToolCall
 from llm_compiler.execution.tool_call import CallableTool
+from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
 
@@ -112,7 +113,8 @@ def from_schema(schema: dict[str, Any], name: str = "remote") -> Tool:
 
 async def called(tool: Tool, args: Mapping[str, Any]) -> Any:
     """The value of an async tool's call."""
-    return (await CallableTool(tool).call(ToolCall("call_1", tool.name, args, {}))).value
+    call = ToolCall("call_1", tool.name, args, {})
+    return (await CallableTool(tool).acall(call, Threads())).value
 
 
 REMOTE = {

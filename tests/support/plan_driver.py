@@ -14,6 +14,7 @@ from llm_compiler.language.lowered import Answer, Refused
 from llm_compiler.language.task import Outcome, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
     Compute,
@@ -21,13 +22,19 @@ from llm_compiler.scheduling.facts import (
     Continue,
     Continued,
     Fact,
+    Fill,
+    Gather,
     Launch,
     PlanEnded,
     Planned,
     Returned,
     TakenOver,
 )
+from llm_compiler.scheduling.filling import IN_LINE, fill
 from llm_compiler.scheduling.schedule import Schedule
+
+Carried = Launch | Compute | Fill | Gather | Continue
+"""The orders that something comes of."""
 
 
 @dataclass
@@ -81,19 +88,20 @@ def run(
         wasted: Reads that count for nothing.
     """
     ran = Ran()
-    schedule = Schedule(tools, max_parallel=random.randint(1, 4))
+    in_line = random.choice((0, IN_LINE))
+    schedule = Schedule(tools, max_parallel=random.randint(1, 4), in_line=in_line)
     coming: list[Fact] = [
         *map(Planned, _in_order(tasks, tools, wasted)),
         PlanEnded(),
         TakenOver(),
     ]
-    going: list[Launch | Compute | Continue] = []
+    going: list[Carried] = []
     while coming or going:
         if coming and (not going or random.random() < 0.6):
             fact = coming.pop(0)
         else:
             fact = _end(going.pop(random.randrange(len(going))), functions, tools, ran)
-        going += [it for it in schedule.handle(fact) if isinstance(it, Launch | Compute | Continue)]
+        going += [it for it in schedule.handle(fact) if isinstance(it, Carried)]
     assert schedule.finished
     ran.outcomes = schedule.outcomes
     return ran
@@ -113,12 +121,16 @@ def _planned(it: Task | Refused) -> Task | task.Refused:
 
 
 def _end(
-    order: Launch | Compute | Continue,
+    order: Carried,
     functions: Mapping[str, Callable[..., Any]],
     tools: Toolbox,
     ran: Ran,
-) -> Returned | Computed | Continued:
+) -> Fact:
     """Carry an order out."""
+    if isinstance(order, Fill):
+        return fill(order, tools)
+    if isinstance(order, Gather):
+        return gather(order)
     if isinstance(order, Continue):
         return Continued(order.id)
     value, error, skipped = None, None, False

@@ -16,6 +16,7 @@ from llm_compiler.language.references import references
 from llm_compiler.language.task import EACH, Outcome, Task, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId, order_of, root_of
 from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
     Added,
@@ -27,6 +28,9 @@ from llm_compiler.scheduling.facts import (
     Decided,
     Decision,
     Fact,
+    Fill,
+    Filled,
+    Gather,
     Launch,
     Order,
     PlanBroke,
@@ -37,6 +41,7 @@ from llm_compiler.scheduling.facts import (
     Settle,
     TakenOver,
 )
+from llm_compiler.scheduling.filling import IN_LINE, fill
 from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.scheduling.task_record import State, TaskRecord
 
@@ -97,6 +102,8 @@ def drive(
         for it in machine.handle(fact):
             if isinstance(it, Launch):
                 running.append(it.call)
+            elif isinstance(it, Fill):
+                tell(fill(it, FakeTools()))
             elif isinstance(it, Ask):
                 tell(Decided(tuple(Decision(call.id) for call in it.calls)))
 
@@ -139,7 +146,8 @@ class Turn:
     planned: dict[TaskId, Task] = field(default_factory=dict)
     """The tasks with all their needs."""
     running: dict[int, Launch] = field(default_factory=dict)
-    computing: dict[int, Compute] = field(default_factory=dict)
+    computing: dict[int, Compute | Gather] = field(default_factory=dict)
+    filling: dict[int, Fill] = field(default_factory=dict)
     launches: list[Launch] = field(default_factory=list)
     settled: dict[TaskId, Outcome] = field(default_factory=dict)
     decided: dict[TaskId, Decision] = field(default_factory=dict)
@@ -147,7 +155,10 @@ class Turn:
 
     def __post_init__(self) -> None:
         self.schedule = Schedule(
-            FakeTools(), max_parallel=self.max_parallel, early_start=self.early_start
+            FakeTools(),
+            max_parallel=self.max_parallel,
+            early_start=self.early_start,
+            in_line=self.random.choice((0, IN_LINE)),
         )
         self.unplanned = list(self.plan)
         self._order = EffectOrder(FakeTools(), self.priors)
@@ -178,7 +189,11 @@ class Turn:
             Returned(call, *result(launch.args), started_at=1.0, ended_at=2.0)
             for call, launch in self.running.items()
         ]
-        facts += [Computed(it.number, it.id, *computed(it)) for it in self.computing.values()]
+        facts += [
+            gather(it) if isinstance(it, Gather) else Computed(it.number, it.id, *computed(it))
+            for it in self.computing.values()
+        ]
+        facts += [fill(it, FakeTools()) for it in self.filling.values()]
         if self.unplanned:
             facts += [Planned(self.unplanned[0])] * 3
         elif not self.ended:
@@ -226,6 +241,8 @@ class Turn:
                 del self.running[call]
             case Computed(number):
                 del self.computing[number]
+            case Filled(number):
+                del self.filling[number]
             case Decided(decisions):
                 self.asking = None
                 self.decided |= {decision.id: decision for decision in decisions}
@@ -256,6 +273,10 @@ class Turn:
                 case Compute():
                     self._check_needs(order.id)
                     self.computing[order.number] = order
+                case Gather():
+                    self.computing[order.number] = order
+                case Fill():
+                    self.filling[order.number] = order
                 case Cancel(call):
                     del self.running[call]
                     self.cancelled.add(call)
@@ -267,6 +288,7 @@ class Turn:
                     assert ids == sorted(ids, key=order_of)
                     assert not self.running, "asked before all else had run"
                     assert not self.computing, "asked before all else was computed"
+                    assert not self.filling, "asked before all arguments were known"
                     assert self.ended
                     assert self.taken_over
                     self.asking = order
@@ -335,6 +357,8 @@ class Turn:
             if id in self.settled or not isinstance(task, Task):
                 continue
             ready = all(self.is_met(self.planned[id], need) for need in task.needs)
+            if id in (it.task.id for it in self.filling.values()):
+                continue
             if task.tool == EACH:
                 continue  # it takes no slot
             if is_pure(task.tool):

@@ -1,0 +1,43 @@
+"""How large data are, found out in a time that is bounded however large they are."""
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+
+def exceeds(values: Iterable[Any], most: int, *, characters_per_part: int = 16) -> bool:
+    """Whether values have more parts than `most`, at any depth; so many characters are one.
+
+    Of objects of classes, their attributes are looked at, and what they say is their length.
+    """
+    waiting = [*values]
+    left = most - len(waiting)
+    while waiting and left >= 0:
+        value = waiting.pop()
+        if value is None or isinstance(value, int | float):
+            continue
+        if isinstance(value, str | bytes | bytearray):
+            left -= len(value) // characters_per_part
+        elif isinstance(value, Mapping):
+            left -= 2 * len(value)
+            if left >= 0:
+                waiting += [*value, *value.values()]
+        elif isinstance(value, list | tuple | Set):
+            left -= len(value)
+            if left >= 0:
+                waiting += value
+        elif isinstance(parts := getattr(value, "__dict__", None), dict):
+            left -= 1 + len(parts)
+            if left >= 0:
+                waiting += parts.values()
+        else:
+            left -= _length(value)
+    return left < 0
+
+
+def _length(value: Any) -> int:
+    """Of an array of a library, say."""
+    try:
+        size = getattr(value, "size", None)  # numpy's, in all dimensions
+        return size if isinstance(size, int) else len(value)
+    except Exception:  # it is somebody else's
+        return 1
