@@ -11,7 +11,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from llm_compiler.run.saver_wrapper import SaverWrapper
+from llm_compiler.run.large_writes import LargeWrites
+from llm_compiler.run.saver_wrapper import SaverWrapper, with_path
 from llm_compiler.run.thread_fence import ThreadFence
 
 
@@ -29,6 +30,7 @@ class RunCheckpointer(SaverWrapper):
         self._stored: set[str] = set()
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._reading = asyncio.Lock()
+        self._large: LargeWrites | None = None
 
     async def confirm(self, config: RunnableConfig) -> None:
         """Return when the checkpoint that a config names is stored, and the thread is still ours.
@@ -50,7 +52,9 @@ class RunCheckpointer(SaverWrapper):
         self, config: RunnableConfig, checkpoint: Any, metadata: Any, new_versions: Any
     ) -> RunnableConfig:
         await self._check(config)
-        written = await self.wrapped_saver.aput(config, checkpoint, metadata, new_versions)
+        values = [*checkpoint["channel_values"].values()]
+        async with self._large_writes().saver(values, checkpoint) as saver:
+            written = await saver.aput(config, checkpoint, metadata, new_versions)
         self._stored.add(checkpoint["id"])
         if (waiting := self._waiting.pop(checkpoint["id"], None)) is not None:
             waiting.set_result(None)
@@ -60,7 +64,14 @@ class RunCheckpointer(SaverWrapper):
         self, config: Any, writes: Any, task_id: str, task_path: str = ""
     ) -> None:
         await self._check(config)
-        await super().aput_writes(config, writes, task_id, task_path)
+        async with self._large_writes().saver([value for _, value in writes]) as saver:
+            put: Any = saver.aput_writes
+            await put(config, writes, task_id, *with_path(put, task_path))
+
+    def _large_writes(self) -> LargeWrites:
+        if self._large is None or self._large.of is not self.wrapped_saver:
+            self._large = LargeWrites(self.wrapped_saver)
+        return self._large
 
     async def _check(self, config: RunnableConfig) -> None:
         namespace = config["configurable"].get("checkpoint_ns", "")

@@ -83,12 +83,12 @@ class _Writing:
             lines[1] = f"    seen = {call}"
             lines.append(f"    {then}({row}[1], [seen], 5)")
         self._lines += [f"{indent}{line}\n" for line in lines]
-        for place, row in enumerate(rows):
-            first = f"{self._task}[{place}]" + (".1" if len(row) > 1 else "")
-            self._made(row[0], first, step, decided_by, taken=taken)
-            if len(row) > 1:
-                second = Step(0, then, (row[0],), 5)
-                self._made(row[1], f"{self._task}[{place}].2", second, decided_by, taken=taken)
+        for place, (number, *more) in enumerate(rows):
+            first = f"{self._task}[{place}]" + (".1" if more else "")
+            self._made(number, first, step, decided_by, taken=taken)
+            for second in more:
+                of = Step(0, then, (number,), 5)
+                self._made(second, f"{self._task}[{place}].2", of, decided_by, taken=taken)
 
     def _number(self, place: int) -> int:
         """That of a step in the loop which comes next."""

@@ -153,7 +153,9 @@ class Judge:
     def _of_steps(self, line: Line) -> dict[int, Mapping[str, Any]]:
         """The outcomes of steps; loops, conditions and answers have some too."""
         outcomes = {int(id): outcome for id, outcome in line["outcomes"].items() if id.isdecimal()}
-        return {id: outcome for id, outcome in outcomes.items() if id in self._steps}
+        return {
+            id: it for id, it in outcomes.items() if id in self._steps and it["tool"] != "answer"
+        }
 
     def _keep(self, line: Line) -> None:
         if line["what"] == "journaled":
