@@ -8,13 +8,16 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import StructuredTool, ToolException
+from langgraph.checkpoint.memory import InMemorySaver
 
+from llm_compiler import build_graph
 from llm_compiler.errors import ModelError, PlanError
 from llm_compiler.language.program import Program
 from llm_compiler.language.stored_tasks import compile_data
@@ -25,6 +28,7 @@ from llm_compiler.redaction import one_line
 from llm_compiler.tools.number import number
 from llm_compiler.tools.read import read
 from llm_compiler.tools.search import search
+from tests.bench.overhead import Writer
 from tests.support.loop_watch import LoopWatch
 from tests.support.models import open_model
 from tests.tools.scripted_reader import ScriptedReader, with_resources
@@ -271,6 +275,85 @@ async def test_a_long_event_of_a_model(kind: str, monkeypatch: pytest.MonkeyPatc
     async with server:
         await read()
         await check(read)
+
+
+# ── whole turns ───────────────────────────────────────────────────────────────────────────────
+
+LARGE: dict[str, Any] = {
+    "400,000 numbers": [1] * 400_000,
+    "lists": [[n] for n in range(200_000)],
+    "300,000 keys": {f"k{n}": n for n in range(300_000)},
+    "10 MB of text": "word " * 2_000_000,
+}
+TURNS = [
+    ("400,000 numbers", "typed(x)", True),
+    ("400,000 numbers", "y = [use(i) for i in x]", False),
+    ("lists", "y = [use([i, x]) for i in [1, 2]]", False),
+    ("300,000 keys", "remote(x)", False),
+    ("10 MB of text", "write(x)", True),
+    ("10 MB of text", 'use(f"see {x}")', False),
+]
+"""A result, what is done with it, and whether it is stored."""
+
+
+def turn_tools(large: Any, *, is_async: bool) -> list[StructuredTool]:
+    def get() -> Any:
+        return large
+
+    async def aget() -> Any:
+        return large
+
+    def use(x: Any) -> int:
+        return 1
+
+    async def ause(x: Any) -> int:
+        return 1
+
+    def typed(x: list[int] | list[list[int]] | dict[str, int] | str) -> int:
+        return 1
+
+    async def remote(**args: Any) -> int:
+        return 1
+
+    schema = {"type": "object", "properties": {"x": {"type": ["array", "object", "string"]}}}
+    given: list[tuple[str, Any, Any]] = [
+        ("get", get, aget if is_async else None),
+        ("use", use, ause if is_async else None),
+        ("typed", typed, None),
+        ("write", use, None),
+    ]
+    tools = [
+        StructuredTool.from_function(
+            func=None if coroutine else func, coroutine=coroutine, name=name, description="Do it."
+        )
+        for name, func, coroutine in given
+    ]
+    tools[-1].metadata = {"destructiveHint": True}
+    return [
+        *tools,
+        StructuredTool.from_function(
+            coroutine=remote, name="remote", description="Do it.", args_schema=schema
+        ),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("large", "use", "stored"), TURNS)
+async def test_turns_with_large_results(large: str, use: str, stored: bool) -> None:
+    """Its tools are async where it is stored."""
+    graph = build_graph(
+        turn_tools(LARGE[large], is_async=stored),
+        planner=Writer(text=f"x = get()\n{use}\n"),
+        joiner=Writer(text="Done."),
+        checkpointer=InMemorySaver() if stored else None,
+    )
+    threads = count()
+
+    async def turn() -> None:
+        config: Any = {"configurable": {"thread_id": str(next(threads))}}
+        await graph.ainvoke({"messages": [("user", "Go.")]}, config)
+
+    await check(turn)
 
 
 ARGUMENTS = {

@@ -5,6 +5,7 @@ the turn's journal. What a person was asked before is asked again in the same or
 the answers of one node apart by their order alone.
 """
 
+import asyncio
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -45,6 +46,8 @@ from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.state import State, spent
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
+_MANY = 500
+"""Tasks of which a thread makes what the state gets."""
 
 
 class Scheduler:
@@ -57,7 +60,6 @@ class Scheduler:
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
         state = {**state, "plan": [task.copy() for task in state["plan"]]}
-        before = state["outcomes"]
         run = RunResources.of(config)
         journal = journal_of(config, state, run)
         try:
@@ -65,7 +67,13 @@ class Scheduler:
             await _Running(round, journal, run).to_the_end()
         finally:
             await journal.close()
-        schedule = round.unit.schedule
+        if len(round.unit.schedule.records) > _MANY:
+            return await asyncio.to_thread(self._update, state, round)
+        return self._update(state, round)
+
+    def _update(self, state: State, round: Round) -> dict[str, Any]:
+        """What the state gets of a round in which all has ended."""
+        schedule, before = round.unit.schedule, state["outcomes"]
         outcomes = {str(id): outcome.data() for id, outcome in schedule.outcomes.items()}
         plan = with_instances(state["plan"], schedule)
         # In earlier rounds, only what a person has edited has run again.

@@ -29,7 +29,7 @@ from llm_compiler.scheduling.task_record import TaskRecord
 
 HARD_MAX_INSTANCES = 100_000
 """Of one loop, those that only compute included."""
-_SLICE = 32
+SLICE = 32
 """Instances that are made before others get a turn."""
 _NOTHING = Known()
 
@@ -67,6 +67,8 @@ class Iterations:
         self._allowed: dict[TaskId, int] = {}
         self.calls: dict[TaskId, int] = {}
         """How many calls each loop makes, without those of loops inside."""
+        self.room = SLICE
+        """Instances that may be made until others get a turn: loops inside loops begin at once."""
         self._calls = 0
         """Calls of this plan so far, and those that loops are allowed to make."""
 
@@ -129,13 +131,13 @@ class Iterations:
         """Make some iterations of a loop, unless its plan broke off or its time passed since."""
         if record is None or record.loop is None or record.id not in self._continuing:
             return
-        loop, order, room = record.loop, self._continuing[record.id], _SLICE
-        while room > 0 and not loop.complete:
+        loop, order = record.loop, self._continuing[record.id]
+        while self.room > 0 and not loop.complete:
             before = len(loop.tasks)
             for task in loop.next_iteration():
                 self._make(order.ordered(task), record)
             self._graph.wait_for(record, loop.tasks[before:])
-            room -= loop.size
+            self.room -= loop.size
         if loop.complete:
             del self._continuing[record.id]
             self._graph.made_all(record)

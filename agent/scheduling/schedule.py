@@ -37,7 +37,7 @@ from llm_compiler.scheduling.facts import (
     Tools,
 )
 from llm_compiler.scheduling.filling import IN_LINE, Filling
-from llm_compiler.scheduling.iterations import Iterations
+from llm_compiler.scheduling.iterations import SLICE, Iterations
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
@@ -129,7 +129,7 @@ class Schedule:
 
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
-        self._room.left = self._in_line
+        self._room.left, self.loops.room = self._in_line, SLICE
         match fact:
             case Planned():
                 self._plan(fact)

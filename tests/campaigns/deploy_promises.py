@@ -162,7 +162,7 @@ class Judge:
             self._journaled[line["id"]] = line["ended"]
         kept = set(self._kept.calls)
         self._kept.take(line)
-        for id in self._kept.calls - kept:
+        for id in (self._kept.calls - kept) & self._steps.keys():
             self._end(id, self._journaled[id])
 
     def _end(self, id: int, outcome: Mapping[str, Any]) -> None:
