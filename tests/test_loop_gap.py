@@ -281,15 +281,15 @@ async def test_a_long_event_of_a_model(kind: str, monkeypatch: pytest.MonkeyPatc
 
 LARGE: dict[str, Any] = {
     "400,000 numbers": [1] * 400_000,
-    "lists": [[n] for n in range(200_000)],
-    "300,000 keys": {f"k{n}": n for n in range(300_000)},
+    "lists": [[n] for n in range(100_000)],
+    "100,000 keys": {f"k{n}": n for n in range(100_000)},
     "10 MB of text": "word " * 2_000_000,
 }
 TURNS = [
     ("400,000 numbers", "typed(x)", True),
     ("400,000 numbers", "y = [use(i) for i in x]", False),
     ("lists", "y = [use([i, x]) for i in [1, 2]]", False),
-    ("300,000 keys", "remote(x)", False),
+    ("100,000 keys", "remote(x)", False),
     ("10 MB of text", "write(x)", True),
     ("10 MB of text", 'use(f"see {x}")', False),
 ]
