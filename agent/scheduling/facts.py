@@ -5,15 +5,12 @@ Facts go into `Schedule.handle` (schedule.py), orders come out of it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from llm_compiler.language.references import Room
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-
-if TYPE_CHECKING:
-    from llm_compiler.scheduling.loop import Loop
-    from llm_compiler.scheduling.results import Results
 
 # ── facts ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -211,7 +208,7 @@ class Fill:
     number: int
     task: Task
     priors: Sequence[Prior]
-    results: "Results"
+    results: "Found"
     """What it refers to."""
     large: bool
     """It is known that this takes long."""
@@ -224,8 +221,8 @@ class Gather:
 
     number: int
     id: TaskId
-    loop: "Loop"
-    results: "Results"
+    loop: "Iterated"
+    results: "Found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +272,24 @@ class Ask:
 
 
 Order = Launch | Compute | Fill | Gather | Loops | Added | Continue | Cancel | Settle | Ask
+
+
+class Found(Protocol):
+    """The results that an order refers to."""
+
+    def outcome(self, id: TaskId) -> Outcome | None: ...
+
+    def value(self, id: TaskId) -> Any: ...
+
+
+class Iterated(Protocol):
+    """A loop all of whose instances have ended, as in loop.py."""
+
+    tasks: list[TaskId]
+
+    def failure(self, outcome_of: Any) -> str | None: ...
+
+    def value(self, outcome_of: Any, value_of: Any, room: Room | None = None) -> Any: ...
 
 
 class Tools(Protocol):

@@ -11,7 +11,7 @@ from llm_compiler.language.budget import Budget
 from llm_compiler.language.parts import items
 from llm_compiler.language.references import NoRoomError, Room, references, substitute
 from llm_compiler.language.task import EACH, Task
-from llm_compiler.scheduling.facts import Fill, Filled, Order, Prior, Tools
+from llm_compiler.scheduling.facts import Fill, Filled, Found, Order, Prior, Tools
 from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -89,7 +89,7 @@ def _fill(
     number: int,
     task: Task,
     priors: Sequence[Prior],
-    results: Results,
+    results: Found,
     tools: Tools,
     room: Room | None,
 ) -> Filled:
