@@ -52,7 +52,7 @@ class RunCheckpointer(SaverWrapper):
         self, config: RunnableConfig, checkpoint: Any, metadata: Any, new_versions: Any
     ) -> RunnableConfig:
         await self._check(config)
-        values = [*checkpoint["channel_values"].values()]
+        values = [*checkpoint.get("channel_values", {}).values()]
         async with self._large_writes().saver(values, checkpoint) as saver:
             written = await saver.aput(config, checkpoint, metadata, new_versions)
         self._stored.add(checkpoint["id"])

@@ -209,15 +209,13 @@ class Fill:
     task: Task
     priors: Sequence[Prior]
     results: "Found"
-    """What it refers to."""
     large: bool
     """It is known that this takes long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Put the value of a loop together (`gather`), whose instances have ended; it returns as
-    `Computed`."""
+    """Put the value of a loop together (`gather`); it returns as `Computed`."""
 
     number: int
     id: TaskId
