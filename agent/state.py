@@ -166,10 +166,13 @@ def conversation(state: State) -> list[BaseMessage]:
     return said[:last]
 
 
-def is_handoff(message: BaseMessage) -> bool:
-    """Whether a message only says that one agent hands over to another (langgraph-supervisor)."""
+def is_handoff(message: BaseMessage, tool: str = "") -> bool:
+    """Whether a message only says that one agent hands over to another, as the result of `tool`.
+
+    That is how langgraph-supervisor and langgraph-swarm write it.
+    """
     if isinstance(message, ToolMessage):
-        return (message.name or "").startswith(("transfer_to_", "transfer_back_to_"))
+        return tool.startswith(("transfer_to_", "transfer_back_to_"))
     return bool(message.response_metadata.get("__is_handoff_back"))
 
 

@@ -60,6 +60,46 @@ async def test_a_config_tells_whether_its_graph_runs_in_another() -> None:
     assert seen == [False, True]
 
 
+async def test_a_run_inherits_from_the_node_that_begins_it_unless_it_names_its_thread() -> None:
+    seen: list[RunnableConfig] = []
+
+    def note(config: RunnableConfig) -> None:
+        given: RunnableConfig = {"configurable": {"mine": 1}}
+        seen.append(private.with_ambient(given))
+        seen.append(private.with_ambient(thread()))
+        seen.append(private.with_ambient(given, thread()))
+
+    saver = InMemorySaver()
+    await graph(note, checkpointer=saver).ainvoke(BEGIN, thread())
+    inherited, *own = seen
+    assert isinstance(private.checkpointer_of(inherited), InMemorySaver)
+    assert inherited["configurable"]["mine"] == 1
+    assert [private.checkpointer_of(it) for it in own] == [None, None]
+    assert private.with_ambient({}) == {}  # outside of any run
+
+
+async def test_a_graph_in_a_call_has_a_namespace_that_follows_from_the_call_alone() -> None:
+    spaces: list[str] = []
+    inner = graph(lambda config: spaces.append(private.namespace_of(config)))
+
+    def begins(*calls: str) -> Any:
+        async def node(state: Data, config: RunnableConfig) -> dict[str, Any]:
+            for call in calls:
+                await inner.ainvoke(BEGIN, private.in_call(config, "tool", call))
+            return {"text": ""}
+
+        return node
+
+    for name, calls in (("one", "ab"), ("another", "b")):
+        builder = StateGraph(Data)
+        builder.add_node(name, begins(*calls))
+        builder.add_edge(START, name)
+        await builder.compile(InMemorySaver()).ainvoke(BEGIN, thread())
+    first, second, again = (space.partition("|")[0] for space in spaces)
+    assert first.startswith("tool:")
+    assert first != second == again
+
+
 async def test_a_node_sees_the_checkpointer_of_its_run() -> None:
     saver, seen = InMemorySaver(), list[Any]()
 

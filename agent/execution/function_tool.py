@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool, BaseToolkit
 from langchain_core.tools import tool as decorated
+from langgraph.prebuilt import ToolNode
 from pydantic import BaseModel
 
 from llm_compiler.errors import SetupError
@@ -49,6 +50,8 @@ def _remedy(given: Any) -> str | None:
         return "it describes arguments, and does nothing; write a function that takes them"
     if isinstance(given, BaseToolkit):
         return "it is a toolkit; write *toolkit.get_tools()"
+    if isinstance(given, ToolNode):
+        return "it is a ToolNode; write *node.tools_by_name.values()"
     if isinstance(given, Runnable):
         return "it is a Runnable; write runnable.as_tool(name=…, description=…)"
     if not callable(given):
@@ -59,6 +62,8 @@ def _remedy(given: Any) -> str | None:
 def _name(given: Any) -> str:
     while isinstance(given, functools.partial):
         given = given.func
+    if isinstance(given, Runnable):  # whose text may be long
+        return type(given).__name__
     return str(getattr(given, "__name__", type(given).__name__ if callable(given) else repr(given)))
 
 

@@ -215,7 +215,7 @@ def _messages(
     return planner_messages(
         round.tools,
         conversation(state),
-        asked_and_heard(state, config, round.number - 1, context.max_result_chars),
+        asked_and_heard(state, config, context.max_result_chars),
         with_examples=_with_examples(context, model),
         today=today,
         more_examples=() if context.examples == "never" else context.more_examples,

@@ -317,6 +317,7 @@ def test_a_handoff_goes_on_in_the_parent_graph(saver: Any) -> None:
     thread: Any = {"configurable": {"thread_id": "1"}}
     asked: Any = {"messages": [HumanMessage("Go on.")]}
     state = team.invoke(asked, thread)
-    _, calling, result, last = state["messages"]
+    _, _, added, calling, result, last = state["messages"]
+    assert (added.name, calling.tool_calls[0]["name"]) == ("add", "transfer")
     assert calling.tool_calls[0]["id"] == result.tool_call_id
     assert (result.content, last.content) == ("handed over", "at billing")

@@ -12,11 +12,13 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
+from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
 from llm_compiler import Context, build_graph
-from tests.support.scripted import Ledger, ScriptedModel
+from llm_compiler.errors import SetupError
+from tests.support.scripted import Ledger, ScriptedModel, until
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 APPROVE = Context(approve=("echo",))
@@ -170,6 +172,64 @@ def test_graphs_inside_tools_ask_once_and_each_goes_on_where_it_stopped(sync: bo
     assert state["messages"][-1].text == "a! and b!."
     # A node that interrupts runs again from its top.
     assert sorted(done) == ["A a!", "B b!", *["asks A"] * 2, *["asks B"] * 2]
+
+
+@pytest.mark.parametrize("how", ["node", "function", "tool"])
+async def test_what_had_ended_does_not_run_again_when_the_graph_around_goes_on(how: str) -> None:
+    ledger, saver = Ledger(), InMemorySaver()
+    gate = ledger.gate("slow")
+    plan = "a = add(1, 2)\nb = echo('slow')\nanswer(f'It is {a} and {b}.')"
+
+    def built(*plans: str) -> Any:
+        inner = ours(ledger, *plans, name="inner")
+
+        async def node(state: Outer) -> dict[str, Any]:
+            return {"messages": (await inner.ainvoke({"messages": state["messages"]}))["messages"]}
+
+        if how == "tool":
+            outer = (
+                ScriptedModel("answer(inner('What?'))", "Told.")
+                if plans
+                else ScriptedModel("Told.")
+            )
+            return build_graph([inner.as_tool()], model=outer, checkpointer=saver)
+        return around(saver, node=inner if how == "node" else node)
+
+    run = asyncio.ensure_future(built(plan).ainvoke({"messages": [("user", "What?")]}, THREAD))
+    await until(lambda: len(ledger.begun) == 2 and bool(ledger.ended))
+    await until(lambda: _has_ended(saver))
+    run.cancel()
+    await asyncio.wait([run])
+    gate.set()
+    # No model has a plan left: none is asked for again.
+    state = await built().ainvoke(None, THREAD)
+    assert state["messages"][-1].text == ("Told." if how == "tool" else "It is 3 and slow.")
+    assert ledger.begun == [(1, 2), "slow", "slow"]
+
+
+def _has_ended(saver: InMemorySaver) -> bool:
+    """Whether a call's outcome is in the journal, which is beside the checkpoints."""
+    kept = (it for it in saver.list(THREAD) if it.metadata["source"] == "update")
+    return any("'status': 'ok'" in str(it.pending_writes) for it in kept)
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (ToolNode([]), r"ToolNode cannot be a tool: .* write \*node.tools_by_name.values\(\)"),
+        (around(None, a=lambda state: {}), r"CompiledStateGraph cannot be a tool: .*\.as_tool"),
+    ],
+    ids=["tool node", "graph"],
+)
+def test_what_is_no_tool_as_it_is_says_how_it_becomes_one(given: Any, remedy: str) -> None:
+    with pytest.raises(SetupError, match=remedy):
+        build_graph([given])
+
+
+@pytest.mark.parametrize("name", ["", " ", 5])
+def test_what_is_no_name_is_refused_when_the_graph_is_built(name: Any) -> None:
+    with pytest.raises(SetupError, match="name: give a text"):
+        build_graph(name=name)
 
 
 def test_a_handoff_of_a_graph_inside_a_tool_is_an_error_of_the_call() -> None:
