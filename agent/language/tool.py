@@ -4,7 +4,7 @@ import json
 import re
 import reprlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -132,18 +132,22 @@ class Tool:
             raise PlanError(error, argument=name or None)
         return checked
 
-    def check_written(self, args: Mapping[str, Any]) -> None:
-        """Check arguments as written, except those with a reference, which are checked when filled.
+    def check_written(self, args: Mapping[str, Any], later: Collection[str] | None = None) -> None:
+        """Check arguments as written, except those in `later`, which are checked when filled.
+
+        Without `later`, these are the ones with a reference.
 
         Raises:
             PlanError: the schema rejects an argument that is already complete. It names it.
         """
         self._check_names(args)
-        filled_later = {name for name, value in args.items() if next(references(value), None)}
-        if len(filled_later) == len(args) > 0:
+        if later is None:
+            later = {name for name, value in args.items() if next(references(value), None)}
+        complete = {name: value for name, value in args.items() if name not in later}
+        if later and not complete:
             return
-        for name, error in self._validate(args, {})[1]:
-            if name not in filled_later and (name or not filled_later):
+        for name, error in self._validate(complete, {})[1]:
+            if name not in later and (name or not later):
                 raise PlanError(error, argument=name or None)
 
     def _check_names(self, args: Mapping[str, Any]) -> None:
