@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
 from llm_compiler.language.excerpts import excerpt
-from llm_compiler.language.task import Outcome, OutcomeData, TaskData, is_call
+from llm_compiler.language.task import OutcomeData, TaskData, is_call
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.text import truncated
 
@@ -34,6 +34,8 @@ def call_mark(turn: str, round: int, messages: Sequence[BaseMessage], namespace:
 
 def call_id(mark: str, id: Any) -> str:
     """The id of a task's call in the chat protocol."""
+    if isinstance(id, int):
+        return f"call_{mark}_{id}"
     # Providers take letters, digits, "_" and "-" alone.
     return f"call_{mark}_{re.sub(r'[^0-9]+', '_', str(id)).rstrip('_')}"
 
@@ -63,21 +65,22 @@ def round_messages(
     answers: list[AnyMessage] = []
     said: list[AnyMessage] = []
     for task in plan:
-        outcome = Outcome.of(outcomes[str(task["id"])])
+        outcome = outcomes[str(task["id"])]
+        status, is_ok = outcome["status"], outcome["status"] == "ok"
         trust = UNTRUSTED if task["id"] in untrusted else {}
-        text = f"{outcome.status}: {outcome.error}"
-        if outcome.ok:
-            text = excerpt(outcome.value, max_chars)
+        text = f"{status}: {outcome['error']}"
+        if is_ok:
+            text = excerpt(outcome["value"], max_chars)
         answers.append(
             ToolMessage(
                 truncated(text, max_chars, "max_result_chars"),
                 tool_call_id=call_id(mark, task["id"]),
                 name=task["tool"],
-                status="success" if outcome.ok else "error",
+                status="success" if is_ok else "error",
                 response_metadata=trust,
-                artifact=outcome.artifact,
+                artifact=outcome.get("artifact"),
             )
         )
-        texts = (outcome.command or {}).get("messages", ())
+        texts = (outcome.get("command") or {}).get("messages", ())
         said += (AIMessage(text, response_metadata=trust, name=name) for text in texts)
     return [AIMessage("", tool_calls=calls, name=name), *answers, *said]

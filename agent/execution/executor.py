@@ -22,7 +22,7 @@ from llm_compiler.language.fingerprints import fingerprint
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.tool import Tool
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.observability.spans import tool_call
+from llm_compiler.observability import spans
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import backoff, is_transient
 from llm_compiler.round_messages import call_id
@@ -103,7 +103,7 @@ class Executor:
             return await self._attempt(tool, launch, config, overdue)
 
         result, error = Result(None), None
-        with tool_call(launch.id, launch.tool) as observed:
+        with spans.ToolCall(launch.id, launch.tool) as observed:
             try:
                 destructive = launch.destructive or tool.destructive
                 stands = await claim(launch) if claim is not None and destructive else None

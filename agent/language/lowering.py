@@ -188,7 +188,7 @@ class Lowering(Resolver):
         self.line, self.source = call.line, call.source
         self._lines = [call.line + place for place in range(call.source.count("\n") + 1)]
         try:
-            args, ids = self._arguments(read.tree, tool)
+            args, ids, later = self._arguments(read.tree, tool)
         except NodeError as fault:
             raise PlacedError.of(fault.node, str(fault), written) from None
         else:
@@ -196,7 +196,7 @@ class Lowering(Resolver):
         finally:
             self._lines, self.line, self.source = around
         try:
-            tool.check_written({name: _as_meant(value) for name, value in args.items()})
+            tool.check_written({name: _as_meant(value) for name, value in args.items()}, later)
         except PlanError as error:
             at = _argument(read.tree, tool, error.argument)
             raise PlacedError.of(at, str(error), written) from None
@@ -205,7 +205,10 @@ class Lowering(Resolver):
     def _tool(self, call: Call) -> Tool:
         return self.tools[self.tools.python_names[call.tool]]
 
-    def _arguments(self, tree: ast.Call, tool: Tool) -> tuple[dict[str, Any], tuple[TaskId, ...]]:
+    def _arguments(
+        self, tree: ast.Call, tool: Tool
+    ) -> tuple[dict[str, Any], tuple[TaskId, ...], list[str]]:
+        """The arguments, the tasks that they refer to, and the names of those that do."""
         parameters = list(tool.parameters)
         if len(tree.args) > len(parameters):
             raise NodeError(
@@ -224,12 +227,13 @@ class Lowering(Resolver):
             written.append((name, keyword.value))
         args: dict[str, Any] = {}
         ids: list[TaskId] = []
+        later: list[str] = []
         for name, node in written:
-            resolved = self.resolved(node)
-            value, needed = self.value(resolved)
-            args[name] = value
-            ids += needed
-        return args, tuple(ids)
+            args[name], needed = self.value(self.resolved(node))
+            if needed:
+                ids += needed
+                later.append(name)
+        return args, tuple(ids), later
 
 
 def _as_meant(value: Any) -> Any:

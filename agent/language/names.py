@@ -24,6 +24,7 @@ REFERENCE = "\U00020001"
 """Begins the name that stands for a task's result in a tree."""
 NO_FUNCTION = "no function"
 """How a call of an unknown function is refused. A tool may come to be there later."""
+_LOAD = ast.Load()
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 _PATH_KEY = frozenset("[]\"'\\")
 
@@ -31,7 +32,7 @@ _PATH_KEY = frozenset("[]\"'\\")
 def reference(id: TaskId) -> ast.expr:
     """The node that stands for the result of task `id`."""
     written = id if isinstance(id, int) else f"({id})"
-    return ast.Name(id=f"{REFERENCE}{written}", ctx=ast.Load())
+    return ast.Name(f"{REFERENCE}{written}", _LOAD)
 
 
 def referred(node: ast.AST) -> TaskId | None:

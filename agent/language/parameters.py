@@ -122,10 +122,13 @@ class Parameters:
         if self.model is None:
             return {**args, **injected}
         fields = self.fields
-        extra = {name: value for name, value in args.items() if name not in self.shown}
-        given = {name: value for name, value in args.items() if name not in extra}
-        beside = {name: value for name, value in injected.items() if name not in fields}
-        given |= {name: value for name, value in injected.items() if name in fields}
+        given: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        beside: dict[str, Any] = {}
+        for name, value in args.items():
+            (given if name in self.shown else extra)[name] = value
+        for name, value in injected.items():
+            (given if name in fields else beside)[name] = value
         # A function's model has all of `**filters` in one field.
         collected = extra and self.others in fields
         given |= {self.others: extra} if collected else extra

@@ -34,6 +34,7 @@ PATTERN = re.compile(
 )
 # `json.dumps` would make an encoder for each of a turn's many short results.
 _json = json.JSONEncoder(ensure_ascii=False).encode
+_SCALARS = frozenset((int, float, bool, type(None)))
 _STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[[\"'](.*?)[\"']\]")
 
 
@@ -67,11 +68,11 @@ def references(value: Any) -> Iterator[Reference]:
                 yield Reference(id_of(found), certain)
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from references(key)
-            yield from references(item)
+            yield from references(key) if isinstance(key, str) and "$" in key else ()
+            yield from () if type(item) in _SCALARS else references(item)
     elif isinstance(value, list):
         for item in value:
-            yield from references(item)
+            yield from () if type(item) in _SCALARS else references(item)
 
 
 def substitute(

@@ -4,7 +4,7 @@ import json
 import re
 import reprlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,7 +82,7 @@ class Tool:
         found: JsonSchema = self.schema.get("$defs") or self.schema.get("definitions") or {}
         return found
 
-    @property
+    @cached_property
     def hints(self) -> Mapping[str, Any]:
         """MCP's annotations (`readOnlyHint`, `destructiveHint`, …)."""
         return of_adapter(self.base.metadata or {})
@@ -114,8 +114,7 @@ class Tool:
         Raises:
             PlanError: the schema rejects them.
         """
-        defaults = {name: it["default"] for name, it in self.parameters.items() if "default" in it}
-        return {**defaults, **self.arguments(args)}
+        return {**self._defaults, **self.arguments(args)}
 
     def arguments(
         self, args: Mapping[str, Any], injected: Mapping[str, Any] | None = None
@@ -133,28 +132,36 @@ class Tool:
             raise PlanError(error, argument=name or None)
         return checked
 
-    def check_written(self, args: Mapping[str, Any]) -> None:
-        """Check arguments as written, except those with a reference, which are checked when filled.
+    def check_written(self, args: Mapping[str, Any], later: Collection[str] | None = None) -> None:
+        """Check arguments as written, except those in `later`, which are checked when filled.
+
+        Without `later`, these are the ones with a reference.
 
         Raises:
             PlanError: the schema rejects an argument that is already complete. It names it.
         """
         self._check_names(args)
-        filled_later = {name for name, value in args.items() if next(references(value), None)}
-        for name, error in self._validate(args, {})[1]:
-            if name not in filled_later and (name or not filled_later):
+        if later is None:
+            later = {name for name, value in args.items() if next(references(value), None)}
+        complete = {name: value for name, value in args.items() if name not in later}
+        if later and not complete:
+            return
+        for name, error in self._validate(complete, {})[1]:
+            if name not in later and (name or not later):
                 raise PlanError(error, argument=name or None)
 
     def _check_names(self, args: Mapping[str, Any]) -> None:
-        unknown = next((name for name in args if name not in self.parameters), None)
+        shown, required = self.takes.shown, self.takes.required
+        unknown = next((name for name in args if name not in shown), None)
         if unknown is not None and (not self.takes.others or unknown in self.takes.injected):
             raise PlanError(
-                f"{self.name} has no argument {unknown!r}; {nearest(unknown, self.parameters)}",
+                f"{self.name} has no argument {unknown!r}; {nearest(unknown, shown)}",
                 argument=unknown,
             )
-        missing = (name for name in self.parameters if name in self.required and name not in args)
-        for name in missing:
-            raise PlanError(f"{self.name} needs the argument {name!r}; write {self.signature}")
+        if missing := [name for name in shown if name in required and name not in args]:
+            raise PlanError(
+                f"{self.name} needs the argument {missing[0]!r}; write {self.signature}"
+            )
 
     def _validate(
         self, args: Mapping[str, Any], injected: Mapping[str, Any]
@@ -186,6 +193,10 @@ class Tool:
         except Exception as error:
             errors.append(("", f"{self.name}: its schema cannot check this: {one_line(error)}"))
         return {**given, **injected}, errors
+
+    @cached_property
+    def _defaults(self) -> Mapping[str, Any]:
+        return {name: it["default"] for name, it in self.parameters.items() if "default" in it}
 
     @cached_property
     def _conversions(self) -> Conversions:

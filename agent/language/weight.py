@@ -3,6 +3,12 @@
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
+# The most frequent come first, since asking an abstract class takes long.
+_NUMBERS = (int, float)
+_TEXTS = (str, bytes, bytearray)
+_OBJECTS = (dict, Mapping)
+_LISTS = (list, tuple, Set)
+
 
 def exceeds(values: Iterable[Any], most: int, *, characters_per_part: int = 16) -> bool:
     """Whether values have more parts than `most`, at any depth; so many characters are one.
@@ -13,15 +19,15 @@ def exceeds(values: Iterable[Any], most: int, *, characters_per_part: int = 16) 
     left = most - len(waiting)
     while waiting and left >= 0:
         value = waiting.pop()
-        if value is None or isinstance(value, int | float):
+        if value is None or isinstance(value, _NUMBERS):
             continue
-        if isinstance(value, str | bytes | bytearray):
+        if isinstance(value, _TEXTS):
             left -= len(value) // characters_per_part
-        elif isinstance(value, Mapping):
+        elif isinstance(value, _OBJECTS):
             left -= 2 * len(value)
             if left >= 0:
                 waiting += [*value, *value.values()]
-        elif isinstance(value, list | tuple | Set):
+        elif isinstance(value, _LISTS):
             left -= len(value)
             if left >= 0:
                 waiting += value

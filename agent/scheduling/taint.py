@@ -75,7 +75,9 @@ class Taint:
 
     def of_args(self, id: TaskId) -> str:
         """Which untrusted result reaches a task's arguments; empty if none does."""
-        following = {} if id in self._reached else {id: None}
+        if (known := self._reached.get(id)) is not None:
+            return known
+        following = {id: None}
         while following:
             this = next(reversed(following))
             stored = self._stored[this]
