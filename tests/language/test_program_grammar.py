@@ -28,7 +28,6 @@ from tests.support.gbnf import Grammar
 
 OPTIONS = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -414,7 +413,7 @@ async def test_local_model_writes_nothing_else(name: str) -> None:
         "cache_prompt": True,
         "temperature": 1.2,
         "seed": 1,
-        "max_tokens": 120,
+        "max_tokens": 60,
     }
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     async with httpx.AsyncClient(headers=headers, timeout=100) as client:

@@ -136,7 +136,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PARTS, max_size=8).map("".join), st.data(), st.booleans(), st.booleans())
 def test_any_chunking_gives_the_same_text(
     text: str, data: st.DataObject, thinks: bool, cut: bool
