@@ -140,7 +140,6 @@ async def test_behind_the_end_of_a_plan_nothing_is_waited_for(kind: str, pause: 
     assert ledger.begun == [1]
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("kind", NO_TEXT)
 async def test_the_loop_turns_however_fast_chunks_come(kind: str) -> None:
     async with LoopWatch() as watch:
