@@ -208,8 +208,8 @@ def test_escapes_are_found(said: list[str], evaluate: Any, broken: str) -> None:
 
 def test_a_slow_expression_is_found(said: list[str]) -> None:
     def slow(text: str) -> int:
-        end = time.perf_counter() + 1.2 * trials.LIMIT
-        while time.perf_counter() < end:
+        end = time.thread_time() + 1.2 * trials.LIMIT
+        while time.thread_time() < end:
             pass
         return 1
 

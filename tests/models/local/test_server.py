@@ -263,6 +263,7 @@ def gone(pid: int) -> bool:
         time.sleep(0.01)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", ["prefill", "fork"])
 def test_exit_is_prompt_and_silent_whatever_the_server_does(how: str) -> None:
     with generating(how) as process:
