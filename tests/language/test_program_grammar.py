@@ -328,6 +328,7 @@ def test_call_by_its_schema(tools: str, call: str, accepted: bool) -> None:
         assert not refused(TOOLBOXES[tools], text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOOLBOXES)
 @OPTIONS
 @given(random=st.randoms(use_true_random=False))

@@ -148,6 +148,7 @@ def test_any_chunking_gives_the_same_text(
     assert read(list(text), thinks=thinks, cut=cut)[0] == said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["<think>", '"</think>"', "<|start|>", "</think>", " ", "\n<think></think>", "a<"]
 )

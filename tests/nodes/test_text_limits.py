@@ -184,6 +184,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDLESS)
 async def test_an_endless_plan_is_read_up_to_a_bound(serve: Serve, kind: str) -> None:
     server = serve(planner=Reply(ENDLESS[kind], piece=PIECE))
