@@ -155,6 +155,7 @@ def test_plans_end_as_their_steps_say() -> None:
 # ── cancellations ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_cancelled_runs_leave_nothing(said: list[str], tmp_path: Path) -> None:
     report = await cancellations.campaign(SEED, 30, said.append, tmp_path)
     assert not report.broken, report.text()
