@@ -6,10 +6,11 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.distribution import Distribution, part_of
 from tests.support.links import unlinked
 from tests.support.turns import turn_to_run
 
@@ -24,7 +25,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure() -> None:
-    """Stop if a file is not installed: an editable install has no links to files added after it."""
+    """Fix the seeds, since a test that fails now and then teaches people to run it again.
+
+    Stop if a file is not installed: an editable install has no links to files added after it.
+    """
+    if importlib.util.find_spec("hypothesis"):  # tests/workers goes without it
+        from hypothesis import settings
+
+        settings.load_profile("ci")
     spec = importlib.util.find_spec("llm_compiler")
     home = Path(spec.origin).parent if spec and spec.origin else None
     if file := next(unlinked(Path(__file__).parents[1], home), None):
@@ -32,9 +40,14 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that wait most, so that none of them is left for one worker alone."""
-    slow = {it.path for it in items if any(map(it.get_closest_marker, ("slow", "server", "local")))}
-    items.sort(key=lambda item: item.path not in slow)
+    """Begin with the parts that wait most, so that none of them is left for one worker alone."""
+    waits = ("slow", "server", "local")
+    slow = {part_of(it.nodeid) for it in items if any(map(it.get_closest_marker, waits))}
+    items.sort(key=lambda item: part_of(item.nodeid) not in slow)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Distribution:
+    return Distribution(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -17,8 +17,6 @@ from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
 from tests.support.scripted import Ledger, Piece, ScriptedModel, until
 
-pytestmark = pytest.mark.timeout(30)
-
 ASK: Any = {"messages": [HumanMessage("What?")]}
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 

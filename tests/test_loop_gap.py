@@ -33,7 +33,7 @@ from tests.support.loop_watch import LoopWatch
 from tests.support.models import open_model
 from tests.tools.scripted_reader import ScriptedReader, with_resources
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 BUSY = 0.05
 HELD = 0.1

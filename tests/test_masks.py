@@ -148,7 +148,7 @@ password='_ token_=_ secret_ a:b@ a@ @ /bot123456 _ a: x. pwd:a_ ;_a=b \"token\"
 é ya29. token_ github_pat_ hooks.slack.com/services/ secret.a-b. 'token',_'""".split()
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", PIECES)
 def test_masking_takes_linear_time(piece: str) -> None:
     piece = piece.replace("_", " ")

@@ -155,6 +155,7 @@ def test_plans_end_as_their_steps_say() -> None:
 # ── cancellations ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_cancelled_runs_leave_nothing(said: list[str], tmp_path: Path) -> None:
     report = await cancellations.campaign(SEED, 30, said.append, tmp_path)
     assert not report.broken, report.text()
@@ -208,8 +209,8 @@ def test_escapes_are_found(said: list[str], evaluate: Any, broken: str) -> None:
 
 def test_a_slow_expression_is_found(said: list[str]) -> None:
     def slow(text: str) -> int:
-        end = time.perf_counter() + 1.2 * trials.LIMIT
-        while time.perf_counter() < end:
+        end = time.thread_time() + 1.2 * trials.LIMIT
+        while time.thread_time() < end:
             pass
         return 1
 

@@ -12,7 +12,7 @@ from tests.campaigns.report import Progress, Report, Say
 from tests.campaigns.watch import watching
 
 LIMIT = 0.05
-"""Seconds of one expression."""
+"""Seconds of one expression, of the processor's time."""
 
 Try = Callable[[str], tuple[str, str | None, float]]
 """What came of an expression, what is wrong with that, and the seconds that it took."""

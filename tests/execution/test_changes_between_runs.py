@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from langchain_core.tools import BaseTool, tool
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
@@ -74,14 +73,10 @@ class World:
         return made
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def world(request: Any, tmp_path: Path) -> AsyncIterator[Callable[..., World]]:
-    if request.param == "memory":
-        saver = InMemorySaver()
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Callable[..., World]]:
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
         yield lambda *plans: World(saver, *plans)
-    else:
-        async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as stored:
-            yield lambda *plans: World(stored, *plans)
 
 
 Make = Callable[..., World]

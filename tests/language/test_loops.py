@@ -213,7 +213,7 @@ SIZED = {
 }
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZED)
 def test_compiling_loops_takes_time_in_step_with_the_text(name: str) -> None:
     assert grows_linearly(lambda size: compiled(SIZED[name](size)), 150, 1500)

@@ -548,7 +548,7 @@ SIZED = {
 }
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZED)
 def test_compiling_takes_time_in_step_with_the_text(name: str) -> None:
     def work(size: int) -> Program:

@@ -28,7 +28,6 @@ from tests.support.gbnf import Grammar
 
 OPTIONS = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -329,6 +328,7 @@ def test_call_by_its_schema(tools: str, call: str, accepted: bool) -> None:
         assert not refused(TOOLBOXES[tools], text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOOLBOXES)
 @OPTIONS
 @given(random=st.randoms(use_true_random=False))
@@ -414,7 +414,7 @@ async def test_local_model_writes_nothing_else(name: str) -> None:
         "cache_prompt": True,
         "temperature": 1.2,
         "seed": 1,
-        "max_tokens": 120,
+        "max_tokens": 60,
     }
     headers = {"Authorization": f"Bearer {endpoint.api_key}"}
     async with httpx.AsyncClient(headers=headers, timeout=100) as client:

@@ -270,7 +270,7 @@ SIZED: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZED)
 def test_reading_takes_time_in_step_with_the_text(name: str) -> None:
     def one_by_one(size: int) -> list[Event]:

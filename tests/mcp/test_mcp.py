@@ -308,7 +308,6 @@ async def test_a_tool_that_cannot_be_described_is_left_out(
     assert "'no.schema' of the MCP server 'mountains' cannot be described" in warning
 
 
-@pytest.mark.alone
 async def test_a_result_is_not_checked_against_its_servers_patterns(
     ledger: Path, configure: Configure
 ) -> None:

@@ -1,6 +1,5 @@
 """Thoughts that a server leaves in its model's text: never run, never part of what is said."""
 
-import time
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import DEFAULT_PROFILE, ModelProfile, profile_of
 from llm_compiler.models.reader import Reader
 from llm_compiler.models.reply import StreamedReply
+from tests.support.cost import cost
 from tests.support.scripted import Ledger, ScriptedModel
 
 ASK: Any = {"messages": [HumanMessage("What?")]}
@@ -136,7 +136,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PARTS, max_size=8).map("".join), st.data(), st.booleans(), st.booleans())
 def test_any_chunking_gives_the_same_text(
     text: str, data: st.DataObject, thinks: bool, cut: bool
@@ -148,16 +148,15 @@ def test_any_chunking_gives_the_same_text(
     assert read(list(text), thinks=thinks, cut=cut)[0] == said
 
 
-@pytest.mark.alone
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["<think>", '"</think>"', "<|start|>", "</think>", " ", "\n<think></think>", "a<"]
 )
 def test_time_is_linear_in_the_text(text: str) -> None:
     def seconds(times: int, *, one_by_one: bool) -> float:
         long = "<think>" * (text == "a<") + text * times
-        begin = time.perf_counter()
-        read(list(long) if one_by_one else [long])
-        return time.perf_counter() - begin
+        pieces = list(long) if one_by_one else [long]
+        return cost(lambda: read(pieces))
 
     for one_by_one in (True, False):
         few = min(seconds(2_000, one_by_one=one_by_one) for _ in range(3))

@@ -109,7 +109,8 @@ FOR_GOOD = {
 async def test_a_transient_error_is_retried(serve: Serve, role: str, fault: str) -> None:
     reply, _ = PASSING[fault]
     server = serve(**{role: [reply, reply, SAID[role]]})
-    state = await turn(model_timeout=0.2)
+    # A sound reply may be late on a busy machine.
+    state = await turn(model_timeout=0.5 if fault == "it stalls" else 30)
     assert asked(server, role) == 3
     assert state["messages"][-1].text == ANSWER
     assert state["outcomes"]["2"]["value"] == 10

@@ -13,6 +13,7 @@ from llm_compiler.errors import ModelError
 from llm_compiler.prompting.messages import bounded
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import Body, ModelServer, Reply, text_of
+from tests.support.cost import cost
 from tests.support.models import open_model
 from tests.support.scripted import Ledger
 from tests.support.serving import Serve, prompts, serving
@@ -53,21 +54,22 @@ def texts(server: ModelServer, name: str) -> list[str]:
 
 
 @pytest.mark.slow
-async def test_two_hundred_turns_keep_the_prompts_bounded(serve: Serve) -> None:
-    asked = iter(range(200))
+async def test_many_turns_keep_the_prompts_bounded(serve: Serve) -> None:
+    turns = 80
+    asked = iter(range(turns))
     server = serve(joiner=lambda _: Reply(f"answer {next(asked)} " + "so it is " * 30))
     compiled = graph(InMemorySaver())
-    for number in range(200):
+    for number in range(turns):
         question = ask(f"question {number} " + "and why " * 30)
         await compiled.ainvoke(question, THREAD, context=Context(model=NAME))
     for name in ("planner", "joiner"):
         sizes = [len(prompt) for prompt in texts(server, name)]
-        assert len(sizes) == 200
+        assert len(sizes) == turns
         assert max(sizes) < 9000
-        assert sizes[-1] == pytest.approx(sizes[50], rel=0.05)
+        assert sizes[-1] == pytest.approx(sizes[turns // 2], rel=0.05)
     last = texts(server, "planner")[-1]
-    assert "question 198 " in last
-    assert "answer 198 " in last
+    assert f"question {turns - 2} " in last
+    assert f"answer {turns - 2} " in last
     assert "question 0 " not in last
 
 
@@ -110,9 +112,9 @@ def test_long_messages_keep_their_beginning(size: int) -> None:
 
 def test_a_conversation_of_many_turns_is_trimmed_quickly() -> None:
     said = [HumanMessage("question " * 20), AIMessage("answer " * 20)] * 50_000
-    began = time.perf_counter()
-    assert 2 <= len(bounded(said)) < 100
-    assert time.perf_counter() - began < 1
+    kept: list[Any] = []
+    assert cost(lambda: kept.extend(bounded(said))) < 1
+    assert 2 <= len(kept) < 100
 
 
 # ── odd text ──────────────────────────────────────────────────────────────────────────────────
@@ -182,12 +184,13 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENDLESS)
 async def test_an_endless_plan_is_read_up_to_a_bound(serve: Serve, kind: str) -> None:
     server = serve(planner=Reply(ENDLESS[kind], piece=PIECE))
     began = time.thread_time()
-    state = await turn()
-    assert time.thread_time() - began < 10
+    state = await turn(max_rounds=1)
+    assert time.thread_time() - began < 5
     said = state["messages"][-1].text
     assert said == ANSWER or (state["plan"] and said.startswith("I found no answer, because"))
     assert len(said) < 2000

@@ -110,7 +110,7 @@ async def step(name: str, after: str = "") -> str:
     note("begin", name)
     if name == die and not resume:
         while wanted - await journaled():
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         print("dying", flush=True)
         await asyncio.Event().wait()
     note("end", name)

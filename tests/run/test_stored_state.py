@@ -385,7 +385,6 @@ def test_whatever_is_stored_comes_to_a_state_that_works(values: dict[str, Any]) 
     assert follows_protocol(said)
 
 
-@pytest.mark.alone
 async def test_a_long_plan_is_read_without_holding_the_loop() -> None:
     tasks = [
         {"id": n, "tool": "f", "args": {"x": [1, "two", {"three": 3.0}] * 3}, "needs": []}

@@ -35,7 +35,10 @@ class Process:
             text=True,
         )
         self._ledger = ledger
+
+    def ready(self) -> "Process":
         self.answer()
+        return self
 
     def send(self, **order: Any) -> None:
         assert self._process.stdin is not None
@@ -62,19 +65,29 @@ class Process:
         self._process.communicate()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres", "sync sqlite"])
-def two(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Process, Process]]:
-    folder = tmp_path_factory.mktemp("rivals")
-    postgres = request.param == "postgres"
-    address = request.getfixturevalue("postgres") if postgres else str(folder / "db")
-    both = tuple(Process(request.param, address, folder / "ledger") for _ in range(2))
-    try:
-        yield both[0], both[1]
-    finally:
+@pytest.fixture(scope="module")
+def started() -> Iterator[dict[str, tuple[Process, Process]]]:
+    """The processes that were started, by their checkpointer: importing LangGraph takes long."""
+    started: dict[str, tuple[Process, Process]] = {}
+    yield started
+    for both in started.values():
         for process in both:
             process.end()
+
+
+@pytest.fixture(params=["sqlite", "postgres", "sync sqlite"])
+def two(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    started: dict[str, tuple[Process, Process]],
+) -> tuple[Process, Process]:
+    kind = request.param
+    if kind not in started:
+        folder = tmp_path_factory.mktemp("rivals")
+        address = request.getfixturevalue("postgres") if kind == "postgres" else str(folder / "db")
+        first, second = (Process(kind, address, folder / "ledger") for _ in range(2))
+        started[kind] = first.ready(), second.ready()
+    return started[kind]
 
 
 @pytest.fixture
@@ -134,7 +147,9 @@ def test_a_decision_and_a_new_message_at_once(two: tuple[Process, Process], thre
     asks = {"thread": thread, "asks": ["wipe"]}
     assert two[0].do(do="message", plan=PLAN, **asks) == {"asked": True}
     message = {"do": "message", "text": "Other?", "plan": "step(1)"}
-    ended = both(two, {"do": "approve", **asks}, {**message, "thread": thread})
+    # It may go on with the new message, and then plans for it.
+    decision = {"do": "approve", "plan": "step(1)", **asks}
+    ended = both(two, decision, {**message, "thread": thread})
     # A decision that comes when the message has just closed its turn finds nothing to decide on.
     one_won(thread, two, ended, last=("Done.", "Other?", ABANDONED))
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +68,5 @@ def chain(length: int) -> Schedule:
     return schedule
 
 
-@pytest.mark.alone
 def test_forward_references_into_a_long_chain_take_time_linear_in_it() -> None:
     assert grows_linearly(chain, 200, 2000)

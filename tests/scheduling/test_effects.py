@@ -387,7 +387,6 @@ def shape(name: str, size: int) -> Iterator[Task]:
 @pytest.mark.parametrize(
     "name", ["writes", "one in five", "reads between", "one at the end", "asked"]
 )
-@pytest.mark.alone
 @pytest.mark.slow
 def test_time_is_linear_in_the_number_of_tasks_with_writes(name: str, streamed: bool) -> None:
     plans = {size: list(shape(name, size)) for size in (1000, 10_000)}

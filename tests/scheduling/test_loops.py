@@ -568,13 +568,11 @@ def looped(size: int, tool: str) -> Machine:
 
 
 @pytest.mark.parametrize("tool", ["see", "mail"])
-@pytest.mark.alone
 @pytest.mark.slow
 def test_time_is_linear_in_the_number_of_instances(tool: str) -> None:
     assert grows_linearly(lambda size: looped(size, tool))
 
 
-@pytest.mark.alone
 def test_first_instance_starts_soon_after_its_list_is_there() -> None:
     def begin() -> float:
         schedule = Schedule(tools(), max_parallel=16)

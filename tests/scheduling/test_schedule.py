@@ -837,7 +837,6 @@ def shape(name: str, size: int) -> Iterator[Task]:
 @pytest.mark.parametrize(
     "name", ["independent", "random", "forward", "chain", "ladder", "backward", "fan-in", "fan-out"]
 )
-@pytest.mark.alone
 @pytest.mark.slow
 def test_time_is_linear_in_the_number_of_tasks(name: str, streamed: bool) -> None:
     plans = {size: list(shape(name, size)) for size in (1000, 10_000)}
@@ -845,7 +844,6 @@ def test_time_is_linear_in_the_number_of_tasks(name: str, streamed: bool) -> Non
 
 
 @pytest.mark.parametrize("tool", ["read", "destroy", "ask"])
-@pytest.mark.alone
 @pytest.mark.slow
 def test_stream_that_breaks_costs_linear_time(tool: str) -> None:
     def broken(size: int) -> Schedule:

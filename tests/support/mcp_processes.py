@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,5 +60,5 @@ class HttpServer:
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return
             except OSError:
-                continue
+                time.sleep(0.01)  # the server needs the processor
         raise AssertionError("the server ended")

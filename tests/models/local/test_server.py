@@ -263,6 +263,7 @@ def gone(pid: int) -> bool:
         time.sleep(0.01)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", ["prefill", "fork"])
 def test_exit_is_prompt_and_silent_whatever_the_server_does(how: str) -> None:
     with generating(how) as process:
@@ -276,6 +277,7 @@ def test_exit_is_prompt_and_silent_whatever_the_server_does(how: str) -> None:
     assert gone(pid)
 
 
+@pytest.mark.alone
 def test_ctrl_c_reaches_python_and_ends_the_server() -> None:
     with generating("wait") as process:
         assert process.stdout
