@@ -4,7 +4,6 @@ Its expression is Python with references: `$3 - $4`, `f"{$1.name}: {$2:.1f}"`; `
 The values of references are data, never text put into the expression.
 """
 
-import ast
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from llm_compiler.language.expressions import Frame, NodeError, Run
 from llm_compiler.language.nodes import compiled
 from llm_compiler.language.task_ids import PATTERN, TaskId
 from llm_compiler.language.text_format import formatted
+from llm_compiler.silent_parser import syntax_tree
 
 MAX_LENGTH = 100_000
 """Characters of an expression."""
@@ -61,7 +61,7 @@ def prepared(expression: str) -> tuple[Run, tuple[TaskId, ...]]:
         raise ComputeError(f"the expression has more than {MAX_LENGTH} characters; split it up")
     text = _DOLLAR.sub(lambda it: "$" if it[1] else _variable(it[2] or it[3] or it[4]), expression)
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        tree = syntax_tree(text.strip(), "eval").body
         ids = tuple(dict.fromkeys(references(expression)))
         return compiled(tree, {*map(_variable, ids)}), ids
     except NodeError as error:

@@ -19,6 +19,7 @@ from llm_compiler.language.task_ids import PATTERN, TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.unparse import unparsed
 from llm_compiler.language.written import PLACEHOLDER
+from llm_compiler.silent_parser import syntax_tree
 
 REFERENCE = "\U00020001"
 """Begins the name that stands for a task's result in a tree."""
@@ -231,7 +232,7 @@ def tree_of(text: str) -> ast.expr:
         return f"{PLACEHOLDER}{len(ids) - 1}"
 
     written = re.sub(rf"\$(?:(\$)|(\d+)|\(({PATTERN})\))", named, text)
-    node = ast.parse(written, mode="eval").body
+    node: ast.expr = syntax_tree(written, "eval").body
     for part in ast.walk(node):
         if isinstance(part, ast.Name) and (index := placeholder(part)) is not None:
             part.id = reference(ids[index]).id  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from llm_compiler.language.references import PATTERN
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import EACH, TaskData, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId
+from llm_compiler.silent_parser import syntax_tree
 
 _UNREADABLE = (
     *(SyntaxError, ValueError, RecursionError, MemoryError),
@@ -48,7 +49,7 @@ def _calls_the_same(source: str, group: Sequence[TaskData]) -> bool:
             made.update(it["tool"] for it in bodies(task["args"]) if is_call(it["tool"]))
     named = Counter(
         node.func.id
-        for node in ast.walk(ast.parse(textwrap.dedent(source)))
+        for node in ast.walk(syntax_tree(textwrap.dedent(source), "exec"))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     )
     return all(named[tool] == count for tool, count in made.items())
@@ -67,7 +68,7 @@ class _Statement:
         self._pure = [task for task in group if is_pure(task["tool"])]
         self._made = [task for task in group if not is_pure(task["tool"])]
         tools = {task["tool"] for task in self._made}
-        self._nodes = [*ast.walk(ast.parse(source))]
+        self._nodes = [*ast.walk(syntax_tree(source, "exec"))]
         calls = [
             node
             for node in self._nodes
