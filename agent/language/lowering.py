@@ -224,9 +224,10 @@ class Lowering(Resolver):
             written.append((name, keyword.value))
         args: dict[str, Any] = {}
         ids: list[TaskId] = []
-        for name, node in written:
+        last = self.last_write([node for _, node in written])
+        for place, (name, node) in enumerate(written):
             resolved = self.resolved(node)
-            value, needed = self.value(resolved)
+            value, needed = self.value(self.settled(resolved) if place < last else resolved)
             args[name] = value
             ids += needed
         return args, tuple(ids)

@@ -43,6 +43,17 @@ def referred(node: ast.AST) -> TaskId | None:
     return None
 
 
+def of_row(value: ast.expr) -> ast.expr:
+    """A part of a row that was made of as many values as there are names."""
+    value.of_row = True  # type: ignore[attr-defined]
+    return value
+
+
+def is_of_row(value: ast.expr) -> bool:
+    """Whether a value is a part that is there whenever what it is of is there."""
+    return getattr(value, "of_row", False)
+
+
 def doubtful(value: ast.expr, defined: ast.expr) -> ast.expr:
     """A value that a name has only if a condition holds; else it has none."""
     value.defined = defined  # type: ignore[attr-defined]
@@ -203,7 +214,7 @@ def _path(holder: ast.expr, key: str | int) -> Any:
     return ... if not _PATH_KEY.isdisjoint(key) or "$" in key else f'{path}["{key}"]'
 
 
-def expression(node: ast.expr) -> str:
+def expression(node: ast.expr | ast.Module) -> str:
     """A resolved expression as `compute` takes it: `$3 - $4`."""
     if (id := referred(node)) is not None:
         return written_reference(id)
