@@ -26,7 +26,7 @@ from llm_compiler.language.names import (
     referred,
     template,
 )
-from llm_compiler.language.owning import change
+from llm_compiler.language.owning import ALL, change, owned_in, statements_in
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.task import When
 from llm_compiler.language.task_ids import TaskId, is_task
@@ -44,9 +44,13 @@ Values = dict[str, ast.expr]
 
 def lower_if(node: ast.If, resolver: Resolver) -> None:
     if not has_calls(node) and _is_plain(node, resolver.frame):
+        least, frame = owned_in(statements_in([node])), resolver.frame
+        for name, levels in least.items():
+            frame.owned[name] = min(
+                frame.owned.get(name, 0 if name in frame.names else ALL), levels
+            )
         for name, value in _chosen(node, resolver, {}).items():
             resolver.bind(name, resolver.checked(value))
-            resolver.frame.owned[name] = 0
         return
     id = resolver.condition(resolver.resolved(node.test))
     line = resolver.line_of(node.test)

@@ -27,7 +27,7 @@ def lower_change(node: ast.stmt, found: Change, resolver: Resolver) -> None:
     name, frame = found.name, resolver.frame
     read = ast.copy_location(ast.Name(name, ast.Load()), node)
     before = resolver.functions.value(read, frame.names)
-    if not owns(frame, name, found.levels):
+    if not owns(frame, name, found.levels) or found.leaves < found.levels:
         raise NodeError(node, _remedy(found))
     new = {} if not found.to else {found.to: 0}
     share(node, resolver)

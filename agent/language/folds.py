@@ -37,7 +37,7 @@ from llm_compiler.language.trees import has_calls
 
 def is_fold(node: ast.For, resolver: Resolver) -> bool:
     """Whether a loop is one block: it only assigns names, and changes what names own."""
-    if has_calls(node) or not all(map(_is_plain, statements_in([node]))):
+    if any(map(has_calls, node.body)) or not all(map(_is_plain, statements_in([node]))):
         return False
     frame, read = resolver.frame, _read(node, _names(node), resolver)
     if any(it not in frame.names for it in read):
@@ -46,6 +46,8 @@ def is_fold(node: ast.For, resolver: Resolver) -> bool:
     for statement in statements_in([node]):
         for name, levels in (*leaves(statement), *_made(statement)):
             least[name] = min(least.get(name, ALL), levels)
+    if any(it.leaves < it.levels for it in map(change, statements_in([node])) if it is not None):
+        return False
     return all(
         levels <= least.get(name, ALL) and (name not in read or owns(frame, name, levels, assigned))
         for name, levels in changes_in([node])
@@ -125,7 +127,8 @@ def _resolve(node: ast.stmt, inner: frozenset[str], resolver: Resolver) -> None:
     """Replace the names of outside in a statement, without those in its blocks."""
     match node:
         case ast.For():
-            node.iter = resolver.resolve(node.iter, inner)
+            names = frozenset[str]() if has_calls(node.iter) else inner
+            node.iter = resolver.resolve(node.iter, names)
         case ast.If():
             node.test = resolver.resolve(node.test, inner)
         case _ if change(node) is not None:

@@ -29,7 +29,7 @@ from llm_compiler.language.names import (
     referred,
     template,
 )
-from llm_compiler.language.owning import owned_in, share, statements_in
+from llm_compiler.language.owning import changes_in, owned_in, owns, share, statements_in
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.targets import bound_in
 from llm_compiler.language.task import When
@@ -70,7 +70,7 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
     if is_fold(node, resolver):
         lower_fold(node, resolver)
         return
-    frame = resolver.frame
+    frame, whole = resolver.frame, _with_items_changed(node, resolver)
     share(node, resolver)
     targets = [*reversed([*dict.fromkeys(bound_in([node.target]))])]
     if not unpacks(node.target, node.iter) and any(map(resolver.has_writes, node.body)):
@@ -107,6 +107,8 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
         inside.names.update(unpacked(items, loop.item))
         inner = [*statements_in(statements)]
         least = {**owned_in(inner), **dict.fromkeys(targets, 0)}
+        if whole:
+            least[targets[0]] = frame.owned[targets[0]] = frame.owned[whole] - 1
         for loop_inside in (it for it in inner if isinstance(it, ast.For)):
             share(loop_inside, resolver)
         for name, levels in least.items():
@@ -117,6 +119,8 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
             if name in inside.names and name != ITEM and not (rows and name in targets):
                 it.after[name] = _last(name, inside.names[name], resolver)
         it.every = {name: _every(name, inside.names[name], resolver) for name in adds}
+        if whole:
+            it.every[whole] = _task(targets[0], inside.names[targets[0]], resolver), True
         if inside.said.parts:
             it.every["print"] = _every("print", lines_of(inside.said), resolver)
         loop.ids += it.ids()
@@ -130,12 +134,27 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
         added = _added(loop.id, name, kind, single=it.every[name][1])
         resolver.bind(name, resolver.checked(_with(frame.names[name], added)))
         frame.owned[name] = min(frame.owned.get(name, 0), least.get(name, 0))
+    if whole:
+        frame.names[whole] = part_of(loop.id, whole)
+        frame.owned[whole] = min(frame.owned[whole], 1 + inside.owned[targets[0]])
     if inside.said.parts:
         added = _added(loop.id, "print", "list", single=it.every["print"][1])
         lines = resolver.compute(resolver.checked(added))
         said, place = inside.said, (resolver.line, resolver.source)
         part = Lines(str(template(lines)))
         frame.said = Answer((part,), said.in_words, ids_in(lines), False, *place)
+
+
+def _with_items_changed(node: ast.For, resolver: Resolver) -> str:
+    """The name of the list that a loop goes through, if it changes the items of that."""
+    match node:
+        case ast.For(target=ast.Name(id=item), iter=ast.Name(id=name)):
+            changed = [levels for it, levels in changes_in(node.body) if it == item]
+            used = {it.id for it in resolver.nodes(node.body) if isinstance(it, ast.Name)}
+            whole = owns(resolver.frame, name, 1 + max(changed, default=0), {item})
+            breaks = any(has_jump(it, ast.Break) for it in node.body)
+            return name if changed and whole and name not in used and not breaks else ""
+    return ""
 
 
 def _bind(

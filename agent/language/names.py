@@ -7,7 +7,7 @@ import ast
 import re
 from collections.abc import Container, Mapping
 from keyword import iskeyword
-from typing import Any
+from typing import Any, Literal
 
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError
@@ -234,6 +234,17 @@ def tree_of(text: str) -> ast.expr:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is none.
     """
+    node: ast.expr = _with_references(text, "eval").body
+    return node
+
+
+def block_of(text: str) -> list[ast.stmt]:
+    """As `tree_of`, for a block of statements."""
+    body: list[ast.stmt] = _with_references(text, "exec").body
+    return body
+
+
+def _with_references(text: str, mode: Literal["eval", "exec"]) -> Any:
     ids: list[TaskId] = []
 
     def named(found: re.Match[str]) -> str:
@@ -243,8 +254,8 @@ def tree_of(text: str) -> ast.expr:
         return f"{PLACEHOLDER}{len(ids) - 1}"
 
     written = re.sub(rf"\$(?:(\$)|(\d+)|\(({PATTERN})\))", named, text)
-    node: ast.expr = syntax_tree(written, "eval").body
-    for part in ast.walk(node):
+    tree = syntax_tree(written, mode)
+    for part in ast.walk(tree):
         if isinstance(part, ast.Name) and (index := placeholder(part)) is not None:
             part.id = reference(ids[index]).id  # type: ignore[attr-defined]
-    return node
+    return tree

@@ -111,10 +111,6 @@ def subtract(a: Any, b: Any, budget: Budget) -> Any:
     if date := date_in(a):
         other = date_in(b)
         return (date - other).days if other else _moved(date, -whole(b, "a number of days"))
-    if isinstance(a, list) and isinstance(b, list):
-        raise ComputeError(
-            "lists have no -; write set(a) - set(b), or [x for x in a if x not in b]"
-        )
     return checked(number(a) - number(b))
 
 

@@ -68,7 +68,7 @@ def in_one(a: Any, b: Any, budget: Budget) -> Any:
 
 
 def difference(a: Any, b: Any, budget: Budget) -> Any:
-    """`a - b` of sets."""
+    """`a - b` of sets, numbers or dates. Lists have no `-` in Python: they are sets here."""
     if isinstance(a, list) and isinstance(b, list):
         return distinct([item for item in a if not contains(b, item, budget)], budget)
     return subtract(a, b, budget)
@@ -83,12 +83,11 @@ def subset(a: Any, b: Any, budget: Budget) -> bool:
 
 def operation(node: ast.BinOp) -> Callable[[Any, Any, Budget], Any] | None:
     """What computes a node; None if the language has no such operator."""
-    if isinstance(node.op, ast.Sub) and (is_set(node.left) or is_set(node.right)):
-        return difference
-    return BINARY.get(type(node.op)) or _OPERATIONS.get(type(node.op))
+    return _OPERATIONS.get(type(node.op)) or BINARY.get(type(node.op))
 
 
 _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any, Budget], Any]] = {
+    ast.Sub: difference,
     ast.BitOr: union,
     ast.BitAnd: intersection,
     ast.BitXor: in_one,

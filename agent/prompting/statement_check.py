@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_compiler.language.each import bodies
-from llm_compiler.language.names import referred, tree_of
+from llm_compiler.language.names import block_of, referred, tree_of
 from llm_compiler.language.references import PATTERN
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import EACH, TaskData, is_call, is_pure
@@ -103,6 +103,10 @@ class _Statement:
 
     def _is_written(self, expression: str) -> bool:
         """Whether an expression of `compute` stands somewhere in the statement."""
+        if "\n" in expression:
+            *_, block = (it for it in block_of(expression) if not _is_name(it))
+            nodes = (node for node in self._nodes if isinstance(node, ast.stmt))
+            return any(self._same(node, block) for node in nodes)
         made = tree_of(expression)
         return any(self._same(node, made) for node in map(_expression, self._nodes) if node)
 
@@ -158,6 +162,11 @@ def _expression(node: ast.AST) -> ast.expr | None:
         case ast.expr():
             return node
     return None
+
+
+def _is_name(node: ast.stmt) -> bool:
+    """Whether a statement only says what the value of its block is."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Name)
 
 
 def _part(node: ast.AST) -> ast.AST:

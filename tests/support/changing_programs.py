@@ -54,7 +54,7 @@ class ChangingWriter(FlowWriter):
         name = f"{kind}{self._made}"
         source = _EMPTY.get(kind) or f"records({self.expression('num', 1)})"
         if kind == "acc" and self._chance(0.3):
-            source = self._random.choice(["numbers(7)", "[3, 1, 2]"])
+            source = self._random.choice(["numbers(1)", "[3, 1, 2]"])
         self._added.append(name)
         return f"{name} = {source}"
 
@@ -85,6 +85,8 @@ class ChangingWriter(FlowWriter):
                     f"{name}.update(z={number})",
                 ]  # fmt: skip
             case "mul":
+                if name in number:
+                    number = "4"  # it is evaluated behind `setdefault`
                 choices = [
                     f"{name}.setdefault({key}, []).append({number})",
                     f"{name}.setdefault({key}, []).append({number})",
@@ -110,6 +112,7 @@ class ChangingWriter(FlowWriter):
                 self._quiet -= 1
                 choices = [
                     f"for it in {name}: it['n'] = it['n'] + {more}",
+                    f"for it in {name}:\n    if it['n'] != 1: it['n'] = num(it['n'])",
                     f"for it in {name}:\n    if it['n'] > 2: it['m'] = it['n'] * 2",
                     f"{name}.append({{'n': {number}, 'name': 'y'}})",
                     f"{name}.sort(key=lambda r: r['n'])",
@@ -120,7 +123,9 @@ class ChangingWriter(FlowWriter):
 
     def _unpacking_loop(self) -> str:
         """A loop whose items may not be unpacked."""
-        rows = self._random.choice(["[[1, 2], [3]]", "[[1, 2], [3, 4]]", "[numbers(7), [5, 6]]"])
+        rows = self._random.choice(
+            ["[[1, 2], [3]]", "[[1, 2], [3, 4]]", "[numbers(1)[:2], [5, 6], numbers(7)]"]
+        )
         line = self._random.choice(["save(p)", "save([p, q])", "drop(q)"])
         if self._chance(0.3):
             line = f"{self._bound('num')} = p"
