@@ -125,7 +125,7 @@ class Resolver(ABC):
                 known = name in inner or referred(node) is not None
                 return node if known else self._value(node, inner)
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
-                elements[:] = [self.resolve(it, inner) for it in elements]
+                self.in_order(elements, inner)
                 return node
             case ast.Await(value=value):
                 return self.resolve(value, inner)
