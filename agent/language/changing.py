@@ -102,7 +102,7 @@ def listed(node: ast.expr) -> ast.expr:
 def _remedy(found: Change) -> str:
     it = found.name
     if found.levels == 1:
-        remedy = f"write {it} = [*{it}] before, or of a dict {it} = {{**{it}}}"
+        remedy = f"change it by that, or write {it} = [*{it}] before (of a dict {it} = {{**{it}}})"
         return f'another name may hold what "{it}" holds, too; {remedy}'
     remedy = f'write a new dict: {it} = {{**{it}, "key": value}}'
     return f'another name may hold what is in "{it}", too; {remedy}'
