@@ -288,6 +288,8 @@ def _value(node: ast.expr, scope: Scope) -> Run:
 def _part(node: ast.expr, scope: Scope) -> Callable[[Frame], tuple[Any, Any]]:
     """A part that is assigned or deleted: what it is a part of, and its key."""
     if isinstance(node, ast.Attribute):
+        if "__" in node.attr:
+            raise NodeError(node, "names with two underscores are not in the plan language")
         name, holder = node.attr, _value(node.value, scope)
         return lambda frame: (holder(frame), name)
     if not isinstance(node, ast.Subscript) or isinstance(node.slice, ast.Slice):

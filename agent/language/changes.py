@@ -8,9 +8,9 @@ from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
 from llm_compiler.language.functions import FUNCTIONS, as_key
-from llm_compiler.language.operators import contains, equal
+from llm_compiler.language.operators import equal
 from llm_compiler.language.parts import items, kind, shown
-from llm_compiler.language.sets import distinct
+from llm_compiler.language.sets import distinct, include
 
 _ABSENT = object()
 
@@ -60,9 +60,7 @@ def _reverse(budget: Budget, xs: list[Any]) -> None:
 
 
 def _add(budget: Budget, xs: list[Any], item: Any) -> None:
-    if not contains(xs, item, budget):
-        budget.make(ITEM)
-        xs[:] = distinct([*xs, item], budget)
+    include(xs, item, budget)
 
 
 def _update(budget: Budget, xs: list[Any], *more: Any) -> None:

@@ -5,6 +5,7 @@ JSON has no sets. Python leaves their order open; here it is by value, numbers b
 
 import ast
 import operator
+from bisect import insort
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,14 @@ def distinct(values: list[Any], budget: Budget) -> list[Any]:
                 found.append(value)
     budget.step(len(found) * len(found).bit_length() // 8)
     return sorted(found, key=_order)
+
+
+def include(xs: list[Any], item: Any, budget: Budget) -> None:
+    """Add an item to a set, in its place."""
+    if not contains(xs, item, budget):
+        budget.make(ITEM)
+        budget.step(len(xs) // 100)
+        insort(xs, item, key=_order)
 
 
 def is_set(node: ast.expr) -> bool:

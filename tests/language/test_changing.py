@@ -162,3 +162,12 @@ def test_a_block_still_says_what_its_statement_says() -> None:
     check = StatementCheck({1: "xs", 2: "total"})
     assert check.still_says(loop, [fold.data()])
     assert not check.still_says(loop.replace("+=", "-="), [fold.data()])
+
+
+def test_a_set_that_grows_in_a_loop_is_quick() -> None:
+    text = "seen = set()\nfor x in $1:\n    if x not in seen:\n        seen.add(x)\nlen(seen)"
+    assert evaluate(text, lambda id: [f"c{n % 3000}" for n in range(6000)]) == 3000
+    assert evaluate("[3 in ['3', 1], '3' in [3], 1.0 in [1], 'a' in ['b']]", lambda id: 0) == [
+        *(True, True, True),
+        False,
+    ]
