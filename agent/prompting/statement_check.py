@@ -145,6 +145,8 @@ class _Statement:
             return task in self._computed
         if isinstance(node, ast.Name):
             same = isinstance(made, ast.Name) and made.id == node.id
+            # What a name is behind a loop is a part of what the loop comes to.
+            same = same or (isinstance(made, ast.Attribute) and made.attr == node.id)
             return same or node.id not in self._known
         node, made = _part(node), _part(made)
         return type(node) is type(made) and all(

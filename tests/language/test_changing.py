@@ -171,3 +171,11 @@ def test_a_set_that_grows_in_a_loop_is_quick() -> None:
         *(True, True, True),
         False,
     ]
+
+
+def test_a_change_still_says_what_its_statement_says() -> None:
+    text = "xs = numbers(1)\nfor x in xs:\n    xs = [*xs, num(x)]\nd = {}\nd['n'] = [len(xs)]\n"
+    [*_, change] = tasks(text + "d['m'] = len(xs) - len(d)\n")
+    check = StatementCheck({1: "xs", 2: "xs", change.id: "d"})
+    assert check.still_says("d['m'] = len(xs) - len(d)", [change.data()])
+    assert not check.still_says("d['m'] = len(xs) + len(d)", [change.data()])
