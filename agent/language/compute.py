@@ -20,6 +20,8 @@ from llm_compiler.silent_parser import syntax_tree
 MAX_LENGTH = 100_000
 """Characters of an expression."""
 _DOLLAR = re.compile(rf"\$(?:(\$)|(\d{{1,9}})|\{{(\d{{1,9}})\}}|\(({PATTERN})\))")
+_BLOCK = re.compile(r"(?:for\b|[^\W\d]\w* = )[^\n]*\n")
+"""What a block begins with, and no expression does."""
 _LOOP = re.compile(r"^for .*\n ", re.MULTILINE)
 _NO_LETTER = re.compile(r"\W")
 
@@ -76,13 +78,10 @@ def prepared(expression: str) -> tuple[Run, tuple[TaskId, ...]]:
 
 
 def _tree(text: str) -> ast.expr | ast.Module:
-    try:
-        expression: ast.Expression = syntax_tree(text, "eval")
-    except SyntaxError:
-        if "\n" not in text:
-            raise
+    if _BLOCK.match(text):
         block: ast.Module = syntax_tree(text, "exec")
         return block
+    expression: ast.Expression = syntax_tree(text, "eval")
     return expression.body
 
 
