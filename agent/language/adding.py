@@ -44,8 +44,12 @@ def added_to(node: ast.stmt, frame: Frame) -> str | None:
     if found is None or not owns(frame, found[0], 1):
         return None
     name, kind = found
-    known = kind == "list" or isinstance(frame.names.get(name), ast.Dict)
-    return name if known or name in frame.collecting else None
+    return name if _is_one(name, kind, frame) or name in frame.collecting else None
+
+
+def _is_one(name: str, kind: str, frame: Frame) -> bool:
+    """Whether a name holds a list, or a dict, as far as can be told: parts of both are assigned."""
+    return isinstance(frame.names.get(name), ast.Dict) == (kind == "dict")
 
 
 def lower_adding(node: ast.stmt, name: str, resolver: Resolver) -> None:
@@ -93,5 +97,8 @@ def collected(body: Iterable[ast.stmt], resolver: Resolver) -> dict[str, str]:
     return {
         name: kind
         for name, [kind, *more] in kinds.items()
-        if not more and used[name] == adds[name] and owned.get(name)
+        if not more
+        and _is_one(name, kind, resolver.frame)
+        and used[name] == adds[name]
+        and owned.get(name)
     }

@@ -71,6 +71,7 @@ CHANGES = {
         {"n": it["n"], "name": it["name"], **({"m": fake_tools.num(it["n"])} if it["n"] else {})}
         for it in fake_tools.records(9)
     ],
+    "d = [5]\nfor x in [1, 2]:\n    d[0] = num(x)": [fake_tools.num(2)],
     "d = [1]\nif d:\n    d += [2]\nd.append(3)": [1, 2, 3],
     "d = {'a': [1]}\nfor k, v in d.items():\n    v.append(k)": {"a": [1, "a"]},
     "d = []\nfor x in [1, 2]:\n    row = []\n    row.append(x)\n    d.append(row)": [[1], [2]],
