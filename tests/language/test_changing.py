@@ -180,3 +180,8 @@ def test_a_change_still_says_what_its_statement_says() -> None:
     check = StatementCheck({1: "xs", 2: "xs", change.id: "d"})
     assert check.still_says("d['m'] = len(xs) - len(d)", [change.data()])
     assert not check.still_says("d['m'] = len(xs) + len(d)", [change.data()])
+
+
+def test_a_read_that_was_only_wasted_does_not_hide_what_failed_before_it() -> None:
+    text = "a = records(fail(1))\nb = records(len(a)) if False else 1\nsave(b)\n"
+    assert ran(text)[1] == []
