@@ -13,7 +13,7 @@ from llm_compiler.clock import Clock
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.budget import MissingError
-from llm_compiler.language.compute import evaluate
+from llm_compiler.language.compute import evaluate, has_loop
 from llm_compiler.language.references import NoRoomError, Room
 from llm_compiler.language.weight import exceeds
 from llm_compiler.redaction import one_line
@@ -111,7 +111,8 @@ class Computations:
         match order:
             case Compute():
                 values = order.results.values()
-                return exceeds(values, _MAX_INLINE, characters_per_part=1)
+                large = exceeds(values, _MAX_INLINE, characters_per_part=1)
+                return large or has_loop(order.expression)
             case Fill():
                 return order.large
             case Gather():

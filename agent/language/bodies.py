@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_compiler.language.frames import Frame
-from llm_compiler.language.names import placeholder, reference
+from llm_compiler.language.names import defined, doubtful, of_row, placeholder, reference
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.task import EACH
 from llm_compiler.language.task_ids import TaskId
@@ -60,12 +60,27 @@ def body(
     resolver.add_as(id, EACH, loop.args, tuple(dict.fromkeys(outer)), name)
 
 
+def unpacks(target: ast.expr, items: ast.expr) -> bool:
+    """Whether each item can be assigned to a loop's target, as far as can be told."""
+    if isinstance(target, ast.Name):
+        return True
+    names = target.elts if isinstance(target, ast.Tuple) else []
+    match items:
+        case ast.Call(func=ast.Name(id="enumerate")) | ast.Call(func=ast.Attribute(attr="items")):
+            count = 2
+        case ast.Call(func=ast.Name(id="zip"), args=columns):
+            count = len(columns)
+        case _:
+            return False
+    return len(names) == count and all(isinstance(it, ast.Name) for it in names)
+
+
 def unpacked(names: list[str], value: ast.expr) -> dict[str, ast.expr]:
     """What names stand for, if `value` is a `row` of their values."""
     if len(names) == 1:
         return {names[0]: value}
     return {
-        name: ast.Subscript(value, ast.Constant(place), ast.Load())
+        name: of_row(ast.Subscript(value, ast.Constant(place), ast.Load()))
         for place, name in enumerate(names)
     }
 
@@ -82,6 +97,24 @@ def joined(lists: ast.expr) -> ast.expr:
     item, part = (ast.Name(name, ast.Load()) for name in ("item", "part"))
     loops = [(ast.Name("part", ast.Store()), lists), (ast.Name("item", ast.Store()), part)]
     return ast.ListComp(item, [ast.comprehension(*loop, [], 0) for loop in loops])
+
+
+def part_of(value: TaskId | ast.expr, name: str) -> ast.expr:
+    """A variable in the value of a loop, or of a block."""
+    holder = value if isinstance(value, ast.expr) else reference(value)
+    return ast.Attribute(holder, name, ast.Load())
+
+
+def behind(name: str, value: ast.expr, id: TaskId, held: str, frame: Frame) -> ast.expr:
+    """What a variable stands for behind loop `id`, which has it if it has `held`."""
+    there: ast.expr = ast.Compare(ast.Constant(held), [ast.In()], [reference(id)])
+    if (other := frame.names.get(name)) is not None:
+        # Without any iteration it is what it was.
+        value = ast.IfExp(there, value, other)
+        if (condition := defined(other)) is None:
+            return value
+        there = ast.BoolOp(ast.Or(), [there, condition])
+    return doubtful(value, there)
 
 
 def _calls(parts: Iterable[ast.AST], inside: Callable[[int], ast.AST]) -> int:

@@ -26,6 +26,7 @@ from llm_compiler.language.names import (
     referred,
     template,
 )
+from llm_compiler.language.owning import ALL, change, owned_in, statements_in
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.task import When
 from llm_compiler.language.task_ids import TaskId, is_task
@@ -43,9 +44,13 @@ Values = dict[str, ast.expr]
 
 def lower_if(node: ast.If, resolver: Resolver) -> None:
     if not has_calls(node) and _is_plain(node, resolver.frame):
+        least, frame = owned_in(statements_in([node])), resolver.frame
+        for name, levels in least.items():
+            frame.owned[name] = min(
+                frame.owned.get(name, 0 if name in frame.names else ALL), levels
+            )
         for name, value in _chosen(node, resolver, {}).items():
             resolver.bind(name, resolver.checked(value))
-            resolver.frame.owned[name] = False
         return
     id = resolver.condition(resolver.resolved(node.test))
     line = resolver.line_of(node.test)
@@ -61,6 +66,7 @@ def lower_if(node: ast.If, resolver: Resolver) -> None:
         for branch in goes_on:
             resolver.frame.names.update(branch.changed)
             resolver.frame.owned.update(branch.owned.maps[0])
+            resolver.frame.lent.update(branch.lent.maps[0])
             resolver.frame.said = branch.said
 
 
@@ -104,8 +110,11 @@ def ended(frame: Frame) -> ast.expr:
 def _join(id: TaskId, yes: Frame, no: Frame, resolver: Resolver) -> None:
     """Bind what is assigned in branches, and say what they say."""
     frame = resolver.frame
+    for name in {*yes.owned.maps[0], *no.owned.maps[0]}:
+        frame.owned[name] = min(branch.owned.get(name, 0) for branch in (yes, no))
+    for name in {*yes.lent.maps[0], *no.lent.maps[0]}:
+        frame.lent[name] = {**yes.lent.get(name, {}), **no.lent.get(name, {})}
     for name in dict.fromkeys([*yes.changed, *no.changed]):
-        frame.owned[name] = all(branch.owned.get(name, False) for branch in (yes, no))
         if name not in no.names:
             value, condition = _alone(name, yes, resolver)
             frame.names[name] = doubtful(value, ast.IfExp(reference(id), condition, _FALSE))
@@ -190,7 +199,7 @@ def _may_lack(name: str, frame: Frame) -> bool:
 
 def _assigned(statement: ast.stmt) -> list[tuple[str, ast.expr]] | None:
     """The names that an assignment binds, each with its value; `None` if it is none."""
-    if adding(statement) is not None:
+    if adding(statement) is not None or change(statement) is not None:
         return None
     match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant()):

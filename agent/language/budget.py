@@ -16,6 +16,8 @@ MAX_STEPS = 50_000
 STEPS_PER_ITEM = 50
 MAX_SIZE = 500_000
 SIZE_PER_ITEM = 20
+LOOP_TIMES = 10
+"""How many times as much a block with a loop may cost."""
 ITEM = 10
 """What an item of a list or a dict weighs."""
 
@@ -42,12 +44,12 @@ class MissingError(ComputeError):
 
 
 class Budget:
-    """What is left for one expression over `inputs`."""
+    """What is left for one expression over `inputs`, so many times as much as is usual."""
 
-    def __init__(self, inputs: Iterable[Any] = ()) -> None:
+    def __init__(self, inputs: Iterable[Any] = (), times: int = 1) -> None:
         items = sum(len(value) for value in inputs if isinstance(value, str | list | dict))
-        self._steps = MAX_STEPS + STEPS_PER_ITEM * items
-        self._size = MAX_SIZE + SIZE_PER_ITEM * items
+        self._steps = times * (MAX_STEPS + STEPS_PER_ITEM * items)
+        self._size = times * (MAX_SIZE + SIZE_PER_ITEM * items)
 
     def step(self, count: int) -> None:
         """Raises ComputeError if that was too much."""

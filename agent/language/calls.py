@@ -32,7 +32,9 @@ def _call(node: ast.Call, scope: Scope) -> Run:
                 keyword, f"{name} has no argument {shown(keyword.arg)}; there are {there}"
             )
         is_key = keyword.arg == "key" and "key" in function.keywords
-        named[keyword.arg] = _key(keyword.value, scope) if is_key else scope.compile(keyword.value)
+        named[keyword.arg] = (
+            key_of(keyword.value, scope) if is_key else scope.compile(keyword.value)
+        )
     if not function.fewest <= len(args) <= function.most:
         raise NodeError(node, f"{name} takes {_counted(function)}, not {len(args)}")
     code = function.code
@@ -79,7 +81,7 @@ def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> Run:
     return run
 
 
-def _key(node: ast.expr, scope: Scope) -> Run:
+def key_of(node: ast.expr, scope: Scope) -> Run:
     """What orders the items: a lambda, a function's name, or a dict's `get`."""
     if isinstance(node, ast.Constant) and node.value is None:
         return lambda frame: None

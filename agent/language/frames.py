@@ -46,8 +46,11 @@ class Frame:
         self.holding = {when} if when else set()
         """The conditions that came to hold here."""
         self.names: ChainMap[str, ast.expr] = parent.names.new_child() if parent else ChainMap()
-        self.owned: ChainMap[str, bool] = parent.owned.new_child() if parent else ChainMap()
-        """The names of lists and dicts to which nothing else refers: they can be added to."""
+        self.owned: ChainMap[str, int] = parent.owned.new_child() if parent else ChainMap()
+        """How many levels of the lists and dicts that names hold nothing else refers to."""
+        self.lent: ChainMap[str, dict[str, int]] = parent.lent.new_child() if parent else ChainMap()
+        """Of names that loops went through, the loops' variables: each holds what is so many levels
+        below, until it is assigned again."""
         self.collecting: frozenset[str] = parent.collecting if parent else frozenset()
         """Names that hold what the iteration adds to a list or a dict, as a tree."""
         self.said = _NOTHING
@@ -103,6 +106,7 @@ class Frame:
         """A part is whole: go on as it left off."""
         self.names.maps[0].update(part.names.maps[0])
         self.owned.maps[0].update(part.owned.maps[0])
+        self.lent.maps[0].update(part.lent.maps[0])
         self.holding |= part.holding
         self.when = part.when
         self.ends += [(when, self.said.then(answer)) for when, answer in part.ends]

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from llm_compiler.language.bodies import body, joined, row, unpacked
+from llm_compiler.language.bodies import body, joined, row, unpacked, unpacks
 from llm_compiler.language.comprehensions import binder
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.keys import keyed
@@ -52,16 +52,24 @@ def _listed(
     generators: Sequence[ast.comprehension], element: ast.expr, resolver: Resolver
 ) -> ast.expr:
     """A resolved expression for the list of the values of `element`."""
-    before, conditions, inside = _split(generators)
+    writes = any(map(resolver.has_writes, (element, *generators)))
+    before, conditions, inside = _split(generators, writes=writes)
     rest: list[ast.expr | ast.comprehension] = [*conditions, *inside, element]
     names = _used(before, rest, resolver)
     [*_, last] = before
     if len(before) == 1 and not last.ifs and isinstance(last.target, ast.Name):
-        items = resolver.resolved(last.iter)
+        items, rows = resolver.resolved(last.iter), None
+    elif writes and not unpacks(last.target, last.iter):
+        items, rows = resolver.resolved(last.iter), last
     else:
-        items = resolver.resolved(ast.ListComp(row(names), before))
+        items, rows = resolver.resolved(ast.ListComp(row(names), before)), None
     with body(items, rest, "", resolver) as loop, ExitStack() as holding:
-        resolver.frame.names.update(unpacked(names, loop.item))
+        item = loop.item
+        if rows is not None:
+            one = ast.comprehension(rows.target, ast.List([item], ast.Load()), [], 0)
+            item = ast.Subscript(ast.ListComp(row(names), [one]), ast.Constant(0), ast.Load())
+            item = resolver.compute(resolver.checked(item))
+        resolver.frame.names.update(unpacked(names, item))
         for condition in conditions:
             id, line = resolver.condition(resolver.resolved(condition)), resolver.line_of(condition)
             holding.enter_context(resolver.under(When(id, True, line)))
@@ -73,17 +81,20 @@ def _listed(
 
 
 def _split(
-    generators: Sequence[ast.comprehension],
+    generators: Sequence[ast.comprehension], *, writes: bool
 ) -> tuple[list[ast.comprehension], list[ast.expr], list[ast.comprehension]]:
-    """What is gone through before any call, which conditions follow, and which loops."""
+    """What is gone through before any call, which conditions follow, and which loops.
+
+    What may fail for one item does not keep what is written for those before it from happening.
+    """
     before: list[ast.comprehension] = []
     for place, loop in enumerate(generators):
-        if place and has_calls(loop.iter):
+        if place and (writes or has_calls(loop.iter)):
             return before, [], [*generators[place:]]
         if loop.is_async:
             raise NodeError(loop.iter, "write for without async; calls run at once anyway")
         binder(loop.target)
-        count = next((n for n, it in enumerate(loop.ifs) if has_calls(it)), len(loop.ifs))
+        count = next((n for n, it in enumerate(loop.ifs) if writes or has_calls(it)), len(loop.ifs))
         before.append(ast.comprehension(loop.target, loop.iter, loop.ifs[:count], 0))
         if count < len(loop.ifs):
             return before, loop.ifs[count:], [*generators[place + 1 :]]

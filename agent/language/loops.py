@@ -12,23 +12,24 @@ A list or a dict to which the loop only adds is not carried on: each iteration h
 import ast
 from dataclasses import dataclass, field
 
-from llm_compiler.language.adding import collected, disowned
+from llm_compiler.language.adding import collected
 from llm_compiler.language.answers import lines_of
-from llm_compiler.language.bodies import body, joined, row, unpacked
+from llm_compiler.language.bodies import behind, body, joined, part_of, row, unpacked, unpacks
 from llm_compiler.language.comprehensions import binder
 from llm_compiler.language.expressions import NodeError
+from llm_compiler.language.folds import is_fold, lower_fold
 from llm_compiler.language.frames import Frame
 from llm_compiler.language.jumps import ITEM, STOPPED, has_jump, straightened
 from llm_compiler.language.liveness import reads_first
 from llm_compiler.language.lowered import Answer, Lines
 from llm_compiler.language.names import (
     defined,
-    doubtful,
     ids_in,
     reference,
     referred,
     template,
 )
+from llm_compiler.language.owning import changes_in, owned_in, owns, share, statements_in
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.targets import bound_in
 from llm_compiler.language.task import When
@@ -66,14 +67,25 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
     if node.orelse:
         raise NodeError(node.orelse[0], "write what follows else below the loop, at its level")
     binder(node.target)
-    frame = resolver.frame
+    if is_fold(node, resolver):
+        lower_fold(node, resolver)
+        return
+    frame, whole = resolver.frame, _with_items_changed(node, resolver)
+    share(node, resolver)
     targets = [*reversed([*dict.fromkeys(bound_in([node.target]))])]
-    source = resolver.resolved(_rows(node, targets))
-    statements, items, rows = straightened(node.body), targets, ""
+    if not unpacks(node.target, node.iter) and any(map(resolver.has_writes, node.body)):
+        # An item that cannot be unpacked does not keep those before it from being written.
+        item = ast.copy_location(ast.Name(ITEM, ast.Load()), node.target)
+        node.body.insert(0, ast.copy_location(ast.Assign([node.target], item), node.target))
+        node.target = ast.copy_location(ast.Name(ITEM, ast.Store()), node.target)
+        source, items = resolver.resolved(node.iter), [ITEM]
+    else:
+        source, items = resolver.resolved(_rows(node, targets)), targets
+    statements, rows = straightened(node.body), ""
     if any(has_jump(it, ast.Break) for it in node.body):
         frame.names[STOPPED] = ast.Constant(False)
-        statements, items = _until_stopped(statements, targets), [ITEM]
-    elif len(targets) > 1 and {*targets}.isdisjoint(bound_in(statements)):
+        statements, items = _until_stopped(statements, items), [ITEM]
+    elif items == targets and len(targets) > 1 and {*targets}.isdisjoint(bound_in(statements)):
         # Their last values are those of the last row: no iteration needs tasks for them.
         rows = _unused([*targets, *bound_in(statements)])
     adds = collected(statements, resolver)
@@ -93,24 +105,38 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
         inside.names.update({name: reference(f"{loop.id}[].{name}") for name in before})
         inside.names.update({name: _empty(kind) for name, kind in adds.items()})
         inside.names.update(unpacked(items, loop.item))
-        inside.owned.update(dict.fromkeys((*disowned(statements), *targets), False))
-        inside.owned.update(dict.fromkeys(adds, True))
+        inner = [*statements_in(statements)]
+        least = {**owned_in(inner), **dict.fromkeys(targets, 0)}
+        if whole:
+            least[targets[0]] = frame.owned[targets[0]] = frame.owned[whole] - 1
+        for loop_inside in (it for it in inner if isinstance(it, ast.For)):
+            share(loop_inside, resolver)
+        for name, levels in least.items():
+            inside.owned[name] = min(inside.owned.get(name, 0), levels)
         inside.collecting = inside.collecting - {*assigned} | adds.keys()
         resolver.block(statements)
         for name in assigned:
             if name in inside.names and name != ITEM and not (rows and name in targets):
                 it.after[name] = _last(name, inside.names[name], resolver)
         it.every = {name: _every(name, inside.names[name], resolver) for name in adds}
+        if whole:
+            it.every[whole] = _task(targets[0], inside.names[targets[0]], resolver), True
         if inside.said.parts:
             it.every["print"] = _every("print", lines_of(inside.said), resolver)
         loop.ids += it.ids()
         loop.args["names"] = it.data(f"{loop.id}[].0")
     frame.names.pop(STOPPED, None)
+    for name, levels in least.items():
+        frame.owned[name] = min(frame.owned.get(name, 0), levels)
+    frame.lent.update(inside.lent.maps[0])
     _bind(it, targets, loop.id, inside, resolver)
     for name, kind in adds.items():
         added = _added(loop.id, name, kind, single=it.every[name][1])
         resolver.bind(name, resolver.checked(_with(frame.names[name], added)))
-        frame.owned[name] = True
+        frame.owned[name] = min(frame.owned.get(name, 0), least.get(name, 0))
+    if whole:
+        frame.names[whole] = part_of(loop.id, whole)
+        frame.owned[whole] = min(frame.owned[whole], 1 + inside.owned[targets[0]])
     if inside.said.parts:
         added = _added(loop.id, "print", "list", single=it.every["print"][1])
         lines = resolver.compute(resolver.checked(added))
@@ -119,20 +145,30 @@ def lower_for(node: ast.For, resolver: Resolver) -> None:
         frame.said = Answer((part,), said.in_words, ids_in(lines), False, *place)
 
 
+def _with_items_changed(node: ast.For, resolver: Resolver) -> str:
+    """The name of the list that a loop goes through, if it changes the items of that."""
+    match node:
+        case ast.For(target=ast.Name(id=item), iter=ast.Name(id=name)):
+            changed = [levels for it, levels in changes_in(node.body) if it == item]
+            used = {it.id for it in resolver.nodes(node.body) if isinstance(it, ast.Name)}
+            whole = owns(resolver.frame, name, 1 + max(changed, default=0), {item})
+            breaks = any(has_jump(it, ast.Break) for it in node.body)
+            return name if changed and whole and name not in used and not breaks else ""
+    return ""
+
+
 def _bind(
     it: _Variables, targets: list[str], id: TaskId, inside: Frame, resolver: Resolver
 ) -> None:
     """Let the variables stand for what they are behind loop `id`."""
     frame = resolver.frame
-    rows = unpacked(targets, _part(id, it.rows)) if it.rows else {}
-    values = {**rows, **{name: _part(id, name) for name in it.after if name != STOPPED}}
+    rows = unpacked(targets, part_of(id, it.rows)) if it.rows else {}
+    values = {**rows, **{name: part_of(id, name) for name in it.after if name != STOPPED}}
     for name, value in values.items():
         if name not in it.before:
-            held = ast.Constant(it.rows if name in rows else name)
-            there = ast.Compare(held, [ast.In()], [reference(id)])
-            value = _behind(name, value, there, frame)
+            value = behind(name, value, id, it.rows if name in rows else name, frame)
         frame.names[name] = value
-        frame.owned[name] = name not in rows and inside.owned.get(name, False)
+        frame.owned[name] = 0 if name in rows else inside.owned.get(name, 0)
 
 
 def _rows(node: ast.For, targets: list[str]) -> ast.expr:
@@ -208,24 +244,9 @@ def _every(name: str, value: ast.expr, resolver: Resolver) -> tuple[TaskId, bool
     return _task(name, value, resolver), False
 
 
-def _behind(name: str, value: ast.expr, there: ast.expr, frame: Frame) -> ast.expr:
-    """What a variable stands for behind a loop that has given it a value if `there` holds."""
-    if (other := frame.names.get(name)) is not None:
-        # Without any iteration it is what it was.
-        value = ast.IfExp(there, value, other)
-        if (condition := defined(other)) is None:
-            return value
-        there = ast.BoolOp(ast.Or(), [there, condition])
-    return doubtful(value, there)
-
-
-def _part(id: TaskId, name: str) -> ast.expr:
-    return ast.Attribute(reference(id), name, ast.Load())
-
-
 def _added(id: TaskId, name: str, kind: str, *, single: bool) -> ast.expr:
     """What all iterations have added."""
-    parts = _part(id, name)
+    parts = part_of(id, name)
     if kind == "list":
         return parts if single else joined(parts)
     tree = ast.parse("{key: it for part in _ for key, it in part.items()}", mode="eval").body

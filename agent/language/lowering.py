@@ -228,8 +228,10 @@ class Lowering(Resolver):
         args: dict[str, Any] = {}
         ids: list[TaskId] = []
         later: list[str] = []
-        for name, node in written:
-            args[name], needed = self.value(self.resolved(node))
+        last = self.last_write([node for _, node in written])
+        for place, (name, node) in enumerate(written):
+            resolved = self.resolved(node)
+            args[name], needed = self.value(self.settled(resolved) if place < last else resolved)
             if needed:
                 ids += needed
                 later.append(name)

@@ -7,7 +7,7 @@ import ast
 import re
 from collections.abc import Container, Mapping
 from keyword import iskeyword
-from typing import Any
+from typing import Any, Literal
 
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError
@@ -19,6 +19,7 @@ from llm_compiler.language.task_ids import PATTERN, TaskId
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.unparse import unparsed
 from llm_compiler.language.written import PLACEHOLDER
+from llm_compiler.silent_parser import syntax_tree
 
 REFERENCE = "\U00020001"
 """Begins the name that stands for a task's result in a tree."""
@@ -41,6 +42,17 @@ def referred(node: ast.AST) -> TaskId | None:
         written = node.id[1:]
         return int(written) if written.isdecimal() else written[1:-1]
     return None
+
+
+def of_row(value: ast.expr) -> ast.expr:
+    """A part of a row that was made of as many values as there are names."""
+    value.of_row = True  # type: ignore[attr-defined]
+    return value
+
+
+def is_of_row(value: ast.expr) -> bool:
+    """Whether a value is a part that is there whenever what it is of is there."""
+    return getattr(value, "of_row", False)
 
 
 def doubtful(value: ast.expr, defined: ast.expr) -> ast.expr:
@@ -203,7 +215,7 @@ def _path(holder: ast.expr, key: str | int) -> Any:
     return ... if not _PATH_KEY.isdisjoint(key) or "$" in key else f'{path}["{key}"]'
 
 
-def expression(node: ast.expr) -> str:
+def expression(node: ast.expr | ast.Module) -> str:
     """A resolved expression as `compute` takes it: `$3 - $4`."""
     if (id := referred(node)) is not None:
         return written_reference(id)
@@ -223,6 +235,17 @@ def tree_of(text: str) -> ast.expr:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is none.
     """
+    node: ast.expr = _with_references(text, "eval").body
+    return node
+
+
+def block_of(text: str) -> list[ast.stmt]:
+    """As `tree_of`, for a block of statements."""
+    body: list[ast.stmt] = _with_references(text, "exec").body
+    return body
+
+
+def _with_references(text: str, mode: Literal["eval", "exec"]) -> Any:
     ids: list[TaskId] = []
 
     def named(found: re.Match[str]) -> str:
@@ -232,8 +255,8 @@ def tree_of(text: str) -> ast.expr:
         return f"{PLACEHOLDER}{len(ids) - 1}"
 
     written = re.sub(rf"\$(?:(\$)|(\d+)|\(({PATTERN})\))", named, text)
-    node = ast.parse(written, mode="eval").body
-    for part in ast.walk(node):
+    tree = syntax_tree(written, mode)
+    for part in ast.walk(tree):
         if isinstance(part, ast.Name) and (index := placeholder(part)) is not None:
             part.id = reference(ids[index]).id  # type: ignore[attr-defined]
-    return node
+    return tree

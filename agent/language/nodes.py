@@ -16,6 +16,7 @@ import ast
 from collections.abc import Container
 
 from llm_compiler.language import calls, comprehensions, expressions
+from llm_compiler.language.blocks import block
 from llm_compiler.language.expressions import NodeError, Nodes, Run, Scope
 
 MAX_LEVELS = 120
@@ -30,9 +31,19 @@ def compiled(tree: ast.expr, names: Container[str]) -> Run:
     Raises:
         NodeError: it is not in the language.
     """
+    _check_levels(tree)
+    return Scope(NODES, names).compile(tree)
+
+
+def compiled_block(tree: ast.Module, names: Container[str]) -> Run:
+    """As `compiled`, for statements."""
+    _check_levels(tree)
+    return block(tree.body, Scope(NODES, names))
+
+
+def _check_levels(tree: ast.AST) -> None:
     if levels(tree) > MAX_LEVELS:
         raise NodeError(tree, f"this is more than {MAX_LEVELS} levels deep; split it up")
-    return Scope(NODES, names).compile(tree)
 
 
 def levels(tree: ast.AST) -> int:

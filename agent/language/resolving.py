@@ -11,23 +11,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from llm_compiler.language.checking import checked
 from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.expressions import NodeError, is_math
 from llm_compiler.language.frames import Frame, Tasks, made
 from llm_compiler.language.jumps import JUMPING
 from llm_compiler.language.names import (
     Functions,
-    References,
     expression,
     ids_in,
     is_function,
     is_gather,
+    is_of_row,
     placeholder,
     reference,
     referred,
     template,
 )
-from llm_compiler.language.nodes import compiled
 from llm_compiler.language.task import COMPUTE, When
 from llm_compiler.language.task_ids import TaskId, is_task
 from llm_compiler.language.toolbox import Toolbox
@@ -101,11 +101,7 @@ class Resolver(ABC):
         """
         return self.checked(self.resolve(node))
 
-    @staticmethod
-    def checked(node: ast.expr) -> ast.expr:
-        if not _is_flat(node):
-            compiled(node, References())
-        return node
+    checked = staticmethod(checked)
 
     def resolve(self, node: ast.expr, inner: frozenset[str] = frozenset()) -> ast.expr:
         """`node` with its names replaced, in place where it can be; `inner` stay as they are.
@@ -129,7 +125,7 @@ class Resolver(ABC):
                 known = name in inner or referred(node) is not None
                 return node if known else self._value(node, inner)
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
-                elements[:] = [self.resolve(it, inner) for it in elements]
+                self.in_order(elements, inner)
                 return node
             case ast.Await(value=value):
                 return self.resolve(value, inner)
@@ -138,9 +134,9 @@ class Resolver(ABC):
             case ast.Call():
                 return self._call(node, inner)
             case ast.Dict(keys=keys, values=values):
-                for place, (key, value) in enumerate(zip(keys, values, strict=True)):
-                    keys[place] = key and self.resolve(key, inner)
-                    values[place] = self.resolve(value, inner)
+                pairs = [it for pair in zip(keys, values, strict=True) for it in pair]
+                self.in_order(pairs, inner)
+                keys[:], values[:] = pairs[::2], pairs[1::2]  # type: ignore[assignment]
                 return node
             case ast.Lambda(args=arguments):
                 inner = inner | {it.arg for it in arguments.args}
@@ -149,14 +145,40 @@ class Resolver(ABC):
                     loop.iter = self.resolve(loop.iter, inner)
                     inner = inner | names_in(loop.target)
                     loop.ifs = [self.resolve(part, inner) for part in loop.ifs]
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, ast.expr):
-                setattr(node, name, self.resolve(value, inner))
-            elif isinstance(value, list):
-                value[:] = [
-                    self.resolve(it, inner) if isinstance(it, ast.expr) else it for it in value
-                ]
+        fields = {name: it if isinstance(it, list) else [it] for name, it in ast.iter_fields(node)}
+        parts = [it for field in fields.values() for it in field]
+        self.in_order(parts, inner)
+        resolved = iter(parts)
+        for name, field in fields.items():
+            field[:] = [next(resolved) for _ in field]
+            if not isinstance(getattr(node, name), list):
+                setattr(node, name, field[0])
         return node
+
+    def in_order(self, parts: list[Any], inner: frozenset[str] = frozenset()) -> None:
+        """Resolve those parts that are expressions; what comes before a write is settled by then,
+        as its failure keeps the write from happening."""
+        last = 0 if inner else self.last_write(parts)
+        for place, part in enumerate(parts):
+            if isinstance(part, ast.expr):
+                parts[place] = self.resolve(part, inner)
+                if place < last:
+                    parts[place] = self.settled(parts[place])
+
+    def last_write(self, parts: list[Any]) -> int:
+        """The place of the last of some parts that writes, 0 if only the first does."""
+        place = len(parts) - 1
+        while place > 0 and not (has_calls(parts[place]) and self.has_writes(parts[place])):
+            place -= 1
+        return place
+
+    def settled(self, node: ast.expr) -> ast.expr:
+        """A resolved part, computed before what follows unless it cannot fail."""
+        if isinstance(node, ast.Starred | ast.FormattedValue):
+            node.value = self.settled(node.value)
+            return node
+        sure = isinstance(node, ast.Lambda) or is_of_row(node) or self.is_copied(node)
+        return node if sure else self.compute(self.checked(node))
 
     def _value(self, node: ast.Name, inner: frozenset[str]) -> ast.expr:
         names = self.frame.names
@@ -171,10 +193,12 @@ class Resolver(ABC):
                 args = [self.resolve(it, inner) for it in node.args]
                 return ast.copy_location(ast.Tuple(args, ast.Load()), node)
             func.value = self.resolve(func.value, inner)
-        node.args = [self.resolve(it, inner) for it in node.args]
-        for keyword in node.keywords:
-            if not (keyword.arg == "key" and is_function(keyword.value)):
-                keyword.value = self.resolve(keyword.value, inner)
+        named = [it for it in node.keywords if not (it.arg == "key" and is_function(it.value))]
+        parts = [*node.args, *(it.value for it in named)]
+        self.in_order(parts, inner)
+        node.args, values = parts[: len(node.args)], parts[len(node.args) :]
+        for keyword, value in zip(named, values, strict=True):
+            keyword.value = value
         self.functions.check(func)
         return node
 
@@ -188,22 +212,16 @@ class Resolver(ABC):
         self.add_as(id, tool, args, ids, name)
         return id
 
-    def add_as(
-        self,
-        id: TaskId,
-        tool: str,
-        args: Mapping[str, Any],
-        ids: tuple[TaskId, ...],
-        name: str = "",
-    ) -> None:
+    def add_as(self, id: TaskId, tool: str, args: Mapping[str, Any], ids: tuple[TaskId, ...],
+               name: str = "") -> None:  # fmt: skip
         """As `add`, with an id of before."""
         made(self.frame, id, tool, args, ids, name, self.line, self.source)
         self.whens.pop(id, None)
         if self.frame.when is not None:
             self.whens[id] = self.frame.when
 
-    def compute(self, node: ast.expr, name: str = "") -> ast.expr:
-        """A reference to a task of its own for a resolved expression."""
+    def compute(self, node: ast.expr | ast.Module, name: str = "") -> ast.expr:
+        """A reference to a task of its own for a resolved expression, or a block of statements."""
         id = self.add(COMPUTE, {"expression": expression(node)}, ids_in(node), name)
         if name:
             self.named[id] = name
@@ -278,17 +296,3 @@ class Resolver(ABC):
         """Read what is run only under a condition."""
         with self.within(self.frame.branch(when)) as branch:
             yield branch
-
-
-def _is_flat(node: ast.expr) -> bool:
-    """Whether it is what most arguments are, and needs no check: a constant, a result, or a list
-    of such."""
-    if isinstance(node, ast.List):
-        return all(map(_is_leaf, node.elts))
-    return _is_leaf(node)
-
-
-def _is_leaf(node: ast.expr) -> bool:
-    if isinstance(node, ast.Constant):
-        return type(node.value) in (str, int, float, bool)
-    return referred(node) is not None

@@ -5,6 +5,7 @@ JSON has no sets. Python leaves their order open; here it is by value, numbers b
 
 import ast
 import operator
+from bisect import insort
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,14 @@ def distinct(values: list[Any], budget: Budget) -> list[Any]:
                 found.append(value)
     budget.step(len(found) * len(found).bit_length() // 8)
     return sorted(found, key=_order)
+
+
+def include(xs: list[Any], item: Any, budget: Budget) -> None:
+    """Add an item to a set, in its place."""
+    if not contains(xs, item, budget):
+        budget.make(ITEM)
+        budget.step(len(xs) // 100)
+        insort(xs, item, key=_order)
 
 
 def is_set(node: ast.expr) -> bool:
@@ -68,7 +77,7 @@ def in_one(a: Any, b: Any, budget: Budget) -> Any:
 
 
 def difference(a: Any, b: Any, budget: Budget) -> Any:
-    """`a - b` of sets."""
+    """`a - b` of sets, numbers or dates. Lists have no `-` in Python: they are sets here."""
     if isinstance(a, list) and isinstance(b, list):
         return distinct([item for item in a if not contains(b, item, budget)], budget)
     return subtract(a, b, budget)
@@ -83,12 +92,11 @@ def subset(a: Any, b: Any, budget: Budget) -> bool:
 
 def operation(node: ast.BinOp) -> Callable[[Any, Any, Budget], Any] | None:
     """What computes a node; None if the language has no such operator."""
-    if isinstance(node.op, ast.Sub) and (is_set(node.left) or is_set(node.right)):
-        return difference
-    return BINARY.get(type(node.op)) or _OPERATIONS.get(type(node.op))
+    return _OPERATIONS.get(type(node.op)) or BINARY.get(type(node.op))
 
 
 _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any, Budget], Any]] = {
+    ast.Sub: difference,
     ast.BitOr: union,
     ast.BitAnd: intersection,
     ast.BitXor: in_one,

@@ -3,14 +3,16 @@
 import ast
 from collections.abc import Callable
 
-from llm_compiler.language.adding import adding, assigned, lower_adding
+from llm_compiler.language.adding import added_to, lower_adding
 from llm_compiler.language.answers import answer, called, said
 from llm_compiler.language.bodies import row
 from llm_compiler.language.branches import lower_if
+from llm_compiler.language.changing import lower_change
 from llm_compiler.language.comprehensions import binder, names_in
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.loops import lower_for
 from llm_compiler.language.names import template
+from llm_compiler.language.owning import assigns, change, share
 from llm_compiler.language.resolving import Resolver
 from llm_compiler.language.task import ANSWER, WORDS
 
@@ -18,12 +20,23 @@ _MODULES = ("math", "asyncio")
 
 
 def _assign(node: ast.Assign, resolver: Resolver) -> None:
-    if (added := adding(node)) is not None and resolver.frame.owned.get(added[0]):
-        lower_adding(node, added[0], resolver)
+    if _changed(node, resolver):
         return
-    new = assigned(node.targets, node.value, resolver)
+    new = assigns(node)
+    share(node, resolver)
     _bind(node.targets, resolver.resolved(node.value), resolver)
     resolver.frame.owned.update(new)
+
+
+def _changed(node: ast.stmt, resolver: Resolver) -> bool:
+    """Lower a statement if it changes a list or a dict."""
+    if (name := added_to(node, resolver.frame)) is not None:
+        lower_adding(node, name, resolver)
+        return True
+    found = change(node)
+    if found is not None:
+        lower_change(node, found, resolver)
+    return found is not None
 
 
 def _bind(targets: list[ast.expr], value: ast.expr, resolver: Resolver) -> None:
@@ -68,13 +81,13 @@ def _annotated(node: ast.AnnAssign, resolver: Resolver) -> None:
 
 
 def _augmented(node: ast.AugAssign, resolver: Resolver) -> None:
-    if (added := adding(node)) is not None and resolver.frame.owned.get(added[0]):
-        lower_adding(node, added[0], resolver)
+    if _changed(node, resolver):
         return
     if not isinstance(node.target, ast.Name):
         raise NodeError(node.target, "only a name can be added to; write x = x + …")
     before = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
     value = ast.copy_location(ast.BinOp(before, node.op, node.value), node)
+    share(node, resolver)
     _bind([node.target], resolver.resolved(value), resolver)
 
 
@@ -84,8 +97,7 @@ def _expression(node: ast.Expr, resolver: Resolver) -> None:
         value = value.value
     if isinstance(value, ast.Constant):
         return  # a thought
-    if (added := adding(node)) is not None and resolver.frame.owned.get(added[0]):
-        lower_adding(node, added[0], resolver)
+    if _changed(node, resolver):
         return
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
         name = value.func.id
@@ -122,6 +134,12 @@ def _import(node: ast.Import | ast.ImportFrom, resolver: Resolver) -> None:
             )
 
 
+def _delete(node: ast.Delete, resolver: Resolver) -> None:
+    for target in node.targets:
+        if not _changed(ast.copy_location(ast.Delete([target]), node), resolver):
+            raise NodeError(target, "only a part of a list or dict can be deleted; leave it out")
+
+
 def _jump(node: ast.stmt, resolver: Resolver) -> None:
     raise NodeError(node, "this stands in no loop; leave it out")
 
@@ -137,6 +155,7 @@ STATEMENTS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.ImportFrom: _import,
     ast.If: lower_if,
     ast.For: lower_for,
+    ast.Delete: _delete,
     ast.Continue: _jump,
     ast.Break: _jump,
 }
@@ -147,7 +166,6 @@ REMEDIES: dict[type[ast.stmt], str] = {
     ast.ClassDef: "use a dict",
     ast.Try: "leave it out; what fails is reported, and the rest continues",
     ast.With: "leave it out",
-    ast.Delete: "leave it out",
     ast.Assert: "leave it out, or use if",
     ast.Raise: "leave it out, or answer what is wrong",
     ast.Global: "leave it out",

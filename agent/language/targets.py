@@ -4,15 +4,15 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
+from llm_compiler.language.changes import CHANGING
 from llm_compiler.language.diagnostics import PlacedError
-from llm_compiler.language.methods import CHANGING
+from llm_compiler.language.owning import changes_in
 from llm_compiler.language.trees import parsed
 from llm_compiler.language.written import Statement
 
 _TARGETS = re.compile(
     r"[ \t]*((?:[^\W\d]\w*\s*,\s*)*[^\W\d]\w*)\s*(?::[^=\n]*)?(?:[-+%]|//?|\*\*?)?=(?!=)"
 )
-_CHANGING = CHANGING.keys() - {"format"}
 
 
 def targets(statement: Statement) -> set[str]:
@@ -34,6 +34,8 @@ def targets(statement: Statement) -> set[str]:
 def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
     """The names that are assigned, or whose values are changed."""
     waiting: list[ast.AST] = [*body]
+    loops = [it for it in waiting if isinstance(it, ast.For | ast.If)]
+    yield from (name for name, _ in changes_in(loops))
     while waiting:
         match node := waiting.pop():
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
@@ -47,7 +49,7 @@ def bound_in(body: Iterable[ast.AST]) -> Iterator[str]:
                 yield from _holder(node)
             case ast.Attribute(ctx=ast.Store() | ast.Del()):
                 yield from _holder(node)
-            case ast.Call(func=ast.Attribute(attr=method) as func) if method in _CHANGING:
+            case ast.Call(func=ast.Attribute(attr=method) as func) if method in CHANGING:
                 yield from _holder(func)
         waiting += ast.iter_child_nodes(node)
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from llm_compiler.language.diagnostics import PlacedError, parser_fault
 from llm_compiler.language.names import placeholder
 from llm_compiler.language.written import NESTED, PLACEHOLDER, Written
+from llm_compiler.silent_parser import syntax_tree
 
 MAX_TREE = 400
 """Levels of a tree that is looked at further."""
@@ -53,7 +54,7 @@ def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:
     if sum(map(text.count, "([{")) > _MAX_BRACKETS:
         raise PlacedError(written.pieces[0][1], 1, "this has too many brackets; split it up")
     try:
-        tree: Any = ast.parse(text, mode=mode)
+        tree: Any = syntax_tree(text, mode)
         tree = _Nested(written.nested).visit(tree) if written.nested else tree
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise parser_fault(error, written) from None
@@ -79,7 +80,7 @@ class _Nested(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if not node.id.startswith(NESTED):
             return node
-        text = ast.parse(self._texts[int(node.id[1:])], mode="eval").body
+        text = syntax_tree(self._texts[int(node.id[1:])], "eval").body
         for part in ast.walk(text):
             ast.copy_location(part, node)
         made: ast.AST = self.visit(text)

@@ -17,7 +17,7 @@ _WRITTEN = "\U00020002"
 _NOT_IN_SPEC = re.compile(r"""[{}\\'"]""")
 
 
-def unparsed(node: ast.expr) -> str:
+def unparsed(node: ast.expr | ast.Module) -> str:
     """The text of a tree.
 
     Raises:
@@ -26,7 +26,7 @@ def unparsed(node: ast.expr) -> str:
     if isinstance(node, ast.JoinedStr):
         return _f_string(node)
     texts: list[str] = []
-    text = ast.unparse(_without_f_strings(node, texts))
+    text = ast.unparse(ast.fix_missing_locations(_without_f_strings(node, texts)))
     if text.count(_WRITTEN) != len(texts):
         raise ValueError(f"{_WRITTEN!r} cannot be written")
     return re.sub(rf"{_WRITTEN}(\d+)", lambda found: texts[int(found[1])], text) if texts else text

@@ -15,6 +15,7 @@ from llm_compiler.language.compute import references
 from llm_compiler.language.task import OutcomeData, TaskData, is_pure
 from llm_compiler.nodes.figures import NUMBER, WORDS, Figures
 from llm_compiler.nodes.proper_names import ENGLISH, KnownNames, folded
+from llm_compiler.silent_parser import syntax_tree
 
 _MAX_HELD = 400
 """Characters that are held back; a figure or a name is shorter."""
@@ -102,7 +103,7 @@ def _is_literal(expression: str) -> bool:
     if next(references(expression), None) is not None:
         return False
     try:
-        ast.literal_eval(expression)
+        ast.literal_eval(syntax_tree(expression, "eval"))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
     return True

@@ -31,6 +31,7 @@ from llm_compiler.tools.fence import mark_for
 _BLOCK = "  "
 """Begins each line of a long result, behind the `# ` of a comment."""
 _NEEDS = re.compile(r"needs (\d{1,9}), which ")
+_GONE_THROUGH = re.compile(r"^[ \t]*for ([\w, ]+) in ", re.MULTILINE)
 _ASSIGNED = re.compile(
     r"(?m)^[ \t]*((?:[^\W\d]\w*\s*,\s*)*[^\W\d]\w*)\s*(?::[^=\n]*)?[-+*/%]*=(?!=)"
 )
@@ -204,7 +205,8 @@ class _Ran:
         assigned = {
             name.strip()
             for statement in statements
-            for found in _ASSIGNED.finditer(statement.code)
+            for form in (_ASSIGNED, _GONE_THROUGH)
+            for found in form.finditer(statement.code)
             for name in found[1].split(",")
         }
         constant: list[str] = []
@@ -212,9 +214,8 @@ class _Ran:
         for name, value in names.items():
             ids = [*compute.references(value)]
             known = all(id in self._outcomes and self._outcomes[id].ok for id in ids)
-            if name not in assigned and known:
-                line = f"{name} = {self.calls.expression(value)}"
-                (derived if ids else constant).append(line)
+            if name not in assigned and known and (text := self.calls.expression(value)) != name:
+                (derived if ids else constant).append(f"{name} = {text}")
         return constant, derived
 
     def reason(self, error: str | None, among: Iterable[TaskId] | None = None) -> str | None:

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_compiler.language.each import bodies
-from llm_compiler.language.names import referred, tree_of
+from llm_compiler.language.names import block_of, referred, tree_of
 from llm_compiler.language.references import PATTERN
 from llm_compiler.language.stubs import python_name
 from llm_compiler.language.task import EACH, TaskData, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId
+from llm_compiler.silent_parser import syntax_tree
 
 _UNREADABLE = (
     *(SyntaxError, ValueError, RecursionError, MemoryError),
@@ -48,7 +49,7 @@ def _calls_the_same(source: str, group: Sequence[TaskData]) -> bool:
             made.update(it["tool"] for it in bodies(task["args"]) if is_call(it["tool"]))
     named = Counter(
         node.func.id
-        for node in ast.walk(ast.parse(textwrap.dedent(source)))
+        for node in ast.walk(syntax_tree(textwrap.dedent(source), "exec"))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     )
     return all(named[tool] == count for tool, count in made.items())
@@ -67,7 +68,7 @@ class _Statement:
         self._pure = [task for task in group if is_pure(task["tool"])]
         self._made = [task for task in group if not is_pure(task["tool"])]
         tools = {task["tool"] for task in self._made}
-        self._nodes = [*ast.walk(ast.parse(source))]
+        self._nodes = [*ast.walk(syntax_tree(source, "exec"))]
         calls = [
             node
             for node in self._nodes
@@ -102,6 +103,10 @@ class _Statement:
 
     def _is_written(self, expression: str) -> bool:
         """Whether an expression of `compute` stands somewhere in the statement."""
+        if "\n" in expression:
+            *_, block = (it for it in block_of(expression) if not _is_name(it))
+            nodes = (node for node in self._nodes if isinstance(node, ast.stmt))
+            return any(self._same(node, block) for node in nodes)
         made = tree_of(expression)
         return any(self._same(node, made) for node in map(_expression, self._nodes) if node)
 
@@ -140,6 +145,8 @@ class _Statement:
             return task in self._computed
         if isinstance(node, ast.Name):
             same = isinstance(made, ast.Name) and made.id == node.id
+            # What a name is behind a loop is a part of what the loop comes to.
+            same = same or (isinstance(made, ast.Attribute) and made.attr == node.id)
             return same or node.id not in self._known
         node, made = _part(node), _part(made)
         return type(node) is type(made) and all(
@@ -157,6 +164,11 @@ def _expression(node: ast.AST) -> ast.expr | None:
         case ast.expr():
             return node
     return None
+
+
+def _is_name(node: ast.stmt) -> bool:
+    """Whether a statement only says what the value of its block is."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Name)
 
 
 def _part(node: ast.AST) -> ast.AST:

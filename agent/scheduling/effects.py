@@ -143,13 +143,21 @@ class EffectOrder:
         self._last: TaskId | None = None
         self._since: dict[TaskId, None] = dict.fromkeys(since)
         """The tasks since the last write, without those that another of them waits for."""
+        self._stood_for: dict[TaskId, list[TaskId]] = {}
+        """By task of those, the ones that it waits for, which are not among them because of it."""
         self._outside = frozenset(since)
         """Those of before the first task, which may be ok though what they come after failed."""
 
     def forget(self, ids: Iterable[TaskId]) -> None:
         """These reads were started early, and are only wasted: nothing comes after them."""
-        for id in ids:
+        wasted = {*ids}
+        waiting = [id for id in self._since if id in wasted]
+        while waiting:
+            id = waiting.pop()
             self._since.pop(id, None)
+            for need in self._stood_for.pop(id, ()):
+                self._since[need] = None
+                waiting += [need] if need in wasted else []
 
     def ordered(self, task: Task | Refused) -> Task | Refused:
         """The next task of the plan, with what its effects wait for among its needs."""
@@ -169,13 +177,16 @@ class EffectOrder:
             if counted:
                 self._last = task.id
                 self._since.clear()
+                self._stood_for.clear()
                 self._last_of.add(task.id, effects)
         else:
             needs |= dict.fromkeys(self._last_of.add(task.id, effects))
             if counted:
                 # Other tasks may end before what they need has, or ok though it failed.
                 pops = task.when is None and task.tool != EACH and not may_skip(task)
-                for need in needs.keys() - self._outside if pops else ():
-                    self._since.pop(need, None)
+                for need in needs if pops else ():
+                    if need in self._since and need not in self._outside:
+                        del self._since[need]
+                        self._stood_for.setdefault(task.id, []).append(need)
                 self._since[task.id] = None
         return replace(task, needs=tuple(needs)) if len(needs) > len(task.needs) else task

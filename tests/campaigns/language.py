@@ -23,10 +23,24 @@ from llm_compiler.tools import arithmetic
 from tests.campaigns import trials
 from tests.campaigns.hostile import RESULTS, expressions
 from tests.campaigns.report import Progress, Report, Say
-from tests.support import fake_tools, flow_programs, plan_driver, programs, reference
+from tests.support import (
+    changing_programs,
+    fake_tools,
+    flow_programs,
+    plan_driver,
+    programs,
+    reference,
+)
 
 _RETIMED = 5
 
+WRITERS = (
+    programs.Writer,
+    flow_programs.FlowWriter,
+    changing_programs.ChangingWriter,
+    changing_programs.ChangingWriter,
+)
+"""What writes the programs, in turn."""
 Evaluate = Callable[[str, Callable[[TaskId], Any]], Any]
 
 
@@ -55,7 +69,7 @@ def try_programs(seed: int, tries: int, say: Say) -> Report:
     progress = Progress(say, tries)
     for done in range(tries):
         random = Random(f"{seed} {done}")
-        writer = programs.Writer if done % 3 == 0 else flow_programs.FlowWriter
+        writer = WRITERS[done % len(WRITERS)]
         source = writer(random).program()
         report.broken += [
             f"program {done}: {it}\n{source}" for it in judged(source, tools, random, counts)
@@ -88,7 +102,7 @@ def judged(source: str, tools: Toolbox, random: Random, counts: Counter[str]) ->
     right = reference.Reference(fake_tools.READS, fake_tools.WRITES).run(source)
     wrong = []
     for name, value in ({} if right.returned else right.values).items():
-        expected = "failed" if value is reference.FAILED else json.dumps(value)
+        expected = "failed" if value is reference.FAILED else json.dumps(value, default=sorted)
         if expected == "failed" and name not in program.names:
             continue  # of a branch that ends the program
         found = _outcome(lambda it=program.names[name]: json.dumps(ran.value(it)))  # type: ignore[misc]

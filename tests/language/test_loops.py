@@ -184,7 +184,10 @@ def test_list_that_another_name_may_stand_for_is_not_changed(text: str) -> None:
     ("text", "expected"),
     [
         ("a = []\na.append(1)\na.append(2)\nb = a", "[1, 2]"),
-        ("a = {'x': 1}\na['y'] = 2\na.update({'z': 3})", "{'x': 1, 'y': 2, **{'z': 3}}"),
+        (
+            "a = {'x': 1}\na['y'] = 2\na.update({'z': 3})",
+            "a = {'x': 1, 'y': 2}\na.update({'z': 3})\na",
+        ),
         ("a = [1]\na.extend([2])\na += [3]", "[*$1, 3]"),
         ("a = search('a')\na.append(1)", "[*$1, 1]"),
         ("a = [1]\na += [2, *search('a')]", "[1, 2, *$1]"),

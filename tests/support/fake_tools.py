@@ -29,6 +29,11 @@ def records(x: Any) -> list[dict[str, Any]]:
     return [{"n": place * 7 % 5, "name": f"r{place}"} for place in range(_weight(x) % 4)]
 
 
+def packed(x: Any) -> str:
+    """Some numbers, as a text that is JSON."""
+    return json.dumps(numbers(x))
+
+
 def fail(x: Any) -> Any:
     """Fails."""
     raise ValueError(x)
@@ -47,6 +52,7 @@ def drop(x: Any) -> Any:
 
 
 READS: dict[str, Callable[..., Any]] = {
-    "num": num, "text": text, "numbers": numbers, "records": records, "fail": fail,
+    "num": num, "text": text, "numbers": numbers, "records": records, "packed": packed,
+    "fail": fail,
 }  # fmt: skip
 WRITES: dict[str, Callable[..., Any]] = {"save": save, "drop": drop}

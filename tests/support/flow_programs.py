@@ -149,7 +149,7 @@ class FlowWriter(Writer):
     # ── expressions ───────────────────────────────────────────────────────────────────────────
 
     def _few(self) -> str:
-        return self._random.choice(["[1, 2, 3]", "numbers(7)", self.expression("nums", 1)])
+        return self._random.choice(["[1, 2, 3]", "numbers(1)", self.expression("nums", 1)])
 
     def expression(self, kind: str, depth: int) -> str:
         if depth > 0 and not self._quiet and self._chance(0.12):

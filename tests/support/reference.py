@@ -11,8 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from llm_compiler.language.changes import CHANGING
+from tests.support.fake_tools import packed
+
 FAILED = object()
-_ADDING = ("append", "extend", "update")
 
 
 class Record(dict[str, Any]):
@@ -101,6 +103,7 @@ class Reference:
             case (
                 ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)), args=[added]))
                 | ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name))], value=added)
+                | ast.AugAssign(target=ast.Name(id=name), value=ast.List() as added)
             ) if self.values.get(name) is FAILED:
                 self._value(added)
                 return False  # it stays what it is
@@ -164,7 +167,8 @@ class Reference:
 
     def _read(self, tool: Callable[..., Any]) -> Callable[..., Any]:
         def call(x: Any) -> Any:
-            return _as_python(tool(_as_json(x)))
+            value = tool(_as_json(x))
+            return _as_python(json.loads(value) if tool is packed else value)
 
         return call
 
@@ -190,16 +194,27 @@ def _assigned(statement: ast.stmt) -> list[str]:
         if isinstance(loop, ast.comprehension)
         for node in ast.walk(loop.target)
     }
-    names = []
+    names: list[str] = []
+    changed = {it.value.id for it in ast.walk(statement) if isinstance(it, ast.Subscript)
+               and isinstance(it.ctx, ast.Store) and isinstance(it.value, ast.Name)}  # fmt: skip
     for node in ast.walk(statement):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) if node not in inner:
                 names.append(name)
-            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
-                names.append(name)
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
-                names += [name] if method in _ADDING else []
+            case ast.Subscript(ctx=ast.Store() | ast.Del()):
+                names += _holder(node.value)
+            case ast.Call(func=ast.Attribute(value=holder, attr=method)) if method in CHANGING:
+                names += _holder(holder)
+            case ast.For(target=ast.Name(id=name), iter=ast.Name(id=items)) if name in changed:
+                names.append(items)
     return names
+
+
+def _holder(part: ast.expr) -> list[str]:
+    """The name of what a part is a part of."""
+    while isinstance(part, ast.Subscript):
+        part = part.value
+    return [part.id] if isinstance(part, ast.Name) else []
 
 
 def _largest(values: dict[str, Any]) -> str:
