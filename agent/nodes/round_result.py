@@ -17,7 +17,8 @@ from llm_compiler.language.task import (
 )
 from llm_compiler.language.task_ids import is_instance
 from llm_compiler.prompting.annotated_program import why_not_ok
-from llm_compiler.state import State, tasks_of_round
+from llm_compiler.prompting.question_form import asks_which
+from llm_compiler.state import State, question, tasks_of_round
 
 _MAX_REASONS = 20
 _MAX_REASONS_SAID = 3
@@ -28,15 +29,20 @@ _WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
 
 
 def own_words(state: State) -> str | None:
-    """What the round's plan says itself, if it does so in words and all its values are short."""
+    """What the round's plan says itself, if it does so in words, all its values are short, and it
+    names the one that was asked for: "the 695 would be higher" says it of none."""
     tasks, outcomes = tasks_of_round(state), state["outcomes"]
     answers = [task for task in tasks if task["tool"] == ANSWER]
-    if not answers or not in_words(answers[-1]["args"].get("expression", "")):
+    expression = answers[-1]["args"].get("expression", "") if answers else ""
+    if not answers or not in_words(expression):
         return None
     said = outcomes[str(answers[-1]["id"])]
     values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
     if said["status"] != "ok" or any(map(_is_long, values)):
         return None
+    # Words that a condition chooses may name it; others were written before anything was known.
+    if " if " not in expression and all(type(it) in (int, float) for it in values or [None]):
+        return None if asks_which(question(state)) else as_text(said["value"])
     return as_text(said["value"])
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from llm_compiler.prompting.overrides import called_tools, question_and_program
-from llm_compiler.prompting.question_form import form_of
+from llm_compiler.prompting.question_form import form_of, unwanted
 from llm_compiler.prompts import examples
 
 NEAREST: Final = 3
@@ -27,6 +27,11 @@ class _Example:
     """The question and the program."""
     words: frozenset[str] = frozenset()
     """What questions like it say, as stems; empty if it is sent with every question."""
+
+    def asks_like(self, question: str) -> bool:
+        """Whether it asks for the same: which one, or how much; True if that is unclear."""
+        own, its = unwanted(question_and_program(self.text)[0]), unwanted(question)
+        return own[:1] == its[:1] or not {"min", "largest"} & {*its[:1]}
 
 
 _SHIPPED: Final = tuple(_Example(text, form_of(like)) for like, text in examples())
@@ -58,7 +63,8 @@ def _called(text: str) -> set[str]:
 def _nearest(offered: Sequence[_Example], question: str) -> Iterator[str]:
     """The examples that share the most words with a question, rare words above all; the best last.
 
-    Those that share none are left out.
+    Those that share none are left out, and those that ask for something else: of a question that
+    asks which, no program that ends with a value.
     """
     said = form_of(question)
 
@@ -66,5 +72,6 @@ def _nearest(offered: Sequence[_Example], question: str) -> Iterator[str]:
         rarity = (math.log(len(_SHIPPED) / _COUNTS[word]) for word in said & example.words)
         return sum(rarity) / math.sqrt(len(example.words) or 1)
 
-    best = sorted(offered, key=likeness, reverse=True)[:NEAREST]
+    alike = [example for example in offered if example.asks_like(question)]
+    best = sorted(alike, key=likeness, reverse=True)[:NEAREST]
     return (example.text for example in reversed(best) if likeness(example) > 0)

@@ -75,6 +75,13 @@ def test_they_are_turns_of_a_chat() -> None:
         ("How old was the author of Dracula when she died?", "How old was"),
         ("How many trams do Oslo and Bern have together?", "together"),
         ("Which of these was founded first: Oslo or Bern?", "the eldest"),
+        ("Of Rome, Oslo and Bern, what is the smallest gap in height?", "smallest difference"),
+        (
+            "If Oslo and Bern became one city, and Rome and Bonn, which would be larger?",
+            "and Haiti",
+        ),
+        ("If Rome had 5% more trams, how many people would each tram have?", "each page"),
+        ("By how much does the mean height of Oslo and Bern exceed that of Rome?", "exceed that"),
     ],
 )
 def test_the_nearest_is_the_last(question: str, nearest: str) -> None:
