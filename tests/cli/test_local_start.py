@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from llm_compiler.cli.local_start import start_local_model
-from llm_compiler.models.local import weights
 from llm_compiler.models.local.server import LOCAL_SERVER
 from llm_compiler.models.local.weights import VARIABLE
 
@@ -30,7 +29,7 @@ def test_nothing_starts_that_is_not_needed_or_not_at_hand(
     tmp_path: Path,
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setattr(weights.platformdirs, "user_cache_dir", lambda name: str(tmp_path))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     before = {*threading.enumerate()}
