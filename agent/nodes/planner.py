@@ -135,7 +135,8 @@ class Planner:
                     plan.feed(piece)
                     if plan.full:
                         break
-                    if plan.too_long:
+                    # A small model that repeats itself would do so until its limit.
+                    if plan.too_long or (grammar and plan.repeats):
                         plan.leave_off()
                         break
         except CutOffError:

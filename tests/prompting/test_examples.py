@@ -80,7 +80,7 @@ def test_they_are_turns_of_a_chat() -> None:
             "If Oslo and Bern became one city, and Rome and Bonn, which would be larger?",
             "and Haiti",
         ),
-        ("If Rome had 5% more trams, how many people would each tram have?", "each page"),
+        ("If Rome had 5% more trams, how many people would each tram have?", "for each of them"),
         ("By how much does the mean height of Oslo and Bern exceed that of Rome?", "exceed that"),
     ],
 )
