@@ -16,6 +16,7 @@ from llm_compiler.language.task import (
     went_well,
 )
 from llm_compiler.language.task_ids import is_instance
+from llm_compiler.nodes.no_answer import no_answer
 from llm_compiler.prompting.annotated_program import why_not_ok
 from llm_compiler.prompting.question_form import asks_which
 from llm_compiler.state import State, question, tasks_of_round
@@ -101,7 +102,8 @@ def came_to_nothing(state: State) -> str | None:
 
 
 def nothing_succeeded(state: State) -> str | None:
-    """A reply that says so, if no call of the turn succeeded and something failed."""
+    """A reply that says so in the question's language, if no call of the turn succeeded and
+    something failed."""
     plan = [task for task in state["plan"] if str(task["id"]) in state["outcomes"]]
     if all(task["tool"] == PROSE for task in plan):
         return None  # it planned nothing: a person may only have said hello
@@ -114,7 +116,7 @@ def nothing_succeeded(state: State) -> str | None:
         return None
     more = len(reasons) - _MAX_REASONS_SAID
     listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
-    return f"I found no answer, because nothing that was tried succeeded: {'; '.join(listed)}."
+    return no_answer(question(state), listed)
 
 
 def _error(state: State, task: TaskData) -> str | None:
