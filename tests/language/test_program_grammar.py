@@ -183,7 +183,7 @@ def refused(tools: Toolbox, text: str) -> list[str]:
     return [reason for reason in reasons if not unknown.match(reason)]
 
 
-@pytest.mark.parametrize("text", [text for _, text in examples()])
+@pytest.mark.parametrize("text", [text for *_, text in examples()])
 def test_worked_programs_are_ones_that_the_model_may_write(text: str) -> None:
     assert GRAMMARS["shipped"].accepts(fenced(question_and_program(text)[1]))
 

@@ -16,7 +16,7 @@ from tests.bench.questions import SETS, question_set
 from tests.support.scripted import ScriptedModel
 
 ALL = Toolbox.of(SHIPPED)
-TEXTS = [text for _, text in examples()]
+TEXTS = [text for *_, text in examples()]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -87,6 +87,17 @@ def test_they_are_turns_of_a_chat() -> None:
 def test_the_nearest_is_the_last(question: str, nearest: str) -> None:
     *_, asked, _program = worked_programs(ALL, question=question)
     assert nearest in asked.text
+
+
+def test_a_question_that_says_no_more_than_one_for_every_question_gets_no_others() -> None:
+    plain = worked_programs(ALL, question="How much taller is Oslo than Bern?")
+    assert plain == worked_programs(ALL)
+    assert len(worked_programs(ALL, question="How many times as tall as Bern is Oslo?")) > len(plain)
+
+
+def test_a_question_in_another_language_gets_one_that_is_answered_in_one() -> None:
+    for question, said in (("Wie hoch ist Bern?", "Genf"), ("¿Quién es más alto?", "nació")):
+        assert said in worked_programs(ALL, question=question)[-1].text
 
 
 def test_a_question_like_none_gets_those_for_every_question() -> None:
