@@ -31,8 +31,8 @@ _BY_WORDS: Final = {
         "de het een is zijn en hoe veel hoeveel wie wanneer welke welk waar heeft hebben van niet "
         "dat dan meer in op"
     ),
-    "Jag hittade inget svar, eftersom inget av det som prövades lyckades: {}.": (
-        "den det är och hur många vem när vilken vilket var har av inte på som mer en ett i"
+    "Jag hittade inget svar, eftersom inget av det jag prövade lyckades: {}.": (
+        "den det är och hur många vem när vilken vilket var har av inte på mer en ett i"
     ),
     "Nie udało się znaleźć odpowiedzi, bo nic z tego, czego próbowano, się nie powiodło: {}.": (
         "jest są i ile kto kiedy który która które gdzie ma mają nie w na o od do z się jaki jaka "

@@ -66,8 +66,8 @@ def _nearest(offered: Sequence[_Example], question: str) -> Iterator[str]:
     """The examples that share the most words with a question, rare words above all; the best last.
 
     Those that share none are left out, and those that ask for something else: of a question that
-    asks which, no program that ends with a value. A question that says no more than one that is sent
-    with every question needs none: each takes a small model's server a second to read.
+    asks which, no program that ends with a value. A question that says no more than one that is
+    sent with every question needs none: each takes a small model's server a second to read.
     """
     said = form_of(question)
     if said and any(said <= example.words for example in offered if example.always):

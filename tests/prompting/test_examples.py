@@ -92,7 +92,8 @@ def test_the_nearest_is_the_last(question: str, nearest: str) -> None:
 def test_a_question_that_says_no_more_than_one_for_every_question_gets_no_others() -> None:
     plain = worked_programs(ALL, question="How much taller is Oslo than Bern?")
     assert plain == worked_programs(ALL)
-    assert len(worked_programs(ALL, question="How many times as tall as Bern is Oslo?")) > len(plain)
+    other = worked_programs(ALL, question="How many times as tall as Bern is Oslo?")
+    assert len(other) > len(plain)
 
 
 def test_a_question_in_another_language_gets_one_that_is_answered_in_one() -> None:
