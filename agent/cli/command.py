@@ -26,6 +26,7 @@ from llm_compiler.cli.exit_status import (
     say,
 )
 from llm_compiler.cli.keeping import tell_what_is_kept
+from llm_compiler.cli.local_start import start_local_model
 from llm_compiler.cli.report import Report
 from llm_compiler.execution.tool_threads import Threads
 
@@ -106,6 +107,8 @@ async def _ask(command: Command) -> int:
 
 async def _carry_out(command: Command, display: Display) -> int:
     display.begin("starting")
+    if command.question is not None:
+        start_local_model(command.settings, command.keep)
     try:
         sessions, deciding, store = await imported("session", "deciding", "store")
         thread = command.thread or store.new_name()

@@ -13,6 +13,8 @@ from llm_compiler.language.gbnf import quoted
 
 MAX_DEPTH = 4
 """Levels of calls, brackets and lists in each other, from 0."""
+COMPARED = ">"
+"""For all comparisons, where they are left out."""
 DEFAULT_MAX_STRING_CHARS = 500
 """Characters of a string whose schema has no `maxLength`."""
 HARD_MAX_STRING_CHARS = 4000
@@ -32,6 +34,8 @@ _MAX_TEXT = 100
 
 _UNQUOTED = r"""[^"'\\\x00-\x1f\x7f]"""
 """In strings that may stand in an f-string: Python before 3.12 takes no escapes there."""
+_KEY_BEGINS = r"""[^"'\\\x00-\x20\x7f!,.:;{}]"""
+"""A small model that begins a key with a colon or a brace has lost its way."""
 _CONSTANTS = ("key", '"-"? digits', "boolean", '"None"')
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 PLAIN = r'[^"\\\x00-\x1f\x7f]'
@@ -43,7 +47,7 @@ integer ::= "-"? ("0" | [1-9] [0-9]{{0,14}})
 number ::= integer ("." [0-9]{{1,15}})?
 digits ::= ("0" | [1-9] [0-9]{{0,14}}) ("." [0-9]{{1,6}})?
 boolean ::= "True" | "False"
-key ::= "\"" ({_UNQUOTED} | "'" {_UNQUOTED}){{1,100}} "\""
+key ::= "\"" {_KEY_BEGINS} ({_UNQUOTED} | "'" {_UNQUOTED}){{0,100}} "\""
 part ::= "[" (key | "0" | "-"? [1-9] [0-9]?) "]"
 operator ::= " + " | " - " | " * " | " / " | " // " | " ** " | " % "
 compared ::= " > " | " < " | " >= " | " <= " | " == " | " != "
@@ -54,17 +58,25 @@ spec ::= ":" ","? "." [0-3] "f" | ":,"
 """.lstrip()
 
 
-def shared_rules(max_lines: int, taken: Iterable[str], barred: Collection[str] = ()) -> str:
+def shared_rules(
+    max_lines: int, taken: Iterable[str], barred: Collection[str] = (), *, tests: bool = True
+) -> str:
     """The rules of the whole program and of its smallest parts.
 
     Names are none of those `taken`, and begin with none of those `barred`.
     """
     top = MAX_DEPTH
-    root = f"""root ::= "```python\\n" comment? line{{0,{max_lines}}} answer "\\n```"
-line ::= (name " = " (value-{top} | text-{top} | string) | call-{top}) "\\n"
+    test = f" | test-{top}" if tests else ""
+    # What was looked up or computed last is what the question asks for, so it is said.
+    root = f"""root ::= "```python\\n" comment? program "\\n```"
+program ::= line{{0,{max_lines - 1}}} (kept told | called answer) | answer
+line ::= kept | called
+kept ::= name " = " (value-{top} | text-{top} | string) "\\n"
+called ::= call-{top} "\\n"
 comment ::= "# " [^\\x00-\\x1f\\x7f]{{1,{_MAX_COMMENT}}} "\\n"
-answer ::= "answer(" (words | choice | number-{top} | test-{top} | list-{top} | dict-{top}) ")"
-words ::= "\\"" said{{1,{_MAX_ANSWER}}} "\\"" | "f\\"" (said | hole-{top}){{1,{_MAX_ANSWER}}} "\\""
+answer ::= "answer(\\"" said{{1,{_MAX_ANSWER}}} "\\")" | told
+told ::= "answer(" (words | choice | number-{top}{test} | list-{top} | dict-{top}) ")"
+words ::= "f\\"" said{{0,{_MAX_ANSWER}}} hole-{top} (said | hole-{top}){{0,{_MAX_ANSWER}}} "\\""
 """
     names = "".join(
         f"{name} ::= {body}\n" for name, body in _names([*keyword.kwlist, *taken], barred)
@@ -72,7 +84,9 @@ words ::= "\\"" said{{1,{_MAX_ANSWER}}} "\\"" | "f\\"" (said | hole-{top}){{1,{_
     return root + names + _SHARED
 
 
-def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = ()) -> str:
+def expression_rules(
+    depth: int, calls: Sequence[str], hidden: Iterable[str] = (), *, tests: bool = True
+) -> str:
     """The rules of expressions of this depth.
 
     `calls` are the rules of the tools' calls at this depth; `hidden` are functions that are left
@@ -80,7 +94,7 @@ def expression_rules(depth: int, calls: Sequence[str], hidden: Iterable[str] = (
     """
     inner = depth - 1
     held = ['"-"? name part{0,2}']
-    values = [f"computed-{depth}", f"test-{depth}", "choice", *_CONSTANTS]
+    values = [f"computed-{depth}", *([f"test-{depth}"] if tests else []), "choice", *_CONSTANTS]
     rules = {}
     if depth:
         functions = _functions(depth, set(hidden))

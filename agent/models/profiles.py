@@ -38,8 +38,8 @@ class ModelProfile:
     """Who writes the reply where a plan of this model ends in words of its own and the setting
     `answer` is "auto". "joiner" costs a call, and suits a model whose own words are often wrong."""
     names_which: bool = False
-    """Leave `min` and `max` out of the grammar where the question asks which one. A small model
-    takes the smallest value where the thing that has it is asked for."""
+    """Leave out of the grammar what gives something else than the question asks for: a small model
+    takes `min` for `smallest`, `smallest` for `min`, and compares where it has to choose."""
     max_tokens: int | None = None
     """The most tokens of a reply; a role may ask for fewer. None: no limit is sent, because hosted
     models count their reasoning as part of it. A small model may repeat itself until its context

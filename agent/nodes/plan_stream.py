@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from llm_compiler.language.native_calls import NativeCalls
@@ -19,6 +20,7 @@ from llm_compiler.text import clean
 _MAX_CHARS = 100_000
 """The most characters of a plan, besides `_MAX_CHARS_OF_TASK` for each task that it may have."""
 _MAX_CHARS_OF_TASK = 1000
+_MAX_EQUAL_LINES = 2
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -49,6 +51,10 @@ class PlanStream:
         self._characters = 0
         self._closed = False
         self.too_long = False
+        self.repeats = False
+        """Whether one line was written more often than a plan has use for it."""
+        self._line = ""
+        self._lines: Counter[str] = Counter()
 
     def grammar(self, without: Collection[str] = ()) -> str:
         """The grammar of this plan, for servers that decode under one; `without` functions."""
@@ -81,6 +87,9 @@ class PlanStream:
         room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
         self.too_long = len(text) > room
         self._characters += len(text)
+        *lines, self._line = (self._line + text[:room]).split("\n")
+        self._lines.update(filter(None, lines))
+        self.repeats |= any(self._lines[line] > _MAX_EQUAL_LINES for line in lines)
         self._read(self._calls.feed(text[:room]))
 
     def broke(self) -> None:

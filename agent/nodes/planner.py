@@ -24,7 +24,7 @@ from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
-from llm_compiler.prompting.question_form import asks_which
+from llm_compiler.prompting.question_form import unwanted
 from llm_compiler.prompting.templates import STRUCTURED_PLAN, filled
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.state import (
@@ -38,9 +38,6 @@ from llm_compiler.state import (
     question,
     spent,
 )
-
-_EXTREMES = ("min", "max")
-"""Functions that give the value where the thing that has it may be asked for."""
 
 
 class Planner:
@@ -75,9 +72,7 @@ class Planner:
                 messages = await asyncio.to_thread(
                     _messages, round, model, state, before, today, self._told(state), config
                 )
-                without = (
-                    _EXTREMES if model.profile.names_which and asks_which(question(state)) else ()
-                )
+                without = unwanted(question(state)) if model.profile.names_which else ()
                 grammar = plan.grammar(without) if model.profile.grammar else None
                 await self._stream(plan, model, messages, meter, grammar)
         except TimeoutError:
@@ -140,7 +135,8 @@ class Planner:
                     plan.feed(piece)
                     if plan.full:
                         break
-                    if plan.too_long:
+                    # A small model that repeats itself would do so until its limit.
+                    if plan.too_long or (grammar and plan.repeats):
                         plan.leave_off()
                         break
         except CutOffError:

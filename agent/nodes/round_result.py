@@ -16,8 +16,10 @@ from llm_compiler.language.task import (
     went_well,
 )
 from llm_compiler.language.task_ids import is_instance
+from llm_compiler.nodes.no_answer import no_answer
 from llm_compiler.prompting.annotated_program import why_not_ok
-from llm_compiler.state import State, tasks_of_round
+from llm_compiler.prompting.question_form import asks_which
+from llm_compiler.state import State, question, tasks_of_round
 
 _MAX_REASONS = 20
 _MAX_REASONS_SAID = 3
@@ -28,15 +30,20 @@ _WRITES = frozenset(("asks", "destructive", "guarded", "writes"))
 
 
 def own_words(state: State) -> str | None:
-    """What the round's plan says itself, if it does so in words and all its values are short."""
+    """What the round's plan says itself, if it does so in words, all its values are short, and it
+    names the one that was asked for: "the 695 would be higher" says it of none."""
     tasks, outcomes = tasks_of_round(state), state["outcomes"]
     answers = [task for task in tasks if task["tool"] == ANSWER]
-    if not answers or not in_words(answers[-1]["args"].get("expression", "")):
+    expression = answers[-1]["args"].get("expression", "") if answers else ""
+    if not answers or not in_words(expression):
         return None
     said = outcomes[str(answers[-1]["id"])]
     values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
     if said["status"] != "ok" or any(map(_is_long, values)):
         return None
+    # Words that a condition chooses may name it; others were written before anything was known.
+    if " if " not in expression and all(type(it) in (int, float) for it in values or [None]):
+        return None if asks_which(question(state)) else as_text(said["value"])
     return as_text(said["value"])
 
 
@@ -95,7 +102,8 @@ def came_to_nothing(state: State) -> str | None:
 
 
 def nothing_succeeded(state: State) -> str | None:
-    """A reply that says so, if no call of the turn succeeded and something failed."""
+    """A reply that says so in the question's language, if no call of the turn succeeded and
+    something failed."""
     plan = [task for task in state["plan"] if str(task["id"]) in state["outcomes"]]
     if all(task["tool"] == PROSE for task in plan):
         return None  # it planned nothing: a person may only have said hello
@@ -108,7 +116,7 @@ def nothing_succeeded(state: State) -> str | None:
         return None
     more = len(reasons) - _MAX_REASONS_SAID
     listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
-    return f"I found no answer, because nothing that was tried succeeded: {'; '.join(listed)}."
+    return no_answer(question(state), listed)
 
 
 def _error(state: State, task: TaskData) -> str | None:

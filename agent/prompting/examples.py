@@ -14,7 +14,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from llm_compiler.prompting.overrides import called_tools, question_and_program
-from llm_compiler.prompting.question_form import form_of
+from llm_compiler.prompting.question_form import form_of, unwanted
 from llm_compiler.prompts import examples
 
 NEAREST: Final = 3
@@ -26,10 +26,17 @@ class _Example:
     text: str
     """The question and the program."""
     words: frozenset[str] = frozenset()
-    """What questions like it say, as stems; empty if it is sent with every question."""
+    """What questions like it say, as stems."""
+    always: bool = False
+    """Whether it is sent with every question."""
+
+    def asks_like(self, question: str) -> bool:
+        """Whether it asks for the same: which one, or how much; True if that is unclear."""
+        own, its = unwanted(question_and_program(self.text)[0]), unwanted(question)
+        return own[:1] == its[:1] or not {"min", "largest"} & {*its[:1]}
 
 
-_SHIPPED: Final = tuple(_Example(text, form_of(like)) for like, text in examples())
+_SHIPPED: Final = tuple(_Example(text, form_of(like), always) for like, always, text in examples())
 _COUNTS: Final = Counter(word for example in _SHIPPED for word in example.words)
 
 
@@ -42,7 +49,7 @@ def worked_programs(
     `added` alone.
     """
     offered = [it for it in _SHIPPED if shipped and _called(it.text) <= set(tools)]
-    every = [it.text for it in offered if not it.words]
+    every = [it.text for it in offered if it.always]
     more = [text for text in added if _called(text) <= set(tools)]
     turns: list[BaseMessage] = []
     for text in (*every, *more, *_nearest(offered, question)):
@@ -58,13 +65,18 @@ def _called(text: str) -> set[str]:
 def _nearest(offered: Sequence[_Example], question: str) -> Iterator[str]:
     """The examples that share the most words with a question, rare words above all; the best last.
 
-    Those that share none are left out.
+    Those that share none are left out, and those that ask for something else: of a question that
+    asks which, no program that ends with a value. A question that says no more than one that is
+    sent with every question needs none: each takes a small model's server a second to read.
     """
     said = form_of(question)
+    if said and any(said <= example.words for example in offered if example.always):
+        return
 
     def likeness(example: _Example) -> float:
         rarity = (math.log(len(_SHIPPED) / _COUNTS[word]) for word in said & example.words)
         return sum(rarity) / math.sqrt(len(example.words) or 1)
 
-    best = sorted(offered, key=likeness, reverse=True)[:NEAREST]
-    return (example.text for example in reversed(best) if likeness(example) > 0)
+    alike = [it for it in offered if not it.always and it.asks_like(question)]
+    best = sorted(alike, key=likeness, reverse=True)[:NEAREST]
+    yield from (example.text for example in reversed(best) if likeness(example) > 0)

@@ -182,7 +182,7 @@ def refused(tools: Toolbox, text: str) -> list[str]:
     return [reason for reason in reasons if not unknown.match(reason)]
 
 
-@pytest.mark.parametrize("text", [text for _, text in examples()])
+@pytest.mark.parametrize("text", [text for *_, text in examples()])
 def test_worked_programs_are_ones_that_the_model_may_write(text: str) -> None:
     assert GRAMMARS["shipped"].accepts(fenced(question_and_program(text)[1]))
 
@@ -362,7 +362,7 @@ def test_names_of_rules_are_valid_and_unique_whatever_the_tools_are_called() -> 
     rules = Grammar(text)
     assert all(rules.accepts(fenced(f'{name}()\nanswer("x")')) for name in names)
     assert not any(rules.accepts(fenced(f'{name} = 1\nanswer("x")')) for name in names)
-    assert rules.accepts(fenced('x_yz = if_it\nii = x_y_z\nx = value\nanswer("x")'))
+    assert rules.accepts(fenced("x_yz = if_it\nii = x_y_z\nx = value\nanswer(x)"))
     assert not rules.accepts(fenced('x = sum([1, 2])\nanswer("x")'))
 
 
@@ -396,6 +396,28 @@ def test_functions_of_the_language_can_be_left_out() -> None:
     assert all(every.accepts(plan) for plan in plans.values())
     assert not any(some.accepts(plan) for plan in plans.values())
     assert some.accepts(keys)
+
+
+def test_comparisons_can_be_left_out_but_not_the_choice_between_two() -> None:
+    rules = Grammar(program_grammar(toolbox(now), [">"]))
+    assert not rules.accepts(fenced('a = 1\nb = 2\nc = a > b\nanswer(f"{c}")'))
+    assert not rules.accepts(fenced("answer(a > b)"))
+    assert rules.accepts(fenced('answer(f"{"A" if a > b else "B"} is larger.")'))
+
+
+def test_what_was_computed_last_is_said() -> None:
+    rules = Grammar(program_grammar(toolbox(now)))
+    assert not rules.accepts(fenced('x = 1 + 1\nanswer("It is 2.")'))
+    assert rules.accepts(fenced('x = 1 + 1\nanswer(f"It is {x}.")'))
+    assert rules.accepts(fenced("x = 1 + 1\nanswer(x)"))
+    assert rules.accepts(fenced('x = 1 + 1\nnow()\nanswer("Done.")'))
+
+
+def test_keys_begin_with_a_word() -> None:
+    rules = Grammar(program_grammar(toolbox(now)))
+    assert rules.accepts(fenced('x = {"B: 1\'s": 1}\nanswer(x)'))
+    for key in (": ", " A", "{:.2f}", ".", "!"):
+        assert not rules.accepts(fenced(f'x = {{"{key}": 1}}\nanswer(x)'))
 
 
 @pytest.mark.parametrize("name", TOOLBOXES)

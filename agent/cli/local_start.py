@@ -1,0 +1,35 @@
+"""Starts the local model while Python still imports what a question needs."""
+
+import os
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from llm_compiler.errors import SetupError
+
+_LOCAL: Final = "local"
+_NAMES: Final = ("planner_model", "model", "joiner_model")
+"""The settings that name the planner's model, the strongest first."""
+
+
+def start_local_model(settings: Mapping[str, Any], keep: float) -> None:
+    """Start the planner's model in a thread, if it is the local one and its weights are at hand.
+
+    It takes about as long as importing LangGraph. If it cannot start, the question finds that out
+    when it needs the model, and says why.
+    """
+    given = [settings.get(it) or os.environ.get(f"LLM_COMPILER_{it.upper()}") for it in _NAMES]
+    default = None if os.environ.get("OPENAI_API_KEY") else _LOCAL
+    if next(filter(None, given), default) == _LOCAL:
+        threading.Thread(target=_start, args=(keep,), name="local-model", daemon=True).start()
+
+
+def _start(keep: float) -> None:
+    from llm_compiler.models.local.obtain import at_hand
+    from llm_compiler.models.local.server import LOCAL_SERVER, LOCAL_SERVERS
+
+    with suppress(SetupError, OSError):
+        if at_hand():
+            LOCAL_SERVERS.keep(keep)
+            LOCAL_SERVER.endpoint()
