@@ -86,7 +86,7 @@ class Program:
         """All tasks, with their final names."""
         found = (self._tasks[id] for id in sorted(self._tasks, key=order_of))
         return [
-            replace(task, **stands._asdict())
+            replace(task, name=stands.name, line=stands.line, source=stands.source)
             if isinstance(task, Task) and (stands := self.statements.get(task.id))
             else task
             for task in found

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ class Screen:
             assert left > 0, f"no {pattern!r} in {self.text!r}"
             if not self._read(left):
                 assert re.search(pattern, self.plain), f"no {pattern!r} in {self.text!r}"
+
+    def interrupt_prompt(self, pattern: str) -> None:
+        """Press Ctrl-C at a prompt until the pattern is on the screen, as a person does.
+
+        CPython's `input` does not hear one that comes just before it begins to wait for keys.
+        """
+        for _ in range(9):
+            self.type("\x03")
+            with suppress(AssertionError):
+                return self.read_until(pattern, within=2.0)
+        raise AssertionError(f"no {pattern!r} in {self.text!r}")
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())

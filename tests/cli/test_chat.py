@@ -50,8 +50,7 @@ def test_ctrl_c_stops_an_answer_and_ctrl_d_leaves(
     live = screen("chat", "--thread", "a")
     live.read_until("› $")
     assert "Ctrl-C stops an answer, Ctrl-D leaves." in live.plain
-    live.type("\x03")  # nothing runs: what was typed is dropped
-    live.read_until("› [^›]*› $")
+    live.interrupt_prompt("› [^›]*› $")  # nothing runs: what was typed is dropped
     live.type("ten times three?\n")
     live.read_until(r"✓  k2 = search\(\"K2\"\)")
     live.type("\x03")
