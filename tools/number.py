@@ -135,6 +135,11 @@ def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) 
     if wanted.unit is None:
         if "year" in what.casefold().split():
             return _not_dating(years, lines, what) if years else found
+        if what.casefold().startswith("number of "):
+            # A year that is labelled as something else counts nothing: "Born: 1879", no children.
+            about = words(what)
+            labels = {it.line: words(label_of(lines[it.line])) for it in years}
+            return [it for it in found if not labels.get(it.line) or labels[it.line] & about]
         # Nobody counts years in millions.
         return (others or found) if wanted.scale > 1 else found
     same = [

@@ -409,3 +409,13 @@ async def test_without_a_reader_the_choice_fails_with_the_remedy() -> None:
 async def test_network_error_of_the_reader_keeps_its_type() -> None:
     with pytest.raises(ConnectionError):
         await read_number("height in m", SUMMIT, ConnectionError("gone"))
+
+
+async def test_a_year_that_is_labelled_as_something_else_counts_nothing() -> None:
+    born = "albert-einstein.md: Albert Einstein\n\n- Born: 1879\n- Died: 1955"
+    with pytest.raises(ToolException, match="here is told: Born, Died"):
+        await read_number("number of children", born)
+    value, _ = await read_number("number of pages", f"{born}\n- Pages: 1905")
+    assert value == 1905
+    value, _ = await read_number("number of children", f"{born}\nHe had 3 children.", "3")
+    assert value == 3
