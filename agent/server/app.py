@@ -3,6 +3,7 @@
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from llm_compiler.server.mcp_tool import McpTool
 
@@ -17,6 +18,16 @@ class _MiddlewareAlone(Starlette):
     @property
     def routes(self) -> list[BaseRoute]:
         return []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As Starlette's, but the start and the end go past all middleware.
+
+        The server's own asks for its store, which some servers have only once they have started.
+        """
+        if scope["type"] == "lifespan":
+            await self.router({**scope, "app": self}, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 app = _MiddlewareAlone(middleware=[Middleware(McpTool)])
