@@ -2,7 +2,7 @@
 .PHONY: fast all lint bench
 
 fast:
-	pytest -m "not slow and not server and not local"
+	pytest -m "not slow and not server and not local and not alone"
 
 all: lint
 	pytest
