@@ -179,7 +179,9 @@ class _Joining:
         state, context, reply = self._state, self._context, self._reply
         told = self._setup.told(state)
         shown, facts = await asyncio.to_thread(results, state, context, told)
-        asked = asked_and_heard(state, self._config, context.max_result_chars)
+        asked = await asyncio.to_thread(
+            asked_and_heard, state, self._config, context.max_result_chars
+        )
 
         async def read() -> None:
             messages = joiner_messages(

@@ -24,6 +24,24 @@ _MAX_EQUAL_LINES = 2
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
+class RepeatedLines:
+    """Whether a text that comes in pieces has a line more than twice, empty ones aside."""
+
+    def __init__(self) -> None:
+        self.found = False
+        self._line: list[str] = []
+        """The pieces of the line that is being written."""
+        self._counts: Counter[str] = Counter()
+
+    def feed(self, text: str) -> None:
+        first, *others = text.split("\n")
+        self._line.append(first)
+        for begun in others:
+            line, self._line = "".join(self._line), [begun]
+            self._counts[line] += 1
+            self.found |= line != "" and self._counts[line] > _MAX_EQUAL_LINES
+
+
 class PlanStream:
     """The plan of a round, fed as its model writes it. After a broken stream, it starts over.
 
@@ -51,10 +69,7 @@ class PlanStream:
         self._characters = 0
         self._closed = False
         self.too_long = False
-        self.repeats = False
-        """Whether one line was written more often than a plan has use for it."""
-        self._line = ""
-        self._lines: Counter[str] = Counter()
+        self._lines = RepeatedLines()
 
     def grammar(self, without: Collection[str] = ()) -> str:
         """The grammar of this plan, for servers that decode under one; `without` functions."""
@@ -64,6 +79,11 @@ class PlanStream:
     def ended(self) -> bool:
         """Whether the plan's end was written."""
         return self._reader.ended
+
+    @property
+    def repeats(self) -> bool:
+        """Whether one line was written more often than a plan has use for it."""
+        return self._lines.found
 
     @property
     def full(self) -> bool:
@@ -87,9 +107,7 @@ class PlanStream:
         room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
         self.too_long = len(text) > room
         self._characters += len(text)
-        *lines, self._line = (self._line + text[:room]).split("\n")
-        self._lines.update(filter(None, lines))
-        self.repeats |= any(self._lines[line] > _MAX_EQUAL_LINES for line in lines)
+        self._lines.feed(text[:room])
         self._read(self._calls.feed(text[:room]))
 
     def broke(self) -> None:

@@ -10,10 +10,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
+from llm_compiler.nodes.plan_stream import RepeatedLines
 from llm_compiler.prompting.messages import bounded
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import Body, ModelServer, Reply, text_of
-from tests.support.cost import cost
+from tests.support.cost import cost, grows_linearly
 from tests.support.models import open_model
 from tests.support.scripted import Ledger
 from tests.support.serving import Serve, prompts, serving
@@ -182,6 +183,24 @@ ENDLESS = {
     "dots": "x." * (MEGABYTES // 2),
     "lines": "x = \n" * (MEGABYTES // 5),
 }
+
+
+@pytest.mark.parametrize("between", ["", "\n", "x\n\n"])
+def test_lines_in_small_pieces_are_counted_in_linear_time(between: str) -> None:
+    def work(pieces: int) -> RepeatedLines:
+        lines = RepeatedLines()
+        for number in range(pieces):
+            lines.feed(f"{number}{between}")
+        return lines
+
+    assert grows_linearly(work)
+    assert work(3).found is False
+    lines = RepeatedLines()
+    for piece in "a = 1\n\n\n\nb\na = 1\na = 1":
+        lines.feed(piece)
+    assert lines.found is False
+    lines.feed("\n")
+    assert lines.found is True
 
 
 @pytest.mark.slow
