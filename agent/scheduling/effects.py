@@ -12,7 +12,7 @@ What a task waits for in this way stands among its needs. It is told from its da
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -148,10 +148,9 @@ class EffectOrder:
         self._outside = frozenset(since)
         """Those of before the first task, which may be ok though what they come after failed."""
 
-    def forget(self, ids: Iterable[TaskId]) -> None:
+    def forget(self, wasted: Set[TaskId]) -> None:
         """These reads were started early, and are only wasted: nothing comes after them."""
-        wasted = {*ids}
-        waiting = [id for id in self._since if id in wasted]
+        waiting = [*(wasted & self._since.keys())]
         while waiting:
             id = waiting.pop()
             self._since.pop(id, None)

@@ -396,3 +396,17 @@ def test_time_is_linear_in_the_number_of_tasks_with_writes(name: str, streamed: 
         return drive(machine, plans[size], lambda it: streamed and it.id % 2 == 1, order)
 
     assert grows_linearly(driven)
+
+
+@pytest.mark.parametrize("name", ["one in five", "one at the end"])
+def test_what_is_forgotten_costs_no_look_at_all_tasks(name: str) -> None:
+    plans = {size: list(shape(name, size)) for size in (1000, 10_000)}
+
+    def read(size: int) -> EffectOrder:
+        order = EffectOrder(tools())
+        for it in plans[size]:
+            order.forget({1})  # as a plan tells it with each task
+            order.ordered(it)
+        return order
+
+    assert grows_linearly(read)

@@ -352,7 +352,7 @@ def test_variable_may_be_the_list_of_what_its_iterations_have() -> None:
 def test_write_does_not_come_after_a_read_that_was_only_wasted() -> None:
     order = EffectOrder(tools())
     order.ordered(call(1))
-    order.forget([1])
+    order.forget({1})
     assert order.ordered(call(2, "mail")).needs == ()  # type: ignore[union-attr]
 
 

@@ -1,7 +1,7 @@
 """Runs a program's tasks by the rules of scheduling, in a random order of finishing."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -76,7 +76,7 @@ def run(
     tools: Toolbox,
     functions: Mapping[str, Callable[..., Any]],
     random: Random,
-    wasted: Collection[TaskId] = (),
+    wasted: Set[TaskId] = frozenset(),
 ) -> Ran:
     """Run a program's tasks by the rules of scheduling, what happens next always by chance.
 
@@ -108,7 +108,7 @@ def run(
 
 
 def _in_order(
-    tasks: Iterable[Task | Refused], tools: Toolbox, wasted: Iterable[TaskId]
+    tasks: Iterable[Task | Refused], tools: Toolbox, wasted: Set[TaskId]
 ) -> Iterator[Task | task.Refused]:
     order = EffectOrder(tools)
     for it in tasks:
