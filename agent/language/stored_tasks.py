@@ -45,7 +45,7 @@ def compile_data(
     if did_not_compile(data):
         task = recompiled(tools, data, names or {})
         written: Any = {"name": task.name, "source": task.source} if isinstance(task, Task) else {}
-        return _as_planned(task, {**data, **written})
+        return as_planned(task, {**data, **written})
     try:
         if not isinstance(args, Mapping):
             raise PlanError("the arguments are not an object; write them by parameter name")
@@ -53,17 +53,17 @@ def compile_data(
         if (when := data.get("when")) is not None:
             after += (_id(when["id"]),)
         if is_pure(name):
-            return _as_planned(computing(id, name, args, after), data)
+            return as_planned(computing(id, name, args, after), data)
         if name == EACH:
-            return _as_planned(looping(None if ended else tools, id, args, after), data)
+            return as_planned(looping(None if ended else tools, id, args, after), data)
         task = made(None if ended else tools, id, name, args, after, text)
-        return _as_planned(task, data)
+        return as_planned(task, data)
     except (KeyError, PlanError, TypeError, ValueError) as error:
         written = args if isinstance(args, Mapping) else {}
         return Refused(id, name, str(error), text or f"{name}({args})", written)
 
 
-def _as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
+def as_planned(task: Task | Refused, data: TaskData) -> Task | Refused:
     """A task with what was stored of its planning."""
     if isinstance(task, Refused):
         return task

@@ -1,6 +1,6 @@
 """A plan's tasks and their outcomes, and their form in the state (plain JSON data)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired
 
@@ -166,6 +166,27 @@ class Refused:
             error=self.error,
             text=self.text,
         )
+
+
+def planned_data(
+    task: Task | Refused, *, round: int, key: str, taint: str, rules: Iterable[str]
+) -> TaskData:
+    """A task as the state has it, with what is known of it since it was planned.
+
+    Args:
+        task: The task.
+        round, key: As in the state.
+        taint: What was untrusted about its arguments.
+        rules: The names of the rules of its tool that hold from then on.
+    """
+    data = task.data()
+    data["round"], data["key"] = round, key
+    # What did not compile may do so later: an edit, or another tool.
+    if taint or not did_not_compile(data):
+        data["taint"] = taint
+    if rules := [*rules]:
+        data["rules"] = rules
+    return data
 
 
 @dataclass(frozen=True, slots=True)

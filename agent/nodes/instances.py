@@ -18,11 +18,6 @@ def with_instances(plan: Sequence[TaskData], schedule: Schedule) -> list[TaskDat
         if isinstance(record.task, Refused) and id in written:
             found.append(written[id])
             continue
-        task = record.task.data()
-        task["round"] = written[root]["round"]
-        task["key"] = f"{written[root]['key']}{rest}"
-        task["taint"] = schedule.taint.of_task(record.task)
-        if rules := schedule.rules_of(id).stored:
-            task["rules"] = rules
-        found.append(task)
+        loop = written[root]
+        found.append(schedule.binding.data(id, round=loop["round"], key=f"{loop['key']}{rest}"))
     return sorted(found, key=lambda task: order_of(task["id"]))

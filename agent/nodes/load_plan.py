@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from llm_compiler.language.references import literal
-from llm_compiler.language.stored_tasks import compile_data, too_many
+from llm_compiler.language.stored_tasks import as_planned, compile_data, too_many
 from llm_compiler.language.task import (
     EACH,
     Outcome,
@@ -128,7 +128,7 @@ class _Loading:
         if priors and isinstance(task, Refused) and did_not_compile(data):
             # Its text compiled when it ran; by now its tool is not there.
             ran = priors[-1]
-            return Task(data["id"], ran.outcome.tool, literal(dict(ran.planned)))
+            return as_planned(Task(data["id"], ran.outcome.tool, literal(dict(ran.planned))), data)
         return task
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from llm_compiler.language.native_calls import NativeCalls
 from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Refused, Task, TaskData, did_not_compile
+from llm_compiler.language.task import Refused, Task, TaskData
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
@@ -142,22 +142,13 @@ class PlanStream:
         """End the plan; return its tasks in id order, as the state holds them."""
         self.leave_off()
         self.round.unit.tell(PlanEnded())
-        schedule = self.round.unit.schedule
+        binding = self.round.unit.schedule.binding
         mark, statements = uuid.uuid4().hex[:8], self._reader.statements
         written = []
         for id in sorted(self._ids):
-            task, planned = schedule.tasks[id].data(), schedule.tasks[id]
+            task = binding.data(id, round=self.round.number, key=f"{mark}-{id}")
             if (statement := statements.get(id)) is not None:
                 task["name"], task["source"] = statement.name, statement.source
-            task["round"] = self.round.number
-            task["key"] = f"{mark}-{id}"
-            # What did not compile may do so later: an edit, or another tool.
-            taint = schedule.taint.of_task(planned)
-            if taint or not did_not_compile(task):
-                task["taint"] = taint
-            rules = schedule.rules_of(id).stored
-            if rules and task["tool"] in self.round.tools:
-                task["rules"] = rules
             written.append(task)
         self.round.events.plan_end(written, self.program)
         return written

@@ -155,10 +155,7 @@ def _as_it_ran(task: TaskData, schedule: Schedule) -> None:
     if did_not_compile(task) and isinstance(ruled, Task):
         del task["text"]
         task.pop("error", None)
-        task |= {"tool": ruled.tool, "args": dict(ruled.args), "needs": list(ruled.needs)}
-        task["taint"] = schedule.taint.of_task(schedule.tasks[id])
-        if rules := schedule.rules_of(id).stored:
-            task["rules"] = rules
+        task |= schedule.binding.data(id, round=task["round"], key=task["key"])
     if schedule.planned_args(id) is not None:
         task["args"] = literal(dict(schedule.outcomes[id].args))
 

@@ -18,7 +18,7 @@ from langgraph.types import StateSnapshot
 from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData
+from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData, planned_data
 from llm_compiler.language.task_ids import is_instance, order_of
 from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs
@@ -124,9 +124,8 @@ def _with_instances(
         if loop is None or outcome.id in known or not is_instance(outcome.id):
             continue
         task = Task(outcome.id, outcome.tool, literal(dict(priors[-1].planned)), line=loop["line"])
-        data = task.data()
-        data["round"], data["key"], data["taint"] = loop["round"], key, loop.get("taint", "")
-        found.append(data)
+        taint = loop.get("taint", "")
+        found.append(planned_data(task, round=loop["round"], key=key, taint=taint, rules=()))
     return sorted([*plan, *found], key=lambda task: order_of(task["id"])) if found else plan
 
 

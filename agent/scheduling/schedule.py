@@ -12,9 +12,9 @@ from typing import Any
 from llm_compiler.language.references import Room
 from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_call, is_pure
 from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.asking import Asking
+from llm_compiler.scheduling.binding import Binding
 from llm_compiler.scheduling.calling import Calling
 from llm_compiler.scheduling.computing import Computing
 from llm_compiler.scheduling.effects import Effects, LastWrites
@@ -44,8 +44,6 @@ from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.taint import Taint
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import Column, TaskRecord
-
-_PURE = ToolRules()
 
 
 class Schedule:
@@ -83,6 +81,7 @@ class Schedule:
         self.tasks: Mapping[TaskId, Task | Refused] = Column(self.records, lambda it: it.task)
         """Those that turned out not to compile are `Refused`."""
         self.outcomes: Mapping[TaskId, Outcome] = Column(self.records, lambda it: it.outcome)
+        self.binding = Binding(self.records, tools, self.taint)
         self._results = Results(self.records)
         self._filling = Filling(self._results, tools, self._orders, self._room)
         self.loops = Iterations(
@@ -94,7 +93,7 @@ class Schedule:
             self._calls,
             self._asking,
             self._filling,
-            rules_of=self.rules_of,
+            rules_of=self.binding.rules,
             reached=self.taint.of_args,
             admit=self._admit,
         )
@@ -118,14 +117,6 @@ class Schedule:
         """The arguments that a task was planned with, filled in, if a person gave it others."""
         call = self.records[id].call
         return call.planned if call is not None else None
-
-    def rules_of(self, id: TaskId) -> ToolRules:
-        """What rules a task's call: its tool as it is now, and as it was when it was planned."""
-        task = self.records[id].task
-        if not is_call(task.tool):
-            return _PURE
-        rules = self._tools.rules(task.tool)
-        return rules.with_stored(task.rules) if isinstance(task, Task) else rules
 
     def handle(self, fact: Fact) -> list[Order]:
         """Advance by one fact; return what is to be done, in order."""
