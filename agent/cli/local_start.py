@@ -4,13 +4,10 @@ import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from llm_compiler.errors import SetupError
-
-_LOCAL: Final = "local"
-_NAMES: Final = ("planner_model", "model", "joiner_model")
-"""The settings that name the planner's model, the strongest first."""
+from llm_compiler.models.choice import LOCAL, chosen
 
 
 def start_local_model(settings: Mapping[str, Any], keep: float) -> None:
@@ -19,9 +16,11 @@ def start_local_model(settings: Mapping[str, Any], keep: float) -> None:
     It takes about as long as importing LangGraph. If it cannot start, the question finds that out
     when it needs the model, and says why.
     """
-    given = [settings.get(it) or os.environ.get(f"LLM_COMPILER_{it.upper()}") for it in _NAMES]
-    default = None if os.environ.get("OPENAI_API_KEY") else _LOCAL
-    if next(filter(None, given), default) == _LOCAL:
+
+    def named(setting: str) -> str | None:
+        return settings.get(setting) or os.environ.get(f"LLM_COMPILER_{setting.upper()}")
+
+    if chosen("planner", named)[0] == LOCAL:
         threading.Thread(target=_start, args=(keep,), name="local-model", daemon=True).start()
 
 

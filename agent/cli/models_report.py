@@ -9,9 +9,9 @@ from typing import Any
 
 from llm_compiler.cli import wording
 from llm_compiler.context import Context
+from llm_compiler.models.choice import ROLES, chosen
 from llm_compiler.models.local.kept import Visit, kept_servers
 from llm_compiler.models.local.obtain import find
-from llm_compiler.models.providers import chosen
 from llm_compiler.redaction import masked
 
 
@@ -53,7 +53,7 @@ class ModelsReport:
 
 def models_report(context: Context) -> ModelsReport:
     """Make the report, without using the network or opening a model."""
-    planner, joiner = chosen(context, "planner"), chosen(context, "joiner")
+    planner, joiner = (chosen(role, vars(context).get) for role in ROLES)
     roles: tuple[ReportRow, ...] = (
         ReportRow("planner", *planner),
         ReportRow("joiner", *joiner),

@@ -19,9 +19,9 @@ from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.graph import build_graph
 from llm_compiler.language.recompile import PROSE
 from llm_compiler.language.task import ANSWER, did_not_compile, is_pure
+from llm_compiler.models.choice import LOCAL, ROLES, chosen
 from llm_compiler.models.local.obtain import ensure
 from llm_compiler.models.local.progress import progress_bar
-from llm_compiler.models.providers import LOCAL, chosen
 from llm_compiler.run.compiled_graph import LLMCompiler
 
 Decide = Callable[[Any], Any]
@@ -101,7 +101,7 @@ class Session:
         return True
 
     async def _prepare(self, display: Display) -> None:
-        if any(chosen(self.context, role)[0] == LOCAL for role in ("planner", "joiner")):
+        if any(chosen(role, vars(self.context).get)[0] == LOCAL for role in ROLES):
             await _bring_weights(display)
             display.begin("starting the local model")
 

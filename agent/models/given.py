@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, get_origin
+from typing import Annotated, Any, Self, get_origin
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -12,11 +12,9 @@ from langgraph.pregel import Pregel
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
+from llm_compiler.models.choice import LOCAL, Role, chosen
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import DEFAULT_PROFILE, profile_of, with_inputs
-
-Role = Literal["planner", "joiner"]
-LOCAL = "local"
 
 _INSIDE = ("bound", "runnable", "default")
 """Where LangChain's wrappers have what they wrap: bindings, fallbacks, configurable ones."""
@@ -40,19 +38,14 @@ class GivenModels:
         """
         return cls(**{name: given_model(value, name) for name, value in given.items()})
 
-    def of(self, context: Context, role: Role) -> Model | str | None:
-        """The model of a role; None if neither the caller nor the context chooses one.
+    def of(self, context: Context, role: Role) -> Model | str:
+        """The model of a role. What `build_graph` was given beats the context's."""
 
-        What is chosen for the role beats what is chosen for both, and what `build_graph` was given
-        beats the context. If only the other role has a model, it serves this one too.
-        """
-        other: Role = "joiner" if role == "planner" else "planner"
-        own, others = (getattr(self, name) or _of(context, name) for name in (role, other))
-        return own or self.model or context.model or others
+        def named(setting: str) -> Any:
+            return getattr(self, setting.removesuffix("_model")) or getattr(context, setting)
 
-
-def _of(context: Context, role: Role) -> str | None:
-    return context.planner_model if role == "planner" else context.joiner_model
+        model: Model | str = chosen(role, named)[0]
+        return model
 
 
 def given_model(value: object, argument: str) -> Model | str | None:

@@ -1,4 +1,4 @@
-"""Chooses the model of a role, and opens it.
+"""Opens a model by its name.
 
 A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installed), `"local"`, or
 `"local:FILE.gguf"` or `"local:OWNER/NAME"` for another model that llama.cpp runs.
@@ -14,10 +14,9 @@ from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
 
-from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
-from llm_compiler.models.given import LOCAL as LOCAL
-from llm_compiler.models.given import GivenModels, Role, check_name
+from llm_compiler.models.choice import LOCAL
+from llm_compiler.models.given import check_name
 from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import (
@@ -35,23 +34,11 @@ from llm_compiler.retries import is_transient
 if TYPE_CHECKING:
     import httpx
 
-DEFAULT = "openai:gpt-4.1-mini"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ASK_SECONDS = 5.0
 """What a server has to say which models it has."""
 _ASK_AGAIN_SECONDS = 60.0
 _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
-
-
-def chosen(context: Context, role: Role) -> tuple[str, str]:
-    """The name of the model that a role uses, and why."""
-    if (name := GivenModels().of(context, role)) is not None:
-        names = (f"{role}_model", "model", "planner_model", "joiner_model")
-        why = next(it for it in names if getattr(context, it) == name)
-        return str(name), f"{why} is set"
-    if os.environ.get("OPENAI_API_KEY"):
-        return DEFAULT, "OPENAI_API_KEY is set"
-    return LOCAL, "no model is chosen and OPENAI_API_KEY is not set"
 
 
 @dataclass

@@ -16,10 +16,11 @@ from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of, namespace_of
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
-from llm_compiler.models.given import GivenModels, Role
+from llm_compiler.models.choice import Role
+from llm_compiler.models.given import GivenModels
 from llm_compiler.models.model import Meter, Model
 from llm_compiler.models.profiles import ModelProfile
-from llm_compiler.models.providers import OPEN_MODELS, chosen, known_profile
+from llm_compiler.models.providers import OPEN_MODELS, known_profile
 from llm_compiler.models.reader import Reader
 from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.observability.stream_events import Events
@@ -58,7 +59,7 @@ class Setup:
 
     async def model(self, context: Context, role: Role) -> Model:
         """Open the model of a role."""
-        model = self._chosen(context, role)
+        model = self.models.of(context, role)
         if isinstance(model, str):
             model = await OPEN_MODELS.get(model)
         if context.model_timeout is None:
@@ -67,11 +68,8 @@ class Setup:
 
     def profile(self, context: Context, role: Role) -> ModelProfile:
         """What is known of the model of a role before it is opened."""
-        model = self._chosen(context, role)
+        model = self.models.of(context, role)
         return known_profile(model) if isinstance(model, str) else model.profile
-
-    def _chosen(self, context: Context, role: Role) -> Model | str:
-        return self.models.of(context, role) or chosen(context, role)[0]
 
     async def tools(self, context: Context, remaining_seconds: float | None) -> Toolbox:
         """The tools of one run, with those of MCP servers that can be reached in that time."""

@@ -137,8 +137,8 @@ def test_a_runnable_goes_by_the_name_of_the_model_in_it() -> None:
 
 # ── which model serves which role ─────────────────────────────────────────────────────────────
 
-ROLES: dict[str, tuple[dict[str, str], dict[str, str], tuple[str | None, str | None]]] = {
-    "nothing": ({}, {}, (None, None)),
+ROLES: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, str]]] = {
+    "nothing": ({}, {}, ("local", "local")),
     "one for both": ({"model": "x:a"}, {}, ("x:a", "x:a")),
     "the planner's serves both": ({"planner": "x:a"}, {}, ("x:a", "x:a")),
     "the joiner's serves both": ({"joiner": "x:a"}, {}, ("x:a", "x:a")),
@@ -153,7 +153,8 @@ ROLES: dict[str, tuple[dict[str, str], dict[str, str], tuple[str | None, str | N
 
 
 @pytest.mark.parametrize("row", ROLES)
-def test_which_model_serves_which_role(row: str) -> None:
+def test_which_model_serves_which_role(row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     given, context, roles = ROLES[row]
     models = GivenModels.checked(**given)
     assert (models.of(Context(**context), "planner"), models.of(Context(**context), "joiner")) == (

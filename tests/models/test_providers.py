@@ -12,7 +12,7 @@ from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.models import providers
 from llm_compiler.models.model import Meter
 from llm_compiler.models.profiles import ModelProfile
-from llm_compiler.models.providers import OpenModels, chosen
+from llm_compiler.models.providers import OpenModels
 from tests.bench.model_server import ModelServer, Reply, by_role
 from tests.support.models import open_model
 from tests.support.scripted import Ledger
@@ -35,18 +35,6 @@ def _settings() -> list[str]:
 def point_to(monkeypatch: pytest.MonkeyPatch, server: ModelServer) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-
-
-def test_the_choice_goes_from_role_to_model_to_key_to_local(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert chosen(Context(), "planner")[0] == "local"
-    monkeypatch.setenv("OPENAI_API_KEY", "x")
-    assert chosen(Context(), "planner")[0] == "openai:gpt-4.1-mini"
-    assert chosen(Context(model="local"), "joiner") == ("local", "model is set")
-    context = Context(model="local", planner_model="openai:big")
-    assert chosen(context, "planner") == ("openai:big", "planner_model is set")
-    assert chosen(context, "joiner")[0] == "local"
 
 
 @pytest.mark.parametrize(
