@@ -108,6 +108,15 @@ def has_parent(config: RunnableConfig) -> bool:
     return namespace_of(config) != ""
 
 
+def own_namespace(config: RunnableConfig) -> str:
+    """The namespace that a config itself names: of a run or a checkpoint its graph's, of a node its
+    own; empty for a graph that is no subgraph.
+
+    For and Else: as for `namespace_of`.
+    """
+    return str(config.get("configurable", {}).get("checkpoint_ns") or "")
+
+
 def namespace_of(config: RunnableConfig) -> str:
     """The namespace of the graph that a node's config belongs to; empty if it is no subgraph.
 
@@ -115,7 +124,7 @@ def namespace_of(config: RunnableConfig) -> str:
     `checkpoint_of`.
     """
     # A node's own namespace is one level below that of its graph.
-    return str(config.get("configurable", {}).get("checkpoint_ns") or "").rpartition(NS_SEP)[0]
+    return own_namespace(config).rpartition(NS_SEP)[0]
 
 
 def in_call(config: RunnableConfig, tool: str, id: str) -> RunnableConfig:

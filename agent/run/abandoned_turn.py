@@ -17,6 +17,7 @@ from langgraph.types import StateSnapshot
 
 from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
+from llm_compiler.langgraph_private import own_namespace
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData, planned_data
 from llm_compiler.language.task_ids import is_instance, order_of
@@ -79,8 +80,7 @@ async def close_abandoned_turn(
             for task in plan
         }
         settings = Context(**context) if isinstance(context, Mapping) else Context.of(context)
-        namespace = str(config["configurable"].get("checkpoint_ns") or "")
-        mark = call_mark(state["turn"], state["round"], state["messages"], namespace)
+        mark = call_mark(state["turn"], state["round"], state["messages"], own_namespace(config))
         messages = round_messages(plan, ended, settings.max_result_chars, mark=mark)
         outcomes = {**outcomes, **ended}
     if not answered and not _is_asked_again(state, given):

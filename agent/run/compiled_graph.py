@@ -101,7 +101,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
             check_input(saver, input)
             if thread is not None:
                 await run.enter_async_context(PlaceInQueue(thread, leave))
-                fence = _fence(saver, whole)
+                fence = ThreadFence(saver, thread.id, thread.namespace)
                 await fence.enter()
             if isinstance(saver, BaseCheckpointSaver):
                 saver = RunCheckpointer(saver, fence)
@@ -186,7 +186,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
         thread = None if isinstance(saver, RunCheckpointer) else thread_of(config, saver)
         if thread is None or (outer is not None and outer.has_thread(thread)):
             return None
-        return _fence(saver, config)
+        return ThreadFence(saver, thread.id, thread.namespace)
 
     def _starts_early(self, options: Mapping[str, Any]) -> bool:
         """Whether no breakpoint lies between planner and scheduler."""
@@ -234,12 +234,6 @@ def compiled(
     if saver is not None:
         remember(saver, graph.checkpointer)
     return with_class(graph, LLMCompiler)
-
-
-def _fence(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> ThreadFence:
-    configurable = config["configurable"]
-    namespace = str(configurable.get("checkpoint_ns") or "")
-    return ThreadFence(saver, str(configurable["thread_id"]), namespace)
 
 
 def _names(node: str, nodes: Sequence[str] | Literal["*"] | None) -> bool:

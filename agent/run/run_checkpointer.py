@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from llm_compiler.langgraph_private import own_namespace
 from llm_compiler.run.large_writes import LargeWrites
 from llm_compiler.run.saver_wrapper import SaverWrapper, with_path
 from llm_compiler.run.thread_fence import ThreadFence
@@ -74,6 +75,5 @@ class RunCheckpointer(SaverWrapper):
         return self._large
 
     async def _check(self, config: RunnableConfig) -> None:
-        namespace = config["configurable"].get("checkpoint_ns", "")
-        if self._fence is not None and namespace == self._fence.namespace:
+        if self._fence is not None and own_namespace(config) == self._fence.namespace:
             await self._fence.check()

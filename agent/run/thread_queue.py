@@ -14,12 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from llm_compiler.langgraph_private import in_node
+from llm_compiler.langgraph_private import in_node, own_namespace
 from llm_compiler.run.saver_wrapper import unwrapped
 from llm_compiler.run.sync_bridge import reader
 
@@ -63,16 +63,24 @@ QUEUES: Final = ThreadQueues()
 """One per process."""
 
 
-def thread_of(config: RunnableConfig, saver: object) -> Hashable:
-    """What the runs of a thread wait for; None for runs that do not wait.
+class Thread(NamedTuple):
+    """What the runs of a thread wait for."""
+
+    saver: int
+    """Which checkpointer of this process it is in."""
+    id: str
+    namespace: str
+
+
+def thread_of(config: RunnableConfig, saver: object) -> Thread | None:
+    """The thread that a run waits for; None for runs that do not wait.
 
     Those are runs without a checkpointer, and those of a subgraph, which its parent's run controls.
     """
-    configurable = config.get("configurable", {})
-    thread = configurable.get("thread_id")
+    thread = config.get("configurable", {}).get("thread_id")
     if not isinstance(saver, BaseCheckpointSaver) or thread is None or in_node(config):
         return None
-    return id(unwrapped(saver)), str(thread), str(configurable.get("checkpoint_ns") or "")
+    return Thread(id(unwrapped(saver)), str(thread), own_namespace(config))
 
 
 class PlaceInQueue:

@@ -12,7 +12,12 @@ from llm_compiler.errors import ThreadTakenError, ToolError
 from llm_compiler.execution.claims import Claims
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.turn_records import TurnRecords
-from llm_compiler.langgraph_private import checkpoint_of, checkpointer_of, durability_of
+from llm_compiler.langgraph_private import (
+    checkpoint_of,
+    checkpointer_of,
+    durability_of,
+    own_namespace,
+)
 from llm_compiler.language.task import Outcome
 from llm_compiler.run.resources import RunResources
 from llm_compiler.run.run_checkpointer import RunCheckpointer
@@ -46,9 +51,8 @@ def records_of(
     saver: BaseCheckpointSaver[Any], checkpoint: RunnableConfig, state: State
 ) -> TurnRecords:
     """The records of a state's turn, in the thread and the namespace of one of its checkpoints."""
-    place = checkpoint["configurable"]
-    namespace = str(place.get("checkpoint_ns") or "")
-    return TurnRecords(saver, str(place["thread_id"]), namespace, state["turn"])
+    thread = str(checkpoint["configurable"]["thread_id"])
+    return TurnRecords(saver, thread, own_namespace(checkpoint), state["turn"])
 
 
 class _ConfirmedClaims(Claims):
