@@ -42,7 +42,6 @@ class Events:
         self.silent = False
         """Whether they are not written: a turn that is loaded is told as a whole afterwards."""
         self._write = write
-        self._is_read = not _does_nothing(write)
         self._round = round
         self._clock = clock
         self._mark = {"replayed": True} if replayed else {}
@@ -63,8 +62,7 @@ class Events:
         self._event("turn.start", question=question, status="running")
 
     def plan_task(self, task: Task | Refused) -> None:
-        if self._is_read:
-            self.plan_data(task.data(), task.maybe if isinstance(task, Task) else ())
+        self.plan_data(task.data(), task.maybe if isinstance(task, Task) else ())
 
     def plan_data(self, data: TaskData, maybe: Collection[TaskId] = ()) -> None:
         """A task as the state has it; it may not need those in `maybe`."""
@@ -82,12 +80,9 @@ class Events:
         )
 
     def task_started(self, launch: Launch) -> None:
-        if self._is_read:
-            self._event("task.started", id=launch.id, tool=launch.tool, status="running")
+        self._event("task.started", id=launch.id, tool=launch.tool, status="running")
 
     def task_finished(self, outcome: Outcome) -> None:
-        if not self._is_read:
-            return
         self._event(
             "task.finished",
             id=outcome.id,
@@ -134,16 +129,6 @@ class Events:
         self, ids: Sequence[TaskId], verdict: str, feedback: str | None, *, asked: bool
     ) -> None:
         self._event("round.end", ids=list(ids), status=verdict, feedback=feedback, asked=asked)
-
-
-def _does_nothing(write: Writer) -> bool:
-    """Whether it is an empty function, as LangGraph's writer is where nobody streams."""
-
-    def nothing(_: Any) -> None:
-        pass
-
-    code = getattr(write, "__code__", None)
-    return code is not None and code.co_code == nothing.__code__.co_code
 
 
 def _shown(value: Any) -> str:

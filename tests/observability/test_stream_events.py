@@ -5,14 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langgraph.graph import START, StateGraph
-from langgraph.runtime import Runtime
 
 from llm_compiler import build_graph
 from llm_compiler.language.references import as_text
 from llm_compiler.language.task import Outcome
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.state import State
 from tests.support.cost import cost
 from tests.support.scripted import Ledger, ScriptedModel
 
@@ -99,22 +96,3 @@ def test_a_result_is_shown_as_text_and_cut(value: Any) -> None:
 )
 def test_showing_a_long_result_takes_no_longer(value: Any) -> None:
     assert cost(lambda: shown(value)) < 0.01
-
-
-@pytest.mark.parametrize("streamed", [False, True])
-async def test_events_are_made_where_somebody_reads_them(streamed: bool) -> None:
-    made = []
-
-    def clock() -> float:
-        made.append("an event")
-        return 0.0
-
-    async def node(state: State, runtime: Runtime[None]) -> dict[str, Any]:
-        Events(runtime.stream_writer, 1, clock).task_finished(Outcome(1, "echo", "ok"))
-        return {"round": 1}
-
-    builder: Any = StateGraph(State)
-    graph = builder.add_node("node", node).add_edge(START, "node").compile()
-    modes = ["custom", "values"] if streamed else ["values"]
-    assert [it async for it in graph.astream({}, stream_mode=modes)]
-    assert bool(made) is streamed
