@@ -185,7 +185,7 @@ class Context(BaseModel):
             if name not in passed and os.environ.get(PREFIX + name.upper())
         }
         try:
-            return handler({**found, **passed})
+            context = handler({**found, **passed})
         except ValidationError as error:
             for refused in error.errors(include_url=False):
                 name = refused["loc"][0] if refused["loc"] else ""
@@ -194,14 +194,25 @@ class Context(BaseModel):
                     shown = quoted(value, _MAX_QUOTED_CHARS)
                     raise SetupError(f"{variable}={shown}: {refused['msg']}") from None
             raise
+        # What was passed is known from what was not: `of` needs it.
+        context.model_fields_set.difference_update(found)
+        return context
 
     @classmethod
-    def of(cls, given: object) -> "Context":
-        """The context of a run; made from the environment if it has none of this class.
+    def of(cls, given: object, graph: "Context | None" = None) -> "Context":
+        """The context of a run; made from the environment if neither it nor its graph has one.
 
-        A parent graph may pass a context of its own, which is not ours.
+        Args:
+            given: The run's context. That of a parent graph may be of another class: it is not
+                ours.
+            graph: What the graph was built with, which holds where the run passes nothing else.
         """
-        return given if isinstance(given, cls) else cls()
+        if not isinstance(given, cls):
+            return graph or cls()
+        if graph is None:
+            return given
+        passed = {name: getattr(given, name) for name in given.model_fields_set}
+        return graph.model_copy(update=passed)
 
     def folder(self, *, on_server: bool) -> Path | None:
         """The documents folder, if the run may read it.

@@ -41,6 +41,7 @@ def build_graph(
     joiner: Runnable[Any, Any] | str | None = None,
     instructions: str | None = None,
     response_format: Any = None,
+    context: Context | None = None,
     checkpointer: Checkpointer = None,
     store: BaseStore | None = None,
     cache: BaseCache[Any] | None = None,
@@ -61,6 +62,7 @@ def build_graph(
         instructions: A system prompt for planner and joiner, added to their own.
         response_format: A Pydantic model, dataclass, TypedDict or JSON schema. The state then has
             the answer in this form as `structured_response`, or None if nothing was found.
+        context: Settings that hold where a run passes no others. They beat the environment.
         checkpointer: Stores runs, so that they can be resumed and people can be asked. Inside
             another graph it is that graph's; True keeps a memory of its own in each thread there.
         store: LangGraph's store, for tools that use it.
@@ -69,13 +71,13 @@ def build_graph(
 
     Raises:
         SetupError: two tools have the same name, a tool could never be called, what was given as a
-            model is none, or the instructions, the name or the response format are of no use.
+            model is none, or another argument is of no use.
     """
     models = GivenModels.checked(model=model, planner=planner, joiner=joiner)
     form = None if response_format is None else ResponseForm(response_format)
     toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
     check_callable(toolbox.values())
-    setup = Setup(toolbox, models, instructions, form, name)
+    setup = Setup(toolbox, models, instructions, form, name, context)
     schema = State if form is None else with_response(form.kind)
     builder = StateGraph(schema, Context, input_schema=InputState)
     builder.add_node("planner", timed("planner", Planner(setup)))
@@ -85,7 +87,9 @@ def build_graph(
     builder.add_edge("planner", "scheduler")
     builder.add_edge("scheduler", "joiner")
     builder.add_conditional_edges("joiner", _route, ["planner", END])
-    return compiled(builder, checkpointer=checkpointer, store=store, cache=cache, name=name)
+    return compiled(
+        builder, checkpointer=checkpointer, store=store, cache=cache, name=name, context=context
+    )
 
 
 def _route(state: State) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
 import llm_compiler
 from llm_compiler import Context, build_graph
+from llm_compiler.errors import SetupError
 from tests.support.scripted import Ledger, ScriptedModel, until
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -425,24 +427,53 @@ async def test_an_edited_task_of_an_earlier_round_runs_again(ledger: Ledger) -> 
     assert ledger.begun == [(1, 2), (100, 2), (102, 10)]
 
 
-async def test_a_parents_context_is_not_ours(ledger: Ledger) -> None:
-    from langgraph.graph import END, START, StateGraph
+@pytest.mark.parametrize(
+    ("own", "asked"), [(None, False), (Context(approve=("add",)), True)], ids=["none", "its own"]
+)
+async def test_a_parents_context_is_not_ours(
+    own: Context | None, asked: bool, ledger: Ledger
+) -> None:
+    from langgraph.graph import START, StateGraph
     from pydantic import BaseModel
 
     from llm_compiler.state import State
 
     class Other(BaseModel):
-        colour: str = "red"
+        approve: str = "red"
 
-    planner = ScriptedModel("add(1, 2)")
-    builder = StateGraph(State, Other)
-    builder.add_node(
-        "compiler", build_graph(ledger.tools, planner=planner, joiner=ScriptedModel("Done."))
-    )
-    builder.add_edge(START, "compiler")
-    builder.add_edge("compiler", END)
-    state = await builder.compile().ainvoke(ask(), context=Other())
+    planner, joiner = ScriptedModel("add(1, 2)"), ScriptedModel("Done.")
+    graph = build_graph(ledger.tools, planner=planner, joiner=joiner, context=own)
+    builder = StateGraph(State, Other).add_node("compiler", graph).add_edge(START, "compiler")
+    parent = builder.compile(InMemorySaver())
+    state = await parent.ainvoke(ask(), THREAD, context=Other())
+    assert ("__interrupt__" in state) is asked
+    if asked:
+        approve: Any = Command(resume={"decisions": [{"type": "approve"}]})
+        state = await parent.ainvoke(approve, THREAD, context=Other())
     assert state["messages"][-1].text == "Done."
+
+
+async def test_settings_of_the_graph_hold_where_a_run_passes_no_others(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLM_COMPILER_APPROVE", "nothing")
+    planner = ScriptedModel("add(1, 2)", "add(3, 4)")
+    joiner = ScriptedModel("REPLAN: more", "Done.")
+    context = Context(approve=["add"], max_rounds=1)
+    graph = build_graph(ledger.tools, planner=planner, joiner=joiner, context=context)
+    shown: Any = graph.copy().get_context_jsonschema()
+    assert shown["properties"]["approve"]["default"] == ["add"]
+    assert shown["properties"]["deadline"]["default"] is None
+    passed: Any = {"max_rounds": 2}
+    state = await graph.ainvoke(ask(), context=passed)
+    assert [it["status"] for it in state["outcomes"].values()] == ["rejected", "rejected"]
+    assert state["round"] == 2
+
+
+def test_settings_of_the_graph_are_a_context(ledger: Ledger) -> None:
+    given: Any = {"max_rounds": 2}
+    with pytest.raises(SetupError, match=r"context: give Context\(…\), not a dict"):
+        build_graph(ledger.tools, context=given)
 
 
 async def test_a_conversation_that_ends_with_another_message_is_a_new_turn(

@@ -66,7 +66,7 @@ class _Joining:
         self, setup: Setup, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> None:
         self._setup, self._state, self._config = setup, state, config
-        self._context = context = Context.of(runtime.context)
+        self._context = context = Context.of(runtime.context, setup.context)
         self._clock = RunResources.of(config).clock
         self._events = Events(runtime.stream_writer, state["round"], self._clock.seconds)
         late = context.deadline is not None and self._clock.until(context.deadline) <= 0

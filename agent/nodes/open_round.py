@@ -40,6 +40,7 @@ class Setup:
     instructions: str | None = None
     form: ResponseForm | None = None
     name: str | None = None
+    context: Context | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.instructions, str | None):
@@ -47,6 +48,9 @@ class Setup:
             raise SetupError(f"instructions: give a text, not a {kind}")
         if self.name is not None and (not isinstance(self.name, str) or not self.name.strip()):
             raise SetupError(f"name: give a text, not {self.name!r}")
+        if not isinstance(self.context, Context | None):
+            kind = type(self.context).__name__
+            raise SetupError(f"context: give Context(…), not a {kind}")
 
     @property
     def author(self) -> str | None:
@@ -89,7 +93,7 @@ async def open_round(
 ) -> Round:
     """Make the round's unit the run's own. Its schedule is empty; `asked` begins a turn."""
     run = RunResources.of(config)
-    context = Context.of(runtime.context)
+    context = Context.of(runtime.context, setup.context)
     events = Events(runtime.stream_writer, number, run.clock.seconds)
     if asked is not None:
         events.turn_start(asked)

@@ -36,7 +36,7 @@ async def close_abandoned_turn(
     saver: BaseCheckpointSaver[Any],
     config: RunnableConfig,
     given: Mapping[str, Any],
-    context: object,
+    context: Context,
 ) -> RunnableConfig:
     """Close the thread's last turn if it has no answer; return the config to continue with.
 
@@ -79,9 +79,8 @@ async def close_abandoned_turn(
             else _skipped(task)
             for task in plan
         }
-        settings = Context(**context) if isinstance(context, Mapping) else Context.of(context)
         mark = call_mark(state["turn"], state["round"], state["messages"], own_namespace(config))
-        messages = round_messages(plan, ended, settings.max_result_chars, mark=mark)
+        messages = round_messages(plan, ended, context.max_result_chars, mark=mark)
         outcomes = {**outcomes, **ended}
     if not answered and not _is_asked_again(state, given):
         messages = [*messages, AIMessage(ABANDONED)]

@@ -63,6 +63,8 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
 
     clock: Clock = SYSTEM_CLOCK
     """Where its runs read the time."""
+    context: Context | None = None
+    """The settings of runs that bring none."""
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **options: Any
@@ -107,7 +109,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
                 saver = RunCheckpointer(saver, fence)
                 config = with_checkpointer(config, saver)
                 if thread is not None and isinstance(input, Mapping):
-                    context = options.get("context")
+                    context = Context.of(options["context"], self.context)
                     config = await close_abandoned_turn(self, saver, config, input, context)
             span = run.enter_context(turn_span(config["configurable"].get("thread_id")))
             clock, early_start = TurnClock(self.clock), self._starts_early(options)
@@ -128,7 +130,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
 
     def get_context_jsonschema(self) -> dict[str, Any] | None:
         """As LangGraph's; a run learns what a server has left out of its context by it."""
-        return noting(super().get_context_jsonschema())
+        return noting(super().get_context_jsonschema(), self.context)
 
     def as_tool(
         self,
@@ -176,7 +178,7 @@ class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """As LangGraph's, which knows its own attributes only."""
         copied = super().copy(update)
-        copied.clock = self.clock
+        copied.clock, copied.context = self.clock, self.context
         return copied
 
     def _fence_to_pass(self, config: RunnableConfig) -> ThreadFence | None:
@@ -220,6 +222,7 @@ def compiled(
     store: BaseStore | None,
     cache: BaseCache[Any] | None,
     name: str | None,
+    context: Context | None,
 ) -> LLMCompiler:
     """Compile a graph; a sync-only checkpointer is called from threads."""
     saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
@@ -233,7 +236,9 @@ def compiled(
     )
     if saver is not None:
         remember(saver, graph.checkpointer)
-    return with_class(graph, LLMCompiler)
+    made = with_class(graph, LLMCompiler)
+    made.context = context
+    return made
 
 
 def _names(node: str, nodes: Sequence[str] | Literal["*"] | None) -> bool:

@@ -31,15 +31,20 @@ class _Noting(dict[str, Any]):
         return found
 
 
-def noting(schema: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The schema of the context, by which a server chooses what it passes on to a run.
+def noting(schema: dict[str, Any] | None, context: Context | None) -> dict[str, Any] | None:
+    """The schema of the context, by which a server chooses what it passes on to a run. The defaults
+    that it shows are those of `context`.
 
     What it leaves out is known to the run that begins next in the same task: `settings_of`.
     """
     if schema is None:
         return None
     _LEFT_OUT.set(())
-    return {**schema, "properties": _Noting(schema["properties"])}
+    properties = _Noting(schema["properties"])
+    if context is not None:
+        for name, default in context.model_dump(mode="json", exclude_unset=True).items():
+            properties[name] = {**properties[name], "default": default}
+    return {**schema, "properties": properties}
 
 
 def settings_of(context: Any, config: RunnableConfig) -> Any:

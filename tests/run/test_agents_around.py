@@ -1,5 +1,6 @@
 """With LangChain's `create_agent`, a supervisor and a swarm, over real HTTP."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -52,6 +53,33 @@ def test_approvals_inside_an_agents_tool_are_given_through_the_agent(ledger: Led
     assert sorted(ledger.begun) == ["ann", "bob"]
     found = [it.text for it in state["messages"] if isinstance(it, ToolMessage)]
     assert sorted(found) == ["Sent ann.", "Sent bob."]
+
+
+@pytest.mark.parametrize("around", ["a tool of an agent", "behind a supervisor"])
+def test_it_has_its_own_settings_whatever_the_context_around_it_is(
+    around: str, ledger: Ledger
+) -> None:
+    @dataclass
+    class Theirs:
+        user: str
+
+    plan = "answer(f'Sent {echo(1)}.')"
+    name = "calc" if around == "a tool of an agent" else "transfer_to_calc"
+    args = {"question": "Send."} if around == "a tool of an agent" else {}
+    with served([plan], [calling((name, args)), "Sent."]) as model:
+        calc: Any = build_graph(ledger.tools, model=model, name="calc", context=APPROVE)
+        graph: Any
+        if around == "a tool of an agent":
+            saver = InMemorySaver()
+            graph = create_agent(model, [calc.as_tool()], checkpointer=saver, context_schema=Theirs)
+        else:
+            team = create_supervisor([calc], model=model, context_schema=Theirs)
+            graph = team.compile(InMemorySaver())
+        input, context = {"messages": [("user", "Send.")]}, Theirs("ann")
+        (asked,) = graph.invoke(input, THREAD, context=context)["__interrupt__"]
+        assert asked.value["action_requests"][0]["name"] == "echo"
+        graph.invoke(Command(resume=APPROVED), THREAD, context=context)
+    assert ledger.begun == [1]
 
 
 @pytest.mark.filterwarnings("ignore:This API is in beta")
