@@ -13,10 +13,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CALLS = '''
 import asyncio
+from typing import Any
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.pregel import Pregel
 from langgraph.types import Command
 
 from llm_compiler import Context, build_graph, graph
@@ -50,6 +52,7 @@ state = own.invoke({"messages": said}, {"configurable": {"thread_id": "1"}})
 own.invoke({"messages": [*state["messages"], ("user", "And how large?")]})
 own.invoke({"messages": asked}, context=Context(max_rounds=2))
 own.invoke(Command(resume={"decisions": [{"type": "approve"}]}), {"configurable": {}})
+agents: list[Pregel[Any, None, Any, Any]] = [own]  # what create_supervisor takes
 print(state["messages"][-1].text)
 print(state["outcomes"]["1"]["value"])
 for event in graph.stream({"messages": [("user", "How many?")]}, stream_mode="custom"):

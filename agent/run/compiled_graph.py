@@ -58,8 +58,12 @@ from llm_compiler.state import Input, InputState, State
 _UNBOUNDED = 1_000_000
 
 
-class LLMCompiler(CompiledStateGraph[State, Context, Input, State]):
-    """The compiled graph. Each run has its own resources, which end with it."""
+class LLMCompiler(CompiledStateGraph[State, Any, Input, State]):
+    """The compiled graph. Each run has its own resources, which end with it.
+
+    To type checkers, its context is any: supervisors take graphs without one alone. What is no
+    context is refused when a run begins.
+    """
 
     clock: Clock = SYSTEM_CLOCK
     """Where its runs read the time."""

@@ -67,7 +67,7 @@ def test_it_has_its_own_settings_whatever_the_context_around_it_is(
     name = "calc" if around == "a tool of an agent" else "transfer_to_calc"
     args = {"question": "Send."} if around == "a tool of an agent" else {}
     with served([plan], [calling((name, args)), "Sent."]) as model:
-        calc: Any = build_graph(ledger.tools, model=model, name="calc", context=APPROVE)
+        calc = build_graph(ledger.tools, model=model, name="calc", context=APPROVE)
         graph: Any
         if around == "a tool of an agent":
             saver = InMemorySaver()
@@ -104,7 +104,7 @@ def test_behind_a_supervisor_it_knows_what_others_found(output_mode: Any, ledger
     # The reply is in no result: only the researcher has said it.
     plans = ["answer(f'77 and 2 is {add(77, 2)}.')", SUM.format(4, 5)]
     with served(plans, [*turn, "Done.", calling(("transfer_to_calc", {})), "Again."]) as model:
-        calc: Any = build_graph(ledger.tools, model=model, name="calc")
+        calc = build_graph(ledger.tools, model=model, name="calc")
         researcher = create_agent(model, name="researcher")
         supervisor = create_supervisor([researcher, calc], model=model, output_mode=output_mode)
         graph = supervisor.compile(checkpointer=InMemorySaver())
@@ -123,7 +123,7 @@ def test_a_handoff_from_a_plan_takes_along_what_was_found(ledger: Ledger) -> Non
     with served([plan], [calling(("transfer_to_calc", {})), "Ann again."]) as model:
         ann = create_agent(model, [create_handoff_tool(agent_name="calc")], name="ann")
         tools = [*ledger.tools, create_handoff_tool(agent_name="ann")]
-        calc: Any = build_graph(tools, model=model, name="calc")
+        calc = build_graph(tools, model=model, name="calc")
         swarm = create_swarm([ann, calc], default_active_agent="ann").compile(InMemorySaver())
         state = swarm.invoke({"messages": [("user", "Go.")]}, THREAD)
     assert state["active_agent"] == "ann"
