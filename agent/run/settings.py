@@ -51,7 +51,8 @@ def settings_of(context: Any, config: RunnableConfig) -> Any:
     """The context of a run, as `Context` if it is a dict.
 
     Raises:
-        SetupError: a name in it is no setting, or `configurable` has one that should be in it.
+        SetupError: it is no context, a name in it is no setting, or `configurable` has a setting
+            that should be in it.
         pydantic.ValidationError: a value in it is invalid.
     """
     configurable = config.get("configurable", {})
@@ -59,9 +60,11 @@ def settings_of(context: Any, config: RunnableConfig) -> Any:
     if _SERVERS_OWN in configurable:
         left_out = _LEFT_OUT.get()
         _LEFT_OUT.set(())
-        unknown = [name for name in left_out if name not in configurable or meant(name)]
+        unknown = [name for name in left_out if name not in configurable or _misplaced(name)]
     elif var_child_runnable_config.get() is None and not in_node(config):
         _check_configurable(configurable)
+        if not isinstance(context, Context | Mapping | None):
+            raise SetupError(f"context: give Context(…) or a dict, not a {type(context).__name__}")
     if isinstance(context, Mapping):
         unknown += [str(name) for name in context]
     if message := unknown_settings(unknown):
@@ -71,7 +74,7 @@ def settings_of(context: Any, config: RunnableConfig) -> Any:
 
 def _check_configurable(names: Iterable[object]) -> None:
     for name in names:
-        if setting := meant(name):
+        if setting := _misplaced(name):
             what = (
                 "is a setting;" if name == setting else f"is not a setting; did you mean {setting}?"
             )
@@ -79,3 +82,10 @@ def _check_configurable(names: Iterable[object]) -> None:
                 f"{name} {what} pass context={{{setting!r}: …}}, because config['configurable']"
                 " sets nothing; a value for a tool needs another name there"
             )
+
+
+def _misplaced(name: object) -> str | None:
+    """The setting that a name in `configurable` is taken for: the one of that name, or one of
+    several words that is misspelt. One word, such as `mode`, is a tool's own."""
+    setting = meant(name)
+    return setting if name == setting or "_" in str(name) else None

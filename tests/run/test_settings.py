@@ -28,6 +28,8 @@ def colour(config: RunnableConfig) -> str:
         ({"context": {1: 2, "modele": "x"}}, "modele is not a setting; did you mean model?"),
         ({"config": {"configurable": {"max_round": 2}}}, MISSPELT),
         ({"config": {"configurable": {"max_rounds": 2}}}, "pass context={'max_rounds': …}"),
+        ({"config": {"configurable": {"model": "x"}}}, "model is a setting; pass context="),
+        ({"context": 5}, "context: give Context(…) or a dict, not a int"),
     ],
 )
 async def test_what_is_no_setting_is_refused_before_anything_runs(
@@ -51,7 +53,7 @@ def test_context_says_which_setting_is_meant() -> None:
 
 async def test_tools_may_be_given_more_than_settings() -> None:
     graph = build_graph([colour], model=ScriptedModel("colour()", "Red."))
-    config: Any = {"configurable": {"colour": "red", "thread_id": "1", "checkpoint_ns": ""}}
+    config: Any = {"configurable": {"colour": "red", "mode": "x", "thread_id": "1"}}
     state = await graph.ainvoke(ASK, config, context=Context(max_rounds=1))
     assert state["outcomes"]["1"]["value"] == "red"
 
