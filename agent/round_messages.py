@@ -18,9 +18,17 @@ UNTRUSTED: dict[str, Any] = {"openWorldHint": True}
 """The mark of an untrusted result, in the `response_metadata` of its message."""
 
 
-def untrusted(messages: Iterable[BaseMessage]) -> bool:
-    """Whether one of the messages is an untrusted result, or an answer made where one was read."""
-    return any(UNTRUSTED.items() <= message.response_metadata.items() for message in messages)
+def untrusted(messages: Iterable[BaseMessage], tools: Collection[str] = ()) -> bool:
+    """Whether one of the messages is an untrusted result, or an answer made where one was read.
+
+    That is what its mark says. A result without one, which another agent found, is untrusted if it
+    is of one of `tools`, whose results are.
+    """
+    return any(
+        UNTRUSTED.items() <= it.response_metadata.items()
+        or (isinstance(it, ToolMessage) and it.name in tools)
+        for it in messages
+    )
 
 
 def call_mark(turn: str, round: int, messages: Sequence[BaseMessage], namespace: str = "") -> str:

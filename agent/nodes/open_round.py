@@ -128,7 +128,9 @@ async def open_round(
             tools,
             max_parallel=context.max_parallel,
             early_start=early_start,
-            read_untrusted=untrusted(state["messages"]),
+            read_untrusted=untrusted(
+                state["messages"], [name for name, it in tools.items() if it.rules.untrusted]
+            ),
             max_tasks=context.max_tasks,
         ),
         Executor(

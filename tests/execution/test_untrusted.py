@@ -6,7 +6,7 @@ Untrusted is what a tool with `openWorldHint` returns, and all that is made of i
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
@@ -161,6 +161,24 @@ async def test_an_untrusted_answer_is_known_by_its_message_alone(
     state = await graph(tools, "wipe('all')").ainvoke({"messages": said}, THREAD)
     assert len(state["__interrupt__"]) == 1
     assert wiped == []
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "asks"),
+    [
+        ("look", {}, True),
+        ("browse", {"openWorldHint": True}, True),
+        ("browse", {}, False),  # nobody here knows that tool
+    ],
+)
+async def test_what_another_agent_has_found(
+    name: str, mark: dict[str, Any], asks: bool, tools: list[Any]
+) -> None:
+    call = {"name": name, "args": {"query": "x"}, "id": "1"}
+    found = ToolMessage("what the web says", tool_call_id="1", name=name, response_metadata=mark)
+    messages = [*ASK["messages"], AIMessage("", tool_calls=[call]), found]
+    state = await graph(tools, "wipe('all')").ainvoke({"messages": messages}, THREAD)
+    assert ("__interrupt__" in state) is asks
 
 
 async def test_what_was_approved_does_not_run_again_in_the_next_round(
