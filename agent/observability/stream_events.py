@@ -14,7 +14,10 @@
 
 A run that goes on with a turn, after a decision, a kill or a breakpoint, tells first how the turn
 stands, in these events with `"replayed": True`: a client that joins then knows the whole turn, and
-one that was there before ignores them. Without them, no event is told twice.
+one that was there before ignores them. One that has edited the plan reads them: they tell what
+became of its expressions. Without them, no event is told twice, but for a call that runs twice:
+its process was killed before its end was journaled. An end that waited to be told until it is
+journaled could be lost instead.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
