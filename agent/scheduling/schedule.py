@@ -19,7 +19,6 @@ from llm_compiler.scheduling.calling import Calling
 from llm_compiler.scheduling.computing import Computing
 from llm_compiler.scheduling.effects import Effects, LastWrites
 from llm_compiler.scheduling.facts import (
-    Cancel,
     Computed,
     Continued,
     DeadlinePassed,
@@ -40,6 +39,7 @@ from llm_compiler.scheduling.filling import IN_LINE, Filling
 from llm_compiler.scheduling.iterations import SLICE, Iterations
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.results import Results
+from llm_compiler.scheduling.running import Running
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.taint import Taint
 from llm_compiler.scheduling.task_graph import TaskGraph
@@ -67,6 +67,7 @@ class Schedule:
         self._graph = TaskGraph(self._orders)
         self._queue = ReadyQueue(max_parallel, self._graph.heights)
         self._calls = SharedCalls()
+        self._running = Running(self._graph, self._queue, self._calls, self._orders)
         self._in_line = in_line
         self._room = Room(in_line)
         self._computing = Computing(self._graph, self._orders, self._room)
@@ -127,7 +128,7 @@ class Schedule:
             case Continued(id):
                 self.loops.go_on(self.records.get(id))
             case Returned():
-                self._return(fact)
+                self._running.end(fact)
             case Computed():
                 self._computing.end(self.records.get(fact.id), fact)
             case Filled():
@@ -147,7 +148,7 @@ class Schedule:
                 self._expire(seconds)
         for record in self._graph.met():
             self._begin(record)
-        self._launch()
+        self._running.launch()
         self._ask()
         orders, self._orders[:] = [*self._orders], []
         return orders
@@ -182,8 +183,7 @@ class Schedule:
     def _end(self) -> None:
         self._ended = True
         self._graph.end()
-        for number in [n for n in self._queue.running if self._calls.known[n].kept]:
-            self._stop(self._calls.known[number])
+        self._running.stop_kept()
 
     def _break(self) -> None:
         """Forget the plan of this round, but keep its launched calls for the plan that follows."""
@@ -193,7 +193,7 @@ class Schedule:
             self.taint.forget(id)
         for heir in self._calling.forget(forgotten):
             if heir.state == "ready":
-                self._enqueue(heir)
+                self._running.enqueue(heir)
         self.loops.forget_plan()
         self._last_writes = LastWrites()
         for record in self.records.values():
@@ -223,13 +223,9 @@ class Schedule:
         """Let a call start: at once, or when the scheduler has taken over."""
         if self._taken_over or (self._early_start and call.rules.early_start):
             record.move("ready")
-            self._enqueue(record)
+            self._running.enqueue(record)
         else:
             record.move("held")
-
-    def _enqueue(self, record: TaskRecord) -> None:
-        call = record.known_call
-        self._queue.add(record.id, call.number, call.rules.limits)
 
     def _take_over(self) -> None:
         self._taken_over = True
@@ -239,15 +235,6 @@ class Schedule:
             elif record.state == "asked":
                 self._asking.carry_out(record)
 
-    def _launch(self) -> None:
-        """Fill the free slots, the call with the longest path of waiting tasks behind it first."""
-        for id in self._queue.start():
-            record = self.records[id]
-            record.move("running")
-            call = record.known_call
-            call.launched_for = id
-            self._orders.append(call.launch(id))
-
     def _ask(self) -> None:
         """Ask about all calls that need a person at once, after everything else has run."""
         if not self._ended or not self._taken_over or self.finished or not self.idle:
@@ -256,26 +243,9 @@ class Schedule:
         if self._filling.idle and (question := self._asking.question()) is not None:
             self._orders.append(question)
 
-    def _return(self, returned: Returned) -> None:
-        if returned.call in self._queue.running:
-            self._queue.release(returned.call)
-            call = self._calls.known[returned.call]
-            call.returned = returned
-            self._graph.settle_owners(call)
-
-    def _stop(self, call: Call, *, keep: bool = False) -> None:
-        self._queue.release(call.number)
-        self._orders.append(Cancel(call.number))
-        if not keep:
-            self._calls.forget(call)
-
     def _expire(self, seconds: float) -> None:
         self._late = why = f"the turn's deadline of {seconds:g} s passed"
-        for call in [self._calls.known[number] for number in self._queue.running]:
-            call.returned = Returned(call.number, error=why)
-            self._graph.settle_owners(call)
-            self._stop(call, keep=call.kept)
-        self._queue.clear()
+        self._running.expire(why)
         self.loops.clear()
         for record in self.records.values():
             if record.state != "settled":
