@@ -24,7 +24,7 @@ from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.langgraph_private import has_parent
 from llm_compiler.language.parameters import is_of_the_run
 from llm_compiler.language.references import as_text
-from llm_compiler.language.schema_checks import problem_in
+from llm_compiler.language.schema_problems import problem_in
 from llm_compiler.language.tool import Tool
 
 _OF_FUNCTIONS = (StructuredTool, SingleInputTool)

@@ -6,12 +6,11 @@ has too; an alias is another name for the same parameter.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from jsonschema.protocols import Validator
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig
@@ -22,8 +21,10 @@ from pydantic import BaseModel, ValidationError, create_model
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import ValidationError as ValidationErrorV1
 
-from llm_compiler.language import schema_checks
 from llm_compiler.language.conversions import JsonSchema
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 _SINGLE_INPUT: JsonSchema = {
     "type": "object",
@@ -53,7 +54,7 @@ class Parameters:
     model: type[BaseModel] | type[BaseModelV1] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     """Of the model."""
-    validator: Validator | None = None
+    validator: "Validator | None" = None
     """Of what has no model, or one that loses parts of values."""
 
     @classmethod
@@ -97,7 +98,7 @@ class Parameters:
             model=model,
             fields=fields,
             # Pydantic 1 makes 5 of 5.5.
-            validator=schema_checks.validator_for({**schema, "required": required}) if v1 else None,
+            validator=_validator({**schema, "required": required}) if v1 else None,
         )
 
     @classmethod
@@ -110,7 +111,7 @@ class Parameters:
             required=frozenset(schema.get("required") or ()),
             schema=schema,
             others="more" if schema.get("additionalProperties") else "",
-            validator=schema_checks.validator_for(schema),
+            validator=_validator(schema),
         )
 
     def validated(self, args: Mapping[str, Any], injected: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,12 +142,27 @@ class Parameters:
         checked = {name: getattr(made, name) for name in (*self.shown, *self.injected)}
         return beside | checked | (getattr(made, self.others) if collected else extra)
 
+    def refused(self, args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """What the validator refuses, if there is one: the parameter, or "", and why."""
+        if self.validator is not None:
+            from llm_compiler.language.schema_checks import errors_of
+
+            for error in errors_of(self.validator, args):
+                yield str(error.path[0]) if error.path else "", error.message
+
     def name_of(self, given: str) -> str:
         """The parameter that an alias means."""
         return self.aliases.get(given, given)
 
 
 Invalid = (ValidationError, ValidationErrorV1)
+
+
+def _validator(schema: JsonSchema) -> "Validator":
+    # Most tools are checked by Pydantic alone, and jsonschema takes long to import.
+    from llm_compiler.language.schema_checks import validator_for
+
+    return validator_for(schema)
 
 
 def _visible(base: BaseTool, model: Any, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 from langchain_core.tools import BaseTool
 
 from llm_compiler.errors import PlanError, SetupError
-from llm_compiler.language import schema_checks
 from llm_compiler.language.conversions import Conversions, JsonSchema
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.mcp_hints import of_adapter
@@ -171,10 +170,8 @@ class Tool:
         given: dict[str, Any] = {**args}
         try:
             given = self._conversions.of_args(args)
-            if self.takes.validator is not None:
-                for refused in schema_checks.errors_of(self.takes.validator, given):
-                    name = str(refused.path[0]) if refused.path else ""
-                    errors.append((name, f"{self.name}: {shortened(refused.message, 60)}"))
+            for name, why in self.takes.refused(given):
+                errors.append((name, f"{self.name}: {shortened(why, 60)}"))
             return self.takes.validated(given, injected), errors
         except Invalid as error:
             parts: Any = error.errors()

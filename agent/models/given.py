@@ -6,7 +6,6 @@ from typing import Annotated, Any, Self, get_origin
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable
 from langgraph.pregel import Pregel
 
@@ -62,6 +61,9 @@ def given_model(value: object, argument: str) -> Model | str | None:
     kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
     if not isinstance(value, Runnable):
         raise SetupError(f"{argument}: {kind} is no model; {_REMEDY}")
+    # It imports a YAML parser, and most callers give a name.
+    from langchain_core.prompts import BasePromptTemplate
+
     first = getattr(value, "first", None)
     if isinstance(value, Pregel):
         raise SetupError(f"{argument}: {kind} is a graph; {_REMEDY}")

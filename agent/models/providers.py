@@ -17,7 +17,6 @@ from langchain_core.language_models import BaseChatModel
 from llm_compiler.errors import SetupError
 from llm_compiler.models.choice import LOCAL
 from llm_compiler.models.given import check_name
-from llm_compiler.models.local.server import LOCAL_SERVERS, Endpoint
 from llm_compiler.models.model import Model
 from llm_compiler.models.profiles import (
     DEFAULT_PROFILE,
@@ -33,6 +32,8 @@ from llm_compiler.retries import is_transient
 
 if TYPE_CHECKING:
     import httpx
+
+    from llm_compiler.models.local.server import Endpoint, LocalServers
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ASK_SECONDS = 5.0
@@ -90,7 +91,10 @@ class OpenModels:
         models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
         # The local server may have restarted on another port; a variable may have changed.
         provider, _, rest = name.partition(":")
-        endpoint = await LOCAL_SERVERS.of(rest).start() if provider == LOCAL else None
+        endpoint = None
+        if provider == LOCAL:
+            servers = await asyncio.to_thread(_local_servers)
+            endpoint = await servers.of(rest).start()
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
             models.setdefault(key, await _open(name, endpoint))  # another run may have been quicker
@@ -110,7 +114,14 @@ def known_profile(name: str) -> ModelProfile:
     return profile_of(name, OPENAI_PROFILE if provider == "openai" else DEFAULT_PROFILE)
 
 
-async def _open(name: str, endpoint: Endpoint | None) -> _OpenModel:
+def _local_servers() -> "LocalServers":
+    # In a thread, and only where a model is local: what fetches weights and runs a server.
+    from llm_compiler.models.local.server import LOCAL_SERVERS
+
+    return LOCAL_SERVERS
+
+
+async def _open(name: str, endpoint: "Endpoint | None") -> _OpenModel:
     if endpoint is not None:
         chat = await asyncio.to_thread(
             _openai, name, endpoint.base_url, endpoint.api_key, temperature=0

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Any, Union, get_origin
 
-from jsonschema.exceptions import SchemaError, best_match
-from jsonschema.validators import validator_for
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
@@ -38,10 +36,13 @@ class ResponseForm:
         """The type of the data."""
         self._adapter: TypeAdapter[Any] | None = None
         if isinstance(given, Mapping):
+            # It takes long to import, and few callers give a schema.
+            import jsonschema
+
             self.schema = dict(given)
             try:
-                validator_for(self.schema).check_schema(self.schema)
-            except SchemaError as error:
+                jsonschema.validators.validator_for(self.schema).check_schema(self.schema)
+            except jsonschema.SchemaError as error:
                 why = shortened(error.message, _MAX_ERROR_CHARS)
                 raise SetupError(f"response_format: no valid JSON schema: {why}") from None
         elif _is_form(given):
@@ -81,8 +82,10 @@ class ResponseForm:
             ValueError: they do not have it; says where.
         """
         if self._adapter is None:
-            validator = validator_for(self.schema)(self.schema)
-            error = best_match(validator.iter_errors(data))
+            import jsonschema
+
+            validator = jsonschema.validators.validator_for(self.schema)(self.schema)
+            error = jsonschema.exceptions.best_match(validator.iter_errors(data))
             if error is not None:
                 where = ".".join(map(str, error.absolute_path))
                 raise ValueError(shortened(f"{where or 'all'}: {error.message}", _MAX_ERROR_CHARS))
