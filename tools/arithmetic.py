@@ -10,23 +10,18 @@ with the operands as data: numexpr passes its text to `eval`, its sanitizer can 
 
 import ast
 import math as floats
-import re
 import sys
 import threading
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-from langchain_core.tools import ToolException, tool
+from langchain_core.tools import tool
 from pydantic import WithJsonSchema
+
+from .expression import FUNCTIONS, parsed, quoted, refused
 
 Number = int | float
 
-MAX_LENGTH = 1000
-"""Characters of an expression: its at most 500 operations of about 0.03 ms take less than 50 ms."""
-MAX_DEPTH = 200
-"""Levels of the tree: a sum of n terms has n, and Python's stack ends at 1000."""
-MAX_BRACKETS = 30
-"""Brackets open at once: Python's own parser is slow on deeply nested ones."""
 MAX_EXPONENT = 10_000
 
 _WHOLE = range(-(2**63), 2**63)
@@ -57,8 +52,6 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Number, Number], bool]] = {
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
 }
-_FUNCTIONS = "sqrt log log10 exp sin cos tan abs floor ceil round min max"
-
 _NUMERIC = r"""
 sum ::= term (" " operator " " term){0,12}
 operator ::= "+" | "-" | "*" | "/" | "//" | "%" | "**"
@@ -80,20 +73,6 @@ _KINDS = [{"type": "string"}, {"type": "number"}]
 # stop a model that repeats itself.
 _SCHEMA = {"anyOf": _KINDS, "gbnf": _COMPARISON + _NUMERIC}
 Expression = Annotated[str | int | float, WithJsonSchema(_SCHEMA)]
-
-# Python's parser maps letters and digits of other alphabets to ASCII, so they are refused first.
-_FOREIGN = re.compile(r"[^0-9A-Za-z_+\-*/%().,<>=!\s]")
-# A number and a word without a space between: never arithmetic, and Python would print a warning.
-_JOINED = re.compile(r"[0-9a-fA-FjJ_.](?:and|else|for|if|in|is|not|or)")
-_REMEDIES = {
-    "^": "write ** for a power",
-    "×": "write *",
-    "÷": "write /",
-    "−": "write -",
-    "$": "give the number alone",
-    "[": "give the numbers one by one",
-}
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 
 
 @tool("math")
@@ -136,68 +115,14 @@ def evaluate(expression: str | int | float) -> int | float | bool:
     if not isinstance(expression, str):
         return _settled(_checked(expression, str(expression)))
     text = " ".join(expression.split())
-    shown = _shown(text)
-    tree = _parsed(text, shown)
+    shown = quoted(text)
+    tree = parsed(text, shown)
     try:
         if isinstance(tree, ast.Compare):
             return _compared(tree, shown)
         return _settled(_value(tree, shown))
     except OverflowError:
-        _refuse(shown, "a value is too large; use smaller numbers")
-
-
-def _shown(text: str) -> str:
-    # Truncate after quoting: one character may be shown as ten.
-    shown = repr(text[:61])
-    return shown if len(shown) <= 62 else f"{shown[:58]}...{shown[0]}"
-
-
-def _refuse(shown: str, reason: str) -> NoReturn:
-    raise ToolException(f"cannot compute {shown}: {reason}") from None
-
-
-def _parsed(text: str, shown: str) -> ast.expr:
-    """Return the tree of `text`, once its length, alphabet, brackets and depth are in bounds."""
-    if not text:
-        _refuse(shown, "it is empty; write an expression such as 3 * (4 + 5)")
-    if len(text) > MAX_LENGTH:
-        _refuse(shown, f"it has {len(text)} characters; split it below {MAX_LENGTH}")
-    if foreign := _FOREIGN.search(text):
-        remedy = _REMEDIES.get(foreign[0], f"use numbers, + - * / // % ** and {_FUNCTIONS}")
-        _refuse(shown, f"{foreign[0]!r} is not arithmetic; {remedy}")
-    if not re.search("[A-Za-z]", text):
-        # Without a function, a comma cannot separate arguments: it can only separate thousands.
-        text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
-    if _deepest_bracket(text) > MAX_BRACKETS:
-        _refuse(shown, f"its brackets are nested more than {MAX_BRACKETS} deep; split it")
-    try:
-        tree = None if _JOINED.search(text) else ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        tree = None
-    if tree is None:
-        if "%" in text:
-            _refuse(shown, "% is the remainder here; 20 % more is * 1.2, 20 % of x is x * 0.2")
-        _refuse(shown, "it is not one arithmetic expression; write one such as 3 * (4 + 5)")
-    if _depth(tree) > MAX_DEPTH:
-        _refuse(shown, f"it is more than {MAX_DEPTH} levels deep; split it")
-    return tree
-
-
-def _deepest_bracket(text: str) -> int:
-    deepest = depth = 0
-    for character in text:
-        depth += (character == "(") - (character == ")")
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _depth(tree: ast.AST) -> int:
-    """Count the levels of `tree` without recursion, because it may be deeper than the stack."""
-    depth, level = 0, [tree]
-    while level:
-        depth += 1
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return depth
+        raise refused(shown, "a value is too large; use smaller numbers") from None
 
 
 def _value(node: ast.expr, shown: str) -> Number:
@@ -216,23 +141,23 @@ def _value(node: ast.expr, shown: str) -> Number:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             return _called(name, [_value(arg, shown) for arg in args], shown)
         case ast.Compare():
-            _refuse(shown, "a comparison must stand alone; compute its sides first")
+            raise refused(shown, "a comparison must stand alone; compute its sides first")
         case ast.Name(id=name):
-            _refuse(shown, f"the name {_shown(name)} is unknown; the constants are pi and e")
+            raise refused(shown, f"the name {quoted(name)} is unknown; the constants are pi and e")
         case ast.Tuple():
-            _refuse(shown, "it has a comma outside a function; write 8848 for 8,848")
+            raise refused(shown, "it has a comma outside a function; write 8848 for 8,848")
         case _:
-            _refuse(shown, f"{type(node).__name__} is not arithmetic; use + - * / // % **")
+            raise refused(shown, f"{type(node).__name__} is not arithmetic; use + - * / // % **")
 
 
 def _binary(op: type[ast.operator], a: Number, b: Number, shown: str) -> Number:
     if op in (ast.Div, ast.FloorDiv, ast.Mod) and b == 0:
-        _refuse(shown, "division by zero; check the value that is divided by")
+        raise refused(shown, "division by zero; check the value that is divided by")
     if op is ast.Pow:
         if abs(b) > MAX_EXPONENT:
-            _refuse(shown, f"the exponent {b:g} is too large; the bound is {MAX_EXPONENT}")
+            raise refused(shown, f"the exponent {b:g} is too large; the bound is {MAX_EXPONENT}")
         if a == 0 and b < 0:
-            _refuse(shown, "division by zero; check the value that is divided by")
+            raise refused(shown, "division by zero; check the value that is divided by")
     # numexpr's `//` sometimes rounds the quotient up, and then contradicts `%`.
     if op is ast.FloorDiv:
         return _checked(a // b, shown)
@@ -265,16 +190,16 @@ def _exact(op: type[ast.operator], a: int, b: int) -> int | None:
 def _called(name: str, args: list[Number], shown: str) -> Number:
     if name in _EXTREMES:
         if len(args) < 2:
-            _refuse(shown, f"{name} needs two or more numbers, not {len(args)}")
+            raise refused(shown, f"{name} needs two or more numbers, not {len(args)}")
         return _EXTREMES[name](args)
     if name == "round" and len(args) == 2:
         if not isinstance(args[1], int) or abs(args[1]) > 300:
-            _refuse(shown, f"round to {args[1]:g} digits; give a whole number up to 300")
+            raise refused(shown, f"round to {args[1]:g} digits; give a whole number up to 300")
         return _checked(round(args[0], args[1]), shown)
     if name not in _OPERATIONS and name not in _ROUNDING and name != "round":
-        _refuse(shown, f"the function {_shown(name)} is unknown; there are {_FUNCTIONS}")
+        raise refused(shown, f"the function {quoted(name)} is unknown; there are {FUNCTIONS}")
     if len(args) != 1:
-        _refuse(shown, f"{name} takes one number, not {len(args)}")
+        raise refused(shown, f"{name} takes one number, not {len(args)}")
     if name == "round":
         return _checked(round(args[0]), shown)
     if name in _ROUNDING:
@@ -302,9 +227,9 @@ def _checked(value: Number, shown: str) -> Number:
     if isinstance(value, int):
         return int(value) if value in _WHOLE else float(value)
     if floats.isnan(value):
-        _refuse(shown, "the result is not a number; check what sqrt, log or ** is given")
+        raise refused(shown, "the result is not a number; check what sqrt, log or ** is given")
     if floats.isinf(value):
-        _refuse(shown, "a value is too large or not finite; use smaller numbers")
+        raise refused(shown, "a value is too large or not finite; use smaller numbers")
     return value
 
 
@@ -318,6 +243,8 @@ def _compared(tree: ast.Compare, shown: str) -> bool:
     verdicts = []
     for op, left, right in zip(tree.ops, sides[:-1], sides[1:], strict=True):
         if type(op) not in _COMPARISONS:
-            _refuse(shown, f"{type(op).__name__} does not compare numbers; use < <= > >= == !=")
+            raise refused(
+                shown, f"{type(op).__name__} does not compare numbers; use < <= > >= == !="
+            )
         verdicts.append(_COMPARISONS[type(op)](left, right))
     return all(verdicts)

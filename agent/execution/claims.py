@@ -16,7 +16,7 @@ from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.execution.turn_records import TurnRecords
 from llm_compiler.language.task import Outcome
 
-_SHELVES = 16
+_SECTIONS = 16
 
 
 class Claims:
@@ -34,8 +34,8 @@ class Claims:
         """Claim a call. None if it is ours now; else how it stands, claimed by another run."""
         own = new_claim(id, tool, args, self._clock.now())
         for place in self._places(id):
-            on_shelf = await self._records.first(_shelf(id), place, {**own, "place": place})
-            there = [record for record in on_shelf if record["place"] == place]
+            records = await self._records.first(_section(id), place, {**own, "place": place})
+            there = [record for record in records if record["place"] == place]
             claim = _claim_of(there)
             if claim["claim"] == own["claim"]:
                 self._own[id], self.made[id] = place, own
@@ -48,7 +48,7 @@ class Claims:
         """Give up the claim of this run on a call, which will begin again; whether there is one."""
         if (place := self._own.pop(id, None)) is None:
             return False
-        await self._records.add(_shelf(id), [{"released": True, "place": place}])
+        await self._records.add(_section(id), [{"released": True, "place": place}])
         return True
 
     @staticmethod
@@ -57,9 +57,9 @@ class Claims:
         return (f"claim {id} {number}" for number in count())
 
 
-def _shelf(id: object) -> str:
+def _section(id: object) -> str:
     # One for each claim would be one more write to each; one for all would be read at each.
-    return f"claims {zlib.crc32(str(id).encode()) % _SHELVES}"
+    return f"claims {zlib.crc32(str(id).encode()) % _SECTIONS}"
 
 
 def _claim_of(records: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

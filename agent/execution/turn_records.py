@@ -1,10 +1,10 @@
 """A turn's records, stored beside its thread's checkpoints in a namespace of their own.
 
 A checkpointer stores two things: checkpoints, and the writes that belong to one. Here a checkpoint
-without content is the shelf, and the writes to it are the records. So they outlive whatever happens
-to the thread's own checkpoints: forks, edits, a run that is begun a second time. LangGraph's own
-journal, `@task`, does not: it finds an entry by its order and its function's name, in one
-checkpoint alone.
+without content stands for a section, and the writes to it are the section's records. So they
+outlive whatever happens to the thread's own checkpoints: forks, edits, a run that is begun a second
+time. LangGraph's own journal, `@task`, does not: it finds an entry by its order and its function's
+name, in one checkpoint alone.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 _NAMESPACE = "llm_compiler"
 _CHANNEL = "llm_compiler"
 _IDS = uuid.UUID("6d1f0a52-5d0e-5c3b-9a53-0d8a1c1f7c11")
-"""The root of the shelves' ids, which all processes must compute alike."""
+"""The root of the sections' ids, which all processes must compute alike."""
 
 
 def records_namespace(namespace: str) -> str:
@@ -32,14 +32,14 @@ def place_in(namespace: str, thread: str, id: str | None = None) -> RunnableConf
     return RunnableConfig(configurable=of if id is None else {**of, "checkpoint_id": id})
 
 
-def empty_shelf(id: str, **label: Any) -> tuple[Any, Any, Any]:
+def blank_checkpoint(id: str, **label: Any) -> tuple[Any, Any, Any]:
     """What a checkpointer is given for a checkpoint without content; `label` is its metadata."""
     metadata = {"source": "update", "step": -1, "parents": {}, **label}
     return {**empty_checkpoint(), "id": id}, metadata, {}
 
 
 class TurnRecords:
-    """The records of one turn, on shelves that are known by name.
+    """The records of one turn, in sections that are known by name.
 
     Args:
         saver: The checkpointer.
@@ -58,37 +58,37 @@ class TurnRecords:
         self._put: set[str] = set()
         self._putting = asyncio.Lock()
 
-    async def read(self, shelf: str) -> list[Any]:
-        """The records of a shelf, in no order."""
-        saved = await self._saver.aget_tuple(self._place(shelf))
+    async def read(self, section: str) -> list[Any]:
+        """The records of a section, in no order."""
+        saved = await self._saver.aget_tuple(self._place(section))
         writes = (saved and saved.pending_writes) or ()
         return [value for _, channel, value in writes if channel == _CHANNEL]
 
-    async def add(self, shelf: str, records: Sequence[Any]) -> None:
-        """Add records to a shelf; they are stored when this returns."""
-        await self._write(shelf, records, str(uuid.uuid4()))
+    async def add(self, section: str, records: Sequence[Any]) -> None:
+        """Add records to a section; they are stored when this returns."""
+        await self._write(section, records, str(uuid.uuid4()))
 
-    async def first(self, shelf: str, place: str, record: Any) -> list[Any]:
-        """Put a record in a place on a shelf unless one is there; return what is on the shelf.
+    async def first(self, section: str, place: str, record: Any) -> list[Any]:
+        """Put a record in a place of a section unless one is there; return the section's records.
 
         Of several processes that do so at once, all are told of the same first record: a
         checkpointer ignores a write under a task and an index that it has.
         """
-        await self._write(shelf, [record], str(self._id(place)))
-        return await self.read(shelf)
+        await self._write(section, [record], str(self._id(place)))
+        return await self.read(section)
 
-    async def _write(self, shelf: str, records: Sequence[Any], task: str) -> None:
-        place = self._place(shelf)
+    async def _write(self, section: str, records: Sequence[Any], task: str) -> None:
+        place = self._place(section)
         async with self._putting:
-            if shelf not in self._put:
-                # Putting it again changes nothing, and keeps the records on it.
+            if section not in self._put:
+                # Putting it again changes nothing, and keeps its records.
                 parent = place_in(self._namespace, self._thread)
-                await self._saver.aput(parent, *empty_shelf(str(self._id(shelf))))
-                self._put.add(shelf)
+                await self._saver.aput(parent, *blank_checkpoint(str(self._id(section))))
+                self._put.add(section)
         await self._saver.aput_writes(place, [(_CHANNEL, record) for record in records], task)
 
-    def _place(self, shelf: str) -> RunnableConfig:
-        return place_in(self._namespace, self._thread, str(self._id(shelf)))
+    def _place(self, section: str) -> RunnableConfig:
+        return place_in(self._namespace, self._thread, str(self._id(section)))
 
-    def _id(self, shelf: str) -> uuid.UUID:
-        return uuid.uuid5(self._turn, shelf)
+    def _id(self, section: str) -> uuid.UUID:
+        return uuid.uuid5(self._turn, section)

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from llm_compiler.errors import ThreadTakenError
-from llm_compiler.execution.turn_records import empty_shelf, place_in
+from llm_compiler.execution.turn_records import blank_checkpoint, place_in
 from llm_compiler.redaction import one_line
 
 _log = logging.getLogger(__name__)
@@ -107,4 +107,4 @@ class ThreadFence:
         return place_in(self.namespace, self._thread, id)
 
     def _content(self) -> tuple[Any, Any, Any]:
-        return empty_shelf(_ID, **{_TOKEN: self._token})
+        return blank_checkpoint(_ID, **{_TOKEN: self._token})

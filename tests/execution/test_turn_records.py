@@ -39,9 +39,9 @@ async def test_what_was_added_is_read_by_the_next_process(saver: Any) -> None:
     assert sorted(it["no"] for it in await again.read("journal")) == [1, 2, 3, 4]
 
 
-async def test_shelves_turns_threads_and_graphs_are_kept_apart(saver: Any) -> None:
+async def test_sections_turns_threads_and_graphs_are_kept_apart(saver: Any) -> None:
     await records(saver, "apart").add("journal", ["ours"])
-    assert await records(saver, "apart").read("other shelf") == []
+    assert await records(saver, "apart").read("other section") == []
     assert await records(saver, "other turn").read("journal") == []
     assert await records(saver, "apart", thread="other").read("journal") == []
     assert await records(saver, "apart", namespace="node:1").read("journal") == []

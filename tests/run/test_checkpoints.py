@@ -130,7 +130,7 @@ async def whole_turn(saver: Saver, ledger: Ledger, thread: Any) -> tuple[Any, An
 
 
 async def listed(saver: Saver, config: Any, **options: Any) -> list[CheckpointTuple]:
-    """The thread's checkpoints, without the shelves of its journal."""
+    """The thread's checkpoints, without those of its journal."""
     configurable = {"checkpoint_ns": "", **config["configurable"]}
     return await everything(saver, {**config, "configurable": configurable}, **options)
 

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from langchain_core.tools import ToolException
 
-from llm_compiler.tools.arithmetic import MAX_BRACKETS, MAX_LENGTH, evaluate, math
+from llm_compiler.tools.arithmetic import evaluate, math
+from llm_compiler.tools.expression import MAX_BRACKETS, MAX_LENGTH
 
 HOSTILE = [
     "__import__('os').system('true')",
