@@ -113,6 +113,11 @@ def test_the_graph_is_one_screen() -> None:
     assert len((ROOT / "agent" / "graph.py").read_text(encoding="utf-8").splitlines()) <= 100
 
 
+def test_no_file_is_long() -> None:
+    lines = {name: path.read_text(encoding="utf-8").count("\n") for name, path in MODULES.items()}
+    assert {name: count for name, count in lines.items() if count > 300} == {}
+
+
 def test_the_page_leads_to_each_file_once() -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
     named = [name for row in rows for name in re.findall(r"`([\w/]+\.py)`", row)]
