@@ -36,7 +36,7 @@ class Function:
 def _length(budget: Budget, value: Any) -> int:
     holder = read(value, budget)
     if not isinstance(holder, str | list | dict):
-        raise ComputeError(f"{kind(value)} has no length; a list or a text has one")
+        raise ComputeError(f"{kind(value)} has no length; a list or a string has one")
     return len(holder)
 
 
@@ -158,7 +158,7 @@ def as_key(value: Any) -> Any:
     """`value` as a dict's key."""
     if isinstance(value, str | int | float | None):
         return value
-    raise ComputeError(f"{kind(value)} cannot be a key of a dict; use a text or a number")
+    raise ComputeError(f"{kind(value)} cannot be a key of a dict; use a string or a number")
 
 
 def _range(budget: Budget, *bounds: Any) -> list[int]:

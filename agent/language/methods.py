@@ -36,7 +36,7 @@ def _join(budget: Budget, text: str, values: Any) -> str:
 
 def _replace(budget: Budget, text: str, old: Any, new: Any, count: Any = -1) -> str:
     if not isinstance(old, str) or not isinstance(new, str) or not isinstance(count, int):
-        raise ComputeError(f"replace takes two texts, not {shown(old)} and {shown(new)}")
+        raise ComputeError(f"replace takes two strings, not {shown(old)} and {shown(new)}")
     found = text.count(old)
     budget.make(len(text) + found * len(new))
     return text.replace(old, new, count)

@@ -101,7 +101,7 @@ def add(a: Any, b: Any, budget: Budget) -> Any:
     for text in (a, b):
         if isinstance(text, str) and number_in(text) is None:
             raise ComputeError(
-                f'{kind(a)} and {kind(b)} cannot be added; join texts with f"{{a}}{{b}}",'
+                f'{kind(a)} and {kind(b)} cannot be added; join strings with f"{{a}}{{b}}",'
                 " or read the number with number(what, text)"
             )
     return checked(number(a) + number(b))
@@ -133,7 +133,7 @@ def floor_divide(a: Any, b: Any, budget: Budget) -> Any:
 
 def remainder(a: Any, b: Any, budget: Budget) -> Any:
     if isinstance(a, str) and number_in(a) is None:
-        raise ComputeError('% is the remainder of numbers; put values into a text with f"{value}"')
+        raise ComputeError('% is the remainder of numbers; put values in a string with f"{value}"')
     return checked(number(a) % _divisor(b))
 
 
@@ -234,7 +234,7 @@ def sort_keys(values: Sequence[Any], budget: Budget) -> list[Any]:
     if kinds <= {*_NUMBERS, str}:
         return [number(value) for value in values]
     what = " and ".join(sorted({kind(value) for value in values[:5]}))
-    raise ComputeError(f"{what} have no order; compare numbers or texts")
+    raise ComputeError(f"{what} have no order; compare numbers or strings")
 
 
 COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any, Budget], bool]] = {

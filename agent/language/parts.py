@@ -73,7 +73,7 @@ def cut(value: Any, budget: Budget, start: Any, stop: Any, step: Any) -> Any:
                 f"{shown(bound)} is not an index of {kind(holder)}; use whole numbers"
             )
     if not isinstance(holder, list | str):
-        raise ComputeError(f"{kind(holder)} cannot be sliced; a list or a text can")
+        raise ComputeError(f"{kind(holder)} cannot be sliced; a list or a string can")
     if step == 0:
         raise ComputeError("a slice has a step of 0; use another one")
     budget.make(len(range(*slice(start, stop, step).indices(len(holder)))) * ITEM)
@@ -100,7 +100,7 @@ def kind(value: Any) -> str:
         case int() | float():
             return f"the number {value}"
         case str():
-            return f"the text {shown(value)}"
+            return f"the string {shown(value)}"
         case list():
             return f"a list of {len(value)}"
     return f"a dict with {{{_listed(value)}}}" if value else "an empty dict"

@@ -41,7 +41,7 @@ def formatted(value: Any, conversion: str, spec: str, budget: Budget) -> str:
         return text_of(value, budget)
     found = _SPEC.fullmatch(spec)
     if found is None:
-        raise ComputeError(f"the format {shown(spec)} is none; write one such as .2f, ,.0f or >8")
+        raise ComputeError(f"{shown(spec)} is not a format; write one such as .2f, ,.0f or >8")
     budget.make(int(found["width"] or 0) + 50)
     for_numbers = bool(found["group"]) or found["type"] not in ("", "s")
     if isinstance(value, str) and for_numbers:

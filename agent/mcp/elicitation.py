@@ -97,7 +97,9 @@ def result_of(params: ElicitRequestParams, answer: Any) -> ElicitResult:
     try:
         return ElicitResult(action="accept", content=content)
     except ValueError as error:
-        raise PlanError("an answer holds texts, numbers, true, false and lists of texts") from error
+        raise PlanError(
+            "an answer holds strings, numbers, true, false and lists of strings"
+        ) from error
 
 
 def _action(answer: Any) -> tuple[Any, dict[str, Any]]:

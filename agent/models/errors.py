@@ -125,7 +125,7 @@ def broken_error(who: str, error: BaseException) -> ModelError:
         remedy = "the server sent more than 1 MB in one piece, which is not read; use another model"
         transient = False
     elif isinstance(error, NotAReplyError):
-        remedy = f"it answered with a {error}; it must answer with a message or a text"
+        remedy = f"it answered with a {error}; it must answer with a message or a string"
     elif broke:
         remedy, wait = f"the connection broke off ({broke}); try again", 0
     elif kind in ("JSONDecodeError", "UnicodeDecodeError"):

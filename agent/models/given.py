@@ -17,7 +17,7 @@ from llm_compiler.models.profiles import DEFAULT_PROFILE, profile_of, with_input
 
 _INSIDE = ("bound", "runnable", "default")
 """Where LangChain's wrappers have what they wrap: bindings, fallbacks, configurable ones."""
-_REMEDY = "give a chat model, a Runnable that answers with a message or a text, or a name"
+_REMEDY = "give a chat model, a Runnable that answers with a message or a string, or a name"
 
 
 @dataclass(frozen=True, kw_only=True)

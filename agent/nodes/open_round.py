@@ -45,9 +45,9 @@ class Setup:
     def __post_init__(self) -> None:
         if not isinstance(self.instructions, str | None):
             kind = type(self.instructions).__name__
-            raise SetupError(f"instructions: give a text, not a {kind}")
+            raise SetupError(f"instructions: give a string, not a {kind}")
         if self.name is not None and (not isinstance(self.name, str) or not self.name.strip()):
-            raise SetupError(f"name: give a text, not {self.name!r}")
+            raise SetupError(f"name: give a string, not {self.name!r}")
         if not isinstance(self.context, Context | None):
             kind = type(self.context).__name__
             raise SetupError(f"context: give Context(…), not a {kind}")

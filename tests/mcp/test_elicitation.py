@@ -101,7 +101,7 @@ def test_an_address_is_approved_without_content() -> None:
         ({"decisions": [edit(amount="two")]}, "amount: 'two' is not of type 'integer'"),
         ({"decisions": [edit(amount=0)]}, "amount: 0 is less than the minimum of 1"),
         ({"decisions": [edit(note={"a": {"b": 1}})]}, "note: .* is not of type 'string'"),
-        ({"decisions": [edit(other={"a": 1})]}, "an answer holds texts, numbers"),
+        ({"decisions": [edit(other={"a": 1})]}, "an answer holds strings, numbers"),
     ],
 )
 def test_a_wrong_answer_says_what_to_send(answer: Any, why: str) -> None:

@@ -72,7 +72,7 @@ async def test_a_name_in_the_instructions_may_be_said(where: str) -> None:
 
 def test_instructions_are_a_text() -> None:
     given: Any = SystemMessage("x")
-    with pytest.raises(SetupError, match="instructions: give a text, not a SystemMessage"):
+    with pytest.raises(SetupError, match="instructions: give a string, not a SystemMessage"):
         build_graph(Ledger().tools, instructions=given)
 
 

@@ -228,7 +228,7 @@ def test_what_is_no_tool_as_it_is_says_how_it_becomes_one(given: Any, remedy: st
 
 @pytest.mark.parametrize("name", ["", " ", 5])
 def test_what_is_no_name_is_refused_when_the_graph_is_built(name: Any) -> None:
-    with pytest.raises(SetupError, match="name: give a text"):
+    with pytest.raises(SetupError, match="name: give a string"):
         build_graph(name=name)
 
 
