@@ -37,8 +37,8 @@ def ask(
         list[str] | None,
         typer.Argument(
             metavar="QUESTION",
-            help="The question. If omitted, standard input is read; or, with --thread, what is"
-            " unfinished goes on.",
+            help="The question. If omitted, standard input is read; or, with --thread, its"
+            " unfinished turn is continued.",
         ),
     ] = None,
     model: options.ModelOption = None,

@@ -77,7 +77,7 @@ def _converse(command: Command, runner: asyncio.Runner) -> int:
                     status = _turn(command, runner, session, question)
                     asked = True
         if asked and session.stored and sys.stdin.isatty():
-            _note(f"The conversation goes on with: llm-compiler chat --thread {session.thread}")
+            _note(f"Continue this conversation with: llm-compiler chat --thread {session.thread}")
         return UNDECIDED if status == UNDECIDED else ANSWERED
     finally:
         runner.run(stack.aclose())
@@ -112,7 +112,7 @@ def _introduce(session: Any, snapshot: Any) -> bool:
     turns = sum(message.type == "human" for message in snapshot.values.get("messages", ()))
     if sys.stdin.isatty():
         told = (
-            f"Thread {session.thread!r} goes on after {wording.counted(turns, 'question')}. "
+            f"Continuing thread {session.thread!r} after {wording.counted(turns, 'question')}. "
             if turns
             else ""
         )

@@ -86,11 +86,11 @@ def _edited(call: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
             args = json.loads(said)
         except ValueError as error:
-            _tell(f"That is no JSON: {wording.one_line(str(error))}")
+            _tell(f"That is not JSON: {wording.one_line(str(error))}")
             continue
         if isinstance(args, dict):
             return args
-        _tell("That is no object: write {…}")
+        _tell("That is not an object: write {…}")
 
 
 def _tell(line: str) -> None:

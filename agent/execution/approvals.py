@@ -111,7 +111,7 @@ def _decision(call: Mapping[str, Any], decision: Any, tools: Toolbox) -> Decisio
             action = given.get("edited_action")
             args = action.get("args") if isinstance(action, Mapping) else None
             if not isinstance(action, Mapping) or not isinstance(args, Mapping):
-                raise PlanError("an edit is {'edited_action': {'name': …, 'args': {…}}}")
+                raise PlanError("write an edit as {'edited_action': {'name': …, 'args': {…}}}")
             if action.get("name", tool) != tool:
                 raise PlanError(f"an edit keeps the tool {tool!r}; reject it instead")
             args = _as_json(args)
@@ -120,7 +120,7 @@ def _decision(call: Mapping[str, Any], decision: Any, tools: Toolbox) -> Decisio
             return bound(args=args)
         case kind:
             shown = shortened(repr(kind), 60)
-            raise PlanError(f"the decision {shown} is none of {', '.join(_DECISIONS)}")
+            raise PlanError(f"the decision {shown} is not one of {', '.join(_DECISIONS)}")
 
 
 def _reason(message: Any) -> str:
@@ -140,5 +140,5 @@ def _as_json(args: Mapping[Any, Any]) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError, ToolError) as error:
         if isinstance(error, TypeError | ValueError):
             why = shortened(str(error), 100)
-        raise PlanError(f"the edited arguments are no JSON data ({why}); send others") from error
+        raise PlanError(f"the edited arguments are not JSON data ({why}); send others") from error
     return plain

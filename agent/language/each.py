@@ -82,7 +82,7 @@ def _check_body_task(id: TaskId, it: Any) -> None:
     if when is not None and not (isinstance(when, Mapping) and "id" in when):
         raise PlanError(f'the condition of {it["id"]} is not like {{"id": 3, "holds": true}}')
     if is_pure(tool) and not isinstance(args.get("expression"), str):
-        raise PlanError(f'{it["id"]}: {tool} takes one text; write {{"expression": "$1 - $2"}}')
+        raise PlanError(f'{it["id"]}: {tool} takes one string; write {{"expression": "$1 - $2"}}')
     if tool == EACH:
         check(it["id"], args)
 

@@ -225,7 +225,7 @@ def expression(node: ast.expr | ast.Module) -> str:
     except ValueError:
         text = ""
     if not text or text.count(REFERENCE) != count:
-        raise NodeError(node, "this text has a character that a plan cannot have; leave it out")
+        raise NodeError(node, "this string has a character that a plan cannot have; leave it out")
     return text.replace("$", "$$").replace(REFERENCE, "$")
 
 

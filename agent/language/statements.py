@@ -141,7 +141,7 @@ def _delete(node: ast.Delete, resolver: Resolver) -> None:
 
 
 def _jump(node: ast.stmt, resolver: Resolver) -> None:
-    raise NodeError(node, "this stands in no loop; leave it out")
+    raise NodeError(node, "this is outside of a loop; leave it out")
 
 
 STATEMENTS: dict[type[ast.stmt], Callable[..., None]] = {

@@ -87,7 +87,7 @@ def computing(id: TaskId, tool: str, args: Mapping[str, Any], after: tuple[TaskI
     """
     expression = args.get("expression")
     if not isinstance(expression, str):
-        raise PlanError(f'{tool} takes one text; write {{"expression": "$1 - $2"}}')
+        raise PlanError(f'{tool} takes one string; write {{"expression": "$1 - $2"}}')
     needs = dict.fromkeys((*after, *filter(is_task, compute.references(expression))))
     return Task(id, tool, {"expression": expression}, tuple(needs))
 

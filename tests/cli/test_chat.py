@@ -60,7 +60,7 @@ def test_ctrl_c_stops_an_answer_and_ctrl_d_leaves(
     live.read_until(rf"{ANSWER}(.|\n)*one\s+after another(.|\n)*› $")
     live.type("\x04")
     assert live.end() == 0
-    assert "The conversation goes on with: llm-compiler chat --thread a" in live.plain
+    assert "Continue this conversation with: llm-compiler chat --thread a" in live.plain
     assert "Traceback" not in live.text
 
 
@@ -74,9 +74,9 @@ def test_waiting_turn_is_decided_in_a_chat(
     live.type("e\n")
     live.read_until("New arguments.*: $")
     live.type("{no\n")
-    live.read_until("That is no JSON(.|\n)*New arguments.*: $")
+    live.read_until("That is not JSON(.|\n)*New arguments.*: $")
     live.type('{"query": "Denali"}\n')
     live.read_until(rf"✓  k2 = .*denali\.md(.|\n)*{ANSWER}(.|\n)*› $")
     live.type("exit\n")
     assert live.end() == 0
-    assert re.search(r"Thread 'a' goes on after 1 question\b", live.plain)
+    assert re.search(r"Continuing thread 'a' after 1 question\b", live.plain)

@@ -97,7 +97,7 @@ async def test_a_second_batch_is_asked_about_after_the_first(ledger: Ledger) -> 
     ("answer", "error"),
     [
         ("yes", "one for each of the 1 calls"),
-        ({"decisions": ["perhaps"]}, "'perhaps' is none of approve, edit, reject"),
+        ({"decisions": ["perhaps"]}, "'perhaps' is not one of approve, edit, reject"),
         (
             {"decisions": [{"type": "edit", "edited_action": {"args": {"a": "x", "b": 2}}}]},
             "add: a: Input should be a valid integer",

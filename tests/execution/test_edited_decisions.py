@@ -63,7 +63,7 @@ async def test_edited_arguments_are_reduced_to_json_data(
         ({"value": deep(240)}, "more than 100 levels"),
         ({5: 1}, "echo has no argument '5'; there are value"),
         ({None: 1}, "echo has no argument 'None'; there are value"),
-        ([("value", 1)], "an edit is {'edited_action': {'name': …, 'args': {…}}}"),
+        ([("value", 1)], "write an edit as {'edited_action': {'name': …, 'args': {…}}}"),
     ],
 )
 async def test_edited_arguments_that_are_none_are_asked_for_again(

@@ -74,7 +74,7 @@ def test_expressions_need_what_they_refer_to(name: str) -> None:
     assert task.needs == (7, 1, 2)
     wrong = compile_data(TOOLS, data(tool=name, args={"expresion": "1"}))
     assert isinstance(wrong, Refused)
-    assert wrong.error == f'{name} takes one text; write {{"expression": "$1 - $2"}}'
+    assert wrong.error == f'{name} takes one string; write {{"expression": "$1 - $2"}}'
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_loop_is_compiled_with_the_tasks_of_its_body() -> None:
         (edited(args={"query": "a", "most": "x"}), "3[]: search: most: Input should be a valid"),
         (edited(args={"query": "$(3[].7)"}), "no task in the loop has the id 3[].7; there are"),
         (edited(id="4[]"), "4[] is no id of a task in the body of 3"),
-        (edited(tool="compute"), '3[]: compute takes one text; write {"expression": "$1 - $2"}'),
+        (edited(tool="compute"), '3[]: compute takes one string; write {"expression": "$1 - $2"}'),
         ({**LOOP, "body": "x"}, 'each takes {"items": "$1", "body": [tasks with ids'),
         ({"items": "$1", "body": []}, 'each takes "value", or "names"'),
     ],
