@@ -155,7 +155,7 @@ async def test_a_message_after_another_node_was_stopped(ledger: Ledger, node: st
     assert texts(state).count(ABANDONED) == 1
 
 
-async def test_the_next_question_is_asked_with_what_became_of_the_last(ledger: Ledger) -> None:
+async def test_the_next_question_is_sent_with_the_outcome_of_the_last(ledger: Ledger) -> None:
     planner = ScriptedModel("add(1, 2)", "echo('y')")
     compiled = build_graph(
         ledger.tools, planner=planner, joiner=ScriptedModel("B."), checkpointer=InMemorySaver()
@@ -221,7 +221,7 @@ async def test_a_node_that_ended_before_its_checkpoint_was_written_is_not_droppe
     assert again.values["messages"] == state["messages"]
 
 
-async def test_a_replan_that_was_killed_before_its_checkpoint_is_left(ledger: Ledger) -> None:
+async def test_a_replan_that_was_killed_before_its_checkpoint_is_abandoned(ledger: Ledger) -> None:
     saver = Killed(3)
     compiled = graph(
         ledger,

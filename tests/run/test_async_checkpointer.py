@@ -85,18 +85,18 @@ async def test_saver_with_async_methods_stays_as_it_is() -> None:
     assert with_async(memory) is memory
 
 
-async def test_face_gives_what_the_saver_gives(sqlite: SqliteSaver) -> None:
+async def test_wrapper_returns_what_the_saver_returns(sqlite: SqliteSaver) -> None:
     compiled = graph(sqlite)
     await compiled.ainvoke(QUESTION, CONFIG)
-    face = with_async(sqlite)
-    assert isinstance(face, ThreadedSaver)
-    assert with_async(face) is face
-    assert await face.aget_tuple(CONFIG) == face.get_tuple(CONFIG) == sqlite.get_tuple(CONFIG)
-    assert [found async for found in face.alist(CONFIG, limit=2)] == list(
-        face.list(CONFIG, limit=2)
+    wrapper = with_async(sqlite)
+    assert isinstance(wrapper, ThreadedSaver)
+    assert with_async(wrapper) is wrapper
+    assert await wrapper.aget_tuple(CONFIG) == wrapper.get_tuple(CONFIG) == sqlite.get_tuple(CONFIG)
+    assert [found async for found in wrapper.alist(CONFIG, limit=2)] == list(
+        wrapper.list(CONFIG, limit=2)
     )
-    assert face.get_next_version(None, None) is not None
-    assert face.conn is sqlite.conn
-    assert isinstance(face.conn, sqlite3.Connection)
-    await face.adelete_thread("1")
-    assert await face.aget_tuple(CONFIG) is None
+    assert wrapper.get_next_version(None, None) is not None
+    assert wrapper.conn is sqlite.conn
+    assert isinstance(wrapper.conn, sqlite3.Connection)
+    await wrapper.adelete_thread("1")
+    assert await wrapper.aget_tuple(CONFIG) is None

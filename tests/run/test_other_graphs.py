@@ -101,7 +101,7 @@ def test_a_run_that_names_its_thread_stands_on_its_own(ledger: Ledger) -> None:
     assert inner.get_state(thread).next == ("scheduler",)
 
 
-def test_two_that_are_asked_by_one_message_have_calls_of_their_own(ledger: Ledger) -> None:
+def test_two_agents_called_by_one_message_have_different_call_ids(ledger: Ledger) -> None:
     plan = "a = add({}, 2)\nanswer(f'It is {{a}}.')"
     above = around(InMemorySaver(), a=ours(ledger, plan.format(1)), b=ours(ledger, plan.format(2)))
     state = above.invoke({"messages": [("user", "What?")], "topic": "mine"}, THREAD)

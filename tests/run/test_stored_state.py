@@ -143,7 +143,7 @@ def test_what_is_no_task_comes_behind_all_others_and_their_outcomes() -> None:
     assert [*found["outcomes"]] == ["8", "3", "7"]
 
 
-def test_ids_are_found_where_the_last_one_is_taken() -> None:
+def test_tasks_without_an_id_get_free_ones() -> None:
     found = state(plan=[5, task(10**9 - 1), task(1), 6])
     assert [it["id"] for it in found["plan"]] == [1, 2, 3, 10**9 - 1]
 

@@ -321,7 +321,7 @@ def test_write_that_ran_stays_ok_though_an_edited_one_before_it_fails() -> None:
     assert schedule.outcomes[2].ok
 
 
-def test_person_who_takes_an_order_need_away_decides() -> None:
+def test_writes_whose_order_a_person_removed_start_at_once() -> None:
     schedule = Schedule(tools(), max_parallel=9, early_start=False)
     for it in ordered(task(1, "mail"), task(2, "mail")):
         schedule.handle(Planned(replace(it, needs=()) if isinstance(it, Task) else it))

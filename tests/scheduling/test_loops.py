@@ -143,7 +143,7 @@ def test_what_a_condition_skips_skips_what_is_under_it_for_the_same_reason() -> 
     assert it.schedule.outcomes[3].untaken
 
 
-def test_condition_that_failed_skips_as_any_need_does() -> None:
+def test_task_whose_condition_failed_is_skipped_like_any_other() -> None:
     it = Machine(call(1), call(2, x=2, **when(1)))
     it.end(1, error="no")
     assert it.how(2) == ("skipped", "needs 1, which failed")
@@ -159,7 +159,7 @@ def test_condition_decides_before_what_else_is_needed(first: int) -> None:
     assert it.how(3) == ("skipped", "condition on line 4 is false")
 
 
-def test_condition_that_holds_lets_a_lack_decide() -> None:
+def test_task_whose_condition_holds_is_skipped_if_a_need_failed() -> None:
     it = Machine(call(1), call(2, x=2), call(3, "see", "$2", **when(1)))
     it.end(2, error="no")
     assert 3 not in it.schedule.outcomes
@@ -175,7 +175,7 @@ def test_value_of_the_branch_that_ran() -> None:
     assert it.how(4) == ("ok", "three")
 
 
-def test_read_that_failed_and_is_not_used_does_no_harm() -> None:
+def test_read_that_failed_and_is_not_used_skips_nothing() -> None:
     """It was started early, and turned out to stand in the branch that is not taken."""
     it = Machine(call(1), call(2, x=2), computing(3, "$2 if $1 else 7"))
     it.end(2, error="no")
@@ -224,7 +224,7 @@ def test_loop_makes_one_instance_for_each_item() -> None:
     ("items", "gone_through"),
     [({"a": 1, "b": 2}, ["a", "b"]), ('["x", "y"]', ["x", "y"]), ("ab", ["a", "b"]), ([], [])],
 )
-def test_loop_goes_through_what_a_comprehension_does(items: Any, gone_through: list[Any]) -> None:
+def test_loop_accepts_whatever_a_comprehension_accepts(items: Any, gone_through: list[Any]) -> None:
     it = Machine(call(1), over("$1"))
     it.end(1, items)
     assert [launch.args["x"] for launch in it.running.values()] == gone_through
@@ -474,7 +474,7 @@ def test_untrusted_result_inside_a_loop_reaches_what_uses_the_loop() -> None:
     assert why_asked(it) == {3: "the untrusted result of task 2 (browse) reaches it"}
 
 
-def test_sound_instance_beside_an_untrusted_result_asks_nobody() -> None:
+def test_trusted_instance_beside_an_untrusted_result_asks_nobody() -> None:
     body = inner("3[]", "send", {"x": "$(3[].0)", "from": []})
     it = Machine(call(1, "browse"), each(3, [1], body, value="$1"), rules=RULED)
     it.end(1, "a page")

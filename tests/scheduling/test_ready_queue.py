@@ -116,7 +116,7 @@ def test_task_that_was_woken_and_got_no_slot_keeps_its_place() -> None:
     assert start(ready) == [3]
 
 
-def test_forgotten_tasks_never_start_and_hold_nobody_up() -> None:
+def test_forgotten_tasks_never_start_and_block_no_other() -> None:
     ready = queue(2)
     add(ready, 1, 2, 3, disk=1)
     assert start(ready) == [1]
@@ -135,7 +135,7 @@ def test_cleared_queue_keeps_its_running_calls() -> None:
     assert start(ready) == []
 
 
-def test_slot_that_is_free_in_vain_is_found() -> None:
+def test_invariants_catch_a_free_slot_beside_a_queued_task() -> None:
     ready = queue()
     add(ready, 1)
     with pytest.raises(AssertionError, match=r"\[1\] could start in 1 free slots"):

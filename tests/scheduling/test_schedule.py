@@ -245,14 +245,14 @@ def test_slot_of_a_limited_tool_goes_by_the_longest_path_too() -> None:
     assert started(machine.handle(Returned(0))) == [3]
 
 
-def test_call_that_was_ranked_while_it_was_held_holds_nobody_up() -> None:
+def test_call_that_was_ranked_while_it_was_held_blocks_no_other() -> None:
     machine = schedule(max_parallel=2)
     alone = [task(id, tool="alone") for id in (1, 2, 3)]
     planned(machine, *alone, task(4, 2), task(5, 4))
     assert [started(machine.handle(Returned(call))) for call in (0, 1)] == [[2], [4, 3]]
 
 
-def test_forgotten_call_holds_nobody_up() -> None:
+def test_forgotten_call_blocks_no_other() -> None:
     machine = schedule()
     planned(machine, task(1, tool="alone"), task(2, tool="alone"))
     machine.handle(PlanBroke())

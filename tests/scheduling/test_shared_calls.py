@@ -109,7 +109,7 @@ def test_kept_call_is_found_even_of_a_tool_that_shares_none(calls: SharedCalls) 
     assert calls.find("read 5") is call
 
 
-def test_key_of_a_forgotten_call_is_found_at_fault(calls: SharedCalls) -> None:
+def test_invariants_catch_the_key_of_a_forgotten_call(calls: SharedCalls) -> None:
     del calls.known[add(calls, 1).number]
     with pytest.raises(AssertionError, match="key of the forgotten call 0"):
         calls.validate()
