@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
 from llm_compiler.cli import wording
-from llm_compiler.cli.report import Report, TaskReport
+from llm_compiler.cli.report import Report
+from llm_compiler.cli.round_report import TaskReport
 from llm_compiler.text import shortened
 
 _MAX_CHARS = 200

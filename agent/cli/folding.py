@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from llm_compiler.cli.report import TaskReport, TaskStatus
+from llm_compiler.cli.round_report import TaskReport, TaskStatus
 from llm_compiler.language.task_ids import order_of, root_of
 
 MAX_UNFOLDED: Final = 20

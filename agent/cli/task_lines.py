@@ -8,7 +8,7 @@ from rich.text import Text
 from llm_compiler.cli import wording
 from llm_compiler.cli.folding import rows_of_tasks
 from llm_compiler.cli.python_lines import diagnostic_lines, highlighted, wrapped
-from llm_compiler.cli.report import RoundReport, TaskReport
+from llm_compiler.cli.round_report import RoundReport, TaskReport
 
 _MARKS: Final = {
     "planned": ("○", "dim"),

@@ -17,7 +17,8 @@ from rich.text import Text
 from llm_compiler.cli import wording
 from llm_compiler.cli.markdown import MAX_WIDTH, MarkdownStream
 from llm_compiler.cli.python_lines import diagnostic_lines, highlighted
-from llm_compiler.cli.report import Report, RoundReport
+from llm_compiler.cli.report import Report
+from llm_compiler.cli.round_report import RoundReport
 from llm_compiler.cli.task_lines import round_lines
 
 _SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

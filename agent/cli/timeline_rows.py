@@ -6,7 +6,8 @@ from typing import Final
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.folding import rows_of_tasks
-from llm_compiler.cli.report import Report, RoundReport, TaskReport
+from llm_compiler.cli.report import Report
+from llm_compiler.cli.round_report import RoundReport, TaskReport
 from llm_compiler.text import shortened
 
 _MAX_VALUE: Final = 16
