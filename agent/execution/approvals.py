@@ -12,7 +12,8 @@ from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.scheduling.facts import Ask, Decision, Launch
+from llm_compiler.scheduling.facts import Decision
+from llm_compiler.scheduling.orders import Ask, Launch
 from llm_compiler.text import clean, shortened
 
 _DECISIONS = ("approve", "edit", "reject")

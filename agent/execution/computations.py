@@ -18,8 +18,9 @@ from llm_compiler.language.references import NoRoomError, Room
 from llm_compiler.language.weight import exceeds
 from llm_compiler.redaction import one_line
 from llm_compiler.scheduling.computing import gather
-from llm_compiler.scheduling.facts import Compute, Computed, Fill, Filled, Gather, Tools
+from llm_compiler.scheduling.facts import Computed, Filled, Tools
 from llm_compiler.scheduling.filling import IN_LINE, fill
+from llm_compiler.scheduling.orders import Compute, Fill, Gather
 
 _TURN_SECONDS = 0.005
 """After which the event loop gets a turn."""

@@ -26,7 +26,8 @@ from llm_compiler.observability import spans
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import backoff, is_transient
 from llm_compiler.round_messages import call_id
-from llm_compiler.scheduling.facts import Launch, Returned
+from llm_compiler.scheduling.facts import Returned
+from llm_compiler.scheduling.orders import Launch
 from llm_compiler.tools import arithmetic
 
 Wait = Callable[[RetryCallState], float]

@@ -22,7 +22,8 @@ from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.execution.turn_records import TurnRecords
 from llm_compiler.language.task import Outcome, is_call
 from llm_compiler.language.task_ids import TaskId, root_of
-from llm_compiler.scheduling.facts import Launch, Prior
+from llm_compiler.scheduling.facts import Prior
+from llm_compiler.scheduling.orders import Launch
 
 _SHELF = "journal"
 _CLOSING_SECONDS = 5.0

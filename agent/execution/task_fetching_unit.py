@@ -20,20 +20,17 @@ from llm_compiler.langgraph_private import in_call
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.observability.stream_events import Events
-from llm_compiler.scheduling.facts import (
+from llm_compiler.scheduling.facts import Continued, DeadlinePassed, Fact, Returned
+from llm_compiler.scheduling.orders import (
     Added,
     Ask,
     Cancel,
     Compute,
     Continue,
-    Continued,
-    DeadlinePassed,
-    Fact,
     Fill,
     Gather,
     Launch,
     Loops,
-    Returned,
     Settle,
 )
 from llm_compiler.scheduling.schedule import Schedule

@@ -41,7 +41,8 @@ from llm_compiler.observability.stream_events import Events
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.run.turn_journal import journal_of
-from llm_compiler.scheduling.facts import Ask, Decided, Decision, PlanEnded, TakenOver
+from llm_compiler.scheduling.facts import Decided, Decision, PlanEnded, TakenOver
+from llm_compiler.scheduling.orders import Ask
 from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.state import State, spent
 

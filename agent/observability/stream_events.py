@@ -26,7 +26,7 @@ from typing import Any, Literal
 from llm_compiler.language.excerpts import excerpt
 from llm_compiler.language.task import Outcome, Refused, Task, TaskData
 from llm_compiler.language.task_ids import TaskId
-from llm_compiler.scheduling.facts import Launch
+from llm_compiler.scheduling.orders import Launch
 from llm_compiler.text import shortened
 
 _MAX_RESULT_CHARS = 200

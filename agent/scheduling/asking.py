@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 
 from llm_compiler.language.task_ids import TaskId, order_of
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import Ask, Decision
+from llm_compiler.scheduling.facts import Decision
+from llm_compiler.scheduling.orders import Ask
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord

@@ -10,7 +10,8 @@ from llm_compiler.language.compute import references
 from llm_compiler.language.references import NoRoomError, Room
 from llm_compiler.language.task import Outcome, Status, Task
 from llm_compiler.language.task_ids import loops_around
-from llm_compiler.scheduling.facts import Compute, Computed, Gather, Order
+from llm_compiler.scheduling.facts import Computed
+from llm_compiler.scheduling.orders import Compute, Gather, Order
 from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord

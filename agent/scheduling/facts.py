@@ -1,18 +1,15 @@
-"""What the schedule is told, and what it orders: frozen dataclasses, equal by value.
+"""What the schedule is told: frozen dataclasses, equal by value.
 
-Facts go into `Schedule.handle` (schedule.py), orders come out of it.
+Facts go into `Schedule.handle` (schedule.py), orders (orders.py) come out of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llm_compiler.language.references import Room
 from llm_compiler.language.task import Outcome, Refused, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-
-# ── facts ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,120 +171,6 @@ Fact = (
     | Decided
     | DeadlinePassed
 )
-
-# ── orders ────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Start a call. `id` is the task it is for, `call` the name under which it returns."""
-
-    call: int
-    id: TaskId
-    tool: str
-    args: Mapping[str, Any]
-    destructive: bool = False
-    """It is now, or was when it was planned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compute:
-    """Evaluate the expression of task `id`; `number` is the name under which it returns."""
-
-    number: int
-    id: TaskId
-    expression: str
-    results: Mapping[TaskId, Any]
-    """What it may refer to; a `Missing` takes the place of what is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """Fill the arguments of a task in and check them (`fill`); `number` is as in `Compute`."""
-
-    number: int
-    task: Task
-    priors: Sequence[Prior]
-    results: "Found"
-    large: bool
-    """It is known that this takes long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gather:
-    """Put the value of a loop together (`gather`); it returns as `Computed`."""
-
-    number: int
-    id: TaskId
-    loop: "Iterated"
-    results: "Found"
-
-
-@dataclass(frozen=True, slots=True)
-class Loops:
-    """A loop has its list, and makes so many calls in all, without those of loops inside."""
-
-    id: TaskId
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """A loop has made an instance. `known`: so it had in an earlier run or round."""
-
-    task: Task | Refused
-    known: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Continue:
-    """Give others a turn, and loop `id` then another one: it has more iterations to make."""
-
-    id: TaskId
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Stop a launched call; nobody waits for it any more."""
-
-    call: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """A task has ended."""
-
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A person must decide on these calls; everything else has run."""
-
-    calls: tuple[Launch, ...]
-    why: Mapping[TaskId, str] = field(default_factory=dict)
-    """By the task's id, why it is asked about though its tool is not in `approve`."""
-
-
-Order = Launch | Compute | Fill | Gather | Loops | Added | Continue | Cancel | Settle | Ask
-
-
-class Found(Protocol):
-    """The results that an order refers to."""
-
-    def outcome(self, id: TaskId) -> Outcome | None: ...
-
-    def value(self, id: TaskId) -> Any: ...
-
-
-class Iterated(Protocol):
-    """A loop all of whose instances have ended, as in loop.py."""
-
-    tasks: list[TaskId]
-
-    def failure(self, outcome_of: Any) -> str | None: ...
-
-    def value(self, outcome_of: Any, value_of: Any, room: Room | None = None) -> Any: ...
 
 
 class Tools(Protocol):

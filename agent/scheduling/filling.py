@@ -11,7 +11,8 @@ from llm_compiler.language.budget import Budget
 from llm_compiler.language.parts import items
 from llm_compiler.language.references import NoRoomError, Room, references, substitute
 from llm_compiler.language.task import EACH, Task
-from llm_compiler.scheduling.facts import Fill, Filled, Found, Order, Prior, Tools
+from llm_compiler.scheduling.facts import Filled, Prior, Tools
+from llm_compiler.scheduling.orders import Fill, Found, Order
 from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.task_record import TaskRecord
 

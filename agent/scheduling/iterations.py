@@ -13,17 +13,10 @@ from llm_compiler.errors import PlanError
 from llm_compiler.language.task import Refused, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder
-from llm_compiler.scheduling.facts import (
-    Added,
-    Continue,
-    Known,
-    Loops,
-    Order,
-    Planned,
-    Tools,
-)
+from llm_compiler.scheduling.facts import Known, Planned, Tools
 from llm_compiler.scheduling.filling import Filling
 from llm_compiler.scheduling.loop import Loop
+from llm_compiler.scheduling.orders import Added, Continue, Loops, Order
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 

@@ -1,6 +1,7 @@
 """The calls that run: each is launched when a slot is free, until it returns or is stopped."""
 
-from llm_compiler.scheduling.facts import Cancel, Order, Returned
+from llm_compiler.scheduling.facts import Returned
+from llm_compiler.scheduling.orders import Cancel, Order
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
 from llm_compiler.scheduling.task_graph import TaskGraph

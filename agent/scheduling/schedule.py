@@ -26,8 +26,6 @@ from llm_compiler.scheduling.facts import (
     Fact,
     Filled,
     Known,
-    Launch,
-    Order,
     PlanBroke,
     PlanEnded,
     Planned,
@@ -37,6 +35,7 @@ from llm_compiler.scheduling.facts import (
 )
 from llm_compiler.scheduling.filling import IN_LINE, Filling
 from llm_compiler.scheduling.iterations import SLICE, Iterations
+from llm_compiler.scheduling.orders import Launch, Order
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.running import Running

@@ -14,7 +14,8 @@ from typing import Any
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ToolRules
-from llm_compiler.scheduling.facts import Launch, Prior, Returned
+from llm_compiler.scheduling.facts import Prior, Returned
+from llm_compiler.scheduling.orders import Launch
 
 
 @dataclass(slots=True, eq=False)

@@ -11,8 +11,9 @@ from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.conditions import why_skipped
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
 from llm_compiler.scheduling.effects import data_needs
-from llm_compiler.scheduling.facts import Order, Prior, Settle
+from llm_compiler.scheduling.facts import Prior
 from llm_compiler.scheduling.invariants import validate_needs
+from llm_compiler.scheduling.orders import Order, Settle
 from llm_compiler.scheduling.results import how
 from llm_compiler.scheduling.shared_calls import Call
 from llm_compiler.scheduling.task_record import TaskRecord

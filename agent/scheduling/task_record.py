@@ -44,8 +44,9 @@ from typing import Any, Literal, TypeVar
 from llm_compiler.language.task import EACH, Outcome, Refused, Task, When
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import LastWrites
-from llm_compiler.scheduling.facts import Compute, Fill, Filled, Gather, Prior
+from llm_compiler.scheduling.facts import Filled, Prior
 from llm_compiler.scheduling.loop import Loop
+from llm_compiler.scheduling.orders import Compute, Fill, Gather
 from llm_compiler.scheduling.shared_calls import Call
 
 State = Literal[

@@ -21,7 +21,8 @@ from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.retries import backoff
-from llm_compiler.scheduling.facts import Launch, Returned
+from llm_compiler.scheduling.facts import Returned
+from llm_compiler.scheduling.orders import Launch
 from tests.support.loopback import LoopbackServer
 
 WHO = contextvars.ContextVar("who", default="nobody")

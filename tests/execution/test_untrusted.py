@@ -14,16 +14,15 @@ from langgraph.types import Command
 from llm_compiler import build_graph
 from llm_compiler.language.task import Outcome, Task
 from llm_compiler.scheduling.facts import (
-    Ask,
     Decided,
     Decision,
-    Launch,
     PlanEnded,
     Planned,
     Prior,
     Returned,
     TakenOver,
 )
+from llm_compiler.scheduling.orders import Ask, Launch
 from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.tools.search import search
 from tests.support.scripted import ScriptedModel, wiping

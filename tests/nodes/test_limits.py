@@ -15,13 +15,8 @@ from llm_compiler.errors import ModelError
 from llm_compiler.language.task import Outcome, Task
 from llm_compiler.models import given
 from llm_compiler.models.profiles import ModelProfile
-from llm_compiler.scheduling.facts import (
-    DeadlinePassed,
-    Launch,
-    Planned,
-    Prior,
-    Returned,
-)
+from llm_compiler.scheduling.facts import DeadlinePassed, Planned, Prior, Returned
+from llm_compiler.scheduling.orders import Launch
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.clock import FakeClock
 from tests.support.scripted import Ledger, ScriptedModel, until

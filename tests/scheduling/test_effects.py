@@ -12,21 +12,17 @@ from llm_compiler.language.task import ANSWER, COMPUTE, Outcome, Refused, Task
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
-    Ask,
-    Compute,
     Computed,
     Decided,
     Decision,
     Fact,
-    Launch,
-    Order,
     PlanEnded,
     Planned,
     Prior,
     Returned,
-    Settle,
     TakenOver,
 )
+from llm_compiler.scheduling.orders import Ask, Compute, Launch, Order, Settle
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.cost import grows_linearly
 from tests.support.effects import RULES, Running, in_lines, task, tools

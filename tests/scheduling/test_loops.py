@@ -16,29 +16,31 @@ from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
-    Ask,
-    Compute,
     Computed,
-    Continue,
     Continued,
     Decided,
     Decision,
     Fact,
-    Fill,
-    Gather,
     Known,
-    Launch,
-    Order,
     PlanBroke,
     PlanEnded,
     Planned,
     Prior,
     Returned,
-    Settle,
     TakenOver,
 )
 from llm_compiler.scheduling.filling import fill
 from llm_compiler.scheduling.iterations import HARD_MAX_INSTANCES
+from llm_compiler.scheduling.orders import (
+    Ask,
+    Compute,
+    Continue,
+    Fill,
+    Gather,
+    Launch,
+    Order,
+    Settle,
+)
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.cost import cost, grows_linearly
 from tests.support.effects import RULES, Running, tools

@@ -12,21 +12,17 @@ from llm_compiler.language.task import COMPUTE, Outcome, Refused, Task, is_pure
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import (
-    Ask,
-    Cancel,
     DeadlinePassed,
     Decided,
     Decision,
-    Launch,
-    Order,
     PlanBroke,
     PlanEnded,
     Planned,
     Prior,
     Returned,
-    Settle,
     TakenOver,
 )
+from llm_compiler.scheduling.orders import Ask, Cancel, Launch, Order, Settle
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.cost import grows_linearly
 from tests.support.strategies import MANY, later_rounds, scheduled_plans

@@ -6,18 +6,8 @@ import pytest
 
 from llm_compiler.language.task import Outcome, Task
 from llm_compiler.language.tool_rules import STORED, ToolRules
-from llm_compiler.scheduling.facts import (
-    Ask,
-    Decided,
-    Decision,
-    Launch,
-    Order,
-    PlanEnded,
-    Planned,
-    Prior,
-    Settle,
-    TakenOver,
-)
+from llm_compiler.scheduling.facts import Decided, Decision, PlanEnded, Planned, Prior, TakenOver
+from llm_compiler.scheduling.orders import Ask, Launch, Order, Settle
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.turn import FakeTools
 

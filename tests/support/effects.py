@@ -17,27 +17,21 @@ from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
-    Ask,
-    Compute,
     Computed,
-    Continue,
     Continued,
     Decided,
     Decision,
     Fact,
-    Fill,
-    Gather,
     Known,
-    Launch,
     PlanBroke,
     PlanEnded,
     Planned,
     Prior,
     Returned,
-    Settle,
     TakenOver,
 )
 from llm_compiler.scheduling.filling import IN_LINE, fill
+from llm_compiler.scheduling.orders import Ask, Compute, Continue, Fill, Gather, Launch, Settle
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.turn import FakeTools
 

@@ -17,20 +17,16 @@ from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (
-    Compute,
     Computed,
-    Continue,
     Continued,
     Fact,
-    Fill,
-    Gather,
-    Launch,
     PlanEnded,
     Planned,
     Returned,
     TakenOver,
 )
 from llm_compiler.scheduling.filling import IN_LINE, fill
+from llm_compiler.scheduling.orders import Compute, Continue, Fill, Gather, Launch
 from llm_compiler.scheduling.schedule import Schedule
 
 Carried = Launch | Compute | Fill | Gather | Continue

@@ -19,29 +19,31 @@ from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
-    Added,
-    Ask,
-    Cancel,
-    Compute,
     Computed,
     DeadlinePassed,
     Decided,
     Decision,
     Fact,
-    Fill,
     Filled,
-    Gather,
-    Launch,
-    Order,
     PlanBroke,
     PlanEnded,
     Planned,
     Prior,
     Returned,
-    Settle,
     TakenOver,
 )
 from llm_compiler.scheduling.filling import IN_LINE, fill
+from llm_compiler.scheduling.orders import (
+    Added,
+    Ask,
+    Cancel,
+    Compute,
+    Fill,
+    Gather,
+    Launch,
+    Order,
+    Settle,
+)
 from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.scheduling.task_record import State, TaskRecord
 
