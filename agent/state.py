@@ -201,6 +201,11 @@ def tasks_of_round(state: State) -> list[TaskData]:
     ]
 
 
+def outcome_of(state: State, task: TaskData) -> OutcomeData:
+    """The outcome of a task that has one."""
+    return state["outcomes"][str(task["id"])]
+
+
 def asked_message(state: State) -> HumanMessage | None:
     """The user's message of this turn."""
     asked = (m for m in reversed(state["messages"]) if isinstance(m, HumanMessage))

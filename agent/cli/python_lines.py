@@ -27,10 +27,10 @@ def _syntax() -> Syntax:
     return Syntax("", "python", theme="ansi_dark", background_color="default")
 
 
-def diagnostic_lines(error: str, width: int, style: str = "red") -> list[Text]:
+def diagnostic_lines(error: str, width: int) -> list[Text]:
     """A diagnostic in lines of at most `width` cells: message, statement, caret."""
     message, *rest = error.split("\n")
-    lines = wrapped(message, width, style)
+    lines = wrapped(message, width, "red")
     if len(rest) != 2:
         return lines
     source, marked = (line.removeprefix("    ") for line in rest)
@@ -38,7 +38,7 @@ def diagnostic_lines(error: str, width: int, style: str = "red") -> list[Text]:
     # What stands far right of the terminal's edge moves into it.
     first = max(0, min(at - width // 3, at + length + 1 - width))
     before = cell_len(wording.visible(source[first:at]))
-    carets = Text.assemble(" " * before, ("^" * length, f"bold {style}"))
+    carets = Text.assemble(" " * before, ("^" * length, "bold red"))
     for line in (highlighted(wording.visible(source[first:])), carets):
         line.truncate(width, overflow="ellipsis")
         lines.append(line)

@@ -168,7 +168,7 @@ class Refused:
         )
 
 
-def planned_data(
+def stored_data(
     task: Task | Refused, *, round: int, key: str, taint: str, rules: Iterable[str]
 ) -> TaskData:
     """A task as the state has it, with what is known of it since it was planned.

@@ -71,7 +71,7 @@ class _Joining:
         self._events = Events(runtime.stream_writer, state["round"], self._clock.seconds)
         late = context.deadline is not None and self._clock.until(context.deadline) <= 0
         self._may_replan = bool(state["plan"]) and state["round"] < context.max_rounds and not late
-        if setup.profile(context, "planner").replan_on_failure:
+        if setup.planner_profile(context).replan_on_failure:
             self._may_replan = self._may_replan and not failed_again(state)
         self._limit = _limit(state, context, late=late)
         self._reply, self._meter = JoinerReply(), Meter()
@@ -146,7 +146,7 @@ class _Joining:
         """Who writes the reply where the plan has words for one: `"plan"` or `"joiner"`."""
         if self._context.answer != "auto":
             return self._context.answer
-        return self._setup.profile(self._context, "planner").answer
+        return self._setup.planner_profile(self._context).answer
 
     async def _write_by_model(self) -> str | None:
         """Let the joiner's model write the reply; or return the feedback for another plan.

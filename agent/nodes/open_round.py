@@ -70,9 +70,9 @@ class Setup:
             return model
         return replace(model, profile=replace(model.profile, silence=context.model_timeout))
 
-    def profile(self, context: Context, role: Role) -> ModelProfile:
-        """What is known of the model of a role before it is opened."""
-        model = self.models.of(context, role)
+    def planner_profile(self, context: Context) -> ModelProfile:
+        """What is known of the planner's model before it is opened."""
+        model = self.models.of(context, "planner")
         return known_profile(model) if isinstance(model, str) else model.profile
 
     async def tools(self, context: Context, remaining_seconds: float | None) -> Toolbox:

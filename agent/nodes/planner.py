@@ -109,42 +109,36 @@ class Planner:
         grammar: str | None,
     ) -> None:
         """Read one plan to its end. If the stream breaks off, the whole plan is asked for again."""
-        with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
-            await retrying(anew=plan.broke)(self._read, plan, model, messages, meter, grammar)
 
-    async def _read(
-        self,
-        plan: PlanStream,
-        model: Model,
-        messages: list[BaseMessage],
-        meter: Meter,
-        grammar: str | None,
-    ) -> None:
-        plan.begin()
-        pieces = model.stream(
-            messages,
-            meter,
-            role="planner",
-            grammar=grammar,
-            has_ended=lambda: plan.ended,
-            forget=plan.broke,
-        )
-        try:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    plan.feed(piece)
-                    if plan.full:
-                        break
-                    # A small model that repeats itself would do so until its limit.
-                    if plan.too_long or (grammar and plan.repeats):
-                        plan.leave_off()
-                        break
-        except CutOffError:
-            plan.leave_off()
-        except ModelError:
-            if not plan.ended:
-                raise
-        plan.finish(model.name)
+        async def read() -> None:
+            plan.begin()
+            pieces = model.stream(
+                messages,
+                meter,
+                role="planner",
+                grammar=grammar,
+                has_ended=lambda: plan.ended,
+                forget=plan.broke,
+            )
+            try:
+                async with aclosing(pieces):
+                    async for piece in pieces:
+                        plan.feed(piece)
+                        if plan.full:
+                            break
+                        # A small model that repeats itself would do so until its limit.
+                        if plan.too_long or (grammar and plan.repeats):
+                            plan.leave_off()
+                            break
+            except CutOffError:
+                plan.leave_off()
+            except ModelError:
+                if not plan.ended:
+                    raise
+            plan.finish(model.name)
+
+        with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
+            await retrying(anew=plan.broke)(read)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from llm_compiler.language.task_ids import is_instance
 from llm_compiler.nodes.no_answer import no_answer
 from llm_compiler.prompting.annotated_program import why_not_ok
 from llm_compiler.prompting.question_form import asks_which
-from llm_compiler.state import State, question, tasks_of_round
+from llm_compiler.state import State, outcome_of, question, tasks_of_round
 
 _MAX_REASONS = 20
 _MAX_REASONS_SAID = 3
@@ -37,7 +37,7 @@ def own_words(state: State) -> str | None:
     expression = answers[-1]["args"].get("expression", "") if answers else ""
     if not answers or not in_words(expression):
         return None
-    said = outcomes[str(answers[-1]["id"])]
+    said = outcome_of(state, answers[-1])
     values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
     if said["status"] != "ok" or any(map(_is_long, values)):
         return None
@@ -54,7 +54,7 @@ def _is_long(value: Any) -> bool:
 def direct_result(state: State) -> str | None:
     """The result that is the answer: of the last call of a tool with `return_direct`."""
     for task in reversed(tasks_of_round(state)):
-        outcome = state["outcomes"][str(task["id"])]
+        outcome = outcome_of(state, task)
         if "direct" in task.get("rules", ()) and outcome["status"] == "ok":
             return as_text(outcome["value"])
     return None
@@ -64,7 +64,7 @@ def write_failed(state: State) -> bool:
     """Whether a write of this round failed: of a program that raises, the lines behind do not run,
     so "Paid." must not be said."""
     return any(
-        not went_well(state["outcomes"][str(task["id"])])
+        not went_well(outcome_of(state, task))
         for task in tasks_of_round(state)
         if did_not_compile(task) or not _WRITES.isdisjoint(task.get("rules", ()))
     )
@@ -78,7 +78,7 @@ def none_compiled(state: State) -> str | None:
     """Why no statement of this round could be run; None if one ran."""
     tasks = tasks_of_round(state)
     refused = [task for task in tasks if did_not_compile(task)]
-    ran = any(state["outcomes"][str(it["id"])]["status"] == "ok" for it in tasks)
+    ran = any(outcome_of(state, it)["status"] == "ok" for it in tasks)
     if not refused or ran or any(it not in refused for it in tasks if not is_pure(it["tool"])):
         return None
     return "\n".join(["No statement could be run.", *_diagnostics(state, refused[:_MAX_REASONS])])
@@ -86,18 +86,20 @@ def none_compiled(state: State) -> str | None:
 
 def _diagnostics(state: State, refused: list[TaskData]) -> Iterator[str]:
     for task in refused:
-        error, text = str(_error(state, task)), task["text"]
+        error, text = str(outcome_of(state, task)["error"]), task["text"]
         yield error if text in error else f"{text}: {error}"
 
 
 def came_to_nothing(state: State) -> str | None:
     """Why the round's last task, which the others prepare, did not end ok; None if it did."""
     tasks = [task for task in tasks_of_round(state) if not is_instance(task["id"])]
-    if not tasks or went_well(state["outcomes"][str(tasks[-1]["id"])]):
+    if not tasks or went_well(outcome_of(state, tasks[-1])):
         return None
     # Without arguments: a small model repeats the calls that it is shown.
-    failed = [task for task in tasks if state["outcomes"][str(task["id"])]["status"] == "failed"]
-    reasons = (f"{it['tool']} failed: {_error(state, it)}" for it in failed or tasks[-1:])
+    failed = [task for task in tasks if outcome_of(state, task)["status"] == "failed"]
+    reasons = (
+        f"{it['tool']} failed: {outcome_of(state, it)['error']}" for it in failed or tasks[-1:]
+    )
     return "\n".join(list(dict.fromkeys(reasons))[:_MAX_REASONS])
 
 
@@ -108,7 +110,7 @@ def nothing_succeeded(state: State) -> str | None:
     if all(task["tool"] == PROSE for task in plan):
         return None  # it planned nothing: a person may only have said hello
     succeeded = (
-        state["outcomes"][str(task["id"])]["status"] == "ok"
+        outcome_of(state, task)["status"] == "ok"
         for task in plan
         if is_call(task["tool"]) or task["tool"] == ANSWER
     )
@@ -117,7 +119,3 @@ def nothing_succeeded(state: State) -> str | None:
     more = len(reasons) - _MAX_REASONS_SAID
     listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
     return no_answer(question(state), listed)
-
-
-def _error(state: State, task: TaskData) -> str | None:
-    return state["outcomes"][str(task["id"])]["error"]

@@ -26,7 +26,7 @@ from llm_compiler.prompting.templates import (
     STRUCTURED_RETRY,
     filled,
 )
-from llm_compiler.state import State, question, tasks_of_round
+from llm_compiler.state import State, outcome_of, question, tasks_of_round
 
 _MAX_CHARS = 200_000
 _ATTEMPTS = 2
@@ -37,7 +37,7 @@ def planned_data(state: State, form: ResponseForm) -> tuple[str, Any] | None:
     answers = [task for task in tasks_of_round(state) if task["tool"] == ANSWER]
     if not answers:
         return None
-    outcome = state["outcomes"][str(answers[-1]["id"])]
+    outcome = outcome_of(state, answers[-1])
     if outcome["status"] != "ok":
         return None
     try:

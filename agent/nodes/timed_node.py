@@ -38,9 +38,8 @@ def timed(name: str, node: Node) -> Any:
             number = next_round(state)
             if begins_turn(state):
                 run.clock.restart()
-        if run.state is None and (
-            name == "joiner" or not (name == "scheduler" or begins_turn(state))
-        ):
+        goes_on = name == "joiner" or (name == "planner" and not begins_turn(state))
+        if run.state is None and goes_on:
             events = Events(runtime.stream_writer, state["round"], run.clock.seconds)
             outcomes = {it["id"]: Outcome.of(it) for it in state["outcomes"].values()}
             replay(events, state, state["plan"], outcomes, replanned=name == "planner")

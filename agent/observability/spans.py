@@ -32,7 +32,7 @@ _tracer = trace.get_tracer("llm-compiler")
 
 
 class Turn:
-    """One run of a turn, with one round after another."""
+    """One run of a turn, with one round after another: `with` closes it with how the run ended."""
 
     def __init__(self, thread: object) -> None:
         named = {} if thread is None else {"gen_ai.conversation.id": str(thread)}
@@ -68,18 +68,18 @@ class Turn:
             usage = state["usage"].values()
             self._span.set_attributes(_tokens(*(sum(it[k] for it in usage) for k in _DIRECTIONS)))
 
-    def broke_off(self, error: BaseException) -> None:
-        """An error, a cancellation or a breakpoint ended the run."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """The run has ended (answered, failed, cancelled) or stopped for a person."""
         if isinstance(error, GraphBubbleUp):
-            return  # stopped: the parent graph asks the person
-        if isinstance(error, Exception):
+            pass  # stopped: the parent graph asks the person
+        elif isinstance(error, Exception):
             self._end = "failed"
             _fail(self._span, error, one_line(error))
-        elif self._end != "answered":  # if answered, only the rest of the stream was not read
-            self._end = "cancelled"
-
-    def close(self) -> None:
-        """The run has ended (answered, failed, cancelled) or stopped for a person."""
+        elif error is not None and self._end != "answered":
+            self._end = "cancelled"  # if answered, only the rest of the stream was not read
         self._end_round()
         self._span.set_attribute("llm_compiler.end", self._end)
         self._span.end()

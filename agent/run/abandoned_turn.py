@@ -19,7 +19,7 @@ from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
 from llm_compiler.langgraph_private import own_namespace
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData, planned_data
+from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData, stored_data
 from llm_compiler.language.task_ids import is_instance, order_of
 from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs
@@ -124,7 +124,7 @@ def _with_instances(
             continue
         task = Task(outcome.id, outcome.tool, literal(dict(priors[-1].planned)), line=loop["line"])
         taint = loop.get("taint", "")
-        found.append(planned_data(task, round=loop["round"], key=key, taint=taint, rules=()))
+        found.append(stored_data(task, round=loop["round"], key=key, taint=taint, rules=()))
     return sorted([*plan, *found], key=lambda task: order_of(task["id"])) if found else plan
 
 

@@ -40,7 +40,7 @@ from llm_compiler.langgraph_private import (
     with_class,
 )
 from llm_compiler.observability.langsmith import with_tracer
-from llm_compiler.observability.spans import AGENT
+from llm_compiler.observability.spans import AGENT, Turn
 from llm_compiler.run import sync_bridge
 from llm_compiler.run.abandoned_turn import close_abandoned_turn
 from llm_compiler.run.async_checkpointer import at_home, with_async
@@ -52,7 +52,6 @@ from llm_compiler.run.settings import noting, settings_of
 from llm_compiler.run.stored_state import check_input, check_updates
 from llm_compiler.run.thread_fence import ThreadFence
 from llm_compiler.run.thread_queue import PlaceInQueue, thread_of
-from llm_compiler.run.turn_span import turn_span
 from llm_compiler.state import Input, InputState, State
 
 _UNBOUNDED = 1_000_000
@@ -115,7 +114,7 @@ class LLMCompiler(CompiledStateGraph[State, Any, Input, State]):
                 if thread is not None and isinstance(input, Mapping):
                     context = Context.of(options["context"], self.context)
                     config = await close_abandoned_turn(self, saver, config, input, context)
-            span = run.enter_context(turn_span(config["configurable"].get("thread_id")))
+            span = run.enter_context(Turn(config["configurable"].get("thread_id")))
             clock, early_start = TurnClock(self.clock), self._starts_early(options)
             resources = RunResources(span, clock, early_start, thread=thread, outer=outer)
             await run.enter_async_context(resources)

@@ -7,7 +7,7 @@ from llm_compiler.errors import PlanError
 from llm_compiler.language.references import substitute
 from llm_compiler.language.task import EACH, MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
 from llm_compiler.language.task_ids import TaskId, is_instance, root_of
-from llm_compiler.run.stored_values import MAX_ID, data, id_of, is_data, kind_of, text_of, whole
+from llm_compiler.run.stored_values import data, id_of, is_data, is_id, kind_of, text_of, whole
 from llm_compiler.text import clean, quoted
 
 _STATUSES: tuple[Status, ...] = get_args(Status)
@@ -102,7 +102,7 @@ def _is_outcome(key: Any, outcome: Any) -> bool:
     id, status, error = outcome["id"], outcome["status"], outcome["error"]
     attempts, skipped = outcome["attempts"], status == "skipped"
     return (
-        (0 < id <= MAX_ID if type(id) is int else is_instance(id))
+        is_id(id)
         and key == str(id)
         and status in _STATUSES
         and type(outcome["tool"]) is str

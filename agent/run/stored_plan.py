@@ -6,7 +6,16 @@ from typing import Any, TypeGuard, cast
 from llm_compiler.language.task import EACH, MAX_LEVELS, TaskData, WhenData, is_pure
 from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, order_of
 from llm_compiler.language.tool_rules import STORED
-from llm_compiler.run.stored_values import MAX_ID, data, id_of, is_data, kind_of, text_of, whole
+from llm_compiler.run.stored_values import (
+    MAX_ID,
+    data,
+    id_of,
+    is_data,
+    is_id,
+    kind_of,
+    text_of,
+    whole,
+)
 from llm_compiler.text import clean, shortened
 
 _MAX_NAME_CHARS = 200
@@ -162,7 +171,7 @@ def _is_plan(plan: list[Any], round: int) -> bool:
             or type(task.get("rules", [])) is not list
             or not all(name in STORED for name in task.get("rules", ()))
             or type(needs) is not list
-            or not all(map(_is_need, needs))
+            or not all(map(is_id, needs))
             or ("when" in task and task["when"] != _when(task["when"]))
             or not is_data(task, MAX_LEVELS + 1)
             or (is_pure(tool) and not (text or type(task["args"].get("expression")) is str))
@@ -179,7 +188,3 @@ def _is_id(id: Any, loops: Collection[TaskId]) -> TypeGuard[TaskId]:
     if type(id) is int:
         return 0 < id <= MAX_ID
     return is_instance(id) and loop_of(id) in loops
-
-
-def _is_need(id: Any) -> bool:
-    return 0 < id <= MAX_ID if type(id) is int else is_instance(id)

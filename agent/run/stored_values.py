@@ -31,6 +31,11 @@ def whole(value: Any) -> int | None:
     return number if 0 < number <= MAX_ID else None
 
 
+def is_id(value: Any) -> bool:
+    """Whether a value is the id of a task as it should be stored."""
+    return 0 < value <= MAX_ID if type(value) is int else is_instance(value)
+
+
 def id_of(value: Any) -> TaskId | None:
     """An id: a whole number, or the text of an instance."""
     return value if is_instance(value) else whole(value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from llm_compiler.language.task import Task, TaskData, is_call, planned_data
+from llm_compiler.language.task import Task, TaskData, is_call, stored_data
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.language.tool_rules import ABSENT, ToolRules
 from llm_compiler.scheduling.facts import Tools
@@ -39,4 +39,4 @@ class Binding:
         task, taint, rules = self._records[id].task, self._taint, self.rules(id)
         # The worst is assumed of an absent tool, but not for ever.
         stored = () if rules is ABSENT else rules.stored
-        return planned_data(task, round=round, key=key, taint=taint.of_task(task), rules=stored)
+        return stored_data(task, round=round, key=key, taint=taint.of_task(task), rules=stored)
