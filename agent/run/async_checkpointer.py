@@ -11,7 +11,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from llm_compiler.run.saver_wrapper import SaverWrapper, with_path
+from llm_compiler.run.saver_wrapper import METHODS, SaverWrapper, with_path
 from llm_compiler.run.sync_bridge import waiting_loops
 
 
@@ -35,14 +35,6 @@ class ThreadedSaver(SaverWrapper):
     ) -> None:
         put: Any = self.wrapped_saver.put_writes
         await asyncio.to_thread(put, config, writes, task_id, *with_path(put, task_path))
-
-    aget_tuple = _in_thread("get_tuple")
-    aput = _in_thread("put")
-    adelete_thread = _in_thread("delete_thread")
-    adelete_for_runs = _in_thread("delete_for_runs")
-    acopy_thread = _in_thread("copy_thread")
-    aprune = _in_thread("prune")
-    aget_delta_channel_history = _in_thread("get_delta_channel_history")
 
 
 def _at_home(name: str) -> Any:
@@ -72,13 +64,10 @@ class HomeLoopSaver(SaverWrapper):
     ) -> None:
         await self.at_home(super().aput_writes(config, writes, task_id, task_path))
 
-    aget_tuple = _at_home("get_tuple")
-    aput = _at_home("put")
-    adelete_thread = _at_home("delete_thread")
-    adelete_for_runs = _at_home("delete_for_runs")
-    acopy_thread = _at_home("copy_thread")
-    aprune = _at_home("prune")
-    aget_delta_channel_history = _at_home("get_delta_channel_history")
+
+for _name in METHODS:
+    setattr(ThreadedSaver, f"a{_name}", _in_thread(_name))
+    setattr(HomeLoopSaver, f"a{_name}", _at_home(_name))
 
 
 def at_home(saver: BaseCheckpointSaver[Any]) -> BaseCheckpointSaver[Any]:

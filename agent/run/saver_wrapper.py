@@ -10,6 +10,16 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 WRAPPED = "wrapped_saver"
 """The attribute of a wrapper that holds what it wraps."""
+METHODS = (
+    "get_tuple",
+    "put",
+    "delete_thread",
+    "delete_for_runs",
+    "copy_thread",
+    "prune",
+    "get_delta_channel_history",
+)
+"""What LangGraph calls and a wrapper passes on as it is; the async ones have an `a` before."""
 
 
 def _passed_on(name: str) -> Any:
@@ -53,23 +63,9 @@ class SaverWrapper(BaseCheckpointSaver[Any]):
         put: Any = self.wrapped_saver.aput_writes
         await put(config, writes, task_id, *with_path(put, task_path))
 
-    get_next_version = _passed_on("get_next_version")
-    get_tuple = _passed_on("get_tuple")
-    list = _passed_on("list")
-    put = _passed_on("put")
-    delete_thread = _passed_on("delete_thread")
-    delete_for_runs = _passed_on("delete_for_runs")
-    copy_thread = _passed_on("copy_thread")
-    prune = _passed_on("prune")
-    get_delta_channel_history = _passed_on("get_delta_channel_history")
-    aget_tuple = _passed_on("aget_tuple")
-    alist = _passed_on("alist")
-    aput = _passed_on("aput")
-    adelete_thread = _passed_on("adelete_thread")
-    adelete_for_runs = _passed_on("adelete_for_runs")
-    acopy_thread = _passed_on("acopy_thread")
-    aprune = _passed_on("aprune")
-    aget_delta_channel_history = _passed_on("aget_delta_channel_history")
+
+for _name in ("get_next_version", "list", "alist", *METHODS, *(f"a{it}" for it in METHODS)):
+    setattr(SaverWrapper, _name, _passed_on(_name))
 
 
 def with_path(put_writes: Callable[..., Any], task_path: str) -> tuple[str, ...]:
