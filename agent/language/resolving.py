@@ -8,28 +8,23 @@ them. What decides about calls, or repeats them, has rows of its own (conditions
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from llm_compiler.language.checking import checked
 from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.expressions import NodeError, is_math
-from llm_compiler.language.frames import Frame, Tasks, made
 from llm_compiler.language.jumps import JUMPING
 from llm_compiler.language.names import (
     Functions,
-    expression,
     ids_in,
     is_function,
     is_gather,
     is_of_row,
     placeholder,
-    reference,
     referred,
     template,
 )
-from llm_compiler.language.task import COMPUTE, When
-from llm_compiler.language.task_ids import TaskId, is_task
+from llm_compiler.language.task_builder import TaskBuilder
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.language.trees import has_calls
 
@@ -42,7 +37,7 @@ Row = Callable[[Any, "Resolver"], ast.expr]
 Statements = Callable[[ast.stmt, "Resolver"], None]
 
 
-class Resolver(ABC):
+class Resolver(TaskBuilder, ABC):
     """Makes tasks of expressions and statements, in the frame that is being read.
 
     Args:
@@ -55,18 +50,11 @@ class Resolver(ABC):
     def __init__(
         self, tools: Toolbox, first_id: int, rows: Mapping[type[ast.AST], Row], lower: Statements
     ) -> None:
+        super().__init__(first_id)
         self.tools = tools
         self.functions = Functions(tools)
-        self.frame = Frame(Tasks(next=first_id))
-        self.line = 0
-        self.source = ""
-        """The statement or the call that is being read, and its line."""
         self.statement_line = 0
         self.statement_source = ""
-        self.named: dict[TaskId, str] = {}
-        """The names of the tasks in it."""
-        self.whens: dict[TaskId, When] = {}
-        """The conditions of tasks."""
         self._rows = rows
         self._lower = lower
 
@@ -202,53 +190,6 @@ class Resolver(ABC):
         self.functions.check(func)
         return node
 
-    # ── tasks ─────────────────────────────────────────────────────────────────────────────────
-
-    def add(
-        self, tool: str, args: Mapping[str, Any], ids: tuple[TaskId, ...], name: str = ""
-    ) -> TaskId:
-        """A new task that refers to `ids`; its id."""
-        id = self.frame.tasks.new_id(tool)
-        self.add_as(id, tool, args, ids, name)
-        return id
-
-    def add_as(self, id: TaskId, tool: str, args: Mapping[str, Any], ids: tuple[TaskId, ...],
-               name: str = "") -> None:  # fmt: skip
-        """As `add`, with an id of before."""
-        made(self.frame, id, tool, args, ids, name, self.line, self.source)
-        self.whens.pop(id, None)
-        if self.frame.when is not None:
-            self.whens[id] = self.frame.when
-
-    def compute(self, node: ast.expr | ast.Module, name: str = "") -> ast.expr:
-        """A reference to a task of its own for a resolved expression, or a block of statements."""
-        id = self.add(COMPUTE, {"expression": expression(node)}, ids_in(node), name)
-        if name:
-            self.named[id] = name
-        return reference(id)
-
-    def value(self, node: ast.expr) -> tuple[Any, tuple[TaskId, ...]]:
-        """A resolved expression as an argument, computed by a task of its own if necessary."""
-        if (plain := template(node)) is ...:
-            node = self.compute(node)
-            plain = template(node)
-        return plain, ids_in(node)
-
-    def condition(self, node: ast.expr) -> TaskId:
-        """The task whose value says whether a resolved condition holds."""
-        id, when = referred(node), self.frame.when
-        # It is under the conditions that hold here, the innermost of which it takes the place of.
-        same = id is not None and is_task(id) and (when is None or self.whens.get(id) == when)
-        if id is None or not same or not self.is_certain(id):
-            id = referred(self.compute(self.checked(node)))
-            assert id is not None
-        return id
-
-    def is_certain(self, id: TaskId) -> bool:
-        """Whether a task is run if what is written here is."""
-        when = self.whens.get(id)
-        return when is None or self.frame.holds(when)
-
     # ── names and blocks ──────────────────────────────────────────────────────────────────────
 
     def bind(self, name: str, value: ast.expr) -> None:
@@ -281,18 +222,3 @@ class Resolver(ABC):
             with self.within(part):
                 self._lower(node, self)
             outside.take_in(part)
-
-    @contextmanager
-    def within(self, frame: Frame) -> Iterator[Frame]:
-        """Read what is written in another frame."""
-        outside, self.frame = self.frame, frame
-        try:
-            yield frame
-        finally:
-            self.frame = outside
-
-    @contextmanager
-    def under(self, when: When) -> Iterator[Frame]:
-        """Read what is run only under a condition."""
-        with self.within(self.frame.branch(when)) as branch:
-            yield branch
