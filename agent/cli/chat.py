@@ -53,23 +53,24 @@ def chat(command: Command) -> int:
 
 
 def _converse(command: Command, runner: asyncio.Runner) -> int:
-    async def begin() -> tuple[Any, Any]:
+    async def begin() -> tuple[Any, Any, bool]:
         display = display_for(command)
         display.begin("starting")
         try:
             store, _ = await imported("store", "session")
             thread = command.thread or store.new_name()
             session = await stack.enter_async_context(opened(command, thread, stored=True))
-            return session, await session.snapshot()
+            snapshot = await session.snapshot()
+            return session, snapshot, store.unfinished(snapshot)
         finally:
             display.close()
 
     stack = AsyncExitStack()
     try:
-        session, snapshot = runner.run(begin())
+        session, snapshot, unfinished = runner.run(begin())
         asked = _introduce(session, snapshot)
         status = ANSWERED
-        if snapshot.next or snapshot.interrupts:
+        if unfinished:
             status = _turn(command, runner, session, None)
         with _line_editing() as line:
             while status != UNDECIDED and (question := line()) is not None:

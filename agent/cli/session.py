@@ -12,7 +12,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command, Interrupt, StateSnapshot
 
 from llm_compiler.cli.display import Display
-from llm_compiler.cli.store import MEMORY, move_to_file, opened, threads_file
+from llm_compiler.cli.store import MEMORY, move_to_file, opened, threads_file, unfinished
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
 from llm_compiler.execution.tool_threads import Threads
@@ -135,11 +135,6 @@ async def session(
     async with opened(file) as saver:
         graph = build_graph(tools, checkpointer=saver)
         yield Session(graph, tools, context, thread, saver, file != MEMORY)
-
-
-def unfinished(snapshot: StateSnapshot) -> bool:
-    """Whether a conversation has a turn that stopped before its end."""
-    return bool(snapshot.next or snapshot.interrupts)
 
 
 async def check_unfinished(session: Session) -> None:

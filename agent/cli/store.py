@@ -15,6 +15,7 @@ from typing import Final
 
 import platformdirs
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import StateSnapshot
 
 from llm_compiler.errors import SetupError
 
@@ -36,6 +37,11 @@ def threads_file() -> str:
 def any_stored() -> bool:
     """Whether there is a file of conversations."""
     return Path(threads_file()).is_file()
+
+
+def unfinished(snapshot: StateSnapshot) -> bool:
+    """Whether a conversation has a turn that stopped before its end."""
+    return bool(snapshot.next or snapshot.interrupts)
 
 
 def history_file() -> str | None:

@@ -126,14 +126,12 @@ class Terminal:
 
     def _round(self, round: RoundReport) -> list[Text]:
         room = max(3, self._console.height - 5)
-        spinner = _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
         now = self._clock() - self._turn_began
-        return round_lines(round, self._width, max_lines=room, now=now, spinner=spinner)
+        return round_lines(round, self._width, max_lines=room, now=now, spinner=self._spinner)
 
     def _going_on(self) -> Text:
-        spinner = _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
         what, since = self._phase()
-        line = Text.assemble("  ", (spinner, "cyan"), "  ", what)
+        line = Text.assemble("  ", (self._spinner, "cyan"), "  ", what)
         line.append(f"  {max(0.0, since):.1f} s", style="dim")
         line.truncate(self._width, overflow="ellipsis")
         return line
@@ -153,6 +151,10 @@ class Terminal:
                 return f"{ended} of {of} done, {waiting:,} to be decided", now - round.planned
             return f"running, {ended} of {of} done", now - round.planned
         return "joining the results", now - (round.joined_from or round.planned)
+
+    @property
+    def _spinner(self) -> str:
+        return _SPINNER[int(self._clock() / _REFRESH_SECONDS) % len(_SPINNER)]
 
     @property
     def _width(self) -> int:

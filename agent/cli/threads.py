@@ -13,7 +13,7 @@ from typing import Any, Final
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from llm_compiler.cli import wording
-from llm_compiler.cli.store import any_stored, opened, threads_file
+from llm_compiler.cli.store import any_stored, opened, threads_file, unfinished
 from llm_compiler.errors import SetupError
 from llm_compiler.graph import build_graph
 from llm_compiler.text import shortened
@@ -75,7 +75,7 @@ def show_thread(name: str, *, as_json: bool) -> None:
         elif message.type == "ai" and message.text and not message.tool_calls:
             print_markdown(message.text)
             print()
-    if snapshot.next or snapshot.interrupts:
+    if unfinished(snapshot):
         print(f"(The last turn is unfinished: llm-compiler --thread {name})", file=sys.stderr)
 
 
@@ -112,7 +112,7 @@ def _row(name: str, snapshot: Any) -> ThreadRow:
         len(questions),
         f"{used:%Y-%m-%d %H:%M}",
         questions[-1] if questions else "",
-        bool(snapshot.next or snapshot.interrupts),
+        unfinished(snapshot),
     )
 
 
