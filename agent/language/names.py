@@ -13,7 +13,7 @@ from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 from llm_compiler.language.task import WORDS
 from llm_compiler.language.task_ids import PATTERN, TaskId
 from llm_compiler.language.toolbox import Toolbox

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 
 Call = tuple[str, Any]
 """The name of a tool, and its arguments: JSON data, or a text that should be JSON."""

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
@@ -56,6 +57,12 @@ class Parameters:
     """Of the model."""
     validator: "Validator | None" = None
     """Of what has no model, or one that loses parts of values."""
+
+    @cached_property
+    def defs(self) -> JsonSchema:
+        """The parts of the schema that `$ref`s name."""
+        found: JsonSchema = self.schema.get("$defs") or self.schema.get("definitions") or {}
+        return found
 
     @classmethod
     def of(cls, base: BaseTool) -> "Parameters":

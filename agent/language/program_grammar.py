@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from llm_compiler.language.gbnf import Rules, defined
 from llm_compiler.language.program_rules import COMPARED, MAX_DEPTH, expression_rules, shared_rules
 from llm_compiler.language.schema_grammar import Inner, ToolCalls
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 from llm_compiler.language.task import ANSWER
 from llm_compiler.language.tool import Tool
 

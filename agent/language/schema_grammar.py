@@ -17,7 +17,7 @@ from llm_compiler.language.program_rules import (
     HARD_MAX_STRING_CHARS,
     PLAIN,
 )
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 from llm_compiler.language.tool import Tool
 
 Schema = Mapping[str, Any] | bool

@@ -6,15 +6,12 @@
         title: at most 80 characters
         \"\"\"
 
-A dict is written with its keys, `"url"?` for one that may be missing. What a type cannot express
-(descriptions, bounds, formats) follows below, by the path of the parameter.
+What a type cannot express (descriptions, bounds, formats) follows below the signature
+(signatures.py), by the path of the parameter.
 """
 
 import inspect
-import keyword
-import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter
@@ -22,14 +19,9 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from llm_compiler.language.conversions import JsonSchema as Schema
 from llm_compiler.language.conversions import resolved
+from llm_compiler.language.signatures import MAX_NESTED, python_name, type_of
 from llm_compiler.language.tool import Tool
 
-MAX_NESTED = 4
-"""The most levels of a nested object that are written out."""
-
-_SIMPLE = {
-    "string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None",
-}  # fmt: skip
 _BOUNDS = {
     ("minimum", "maximum"): "",
     ("minLength", "maxLength"): " characters",
@@ -40,11 +32,8 @@ _BOUNDS = {
 
 def stub(tool: Tool, *, brief: bool = False) -> str:
     """A tool as a signature with its docstring; `brief` takes only its first paragraph."""
-    defs = tool.defs
-    shown = [_parameter(tool, name, schema, defs) for name, schema in tool.parameters.items()]
-    parameters = ", ".join([*shown, *([f"**{tool.takes.others}"] if tool.takes.others else [])])
-    returned = _returned(tool)
-    head = f"def {python_name(tool.name)}({parameters}){f' -> {returned}' if returned else ''}:"
+    returned, defs = _returned(tool), tool.defs
+    head = f"def {tool.signature}{f' -> {returned}' if returned else ''}:"
     text = inspect.cleandoc(tool.base.description or "").replace('"""', "'''")
     text = text.split("\n\n", 1)[0] if brief else text
     notes = [
@@ -59,14 +48,6 @@ def stub(tool: Tool, *, brief: bool = False) -> str:
     return f'{head}\n    """{body.lstrip()}\n    """'
 
 
-@lru_cache(1000)
-def python_name(name: str) -> str:
-    """A parameter's or a tool's name as Python can write it: `from_`, `due_date`."""
-    name = re.sub(r"\W", "_", name)
-    name = f"_{name}" if name[:1].isdigit() else name
-    return f"{name}_" if keyword.iskeyword(name) else name
-
-
 def written_names(tool: Tool) -> dict[str, str]:
     """A tool's parameters by how a program may write them, aliases too."""
     aliases = tool.takes.aliases
@@ -78,57 +59,7 @@ def schema_type(schema: Schema) -> str:
     """A JSON schema as a type, with what a type cannot express behind it."""
     defs = schema.get("$defs") or schema.get("definitions") or {}
     notes = [*_notes("", {**schema, "description": ""}, defs, MAX_NESTED)]
-    return "\n".join([_kind(schema, defs, MAX_NESTED) or "Any", *notes])
-
-
-def _parameter(tool: Tool, name: str, schema: Schema, defs: Schema) -> str:
-    kind = _kind(schema, defs, MAX_NESTED)
-    shown = f"{python_name(name)}: {kind}" if kind else python_name(name)
-    if name in tool.required:
-        return shown
-    return f"{shown} = {_default(schema, defs)!r}"
-
-
-def _default(schema: Schema, defs: Schema) -> Any:
-    return schema.get("default", resolved(schema, defs).get("default"))
-
-
-def _kind(schema: Schema | bool, defs: Schema, levels: int) -> str:
-    """A schema as a type; "" if it takes anything."""
-    it = resolved(schema, defs)
-    if "enum" in it:
-        return f"Literal[{', '.join(map(repr, it['enum']))}]"
-    if "const" in it:
-        return f"Literal[{it['const']!r}]"
-    for union in ("anyOf", "oneOf"):
-        if union in it:
-            kinds = dict.fromkeys(_kind(part, defs, levels) for part in it[union])
-            return "" if "" in kinds else " | ".join(kinds)
-    kind = it.get("type")
-    if isinstance(kind, list):
-        return " | ".join(_kind({**it, "type": one}, defs, levels) for one in kind)
-    if kind == "array":
-        if items := it.get("prefixItems"):
-            return f"[{', '.join(_kind(item, defs, levels) or 'Any' for item in items)}]"
-        inside = _kind(it.get("items", True), defs, levels)
-        return f"list[{inside}]" if inside else "list"
-    if kind == "object" or "properties" in it:
-        return _object(it, defs, levels)
-    return _SIMPLE.get(str(kind), "")
-
-
-def _object(it: Schema, defs: Schema, levels: int) -> str:
-    properties = it.get("properties")
-    if not properties or not levels:
-        values = it.get("additionalProperties", True)
-        inside = "" if properties else _kind(values, defs, levels - 1) if levels else ""
-        return f"dict[str, {inside}]" if inside else "dict"
-    required = it.get("required", ())
-    parts = (
-        f'"{name}"{"" if name in required else "?"}: {_kind(part, defs, levels - 1) or "Any"}'
-        for name, part in properties.items()
-    )
-    return f"{{{', '.join(parts)}}}"
+    return "\n".join([type_of(schema, defs, MAX_NESTED) or "Any", *notes])
 
 
 def _notes(path: str, schema: Schema | bool, defs: Schema, levels: int) -> Iterator[str]:
@@ -191,4 +122,4 @@ def _returned(tool: Tool) -> str:
             declared = TypeAdapter(declared).json_schema(mode="serialization")
         except (PydanticUserError, PydanticSchemaGenerationError):
             return ""
-    return _kind(declared, declared.get("$defs", {}), MAX_NESTED)
+    return type_of(declared, declared.get("$defs", {}), MAX_NESTED)

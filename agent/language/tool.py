@@ -1,6 +1,5 @@
 """A tool as the planner and the compiler see it: its parameters, checks and signature."""
 
-import json
 import re
 import reprlib
 import zlib
@@ -17,6 +16,7 @@ from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.mcp_hints import of_adapter
 from llm_compiler.language.parameters import Invalid, Parameters
 from llm_compiler.language.references import references
+from llm_compiler.language.signatures import signature
 from llm_compiler.language.tool_rules import ToolRules
 from llm_compiler.redaction import one_line
 from llm_compiler.text import shortened
@@ -75,11 +75,10 @@ class Tool:
         """The whole JSON schema of the arguments, with its `$defs`."""
         return self.takes.schema
 
-    @cached_property
+    @property
     def defs(self) -> JsonSchema:
         """The parts of the schema that `$ref`s name."""
-        found: JsonSchema = self.schema.get("$defs") or self.schema.get("definitions") or {}
-        return found
+        return self.takes.defs
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
@@ -99,8 +98,8 @@ class Tool:
 
     @property
     def signature(self) -> str:
-        """The tool as a prompt shows it: `number(what, text)`."""
-        return f"{self.name}({', '.join(map(self._parameter, self.parameters))})"
+        """How a program calls it: `number(what: str, text: str)`."""
+        return signature(self.name, self.takes)
 
     @property
     def summary(self) -> str:
@@ -205,11 +204,6 @@ class Tool:
         }
         return Conversions(shape, self.defs)
 
-    def _parameter(self, name: str) -> str:
-        schema = self.parameters[name]
-        shown = name if (kind := _kind(schema)) in ("string", "") else f"{name}: {kind}"
-        return f"{shown}={json.dumps(schema['default'])}" if "default" in schema else shown
-
 
 _shown = reprlib.Repr()
 _shown.maxstring = _shown.maxother = _shown.maxlong = 200
@@ -239,26 +233,3 @@ def _rules(tool: BaseTool) -> ToolRules:
         direct=tool.return_direct,
         limits=limits,
     )
-
-
-def _kind(schema: JsonSchema | bool) -> str:
-    """A parameter's type in as few tokens as possible."""
-    if isinstance(schema, bool):
-        return ""
-    if "enum" in schema:
-        return " or ".join(json.dumps(value) for value in schema["enum"])
-    if "const" in schema:
-        return json.dumps(schema["const"])
-    if "anyOf" in schema:
-        kinds = dict.fromkeys(_kind(part) for part in schema["anyOf"])
-        if "string" in kinds:
-            return ""
-        return " or ".join(kind for kind in kinds if kind != "null")
-    kind = schema.get("type", "")
-    if isinstance(kind, list):
-        return _kind({"anyOf": [{**schema, "type": one} for one in kind]})
-    if kind == "array":
-        return f"[{_kind(schema.get('items', {})) or '...'}]"
-    if kind == "object":
-        return "{name: ...}"
-    return str(kind)

@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from llm_compiler.errors import PlanError, SetupError
 from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.fingerprints import fingerprint
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 from llm_compiler.language.task import COMPUTE, WORDS
 from llm_compiler.language.tool import Tool, plain_name
 from llm_compiler.language.tool_rules import ABSENT, ToolRules

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 from llm_compiler.language.tool import plain_name
 from llm_compiler.language.toolbox import RESERVED
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_compiler.language.references import PATTERN, id_of
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 from llm_compiler.language.task import ANSWER, EACH, TaskData, did_not_compile, is_pure
 from llm_compiler.language.task_ids import PATTERN as INSTANCE
 from llm_compiler.language.task_ids import TaskId

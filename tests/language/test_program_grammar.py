@@ -17,7 +17,7 @@ from llm_compiler.language.lowered import Refused
 from llm_compiler.language.program import Program
 from llm_compiler.language.program_grammar import program_grammar
 from llm_compiler.language.program_rules import DEFAULT_MAX_STRING_CHARS
-from llm_compiler.language.stubs import python_name
+from llm_compiler.language.signatures import python_name
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.local.server import LOCAL_SERVER
 from llm_compiler.prompting.overrides import question_and_program

@@ -41,14 +41,25 @@ def named(value: object) -> str:
 @pytest.mark.parametrize(
     ("function", "signature"),
     [
-        (texts, 'texts(query, note="none", more=null)'),
-        (numbers, "numbers(count: integer, share: number=0.5, exact: boolean=false)"),
-        (choices, 'choices(kind: "a" or "b", unit="m", level: 1 or 2=1)'),
-        (structures, "structures(ids: [integer], names: {name: ...}, place, any=null)"),
-        (unions, "unions(when, number: integer or number, text, none: integer=null)"),
-        (keyword_only, 'keyword_only(a: integer, b="x")'),
+        (texts, "texts(query: str, note: str = 'none', more: str | None = None)"),
+        (numbers, "numbers(count: int, share: float = 0.5, exact: bool = False)"),
+        (
+            choices,
+            "choices(kind: Literal['a', 'b'], unit: Literal['m', 'ft'] = 'm',"
+            " level: Literal[1, 2] = 1)",
+        ),
+        (
+            structures,
+            "structures(ids: list[int], names: dict[str, str],"
+            ' place: {"name": str, "height"?: float}, any = None)',
+        ),
+        (
+            unions,
+            "unions(when: str, number: int | float, text: int | str, none: int | None = None)",
+        ),
+        (keyword_only, "keyword_only(a: int, b: str = 'x')"),
         (nothing, "nothing()"),
-        (variadic, "variadic(a: integer)"),
+        (variadic, "variadic(a: int, **more)"),
     ],
 )
 def test_signature_of_a_function(function: Callable[..., Any], signature: str) -> None:
@@ -58,17 +69,17 @@ def test_signature_of_a_function(function: Callable[..., Any], signature: str) -
 @pytest.mark.parametrize(
     ("properties", "signature"),
     [
-        ({"a": {"type": "string"}}, "remote(a)"),
-        ({"a": {"type": ["string", "null"]}}, "remote(a)"),
-        ({"a": {"type": ["integer", "null"]}}, "remote(a: integer)"),
-        ({"a": {"type": "integer", "default": 5}}, "remote(a: integer=5)"),
-        ({"a": {"type": "array"}}, "remote(a: [...])"),
-        ({"a": {"type": "array", "items": True}}, "remote(a: [...])"),
-        ({"a": {"type": "object"}}, "remote(a: {name: ...})"),
-        ({"a": {"const": 5}}, "remote(a: 5)"),
-        ({"a": {"enum": ["x", None]}}, 'remote(a: "x" or null)'),
-        ({"a": {"$ref": "#/$defs/A"}}, "remote(a)"),
-        ({"a": True}, "remote(a)"),
+        ({"a": {"type": "string"}}, "remote(a: str = None)"),
+        ({"a": {"type": ["string", "null"]}}, "remote(a: str | None = None)"),
+        ({"a": {"type": ["integer", "null"]}}, "remote(a: int | None = None)"),
+        ({"a": {"type": "integer", "default": 5}}, "remote(a: int = 5)"),
+        ({"a": {"type": "array"}}, "remote(a: list = None)"),
+        ({"a": {"type": "array", "items": True}}, "remote(a: list = None)"),
+        ({"a": {"type": "object"}}, "remote(a: dict = None)"),
+        ({"a": {"const": 5}}, "remote(a: Literal[5] = None)"),
+        ({"a": {"enum": ["x", None]}}, "remote(a: Literal['x', None] = None)"),
+        ({"a": {"$ref": "#/$defs/A"}}, "remote(a = None)"),
+        ({"a": True}, "remote(a = None)"),
         ({}, "remote()"),
     ],
     ids=named,
@@ -83,14 +94,14 @@ def test_summary_is_the_first_line_of_the_description() -> None:
 
 def test_tool_of_a_single_input_takes_one_text() -> None:
     single = only(Tool(name="ask", description="Ask.", func=str.upper))
-    assert single.signature == "ask(tool_input)"
+    assert single.signature == "ask(tool_input: str)"
     assert single.check({"tool_input": "x"}) == {"tool_input": "x"}
 
 
 @pytest.mark.parametrize("function", [configured, injected, stateful, with_runtime])
 def test_injected_arguments_are_not_for_the_planner(function: Callable[..., Any]) -> None:
     found = only(function)
-    assert found.signature == f"{function.__name__}(a: integer)"
+    assert found.signature == f"{function.__name__}(a: int)"
     found.check_written({"a": 1})
     with pytest.raises(PlanError, match="has no argument"):
         found.check({"a": 1, "config": {}, "user": "root", "state": {}})
@@ -124,7 +135,8 @@ def test_checked_arguments_are_what_the_tool_gets(
         (
             texts,
             {},
-            "texts needs the argument 'query'; write texts(query, note=\"none\", more=null)",
+            "texts needs the argument 'query'; write texts(query: str, note: str = 'none',"
+            " more: str | None = None)",
         ),
         (texts, {"query": "x", "nte": ""}, "texts has no argument 'nte'; did you mean 'note'?"),
         (texts, {"query": [5]}, "texts: query: Input should be a valid string, not [5]"),
@@ -164,7 +176,11 @@ def test_json_schema_is_checked_with_its_definitions_and_defaults() -> None:
         ({"path": [5]}, "remote: [5] is not of type 'string'"),
         ({"path": "x", "lines": 0}, "remote: 0 is less than the minimum of 1"),
         ({"path": "x", "mode": "y"}, "remote: 'y' is not one of ['text', 'bytes']"),
-        ({}, "remote needs the argument 'path'; write remote(path, lines: integer=10, mode)"),
+        (
+            {},
+            "remote needs the argument 'path'; write remote(path: str, lines: int = 10,"
+            " mode: Literal['text', 'bytes'] = None)",
+        ),
         ({"pth": "x"}, "remote has no argument 'pth'; did you mean 'path'?"),
     ):
         with pytest.raises(PlanError) as raised:
