@@ -30,6 +30,7 @@ from llm_compiler.execution.executor import warm_up
 from llm_compiler.execution.handoff import command_of, with_messages_before
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
+from llm_compiler.langgraph_private import drop_used_answer
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import Outcome, Task, TaskData, did_not_compile
 from llm_compiler.language.task_ids import order_of
@@ -122,6 +123,8 @@ class Scheduler:
             run.round.unit.adopt(config, state)
             return run.round
         await journal.read()
+        if not run.answered:
+            drop_used_answer(config)
         run.clock.count_on(journal.seconds)
         round = await open_round(
             self._setup,

@@ -27,7 +27,7 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 from langgraph.stream import CustomTransformer, UpdatesTransformer
-from langgraph.types import Checkpointer, StateUpdate
+from langgraph.types import Checkpointer, Command, StateUpdate
 from pydantic import BaseModel
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
@@ -35,6 +35,7 @@ from llm_compiler.context import Context
 from llm_compiler.execution.graph_tool import graph_tool
 from llm_compiler.langgraph_private import (
     checkpointer_of,
+    in_node,
     with_ambient,
     with_checkpointer,
     with_class,
@@ -116,7 +117,10 @@ class LLMCompiler(CompiledStateGraph[State, Any, Input, State]):
                     config = await close_abandoned_turn(self, saver, config, input, context)
             span = run.enter_context(Turn(config["configurable"].get("thread_id")))
             clock, early_start = TurnClock(self.clock), self._starts_early(options)
-            resources = RunResources(span, clock, early_start, thread=thread, outer=outer)
+            answered = isinstance(input, Command) or in_node(config)
+            resources = RunResources(
+                span, clock, early_start, answered=answered, thread=thread, outer=outer
+            )
             await run.enter_async_context(resources)
             if fence is not None:
                 await run.enter_async_context(fence.watched(resources.take))

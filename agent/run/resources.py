@@ -51,6 +51,8 @@ class RunResources:
     clock: TurnClock = field(default_factory=TurnClock)
     early_start: bool = True
     """False where the run stops between planner and scheduler."""
+    answered: bool = True
+    """False where the run was begun without an answer to a question."""
     threads: Threads = field(default_factory=Threads)
     round: Round | None = None
     thread: Hashable = None

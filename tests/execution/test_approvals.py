@@ -61,6 +61,21 @@ async def test_an_edited_call_runs_as_edited(ledger: Ledger) -> None:
     assert state["outcomes"]["1"]["args"] == {"a": 40, "b": 2}
 
 
+async def test_a_decision_is_not_taken_for_the_next_question_too(ledger: Ledger) -> None:
+    """LangGraph would, where a run goes on without an answer."""
+    compiled = graph(ledger, "a = add(1, 2)\nadd(a, 10)", saver=InMemorySaver())
+    yes = decisions({"type": "approve"})
+    await compiled.ainvoke(ASK, THREAD, context=APPROVE)
+    await compiled.ainvoke(yes, THREAD, context=APPROVE)
+    for _ in range(2):
+        state = await compiled.ainvoke(None, THREAD, context=APPROVE)
+        [request] = state["__interrupt__"]
+        assert request.value["action_requests"][0]["args"] == {"a": 3, "b": 10}
+    assert ledger.begun == [(1, 2)]
+    await compiled.ainvoke(yes, THREAD, context=APPROVE)
+    assert ledger.begun == [(1, 2), (3, 10)]
+
+
 async def test_without_a_checkpointer_nobody_can_be_asked(ledger: Ledger) -> None:
     state = await graph(ledger, "add(1, 2)").ainvoke(ASK, context=APPROVE)
     assert state["outcomes"]["1"]["status"] == "rejected"
