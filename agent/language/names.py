@@ -28,6 +28,7 @@ NO_FUNCTION = "no function"
 _LOAD = ast.Load()
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 _PATH_KEY = frozenset("[]\"'\\")
+_REFERENCE = re.compile(r"\$(\d{1,9})")
 
 
 def reference(id: TaskId) -> ast.expr:
@@ -235,6 +236,8 @@ def tree_of(text: str) -> ast.expr:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is none.
     """
+    if (found := _REFERENCE.fullmatch(text)) is not None:  # as most are
+        return reference(int(found[1]))
     node: ast.expr = _with_references(text, "eval").body
     return node
 

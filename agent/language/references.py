@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from llm_compiler.errors import PlanError
 from llm_compiler.language import task_ids
@@ -35,11 +35,12 @@ PATTERN = re.compile(
 # `json.dumps` would make an encoder for each of a turn's many short results.
 _json = json.JSONEncoder(ensure_ascii=False).encode
 _SCALARS = frozenset((int, float, bool, type(None)))
+_MAX_DIGITS = 9
+"""Of an id."""
 _STEP = re.compile(r"\.(\w+)|\[(-?\d+)\]|\[[\"'](.*?)[\"']\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """One use of a result in a task's arguments."""
 
     id: TaskId
@@ -60,19 +61,28 @@ class Room:
 
 def references(value: Any) -> Iterator[Reference]:
     """Every reference in a value as written, in reading order."""
+    found: list[Reference] = []
+    _collect(value, found)
+    return iter(found)
+
+
+def _collect(value: Any, references: list[Reference]) -> None:
     if isinstance(value, str):
+        if (id := _alone(value)) is not None:
+            references.append(Reference(id, certain=True))
+            return
         for found in PATTERN.finditer(value) if "$" in value else ():
             if not found["dollar"]:
                 whole = found.end() - found.start() == len(value)
-                certain = whole or found["id"] is None
-                yield Reference(id_of(found), certain)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from references(key) if isinstance(key, str) and "$" in key else ()
-            yield from () if type(item) in _SCALARS else references(item)
+                references.append(Reference(id_of(found), whole or found["id"] is None))
     elif isinstance(value, list):
         for item in value:
-            yield from () if type(item) in _SCALARS else references(item)
+            _collect(item, references)
+    # Asking an abstract class takes long.
+    elif type(value) not in _SCALARS and isinstance(value, Mapping):
+        for key, item in value.items():
+            _collect(key, references)
+            _collect(item, references)
 
 
 def substitute(
@@ -133,10 +143,11 @@ class _Filling:
             if "$" in value:
                 return self._fill(value, levels)
             self._write(len(value))
-        elif isinstance(value, Mapping | list):
+        elif isinstance(value, list):
             self._enter(value, levels)
-            if isinstance(value, list):
-                return [self.filled(item, levels - 1) for item in value]
+            return [self.filled(item, levels - 1) for item in value]
+        elif type(value) not in _SCALARS and isinstance(value, Mapping):
+            self._enter(value, levels)
             return {
                 as_text(self.filled(key, levels - 1)): self.filled(item, levels - 1)
                 for key, item in value.items()
@@ -144,6 +155,10 @@ class _Filling:
         return value
 
     def _fill(self, text: str, levels: int) -> Any:
+        if (id := _alone(text)) is not None:
+            value = self._result_of(id)
+            self._weigh(value, levels)
+            return value
         whole = PATTERN.fullmatch(text)
         if whole and not whole["dollar"]:
             value = self._follow(id_of(whole), whole["inner"] or "", self._result_of(id_of(whole)))
@@ -218,12 +233,20 @@ class _Filling:
             raise NoRoomError
 
 
+def _alone(text: str) -> TaskId | None:
+    """The task that a text of the most frequent form refers to: `$3`, and nothing else."""
+    if not text.startswith("$"):
+        return None
+    digits = text[1:]
+    return int(digits) if digits.isdecimal() and len(digits) <= _MAX_DIGITS else None
+
+
 def id_of(found: re.Match[str]) -> TaskId:
     """The id in a match of `PATTERN`; 0 if it is too long for one."""
     if (instance := found["instance"]) is not None:
         return instance
     digits = found["id"] or found["braced"]
-    return int(digits) if len(digits) <= 9 else 0
+    return int(digits) if len(digits) <= _MAX_DIGITS else 0
 
 
 def _follow(id: TaskId, path: str, value: Any) -> Any:

@@ -38,6 +38,9 @@ _MAX_DIGITS = 300
 def readings(text: str) -> Iterator[tuple[float, int]]:
     """What a number may mean, each with its decimals: 8.849 is 8.849 or, in Europe, 8849."""
     bare = _SEPARATORS.sub("", text)[:_MAX_DIGITS]
+    if bare.isdecimal():
+        yield float(bare), 0
+        return
     for thousands, point in (",.", ".,"):
         groups = bare.split(point)[0].split(thousands)
         sound = all(len(group) == 3 for group in groups[1:]) and len(groups[0]) < 4

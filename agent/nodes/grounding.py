@@ -44,6 +44,8 @@ class Facts:
         self.names = KnownNames()
         self.has_attachments = False
         """Whether pictures or files were said too, which are not read here: they may have any."""
+        self._read: set[str] = set()
+        """The texts that were read: names of arguments, say, come again with every call."""
 
     @classmethod
     def of(
@@ -82,8 +84,10 @@ class Facts:
             item = waiting.pop()
             if isinstance(item, str):
                 text = item[:max_chars]
-                self.figures.read(text)
-                self._words(text)
+                if text not in self._read:
+                    self._read.add(text)
+                    self.figures.read(text)
+                    self._words(text)
             elif isinstance(item, list | dict):
                 count = min(len(item), _MAX_COUNT)
                 self.figures.add(len(item))

@@ -68,7 +68,7 @@ class _Statement:
         self._pure = [task for task in group if is_pure(task["tool"])]
         self._made = [task for task in group if not is_pure(task["tool"])]
         tools = {task["tool"] for task in self._made}
-        self._nodes = [*ast.walk(syntax_tree(source, "exec"))]
+        self._nodes = _nodes(syntax_tree(source, "exec"))
         calls = [
             node
             for node in self._nodes
@@ -154,6 +154,15 @@ class _Statement:
             for name in made._fields
             if name not in ("ctx", "kind")
         )
+
+
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    """A tree's nodes, without those that only say how a name is used."""
+    nodes = [tree]
+    for node in nodes:
+        if not isinstance(node, ast.Name | ast.Constant):
+            nodes += ast.iter_child_nodes(node)
+    return nodes
 
 
 def _expression(node: ast.AST) -> ast.expr | None:
