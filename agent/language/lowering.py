@@ -19,8 +19,8 @@ from typing import Any
 from llm_compiler.errors import PlanError
 from llm_compiler.language.diagnostics import PlacedError, lines_on
 from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.frames import Frame
-from llm_compiler.language.names import placeholder, reference
+from llm_compiler.language.names import placeholder, reference, template
+from llm_compiler.language.owning import ALL
 from llm_compiler.language.resolving import Resolver, Row, Statements
 from llm_compiler.language.stubs import written_names
 from llm_compiler.language.task import Task
@@ -83,19 +83,30 @@ class Lowering(Resolver):
         self.named.clear()
         self._lowered, self._waits = 0, False
 
-    def statement(self, statement: Statement, body: list[ast.stmt]) -> Frame:
-        """Lower a whole statement; `top` takes its frame in if all is well.
+    def statement(self, statement: Statement, body: list[ast.stmt]) -> None:
+        """Lower a whole statement. It takes effect if all is well.
 
         Raises:
             NodeError, PlacedError, RecursionError: it does not compile.
         """
-        self.line, self.source = statement.line, statement.raw.strip()
-        self.statement_line, self.statement_source = self.line, self.source
+        self._go_to(statement)
         self._lines = lines_on(statement)
         with self.within(self.top.part()) as part:
             for node in body:
                 self._lower(node, self)
-        return part
+        self.top.take_in(part)
+
+    def lone_call(self, statement: Statement, index: int, name: str) -> None:
+        """As `statement`, for one that is a call, which it may assign to a name."""
+        self._go_to(statement)
+        value = self.called(index)
+        if name:
+            self.bind(name, value)
+            self.top.owned[name] = ALL
+
+    def _go_to(self, statement: Statement) -> None:
+        self.line, self.source = statement.line, statement.raw.strip()
+        self.statement_line, self.statement_source = self.line, self.source
 
     def take(self) -> list[Task]:
         """The new tasks."""
@@ -230,6 +241,9 @@ class Lowering(Resolver):
         later: list[str] = []
         last = self.last_write([node for _, node in written])
         for place, (name, node) in enumerate(written):
+            if isinstance(node, ast.Constant) and (constant := template(node)) is not ...:
+                args[name] = constant
+                continue
             resolved = self.resolved(node)
             args[name], needed = self.value(self.settled(resolved) if place < last else resolved)
             if needed:

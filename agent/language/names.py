@@ -76,6 +76,8 @@ def ids_in(tree: ast.AST) -> tuple[TaskId, ...]:
         if type(node) is ast.Name:
             if (id := referred(node)) is not None:
                 ids[id] = None
+        elif type(node) is ast.List:
+            nodes += node.elts
         elif type(node) is not ast.Constant:
             nodes += ast.iter_child_nodes(node)
     return tuple(ids)
@@ -166,16 +168,10 @@ def template(node: ast.expr) -> Any:
     if (id := referred(node)) is not None:
         return written_reference(id)
     match node:
-        case ast.Constant(value=str() as text):
-            return text.replace("$", "$$")
+        case ast.Constant(value=value):
+            return _constant(value)
         case ast.JoinedStr(values=parts) if all(isinstance(it, ast.Constant) for it in parts):
             return "".join(template(it) for it in parts)
-        case ast.Constant(value=bool() | None as value):
-            return value
-        case ast.Constant(value=int() as value) if -(2**63) <= value < 2**64:
-            return value
-        case ast.Constant(value=float() as value) if value - value == 0:
-            return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             positive = template(node.operand)
             return ... if positive is ... or isinstance(value, bool) else -value
@@ -199,6 +195,14 @@ def template(node: ast.expr) -> Any:
         case ast.Attribute(value=holder, attr=name):
             return _path(holder, name)
     return ...
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    is_whole = isinstance(value, int) and -(2**63) <= value < 2**64
+    is_finite = isinstance(value, float) and value - value == 0
+    return value if value is None or is_whole or is_finite else ...
 
 
 def _path(holder: ast.expr, key: str | int) -> Any:

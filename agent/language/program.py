@@ -25,7 +25,7 @@ from llm_compiler.language.targets import targets
 from llm_compiler.language.task import Task, When, is_pure
 from llm_compiler.language.task_ids import TaskId, order_of
 from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.trees import statements
+from llm_compiler.language.trees import lone_call, parsed
 from llm_compiler.language.written import Call, Event, Fence, Settled, Statement, bounded
 
 ROWS = {**conditions.ROWS, **gathering.ROWS}
@@ -176,27 +176,27 @@ class Program:
         lowering = self._lowering
         next_id = lowering.next_id
         try:
-            frame = self._lower(statement)
+            self._lower(statement)
         except PlacedError as fault:
             lowering.drop(next_id)
             self._settle(statement, {})
             self._begin()
             return self._refused(statement, fault)
         out = self._was_program()
-        lowering.top.take_in(frame)
         out += self._added()
         self._settle(statement, lowering.named)
         self._begin()
         return out
 
-    def _lower(self, statement: Statement) -> Frame:
+    def _lower(self, statement: Statement) -> None:
         written = statement.written
         if statement.fault == "cut":
             raise PlacedError(statement.at, 1, _CUT)
         if statement.fault == "indent":
             raise PlacedError(statement.at, 1, _INDENTED)
+        call = lone_call(written)
         try:
-            body = statements(written)
+            body = [] if call is not None else parsed(written, "exec")
         except PlacedError as fault:
             # What is wrong at the end of the text may be that more was to come.
             if statement.last and fault.at + fault.length >= statement.raw_at + len(statement.raw):
@@ -205,7 +205,10 @@ class Program:
         if statement.fault:
             raise PlacedError(statement.at, 1, _NOT_PYTHON)
         try:
-            return self._lowering.statement(statement, body)
+            if call is not None:
+                self._lowering.lone_call(statement, *call)
+            else:
+                self._lowering.statement(statement, body)
         except NodeError as fault:
             raise PlacedError.of(fault.node, str(fault), written) from None
         except RecursionError:

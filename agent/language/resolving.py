@@ -100,6 +100,8 @@ class Resolver(TaskBuilder, ABC):
         """
         if isinstance(node, ast.Constant):
             return node
+        if isinstance(node, ast.Name):
+            return self._name(node, inner)
         if (row := self._rows.get(type(node))) is not None and has_calls(node):
             return row(node, self)
         return self.plain(node, inner)
@@ -107,11 +109,6 @@ class Resolver(TaskBuilder, ABC):
     def plain(self, node: ast.expr, inner: frozenset[str] = frozenset()) -> ast.expr:
         """As `resolve`, for a node that makes each call in it once."""
         match node:
-            case ast.Name(id=name):
-                if (index := placeholder(node)) is not None:
-                    return self.called(index)
-                known = name in inner or referred(node) is not None
-                return node if known else self._value(node, inner)
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
                 self.in_order(elements, inner)
                 return node
@@ -168,7 +165,11 @@ class Resolver(TaskBuilder, ABC):
         sure = isinstance(node, ast.Lambda) or is_of_row(node) or self.is_copied(node)
         return node if sure else self.compute(self.checked(node))
 
-    def _value(self, node: ast.Name, inner: frozenset[str]) -> ast.expr:
+    def _name(self, node: ast.Name, inner: frozenset[str]) -> ast.expr:
+        if (index := placeholder(node)) is not None:
+            return self.called(index)
+        if node.id in inner or referred(node) is not None:
+            return node
         names = self.frame.names
         if inner and node.id not in names:
             return self.functions.value(node, {**names, **dict.fromkeys(inner, node)})

@@ -215,7 +215,7 @@ class Source:
         assert now is not None
         self._now = None
         return Statement(
-            Written(tuple(now.pieces), now.nested),
+            Written.of(now.pieces, now.nested),
             "".join(self._raw).rstrip("\n"),
             self._raw_at,
             self._raw_line,

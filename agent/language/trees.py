@@ -20,28 +20,18 @@ _MAX_BRACKETS = 5_000
 """Of a statement: Python's parser takes long for many, and holds the event loop meanwhile."""
 
 
-_ALONE = re.compile(rf"(?:([^\W\d]\w*) = )?({PLACEHOLDER}\d+)\n?")
-"""A statement that is a call of a tool, or assigns one."""
+_LONE_CALL = re.compile(rf"(?:([^\W\d]\w*) = )?{PLACEHOLDER}(\d+)\n?")
 
 
-def statements(written: Written) -> list[ast.stmt]:
-    """The trees of a statement; most are one call, and need no parser.
+def lone_call(written: Written) -> tuple[int, str] | None:
+    """The index of the call that a statement is, and the name that it is assigned to or "".
 
-    Raises:
-        PlacedError: Python's parser refuses it.
+    Most statements are one, and need no parser: `x = search("K2")`.
     """
-    found = _ALONE.fullmatch(written.text)
+    found = _LONE_CALL.fullmatch(written.text)
     if found is None or (found[1] and iskeyword(found[1])):
-        module: list[ast.stmt] = parsed(written, "exec")
-        return module
-    width = len(written.text.encode())
-    place: Any = {"lineno": 1, "end_lineno": 1, "col_offset": 0, "end_col_offset": width}
-    call: Any = ast.Name(found[2], ast.Load(), **place)
-    alone: Any = ast.Expr(call, **place)
-    if found[1]:
-        alone = ast.Assign([ast.Name(found[1], ast.Store(), **place)], call, **place)
-    alone.has_calls = call.has_calls = True
-    return [alone]
+        return None
+    return int(found[2]), found[1] or ""
 
 
 def parsed(written: Written, mode: Literal["eval", "exec"]) -> Any:

@@ -226,7 +226,7 @@ class Unfinished:
         return Settled(below)
 
     def _call(self, group: _Group, closer: str, raw: list[str]) -> Call:
-        written = Written(tuple(self.pieces[group.piece :]), self.nested)
+        written = Written.of(self.pieces[group.piece :], self.nested)
         self.pieces[group.piece :] = [(f"{PLACEHOLDER}{self.calls}", group.at)]
         self.calls += 1
         source = bounded("".join([*raw[group.raw : group.raw + MAX_SOURCE], closer]))

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from llm_compiler.text import clean
 
@@ -18,18 +16,18 @@ MAX_SOURCE = 300
 Fault = Literal["", "cut", "indent", "broken"]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """Text for `ast`, in pieces that know their offset in the whole program."""
 
-    pieces: tuple[tuple[str, int], ...]
+    text: str
+    pieces: Sequence[tuple[str, int]]
     nested: Sequence[str] = ()
     """Strings in holes of f-strings, which Python before 3.12 reads only by themselves. In the
     text, `NESTED` and the index stand for each."""
 
-    @cached_property
-    def text(self) -> str:
-        return "".join([text for text, _ in self.pieces])
+    @classmethod
+    def of(cls, pieces: Sequence[tuple[str, int]], nested: Sequence[str] = ()) -> "Written":
+        return cls("".join([text for text, _ in pieces]), pieces, nested)
 
     @property
     def may_hold_calls(self) -> bool:
@@ -43,15 +41,11 @@ class Written:
         here = len(lines[line - 1].encode()[:column].decode(errors="ignore"))
         here += sum(len(text) + 1 for text in lines[: line - 1])
         begin = 0
-        for (text, at), end in zip(self.pieces, self._ends, strict=True):
-            if here < end:
+        for text, at in self.pieces:
+            if here < begin + len(text):
                 return at if text.startswith((PLACEHOLDER, NESTED)) else at + here - begin
-            begin = end
+            begin += len(text)
         return self.pieces[-1][1] + len(self.pieces[-1][0]) if self.pieces else 0
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        return list(accumulate(len(text) for text, _ in self.pieces))
 
 
 @dataclass(frozen=True)
