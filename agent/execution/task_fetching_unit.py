@@ -177,7 +177,7 @@ class TaskFetchingUnit:
         self._idle.set()
 
     def _check(self) -> None:
-        if self.schedule.idle or self._broken is not None:
+        if not self._idle.is_set() and (self.schedule.idle or self._broken is not None):
             self._idle.set()
         waits = self._broken is not None or self._questions or self.interrupted
         if self.schedule.finished or (waits and not self._running):

@@ -17,6 +17,7 @@ from llm_compiler.language.task import (
     OutcomeData,
     TaskData,
     did_not_compile,
+    is_call,
     is_pure,
     went_well,
 )
@@ -147,12 +148,18 @@ class _Ran:
         source = group[0].get("source", "")
         if did_not_compile(group[0]):
             yield _Statement(truncated(group[0]["text"], MAX_STATEMENT_CHARS), group)
-        elif source and self._check.still_says(source, group) and not self._made.edited(group):
+        elif source and self._still_says(source, group) and not self._made.edited(group):
             yield _Statement(source, group)
         else:
             for task in group:
                 if task.get("name") or task["id"] not in self._long or not self._omits(task["id"]):
                     yield _Statement(self.calls.statement(task["id"]), [task])
+
+    def _still_says(self, source: str, group: Sequence[TaskData]) -> bool:
+        [first, *more] = group
+        # Most statements are one call, which need not be parsed to be compared.
+        lone = not more and is_call(first["tool"]) and source == self.calls.by_place(first["id"])
+        return lone or self._check.still_says(source, group)
 
     def is_ok(self, statement: _Statement) -> bool:
         return all((it := self._outcomes[task["id"]]).ok or it.untaken for task in statement.tasks)

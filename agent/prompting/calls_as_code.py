@@ -39,6 +39,13 @@ class Calls:
         name = self._tasks[id].get("name")
         return f"{name} = {self.call(id)}" if name else self.call(id)
 
+    def by_place(self, id: TaskId) -> str:
+        """As `statement`, for a task that calls a tool, with its arguments by their places."""
+        task = self._tasks[id]
+        values = ", ".join(self._value(it, 0) for it in task["args"].values())
+        call = f"{task['tool']}({values})"
+        return f"{name} = {call}" if (name := task.get("name")) else call
+
     def call(self, id: TaskId, depth: int = 0) -> str:
         """A task as a call, or as the expression that it computes."""
         if id not in self._written:
