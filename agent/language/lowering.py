@@ -207,7 +207,8 @@ class Lowering(Resolver):
         finally:
             self._lines, self.line, self.source = around
         try:
-            tool.check_written({name: _as_meant(value) for name, value in args.items()}, later)
+            meant = {name: it if name in later else _as_meant(it) for name, it in args.items()}
+            tool.check_written(meant, later)
         except PlanError as error:
             at = _argument(read.tree, tool, error.argument)
             raise PlacedError.of(at, str(error), written) from None

@@ -129,14 +129,9 @@ class Parameters:
         """
         if self.model is None:
             return {**args, **injected}
-        fields = self.fields
-        given: dict[str, Any] = {}
-        extra: dict[str, Any] = {}
-        beside: dict[str, Any] = {}
-        for name, value in args.items():
-            (given if name in self.shown else extra)[name] = value
-        for name, value in injected.items():
-            (given if name in fields else beside)[name] = value
+        fields, given = self.fields, {**args, **injected}
+        extra = {name: given.pop(name) for name in args if name not in self.shown}
+        beside = {name: given.pop(name) for name in injected if name not in fields}
         # A function's model has all of `**filters` in one field.
         collected = extra and self.others in fields
         given |= {self.others: extra} if collected else extra

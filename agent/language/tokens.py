@@ -156,14 +156,15 @@ class Tokens:
 
     def _read_code(self, text: str, at: int, last: bool) -> int:
         """Read code up to where a string, a comment or a fence begins, or a hole may end."""
-        while at < len(text):
+        out, before, length = self._out, self._at, len(text)
+        while at < length:
             found = _CODE.match(text, at)
             assert found is not None
             kind: Kind = found.lastgroup  # type: ignore[assignment]
             it, end = found.group(), found.end()
-            if len(text) - at < 5 and not last and _UNDECIDED.fullmatch(text, at):
+            if length - at < 5 and not last and _UNDECIDED.fullmatch(text, at):
                 return at
-            if kind == "word" and end == len(text) and not last:
+            if kind == "word" and end == length and not last:
                 self._word.append(it)
                 return end
             if kind == "space":
@@ -182,7 +183,7 @@ class Tokens:
                 kind, it, end = "operator", it[0], at + 1
             elif self._open:
                 kind = self._in_hole(kind, it)
-            self._out.append((kind, it, self._at + at))
+            out.append((kind, it, before + at))
             if kind != "space":
                 self._line_begins = kind in ("newline", "unterminated")
             at = end

@@ -166,7 +166,7 @@ class Tool:
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """The checked arguments, and the parameter and message of each error."""
         errors = []
-        given: dict[str, Any] = {**args}
+        given = args
         try:
             given = self._conversions.of_args(args)
             for name, why in self.takes.refused(given):

@@ -217,6 +217,8 @@ class Unfinished:
     def _settle(self) -> Settled | None:
         """Say which calls are certain by now, if these are more than before."""
         below = self.calls
+        if below == self.settled:
+            return None
         for doubtful in (self.groups[-1].first_doubtful, self.looped):
             if doubtful is not None and doubtful < below:
                 below = doubtful
