@@ -18,7 +18,7 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Checkpointer
 
 from llm_compiler.context import Context
-from llm_compiler.execution.function_tool import as_tool
+from llm_compiler.execution.function_tool import as_tools
 from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.models.given import GivenModels
@@ -75,7 +75,7 @@ def build_graph(
     """
     models = GivenModels.checked(model=model, planner=planner, joiner=joiner)
     form = None if response_format is None else ResponseForm(response_format)
-    toolbox = Toolbox.of(map(as_tool, SHIPPED if tools is None else tools))
+    toolbox = Toolbox.of(SHIPPED if tools is None else as_tools(tools))
     check_callable(toolbox.values())
     setup = Setup(toolbox, models, instructions, form, name, context)
     schema = State if form is None else with_response(form.kind)

@@ -28,7 +28,11 @@ _MIN_VALUE_CHARS = 8
 
 def one_line(error: BaseException) -> str:
     """An error as one short line without secrets, for an outcome or a person."""
-    whole = str(error)
+    if isinstance(error, BaseExceptionGroup):  # its own text only counts what is in it
+        more = len(error.exceptions) - 1
+        first = one_line(error.exceptions[0])
+        return shortened(f"{first} (and {more} more)" if more else first, _MAX_CHARS)
+    whole = _words_of(error)
     # A lone surrogate would break the checkpoint that holds the outcome.
     text = " ".join(masked(clean(whole[:_MAX_READ_CHARS])).split())
     if len(whole) > _MAX_READ_CHARS:
@@ -38,6 +42,13 @@ def one_line(error: BaseException) -> str:
         name = type(error).__name__
         text = f"{name}: {text}" if text else name
     return shortened(text, _MAX_CHARS)
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # it is somebody else's
+        return ""
 
 
 def masked(text: str, values: Sequence[str] | None = None) -> str:

@@ -19,6 +19,8 @@ _exponential = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.25)
 
 def is_transient(error: BaseException) -> bool:
     """Whether a retry may help: broken connections, timeouts, 408, 425, 429 and 5xx."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_transient, error.exceptions))
     if isinstance(error, ConnectionError | TimeoutError):
         return True
     if (status := status_of(error)) is not None:

@@ -5,6 +5,7 @@ backoff or a server's Retry-After. Any other error fails the call at once.
 """
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ from llm_compiler.errors import ToolError
 from llm_compiler.execution.injected import Surroundings, ToolCall
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_result import Result
-from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.execution.tool_threads import LoopWork, Threads
 from llm_compiler.language.fingerprints import fingerprint
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.tool import Tool
@@ -123,8 +124,12 @@ class Executor:
                 else:
                     error = _NOBODY_TO_ASK
                 observed.failed(raised, error)
+            except asyncio.CancelledError:
+                raise
             # The only place where any error of a tool becomes an outcome.
-            except (Exception, SystemExit) as raised:
+            except BaseException as raised:
+                if _is_ctrl_c(raised):
+                    raise
                 error = one_line(raised)
                 observed.failed(raised, error)
             observed.ended(attempts)
@@ -177,7 +182,8 @@ class Executor:
                 if called.is_async:
                     result: Result = await called.acall(call, self.threads)
                 else:
-                    result = await self.threads.run(lambda: called.call(call))
+                    with LoopWork() as loop:
+                        result = await self.threads.run(lambda: called.call(call, loop))
                 return result
         except TimeoutError:
             if not clock.expired():
@@ -186,3 +192,9 @@ class Executor:
             raise TimeoutError(why) if called.is_async else ToolError(why) from None
         finally:
             grace.cancel()
+
+
+def _is_ctrl_c(error: BaseException) -> bool:
+    """Whether a person has pressed Ctrl-C: Python raises that in the main thread alone."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and isinstance(error, KeyboardInterrupt)

@@ -2,10 +2,11 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType
 from typing import Any
 
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, BaseToolkit
 from langchain_core.tools import tool as decorated
 from langgraph.prebuilt import ToolNode
@@ -14,7 +15,24 @@ from pydantic import BaseModel
 from llm_compiler.errors import SetupError
 from llm_compiler.execution.graph_tool import asked_in_words
 from llm_compiler.execution.injected import annotations_of
+from llm_compiler.language.parameters import is_of_the_run
 from llm_compiler.redaction import one_line
+from llm_compiler.text import shortened
+
+_LOST = ("args", "kwargs", "run_manager", "callbacks")
+"""Parameters that LangChain leaves out because of their names."""
+
+
+def as_tools(given: Iterable[BaseTool | Callable[..., Any]]) -> list[BaseTool]:
+    """The tools given, and tools made from the functions given.
+
+    Raises:
+        SetupError: one cannot be made a tool, or this is no list of tools.
+    """
+    if isinstance(given, str | Mapping | BaseTool) or not isinstance(given, Iterable):
+        shown = shortened(repr(given), 60)
+        raise SetupError(f"tools is {shown}, which is no list of tools; write tools=[…]")
+    return [*map(as_tool, given)]
 
 
 def as_tool(given: BaseTool | Callable[..., Any]) -> BaseTool:
@@ -32,14 +50,14 @@ def as_tool(given: BaseTool | Callable[..., Any]) -> BaseTool:
     if (remedy := _remedy(given)) is not None:
         raise SetupError(f"{name} cannot be a tool: {remedy}")
     try:
-        return decorated(given if inspect.isroutine(given) else _as_function(given, name))
+        made = decorated(given if inspect.isroutine(given) else _as_function(given, name))
     except (ValueError, TypeError, NameError, NotImplementedError, RuntimeError) as error:
-        remedy = (
-            "give its parameters types of plain data"
-            if inspect.getdoc(given)
-            else "give it a docstring"
-        )
-        raise SetupError(f"{name} cannot be a tool: {one_line(error)}; {remedy}") from error
+        raise SetupError(
+            f"{name} cannot be a tool: {one_line(error)}; give its parameters types of plain data"
+        ) from error
+    if lost := [it for it in _named_parameters(given) if it in _LOST and it not in made.args]:
+        raise SetupError(f"LangChain hides the parameter {lost[0]!r} of {name}; rename it")
+    return made
 
 
 def _remedy(given: Any) -> str | None:
@@ -56,7 +74,30 @@ def _remedy(given: Any) -> str | None:
         return "it is a Runnable; write runnable.as_tool(name=…, description=…)"
     if not callable(given):
         return "it is no function; give a LangChain tool, or a function with a docstring"
+    if isinstance(given, type):
+        return f"it is a class; write {given.__name__}(), or a function that makes one"
+    if isinstance(given, FunctionType) and given.__name__ == "<lambda>":
+        return "it has no name; write a function with a name and a docstring"
+    if not _doc(given):
+        return "it has no docstring; write one that tells a model what it does"
+    try:
+        parameters = [*inspect.signature(given).parameters]
+    except (TypeError, ValueError):
+        return "Python does not know its parameters; write a function that calls it"
+    if parameters[:1] == ["self"] and isinstance(given, FunctionType):
+        return f"it is a method without its object; write object.{given.__name__}"
     return None
+
+
+def _named_parameters(given: Callable[..., Any]) -> list[str]:
+    """The parameters that have a name and are for a planner to fill in."""
+    types = annotations_of(given)
+    return [
+        name
+        for name, it in inspect.signature(given).parameters.items()
+        if it.kind not in (it.VAR_POSITIONAL, it.VAR_KEYWORD)
+        and not is_of_the_run(types.get(name, RunnableConfig))
+    ]
 
 
 def _name(given: Any) -> str:

@@ -2,8 +2,18 @@
 
 import enum
 import inspect
+import io
 import math
-from collections.abc import AsyncIterator, Iterator, KeysView, Sequence, Set, ValuesView
+from collections.abc import (
+    AsyncIterator,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    Set,
+    ValuesView,
+)
+from itertools import islice
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -15,9 +25,12 @@ from llm_compiler.errors import ToolError
 from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.text import clean
 
+MAX_ITERATED = 100_000
+"""Items that are taken of an iterator, which may have no end."""
+
 
 def as_data(value: Any) -> Any:
-    """`value` as JSON data: tuples become lists, dates become strings, models become objects.
+    """`value` as JSON data: tuples and iterators become lists, dates strings, models objects.
 
     Values that JSON cannot express become the nearest that it can: whole numbers over 64 bits
     become floats, NaN and infinity strings, and lone surrogates the replacement character.
@@ -26,6 +39,21 @@ def as_data(value: Any) -> Any:
         ToolError: it cannot be converted, or it is nested too deeply.
     """
     return _reduced(value, MAX_LEVELS)
+
+
+async def listed(items: AsyncIterator[Any]) -> list[Any]:
+    """The items of an async iterator. Raises ToolError if they are too many."""
+    found: list[Any] = []
+    async for item in items:
+        found.append(item)
+        _bounded(found)
+    return found
+
+
+def _bounded(items: list[Any]) -> list[Any]:
+    if len(items) > MAX_ITERATED:
+        raise ToolError(f"it yields more than {MAX_ITERATED:,} items; return fewer")
+    return items
 
 
 def _reduced(value: Any, levels: int) -> Any:
@@ -54,16 +82,18 @@ def _reduced(value: Any, levels: int) -> Any:
         raise ToolError("it returned a Command among other data; return the Command alone")
     if inspect.iscoroutine(value):
         value.close()
-        raise ToolError("it returned a coroutine; write its function as async def")
-    if isinstance(value, Iterator | AsyncIterator):
-        raise ToolError(f"it returned a {type(value).__name__}; return a list of its items")
+        raise ToolError("it returned a coroutine among other data; await it")
+    if isinstance(value, io.IOBase):
+        raise ToolError("it returned an open file; return what is in it")
+    if isinstance(value, Iterator):
+        return _reduced(_bounded([*islice(value, MAX_ITERATED + 1)]), levels)
     try:
         reduced = to_jsonable_python(
             value, bytes_mode="base64", inf_nan_mode="strings", fallback=_foreign
         )
     except (PydanticSerializationError, TypeError, ValueError, RecursionError) as error:
         raise ToolError(
-            f"it returned a {type(value).__name__}, which JSON cannot express;"
+            f"it returned a value of type {type(value).__name__}, which JSON cannot express;"
             " return text, numbers, lists or dicts"
         ) from error
     return reduced if isinstance(reduced, str) else _reduced(reduced, levels)
@@ -90,6 +120,8 @@ def _foreign(value: Any) -> Any:
         return {it.name: getattr(value, it.name) for it in fields}
     if isinstance(value, Sequence | Set | KeysView | ValuesView):
         return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(type(value).__name__)
 
 

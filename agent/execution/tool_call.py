@@ -6,9 +6,8 @@ their arguments, and give their results, in one way.
 """
 
 import inspect
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.messages import ToolMessage
@@ -19,8 +18,9 @@ from pydantic import Field, PrivateAttr
 
 from llm_compiler.errors import SetupError, ToolError
 from llm_compiler.execution.injected import Injected, ToolCall, annotations_of
+from llm_compiler.execution.jsonable import listed
 from llm_compiler.execution.tool_result import Result
-from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.execution.tool_threads import LoopWork, Threads
 from llm_compiler.langgraph_private import has_parent
 from llm_compiler.language.parameters import is_of_the_run
 from llm_compiler.language.references import as_text
@@ -33,8 +33,6 @@ _ENTRIES = ("run", "arun", "invoke", "ainvoke")
 """Methods by which a tool is called; a class that has its own is called by these."""
 _MANAGERS = ("callbacks", "run_manager")
 """Parameters that get the call's callbacks, as LangChain fills them in."""
-
-T = TypeVar("T")
 
 
 class CallableTool:
@@ -56,29 +54,41 @@ class CallableTool:
             if name in self._parameters and is_of_the_run(types.get(name, RunnableConfig))
         ]
         kinds = self._parameters.values()
-        self._positional = [it.name for it in kinds if it.kind is it.POSITIONAL_ONLY]
+        self._list = next((it.name for it in kinds if it.kind is it.VAR_POSITIONAL), "")
+        """The parameter that is given as a list of arguments: `*args`."""
+        if self._list not in tool.parameters:
+            self._list = ""
+        self._positional = [
+            it.name
+            for it in kinds
+            if it.kind is it.POSITIONAL_ONLY
+            # What stands before a list of arguments can have no name either.
+            or (self._list and it.kind is it.POSITIONAL_OR_KEYWORD)
+        ]
         self._invokes = _has_own(tool.base, *_ENTRIES)
         self._has_artifact = not self._invokes and _has_artifact(tool.base)
         self._one = isinstance(tool.base, SingleInputTool) and not _has_own(tool.base, "_run")
         self._check_signature()
 
-    def call(self, call: ToolCall) -> Result:
-        """Call the tool, which is sync.
+    def call(self, call: ToolCall, loop: LoopWork) -> Result:
+        """Call the tool, which is sync, in a thread.
+
+        A function may be async though it does not say so, being wrapped by one that is not.
 
         Raises:
             PlanError: the arguments are refused.
             ToolError: it failed, or its result is no data.
         """
         if not self._watches(call):
-            return self._ended(call, self._begun(call, self._arguments(call)))
-        watched = _Watched.of(self, call)
+            return self._called(call, loop)
+        watched = _Watched.of(self, call, loop=loop)
         return watched.result(watched.invoke(_given(call), call.config))
 
     async def acall(self, call: ToolCall, threads: Threads) -> Result:
         """Call the tool, which is async, as `call`; what is large is converted in a thread."""
         if not self._watches(call):
-            return await self._acalled(call, threads, partial(self._ended, call))
-        watched = _Watched.of(self, call, threads)
+            return await self._acalled(call, threads)
+        watched = _Watched.of(self, call, threads=threads)
         return watched.result(await watched.ainvoke(_given(call), call.config))
 
     def _watches(self, call: ToolCall) -> bool:
@@ -87,13 +97,19 @@ class CallableTool:
         watches = _is_handled(base) or base.callbacks or self._managers or _is_watched(call.config)
         return bool(watches and not self._invokes)
 
-    async def _acalled(
-        self, call: ToolCall, threads: Threads, ended: Callable[[Any], T], run_manager: Any = None
-    ) -> T:
-        """What `ended` makes of what the function returns."""
+    def _called(self, call: ToolCall, loop: LoopWork, run_manager: Any = None) -> Result:
+        returned = self._begun(call, self._arguments(call), run_manager)
+        if inspect.isawaitable(returned) or isinstance(returned, AsyncIterator):
+            returned = loop.wait(_awaited(returned))
+        return self._ended(call, returned)
+
+    async def _acalled(self, call: ToolCall, threads: Threads, run_manager: Any = None) -> Result:
         arguments = await threads.where_it_fits(call.args, lambda: self._arguments(call))
-        returned = await self._begun(call, arguments, run_manager)
-        return await threads.where_it_fits(returned, lambda: ended(returned))
+        returned = await _awaited(self._begun(call, arguments, run_manager))
+        if isinstance(returned, Iterator):  # what it does for each item may block
+            result: Result = await threads.run(lambda: self._ended(call, returned))
+            return result
+        return await threads.where_it_fits(returned, lambda: self._ended(call, returned))
 
     def _arguments(self, call: ToolCall) -> dict[str, Any]:
         return self._tool.arguments(call.args, self._injected.fill(call))
@@ -106,6 +122,7 @@ class CallableTool:
         if self._one:
             return self._function(arguments.pop(next(iter(self._tool.parameters))), **arguments)
         first = [arguments.pop(name) for name in self._positional if name in arguments]
+        first += arguments.pop(self._list, None) or ()
         return self._function(*first, **arguments)
 
     def _ended(self, call: ToolCall, returned: Any) -> Result:
@@ -161,11 +178,19 @@ class _Watched(BaseTool):
     args_schema: ArgsSchema | None = Field(default={"type": "object", "properties": {}})
     _tool: CallableTool = PrivateAttr()
     _call: ToolCall = PrivateAttr()
-    _threads: Threads | None = PrivateAttr(default=None)
+    _loop: LoopWork | None = PrivateAttr()
+    _threads: Threads | None = PrivateAttr()
     _result: Result | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, tool: CallableTool, call: ToolCall, threads: Threads | None = None) -> "_Watched":
+    def of(
+        cls,
+        tool: CallableTool,
+        call: ToolCall,
+        *,
+        loop: LoopWork | None = None,
+        threads: Threads | None = None,
+    ) -> "_Watched":
         base = tool._tool.base
         made = cls(
             name=call.name,
@@ -177,7 +202,7 @@ class _Watched(BaseTool):
             handle_tool_error=base.handle_tool_error,
             handle_validation_error=base.handle_validation_error,
         )
-        made._tool, made._call, made._threads = tool, call, threads
+        made._tool, made._call, made._loop, made._threads = tool, call, loop, threads
         return made
 
     def result(self, message: ToolMessage) -> Result:
@@ -189,23 +214,30 @@ class _Watched(BaseTool):
     def _run(
         self, /, *_: Any, run_manager: CallbackManagerForToolRun | None = None, **__: Any
     ) -> ToolMessage:
-        tool, call = self._tool, self._call
-        return self._kept(tool._begun(call, tool._arguments(call), run_manager))
+        assert self._loop is not None
+        return self._kept(self._tool._called(self._call, self._loop, run_manager))
 
     async def _arun(
         self, /, *_: Any, run_manager: AsyncCallbackManagerForToolRun | None = None, **__: Any
     ) -> ToolMessage:
         assert self._threads is not None
-        return await self._tool._acalled(self._call, self._threads, self._kept, run_manager)
+        return self._kept(await self._tool._acalled(self._call, self._threads, run_manager))
 
-    def _kept(self, returned: Any) -> ToolMessage:
-        self._result = found = self._tool._ended(self._call, returned)
+    def _kept(self, found: Result) -> ToolMessage:
+        self._result = found
         return ToolMessage(
             as_text(found.value),
             artifact=found.artifact,
             tool_call_id=self._call.id,
             name=self._call.name,
         )
+
+
+async def _awaited(returned: Any) -> Any:
+    """What an async function returned, or the items that an async generator yields."""
+    if inspect.isawaitable(returned):
+        returned = await returned
+    return await listed(returned) if isinstance(returned, AsyncIterator) else returned
 
 
 def _given(call: ToolCall) -> dict[str, Any]:

@@ -8,10 +8,12 @@ that arrives after a cancellation is dropped. The schedule limits how many calls
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
+from llm_compiler.errors import ToolError
 from llm_compiler.language.weight import exceeds
 
 _Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
@@ -88,8 +90,44 @@ class Threads:
             return
         if error is None:
             future.set_result(result)
-        elif isinstance(error, StopIteration | KeyboardInterrupt):
-            # A future refuses StopIteration, and KeyboardInterrupt would end the loop.
+        elif isinstance(error, StopIteration | KeyboardInterrupt | GeneratorExit):
+            # A future refuses the first, the second ends a loop, and the third a coroutine.
             future.set_exception(RuntimeError(f"the tool raised {type(error).__name__}"))
         else:
             future.set_exception(error)
+
+
+class LoopWork:
+    """What a call in a thread leaves to the loop: awaiting the coroutine that its function made.
+
+    When the `with` block ends, that is cancelled.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop
+        self._lock = threading.Lock()
+        self._begun: list[Future[Any]] | None = []
+
+    def __enter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            begun, self._begun = self._begun or [], None
+        for future in begun:
+            future.cancel()
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which runs in the loop. For a thread.
+
+        Raises:
+            ToolError: the call has ended without it.
+        """
+        with self._lock:
+            if self._begun is None:
+                work.close()
+                raise ToolError("it was cancelled")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._begun.append(future)
+        return future.result()

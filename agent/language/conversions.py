@@ -163,7 +163,9 @@ def _kinds(it: JsonSchema) -> frozenset[str]:
     """The kinds of values that a resolved schema takes; none if it takes any."""
     kind = it.get("type")
     if isinstance(kind, str | list):
-        return frozenset((kind,) if isinstance(kind, str) else map(str, kind))
+        kinds = frozenset((kind,) if isinstance(kind, str) else map(str, kind))
+        # Pydantic's durations take seconds too, but no number that is a text.
+        return kinds | {"number"} if it.get("format") == "duration" else kinds
     values = it.get("enum", [it["const"]] if "const" in it else ())
     found = frozenset(_KINDS.get(type(value), "") for value in values)
     return found or frozenset(("object",) if "properties" in it else ())

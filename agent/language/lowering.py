@@ -223,10 +223,10 @@ class Lowering(Resolver):
         """The arguments, the tasks that they refer to, and the names of those that do."""
         parameters = list(tool.parameters)
         if len(tree.args) > len(parameters):
+            taken = "1 argument" if len(parameters) == 1 else f"{len(parameters)} arguments"
             raise NodeError(
                 tree.args[len(parameters)],
-                f"{tool.name} takes {len(parameters)} arguments, not {len(tree.args)};"
-                f" write {tool.signature}",
+                f"{tool.name} takes {taken}, not {len(tree.args)}; write {tool.signature}",
             )
         written = list(zip(parameters, tree.args, strict=False))
         names = written_names(tool) if tree.keywords else {}

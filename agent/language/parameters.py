@@ -19,9 +19,11 @@ from langchain_core.tools import BaseTool, InjectedToolArg, create_schema_from_f
 from langchain_core.tools.base import get_all_basemodel_annotations
 from langchain_core.utils.pydantic import get_fields
 from pydantic import BaseModel, ValidationError, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import ValidationError as ValidationErrorV1
 
+from llm_compiler.errors import SetupError
 from llm_compiler.language.conversions import JsonSchema
 
 if TYPE_CHECKING:
@@ -80,14 +82,14 @@ class Parameters:
         if not v1 and not model.__pydantic_complete__:
             model.model_rebuild()
         fields: Mapping[str, Any] = get_fields(model)
-        positional, others = _variadic(base, fields)
+        others = _variadic(base, fields)
         shown = {
             name: it
             for name, it in fields.items()
-            if name not in (positional, others) and not name.startswith(_PYDANTICS_OWN)
+            if name != others and not name.startswith(_PYDANTICS_OWN)
         }
         visible = _visible(base, model, shown)
-        schema = model.schema(by_alias=False) if v1 else _schema(model, visible)
+        schema = _schema_v1(model) if v1 else _schema(model, visible)
         properties = schema.get("properties", {})
         if lost := sorted(visible.keys() - properties.keys()):
             raise TypeError(f"no schema for {', '.join(lost)}")
@@ -197,7 +199,29 @@ def _schema(model: type[BaseModel], visible: Mapping[str, Any]) -> dict[str, Any
     if visible.keys() != model.model_fields.keys():
         fields: Any = {name: (it.annotation, copy(it)) for name, it in visible.items()}
         model = create_model(model.__name__, __config__=model.model_config, **fields)
-    return model.model_json_schema(by_alias=False)
+    try:
+        return model.model_json_schema(by_alias=False)
+    except PydanticInvalidForJsonSchema:
+        if len(visible) > 1:  # which of them is it?
+            for name, it in visible.items():
+                _schema(model, {name: it})
+            raise
+        name, it = next(iter(visible.items()))
+        kind = getattr(it.annotation, "__name__", it.annotation)
+        raise SetupError(f"{name} is of type {kind}") from None
+
+
+def _schema_v1(model: type[BaseModelV1]) -> dict[str, Any]:
+    """With the names of its fields; in nested models the aliases, which alone are taken there."""
+    schema = model.schema()
+    names = {it.alias: name for name, it in model.__fields__.items()}
+    properties = schema.get("properties", {}).items()
+    required = [names[alias] for alias in schema.get("required", ())]
+    return {
+        **schema,
+        "properties": {names[alias]: it for alias, it in properties},
+        "required": required,
+    }
 
 
 def _aliases(field: Any) -> list[str]:
@@ -215,20 +239,17 @@ def _is_described_by_arun(base: BaseTool) -> bool:
     return is_async and bool(of_run) and all(it.kind in variadic for it in of_run)
 
 
-def _variadic(tool: BaseTool, fields: Mapping[str, Any]) -> tuple[str, str]:
-    """The fields that stand for `*args` and `**kwargs` of a tool's function, if it has them."""
+def _variadic(tool: BaseTool, fields: Mapping[str, Any]) -> str:
+    """The field that stands for `**kwargs` of a tool's function, if it has them."""
     function = getattr(tool, "coroutine", None) or getattr(tool, "func", None)
     if function is None and tool.args_schema is None:
         function = tool._run
     try:
         parameters = inspect.signature(function).parameters.values() if function else ()
     except (TypeError, ValueError):
-        return "", ""
-    kinds = {it.kind: it.name for it in parameters if it.name in fields}
-    return (
-        kinds.get(inspect.Parameter.VAR_POSITIONAL, ""),
-        kinds.get(inspect.Parameter.VAR_KEYWORD, ""),
-    )
+        return ""
+    variadic = (it.name for it in parameters if it.kind is it.VAR_KEYWORD and it.name in fields)
+    return next(variadic, "")
 
 
 def _mapping(schema: Any) -> JsonSchema:

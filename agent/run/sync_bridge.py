@@ -69,7 +69,12 @@ class LoopThreads:
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Run a loop until it is stopped."""
-    loop.run_forever()
+    stopped = False
+    while not stopped:
+        # These two end a loop; but here they belong to the task that raised them, which has them.
+        with suppress(KeyboardInterrupt, SystemExit):
+            loop.run_forever()
+            stopped = True
     loop.close()
 
 

@@ -4,10 +4,12 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import io
 import json
 import pathlib
 import uuid
 from collections import OrderedDict, deque
+from itertools import count
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -86,6 +88,9 @@ class Name(str):
         ("lone \ud800", "lone �"),
         ({"\ud800": "\ud83d\ude00"}, {"�": "😀"}),
         (AIMessage("text"), "text"),
+        (MappingProxyType({"a": (1,)}), {"a": [1]}),
+        ((n for n in [1]), [1]),
+        ([iter("ab")], [["a", "b"]]),
     ],
     ids=repr,
 )
@@ -105,16 +110,17 @@ def test_objects_of_libraries_become_objects() -> None:
     [
         (
             object(),
-            "it returned a object, which JSON cannot express; return text, numbers, lists or dicts",
+            "it returned a value of type object, which JSON cannot express; return text, numbers,"
+            " lists or dicts",
         ),
         (
             MappingProxyType({}).keys,
-            "it returned a builtin_function_or_method, which JSON cannot express",
+            "it returned a value of type builtin_function_or_method, which JSON cannot express",
         ),
-        (iter([1]), "it returned a list_iterator; return a list of its items"),
-        ((n for n in [1]), "it returned a generator; return a list of its items"),
+        (count(), "it yields more than 100,000 items; return fewer"),
+        (io.StringIO("a"), "it returned an open file; return what is in it"),
         (Command(goto="x"), "it returned a Command among other data"),
-        ([{"a": object()}], "it returned a object, which JSON cannot express"),
+        ([{"a": object()}], "it returned a value of type object, which JSON cannot express"),
     ],
 )
 def test_value_that_json_cannot_express_is_the_tools_error(value: Any, error: str) -> None:

@@ -14,7 +14,7 @@ from llm_compiler.execution.injected import ToolCall
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_result import Result
-from llm_compiler.execution.tool_threads import Threads
+from llm_compiler.execution.tool_threads import LoopWork, Threads
 from llm_compiler.language.tool import Tool as Inspected
 from tests.support.functions import (
     REMOTE,
@@ -81,7 +81,7 @@ CONFIG: RunnableConfig = {"configurable": {"user": "ann"}}
 
 def called(tool: Inspected, args: Any, config: RunnableConfig = CONFIG) -> Any:
     it, call = CallableTool(tool), ToolCall("call_1", tool.name, args, config)
-    return it.acall(call, Threads()) if it.is_async else it.call(call)
+    return it.acall(call, Threads()) if it.is_async else it.call(call, LoopWork())
 
 
 def watched(config: RunnableConfig = CONFIG) -> RunnableConfig:

@@ -59,7 +59,7 @@ def named(value: object) -> str:
         ),
         (keyword_only, "keyword_only(a: int, b: str = 'x')"),
         (nothing, "nothing()"),
-        (variadic, "variadic(a: int, **more)"),
+        (variadic, "variadic(a: int, args: list[int] = None, **more)"),
     ],
 )
 def test_signature_of_a_function(function: Callable[..., Any], signature: str) -> None:
