@@ -1,6 +1,7 @@
 """Which errors are transient, and how long to wait before retrying a call or a model's stream."""
 
 import math
+from email.utils import parsedate_to_datetime
 
 from tenacity import RetryCallState, wait_exponential_jitter
 
@@ -14,6 +15,7 @@ _TRANSIENT_NAMES = {
     "Timeout",
     "TransportError",
 }
+_MAX_WAIT_SECONDS = 60.0
 _exponential = wait_exponential_jitter(multiplier=0.5, max=8.0, jitter=0.25)
 
 
@@ -47,8 +49,12 @@ def retry_after(error: BaseException | None) -> float | None:
         except (TypeError, ValueError, AttributeError):
             continue
         if not math.isnan(seconds):
-            return min(60.0, max(0.0, seconds))
-    return None
+            return min(_MAX_WAIT_SECONDS, max(0.0, seconds))
+    try:  # an HTTP date, by the server's own clock
+        until, now = (parsedate_to_datetime(headers.get(name)) for name in ("retry-after", "date"))
+        return min(_MAX_WAIT_SECONDS, max(0.0, (until - now).total_seconds()))
+    except (TypeError, ValueError, AttributeError):
+        return None
 
 
 def backoff(state: RetryCallState) -> float:

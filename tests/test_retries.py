@@ -71,6 +71,16 @@ def test_connections_timeouts_and_some_statuses_are_transient(
         (http(429, **{"retry-after": "nan"}), None),
         (http(429, **{"retry-after-ms": "1500", "retry-after": "2"}), 1.5),
         (http(429, **{"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}), None),
+        (
+            http(
+                429,
+                **{
+                    "retry-after": "Wed, 21 Oct 2026 07:28:07 GMT",
+                    "date": "Wed, 21 Oct 2026 07:28:00 GMT",
+                },
+            ),
+            7.0,
+        ),
         (http(429), None),
         (ValueError(), None),
     ],

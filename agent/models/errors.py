@@ -116,6 +116,8 @@ def broken_error(who: str, error: BaseException) -> ModelError:
         remedy = "HTTP 429: too many requests; wait, or use another model"
     elif status is not None and status >= 500:
         remedy = f"HTTP {status}: the server failed; try again, or use another model"
+    elif status is not None and 300 <= status < 400:
+        remedy = f"HTTP {status}: the server is at another address; check OPENAI_BASE_URL"
     elif status is not None:
         named = "".join(f", {what}" for what in (kind, *_named(error)))[2:]
         remedy = f"HTTP {status} ({named}): the request was refused; check the model and its limits"

@@ -96,6 +96,7 @@ FOR_GOOD = {
         Reply(status=404, text=QUOTED),
         "HTTP 404: the server has no such model; check the name",
     ),
+    "301": (Reply(status=301, text=QUOTED), "HTTP 301: the server is at another address; check"),
     "no quota": (
         Reply(status=429, text=f"insufficient_quota: {QUOTED}"),
         "the quota is used up; c",
