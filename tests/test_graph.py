@@ -505,3 +505,12 @@ async def test_a_replan_is_told_by_its_colon(
     graph = build_graph(ledger.tools, planner=planner, joiner=joiner)
     state = await graph.ainvoke(ask())
     assert state["messages"][-1].text == (answer or "Done.")
+
+
+@pytest.mark.parametrize("given", [{"messages": []}, {}, {"question": "What is it?"}], ids=repr)
+async def test_a_run_without_any_message_says_what_to_pass(ledger: Ledger, given: Any) -> None:
+    planner = ScriptedModel("echo(1)")
+    graph = build_graph(ledger.tools, model=planner)
+    with pytest.raises(SetupError, match=r'there is no question; pass \{"messages": \[\("user"'):
+        await graph.ainvoke(given)
+    assert planner.prompts == []

@@ -79,11 +79,16 @@ def ask(
     ] = False,
 ) -> None:
     """Compile a question into a parallel program of tool calls, run it, and answer."""
+    if question == ["-"]:  # standard input, as most programs have it
+        question = None
     text = " ".join(question or ()).strip()
     if len(question or ()) == 1 and text in COMMANDS:
         raise typer.BadParameter(f"write the command first: llm-compiler {text} …")
     wanted = options.command_of(
-        question=text or _from_stdin(ctx, may_be_empty=thread is not None and not plan_only),
+        question=text
+        or _from_stdin(
+            ctx, given=bool(question), may_be_empty=thread is not None and not plan_only
+        ),
         model=model,
         planner_model=planner_model,
         joiner_model=joiner_model,
@@ -102,9 +107,15 @@ def ask(
     raise typer.Exit(command.answer(wanted))
 
 
-def _from_stdin(ctx: typer.Context, *, may_be_empty: bool) -> str | None:
-    """The question on standard input. If there is none, show the help and exit with status 2."""
-    text = "" if sys.stdin.isatty() else sys.stdin.read().strip()
+def _from_stdin(ctx: typer.Context, *, given: bool, may_be_empty: bool) -> str | None:
+    """The question on standard input. If there is none, show the help and exit with status 2.
+
+    Raises:
+        BadParameter: what was given as a question is empty.
+    """
+    text = "" if given or sys.stdin.isatty() else sys.stdin.read().strip()
+    if given and not may_be_empty:
+        raise typer.BadParameter("the question is empty")
     if not text and not may_be_empty:
         typer.echo(ctx.get_help(), err=True)
         raise typer.Exit(2)

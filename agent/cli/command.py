@@ -28,6 +28,7 @@ from llm_compiler.cli.exit_status import (
 from llm_compiler.cli.keeping import tell_what_is_kept
 from llm_compiler.cli.local_start import start_local_model
 from llm_compiler.cli.report import Report
+from llm_compiler.cli.tool_places import file_and_name
 from llm_compiler.execution.tool_threads import Threads
 
 _SHUTDOWN_SECONDS: Final = 0.8
@@ -107,6 +108,8 @@ async def _ask(command: Command) -> int:
 
 async def _carry_out(command: Command, display: Display) -> int:
     display.begin("starting")
+    for place in command.tools:  # before a model is started in vain
+        file_and_name(place)
     if command.question is not None:
         start_local_model(command.settings, command.keep)
     try:
@@ -218,7 +221,6 @@ def _data(turn: Any) -> dict[str, Any]:
 
 def _draw(path: Path, report: Report) -> None:
     from llm_compiler.cli.timeline_file import write
-    from llm_compiler.errors import SetupError
 
     try:
         write(path, report)

@@ -13,6 +13,7 @@ from typing import Any
 
 from langchain_core.tools import BaseTool
 
+from llm_compiler.cli.tool_places import file_and_name
 from llm_compiler.errors import SetupError
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.redaction import one_line
@@ -34,10 +35,7 @@ def tools_given(places: Iterable[str]) -> list[BaseTool] | None:
 
 
 def _at(place: str, modules: dict[Path, ModuleType]) -> Sequence[BaseTool | Callable[..., Any]]:
-    file, colon, name = place.rpartition(":")
-    if not colon or not file.endswith(".py") or not name.isidentifier():
-        raise SetupError(f"--tools {place}: write FILE.py:NAME, for example my_tools.py:TOOLS")
-    path = Path(file).expanduser().resolve()
+    path, name = file_and_name(place)
     if path not in modules:
         modules[path] = _run(path, place)
     found = getattr(modules[path], name, None)
@@ -55,8 +53,6 @@ def _at(place: str, modules: dict[Path, ModuleType]) -> Sequence[BaseTool | Call
 
 def _run(path: Path, place: str) -> ModuleType:
     """Run a file as `python FILE.py` would import its neighbours, but not as `__main__`."""
-    if not path.is_file():
-        raise SetupError(f"--tools {place}: there is no file {path}")
     name = f"llm_compiler_tools_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None

@@ -19,6 +19,7 @@ _OF_THREADS = ("list", "show", "delete")
 
 def main() -> None:
     """The program `llm-compiler`, and `python -m llm_compiler`."""
+    open_what_is_closed()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             # What is no text, or cannot be shown, is "?" instead of ending the program.
@@ -30,6 +31,13 @@ def main() -> None:
     except SystemExit as ended:
         end.status = ended.code if isinstance(ended.code, int) else None
         raise
+
+
+def open_what_is_closed() -> None:
+    """A shell can close a stream (`<&-`); the next file that is opened would take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 class _QuickEnd:

@@ -10,10 +10,17 @@ print it. It remains in `__context__` for a debugger.
 """
 
 import re
+import sysconfig
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from llm_compiler.errors import ModelError
 from llm_compiler.retries import is_transient, retry_after, status_of
+
+_LIBRARIES = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+_NOT_THE_USERS = (str(Path(__file__).parents[1]), "<", *_LIBRARIES)
+"""How the names of files begin that are Python's, of libraries, or ours."""
 
 
 class EmptyReplyError(ModelError):
@@ -137,8 +144,15 @@ def broken_error(who: str, error: BaseException) -> ModelError:
     elif "Connection" in kind or "Connect" in kind:
         remedy = f"no connection ({kind}); check the network and OPENAI_BASE_URL"
     else:
-        remedy = f"{kind}; try again, or use another model"
+        remedy = f"{kind}{_raised_at(error)}; try again, or use another model"
     return ModelError(f"{who}: {remedy}", transient=transient, wait=wait)
+
+
+def _raised_at(error: BaseException) -> str:
+    """Where a model of the user's own has raised an error, whose text may quote the prompt."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [it for it in frames if not it.filename.startswith(_NOT_THE_USERS)]
+    return f" in {Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
 
 
 def _named(error: BaseException) -> Iterator[str]:

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
-from llm_compiler.errors import ModelError
+from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.execution.executor import warm_up
 from llm_compiler.language.stubs import schema_type
 from llm_compiler.language.task import OutcomeData, TaskData
@@ -49,6 +49,8 @@ class Planner:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
+        if not state.get("messages"):
+            raise SetupError('there is no question; pass {"messages": [("user", "…")]}')
         run, before = RunResources.of(config), _Before.of(state)
         round = await open_round(
             self._setup,

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from llm_compiler.cli.exit_status import DEBUG, explained
-from llm_compiler.cli.program import app_for
+from llm_compiler.cli.program import app_for, open_what_is_closed
 from llm_compiler.context import Context
 from tests.bench.model_server import Reply, text_of
 from tests.cli.program import ANSWER, PLAN, ROOT, Model, Run, Runner, Screen, told
@@ -52,8 +52,9 @@ def test_words_without_quotes_are_one_question(run: Run, model: Model) -> None:
     assert text_of(model.asked[0][-1]) == "models of the T Ford"
 
 
-def test_question_comes_from_standard_input(run: Run, model: Model) -> None:
-    done = run("--quiet", stdin="what is ten times three?\n")
+@pytest.mark.parametrize("dash", [(), ("-",)], ids=["nothing", "a dash"])
+def test_question_comes_from_standard_input(run: Run, model: Model, dash: tuple[str, ...]) -> None:
+    done = run("--quiet", *dash, stdin="what is ten times three?\n")
     assert (done.exit_code, done.stdout) == (0, f"{ANSWER}\n")
     assert text_of(model.asked[0][-1]) == "what is ten times three?"
 
@@ -409,3 +410,25 @@ def test_approval_is_asked_at_the_terminal(screen: Callable[..., Screen], model:
     assert took < 1.5
     assert re.search(r"✓  a = .*\r\n  ✗  b = .*the person at the terminal said no", live.plain)
     assert "stopped after" in live.plain
+
+
+def test_an_empty_question_is_refused(run: Run, model: Model) -> None:
+    done = run("")
+    assert (done.exit_code, model.asked) == (2, [])
+    assert "the question is empty" in done.stderr
+
+
+def test_streams_that_a_shell_has_closed_are_opened_onto_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    open_what_is_closed()
+    opened = sys.stdin, sys.stdout, sys.stderr
+    try:
+        assert [stream.isatty() for stream in opened] == [False] * 3
+        assert sys.stdin.read() == ""
+        print("nowhere")
+    finally:
+        for stream in opened:
+            stream.close()

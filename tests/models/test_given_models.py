@@ -213,3 +213,14 @@ async def test_calls_in_a_whole_message_are_kept() -> None:
     chunk = as_chunk(AIMessage("", tool_calls=[call]))
     assert isinstance(chunk, AIMessageChunk)
     assert [it["args"] for it in chunk.tool_call_chunks] == [json.dumps(call["args"])]
+
+
+async def test_an_error_in_the_users_own_model_names_its_place_and_not_its_text() -> None:
+    def broken(messages: Any) -> str:
+        raise ValueError(f"canary {messages}")
+
+    line = broken.__code__.co_firstlineno + 1
+    with pytest.raises(ModelError) as raised:
+        await build_graph(Ledger().tools, model=RunnableLambda(broken)).ainvoke(ASK)
+    assert f"ValueError in test_given_models.py, line {line}; try again" in str(raised.value)
+    assert "canary" not in str(raised.value)
