@@ -51,9 +51,9 @@ def retry_after(error: BaseException | None) -> float | None:
         if not math.isnan(seconds):
             return min(_MAX_WAIT_SECONDS, max(0.0, seconds))
     try:  # an HTTP date, by the server's own clock
-        until, now = (parsedate_to_datetime(headers.get(name)) for name in ("retry-after", "date"))
+        until, now = (parsedate_to_datetime(headers[name]) for name in ("retry-after", "date"))
         return min(_MAX_WAIT_SECONDS, max(0.0, (until - now).total_seconds()))
-    except (TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError):
         return None
 
 

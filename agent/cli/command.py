@@ -29,6 +29,7 @@ from llm_compiler.cli.keeping import tell_what_is_kept
 from llm_compiler.cli.local_start import start_local_model
 from llm_compiler.cli.report import Report
 from llm_compiler.cli.tool_places import file_and_name
+from llm_compiler.errors import SetupError
 from llm_compiler.execution.tool_threads import Threads
 
 _SHUTDOWN_SECONDS: Final = 0.8

@@ -11,12 +11,15 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
+from pydantic import ValidationError
 
 from llm_compiler.context import Context, meant, unknown_settings
 from llm_compiler.errors import SetupError
 from llm_compiler.langgraph_private import in_node
+from llm_compiler.text import shortened
 
 _LEFT_OUT: ContextVar[tuple[str, ...]] = ContextVar("left_out", default=())
+_MAX_QUOTED_CHARS = 60
 _SERVERS_OWN = "assistant_id"
 """A key of `configurable` that a run has on LangGraph Server, and nowhere else."""
 
@@ -51,9 +54,8 @@ def settings_of(context: Any, config: RunnableConfig) -> Any:
     """The context of a run, as `Context` if it is a dict.
 
     Raises:
-        SetupError: it is no context, a name in it is no setting, or `configurable` has a setting
-            that should be in it.
-        pydantic.ValidationError: a value in it is invalid.
+        SetupError: it is no context, a name in it is no setting, a value in it is invalid, or
+            `configurable` has a setting that should be in it.
     """
     configurable = config.get("configurable", {})
     unknown: list[str] = []
@@ -69,7 +71,15 @@ def settings_of(context: Any, config: RunnableConfig) -> Any:
         unknown += [str(name) for name in context]
     if message := unknown_settings(unknown):
         raise SetupError(message)
-    return Context(**context) if isinstance(context, Mapping) else context
+    if not isinstance(context, Mapping):
+        return context
+    try:
+        return Context(**context)
+    except ValidationError as error:
+        refused = error.errors(include_url=False, include_context=False)[0]
+        name = ".".join(map(str, refused["loc"])) or "the context"
+        shown = shortened(repr(refused["input"]), _MAX_QUOTED_CHARS)
+        raise SetupError(f"{name}={shown}: {refused['msg']}") from None
 
 
 def _check_configurable(names: Iterable[object]) -> None:

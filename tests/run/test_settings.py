@@ -24,6 +24,7 @@ def colour(config: RunnableConfig) -> str:
     ("given", "said"),
     [
         ({"context": {"max_round": 2}}, MISSPELT),
+        ({"context": {"max_rounds": "many"}}, "max_rounds='many': Input should be a valid integer"),
         ({"context": {"colour": "red"}}, "colour is not a setting; the settings are model, "),
         ({"context": {1: 2, "modele": "x"}}, "modele is not a setting; did you mean model?"),
         ({"config": {"configurable": {"max_round": 2}}}, MISSPELT),
