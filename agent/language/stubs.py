@@ -13,6 +13,7 @@ A dict is written with its keys, `"url"?` for one that may be missing. What a ty
 import inspect
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, get_type_hints
@@ -62,8 +63,9 @@ def stub(tool: Tool, *, brief: bool = False) -> str:
 @lru_cache(1000)
 def python_name(name: str) -> str:
     """A parameter's or a tool's name as Python can write it: `from_`, `due_date`."""
-    name = re.sub(r"\W", "_", name)
-    name = f"_{name}" if name[:1].isdigit() else name
+    # Python reads identifiers in this form.
+    name = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))
+    name = f"_{name}" if not name or name[0].isdigit() else name
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
