@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from llm_compiler.language.mcp_hints import hints
 from llm_compiler.mcp.elicitation import Ask, ask_person
-from llm_compiler.mcp.results import value_of
+from llm_compiler.mcp.results import value_of, wraps
 
 Call = Callable[[str, dict[str, Any], Ask], Awaitable[CallToolResult]]
 """Calls a server's tool with arguments; what the server asks meanwhile is asked by the last."""
@@ -22,6 +22,8 @@ class McpTool(BaseTool):
     server: str
     there: str
     """The tool's name on its server."""
+    declared: dict[str, Any] | None
+    """The schema of its structured content, if its server has one."""
     _call: Call = PrivateAttr()
 
     @classmethod
@@ -49,6 +51,7 @@ class McpTool(BaseTool):
             metadata=metadata,
             server=server,
             there=listed.name,
+            declared=listed.output_schema,
         )
         made._call = call
         return made
@@ -60,14 +63,12 @@ class McpTool(BaseTool):
         def ask(params: ElicitRequestParams) -> ElicitResult:
             return ask_person(self.name, self.server, params)
 
-        return value_of(await self._call(self.there, arguments, ask))
+        return value_of(await self._call(self.there, arguments, ask), self.declared)
 
 
 def _unwrapped(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a result's value, which servers wrap if it is no object."""
-    properties = schema.get("properties")
-    if isinstance(properties, dict) and set(properties) == {"result"}:
-        inner = properties["result"]
-        if isinstance(inner, dict):
-            return {**inner, "$defs": schema.get("$defs", {})}
-    return schema
+    if not wraps(schema):
+        return schema
+    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    return {**shared, **schema["properties"]["result"]}
