@@ -28,7 +28,7 @@ from mcp.types import (
 from llm_compiler.mcp.config import Server
 from llm_compiler.mcp.elicitation import Ask, addresses_visited
 from llm_compiler.mcp.failures import GoneError, RefusedError, innermost, meaning, refusal_of
-from llm_compiler.mcp.last_line import LastLine
+from llm_compiler.mcp.stderr import Stderr
 from llm_compiler.mcp.transports import connected
 from llm_compiler.mcp.under_way import CALL, Call, Question, UnderWay
 from llm_compiler.redaction import one_line
@@ -71,7 +71,7 @@ class Session:
         self._ready: asyncio.Future[Client] = loop.create_future()
         self._gone: asyncio.Future[str] = loop.create_future()
         self._leave = asyncio.Event()
-        self._stderr = LastLine()
+        self._stderr = Stderr()
         self._slow = loop.call_later(seconds, self._give_up, seconds)
         self._under_way = UnderWay()
         self._opening = Call()
@@ -253,7 +253,7 @@ class Session:
         self._slow.cancel()
         if self._gone.done():
             return
-        said = self._stderr.text
+        said = self._stderr.reason
         self._gone.set_result(f"{why} (its last output: {said!r})" if said else why)
         self._leave.set()
         if not self._ready.done():

@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
 from llm_compiler.mcp.config import Server
-from llm_compiler.mcp.last_line import LastLine
+from llm_compiler.mcp.stderr import Stderr
 from llm_compiler.mcp.under_way import CALL, Call
 
 for _name in ("sse", "stdio", "streamable_http"):
@@ -28,7 +28,7 @@ _MAX_EVENT_BYTES = 256 * 1024 * 1024
 
 
 @asynccontextmanager
-async def connected(server: Server, stderr: LastLine) -> AsyncIterator[tuple[Any, Any]]:
+async def connected(server: Server, stderr: Stderr) -> AsyncIterator[tuple[Any, Any]]:
     """The streams to and from a server; its process, if it has one, ends with them."""
     if server.url is not None and server.is_sse:
         async with sse_client(server.url, dict(server.headers), httpx_client_factory=_http) as both:
