@@ -7,6 +7,7 @@ A dict is written with its keys, `"url"?` for one that may be missing.
 
 import keyword
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -32,8 +33,9 @@ def signature(name: str, takes: Parameters) -> str:
 @lru_cache(1000)
 def python_name(name: str) -> str:
     """A parameter's or a tool's name as Python can write it: `from_`, `due_date`."""
-    name = re.sub(r"\W", "_", name)
-    name = f"_{name}" if name[:1].isdigit() else name
+    # Python reads identifiers in this form.
+    name = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))
+    name = f"_{name}" if not name or name[0].isdigit() else name
     return f"{name}_" if keyword.iskeyword(name) else name
 
 

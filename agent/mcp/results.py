@@ -1,6 +1,7 @@
 """What a call of a server's tool returned, as the value of a plan."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mcp import types
@@ -11,11 +12,16 @@ _TEXT, _CONTENT = "text", "content"
 """The name of text beside structured content, and the other name if that is taken."""
 
 
-def value_of(result: types.CallToolResult) -> Any:
+def value_of(result: types.CallToolResult, schema: Mapping[str, Any] | None = None) -> Any:
     """The value that a call returned: its structured content if it has any, and its text.
 
     As MCP demands, servers repeat structured content as text, for older clients. Text that says
-    something else stands beside it, under `text`.
+    something else stands beside it, under `text`; not beside a value that by the schema is no
+    object.
+
+    Args:
+        result: What the server returned.
+        schema: Of the structured content, if the server declares one.
 
     Raises:
         ToolError: the server says that the call failed.
@@ -27,21 +33,45 @@ def value_of(result: types.CallToolResult) -> Any:
         raise ToolError(text or (json.dumps(held) if held else "the server gave no reason"))
     if held is None:
         return text
-    # Structured content must be an object, so servers wrap other values like this.
     wrapped = isinstance(held, dict) and set(held) == {"result"}
-    value = held["result"] if wrapped else held
+    value = held["result"] if wrapped and (schema is None or wraps(schema)) else held
     if not text.strip() or _repeats(texts, held) or _repeats(texts, value):
+        return value
+    if schema is not None and not isinstance(value, dict):
         return value
     beside = value if isinstance(value, dict) else {"result": value}
     return {_CONTENT if _TEXT in beside else _TEXT: text, **beside}
 
 
+def wraps(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema of structured content wraps the schema of a value in `result`.
+
+    Structured content had to be an object, so servers wrap other values like this.
+    """
+    properties = schema.get("properties")
+    return (
+        isinstance(properties, Mapping)
+        and set(properties) == {"result"}
+        and isinstance(properties["result"], Mapping)
+    )
+
+
 def _repeats(texts: list[str], value: Any) -> bool:
     """Whether the texts are a value written out: as a whole, by its items, or one of its fields."""
-    if len(texts) > 1 and isinstance(value, list) and len(texts) == len(value):
-        return all(_says(text, item) for text, item in zip(texts, value, strict=True))
+    items = [*_items(value)]
+    if len(texts) == len(items) and all(map(_says, texts, items)):
+        return True
     fields = value.values() if isinstance(value, dict) else ()
     return _says("\n".join(texts), value, *fields)
+
+
+def _items(value: Any) -> Iterator[Any]:
+    """What MCP's own servers make a text of each: the items of lists within lists, but for null."""
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, list):
+            yield from _items(item)
+        elif item is not None:
+            yield item
 
 
 def _says(text: str, *values: Any) -> bool:

@@ -13,7 +13,7 @@ from mcp.types import Tool as Listed
 from pydantic import ValidationError
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.stubs import stub
+from llm_compiler.language.stubs import stub, written_names
 from llm_compiler.language.tool import Tool
 from llm_compiler.mcp.config import Server
 from llm_compiler.mcp.elicitation import Ask
@@ -191,20 +191,23 @@ class McpServer:
             if allow is not None and tool.name not in allow:
                 continue
             try:
-                one = McpTool.of(
-                    self.name,
-                    tool,
-                    self._server.hints_for(tool.name),
-                    self._call,
-                    believed=self._server.trust_annotations,
-                )
-                stub(Tool.of(one))
+                made.append(self._offered(tool))
             # An invalid schema may raise anything.
             except Exception as error:
-                why = "the tool %r of the MCP server %r cannot be described, and is left out: %s"
+                why = "the tool %r of the MCP server %r is left out: %s"
                 _log.warning(why, tool.name, self.name, one_line(error))
-            else:
-                made.append(one)
+        return made
+
+    def _offered(self, listed: Listed) -> McpTool:
+        """The tool; raises why no plan can call it."""
+        if listed.execution is not None and listed.execution.task_support == "required":
+            raise ToolError("it runs only as a task, an extension of MCP that is not supported")
+        said, believed = self._server.hints_for(listed.name), self._server.trust_annotations
+        made = McpTool.of(self.name, listed, said, self._call, believed=believed)
+        tool = Tool.of(made)
+        stub(tool)
+        if len(written_names(tool)) < len(tool.parameters):
+            raise ToolError("two of its parameters are written alike in a plan")
         return made
 
 

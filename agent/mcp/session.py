@@ -28,7 +28,7 @@ from mcp.types import (
 from llm_compiler.mcp.config import Server
 from llm_compiler.mcp.elicitation import Ask, addresses_visited
 from llm_compiler.mcp.failures import GoneError, RefusedError, innermost, meaning, refusal_of
-from llm_compiler.mcp.last_line import LastLine
+from llm_compiler.mcp.stderr import Stderr
 from llm_compiler.mcp.transports import connected
 from llm_compiler.mcp.under_way import CALL, Call, Question, UnderWay
 from llm_compiler.redaction import one_line
@@ -40,6 +40,8 @@ _OPEN_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0
 """How long a server may take to end."""
 _LISTEN_AGAIN_SECONDS = 30.0
+_DISCOVERED = {"result_type", "ttl_ms", "cache_scope"}
+"""What servers since the protocol of 2026-07-28 answer; MCP's client makes up what is not there."""
 _CLIENT = Implementation(name="llm-compiler", version="1")
 
 
@@ -69,7 +71,7 @@ class Session:
         self._ready: asyncio.Future[Client] = loop.create_future()
         self._gone: asyncio.Future[str] = loop.create_future()
         self._leave = asyncio.Event()
-        self._stderr = LastLine()
+        self._stderr = Stderr()
         self._slow = loop.call_later(seconds, self._give_up, seconds)
         self._under_way = UnderWay()
         self._opening = Call()
@@ -174,10 +176,11 @@ class Session:
             try:
                 await self._lived(self._client("legacy" if self._server.is_sse else "auto"))
             except Exception as error:
-                died = isinstance(innermost(error), MCPError) and self._server.command is not None
-                if self._ready.done() or not died:
-                    raise
+                cause = innermost(error)
                 # Some older servers end at a request that is none of their protocol's.
+                died = isinstance(cause, MCPError) and self._server.command is not None
+                if self._ready.done() or not (died or isinstance(cause, _OlderError)):
+                    raise
                 await self._lived(self._client("legacy"))
         # Whatever a transport raises when its server is gone, in groups within groups.
         except Exception as error:
@@ -190,6 +193,9 @@ class Session:
 
     async def _lived(self, opening: Client) -> None:
         async with opening as client:
+            found = client.session.discover_result
+            if found is not None and not found.model_fields_set >= _DISCOVERED:
+                raise _OlderError
             client.session.validate_tool_result = _unchecked  # type: ignore[method-assign]
             self._slow.cancel()
             self._ready.set_result(client)
@@ -247,11 +253,18 @@ class Session:
         self._slow.cancel()
         if self._gone.done():
             return
-        said = self._stderr.text
+        said = self._stderr.reason
         self._gone.set_result(f"{why} (its last output: {said!r})" if said else why)
         self._leave.set()
         if not self._ready.done():
             self._task.cancel()
+
+
+class _OlderError(Exception):
+    """The server answers newer clients' first request, but not as their protocol demands.
+
+    Nor would it answer the next ones so.
+    """
 
 
 class _AgainError(Exception):

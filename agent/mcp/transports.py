@@ -3,18 +3,18 @@
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import anyio
 import httpx2
+from anyio.abc import ObjectSendStream
 from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 
 from llm_compiler.mcp.config import Server
-from llm_compiler.mcp.last_line import LastLine
+from llm_compiler.mcp.stderr import Stderr
 from llm_compiler.mcp.under_way import CALL, Call
 
 for _name in ("sse", "stdio", "streamable_http"):
@@ -28,7 +28,7 @@ _MAX_EVENT_BYTES = 256 * 1024 * 1024
 
 
 @asynccontextmanager
-async def connected(server: Server, stderr: LastLine) -> AsyncIterator[tuple[Any, Any]]:
+async def connected(server: Server, stderr: Stderr) -> AsyncIterator[tuple[Any, Any]]:
     """The streams to and from a server; its process, if it has one, ends with them."""
     if server.url is not None and server.is_sse:
         async with sse_client(server.url, dict(server.headers), httpx_client_factory=_http) as both:
@@ -51,7 +51,7 @@ async def connected(server: Server, stderr: LastLine) -> AsyncIterator[tuple[Any
                 yield reading, _Noting(writing)
 
 
-class _Noting:
+class _Noting(ObjectSendStream[SessionMessage]):
     """Notes that a call was handed to the server's process."""
 
     def __init__(self, stream: Any) -> None:
@@ -68,18 +68,6 @@ class _Noting:
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._stream.__aexit__(kind, error, trace)
 
 
 def _http(

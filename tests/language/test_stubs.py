@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.language.program import Program
-from llm_compiler.language.stubs import stub
+from llm_compiler.language.stubs import python_name, stub
 from llm_compiler.language.task import Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.tools import SHIPPED
@@ -196,6 +196,14 @@ def test_names_and_defaults_that_a_stub_shows_are_accepted() -> None:
         "many": None,
         "note": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("max-size", "max_size"), ("from", "from_"), ("2d", "_2d"), ("ﬁle", "file"), ("", "_")],
+)
+def test_a_name_is_written_as_python_reads_it(name: str, written: str) -> None:
+    assert python_name(name) == written
 
 
 def test_default_that_the_schema_refuses_is_accepted() -> None:

@@ -298,14 +298,18 @@ async def test_a_slow_server_is_found_ready_by_a_later_round(
     assert len(pids(ledger)) == 1
 
 
-async def test_a_tool_that_cannot_be_described_is_left_out(
+async def test_a_tool_that_no_plan_can_call_is_left_out(
     ledger: Path, configure: Configure, caplog: pytest.LogCaptureFixture
 ) -> None:
-    configure(mountains=stdio(ledger, allow=["height", "no.schema"]))
+    unusable = ["no.schema", "alike", "task"]
+    configure(mountains=stdio(ledger, "--old", allow=["height", *unusable]))
     for _ in range(2):
         assert set(await with_mcp(OWN)) == {"height"}
-    [warning] = caplog.messages
-    assert "'no.schema' of the MCP server 'mountains' cannot be described" in warning
+    said = ["TypeError", "two of its parameters are written alike", "only as a task"]
+    assert len(caplog.messages) == len(said)
+    for warning, name, why in zip(caplog.messages, unusable, said, strict=True):
+        assert f"the tool {name!r} of the MCP server 'mountains' is left out: " in warning
+        assert why in warning
 
 
 async def test_a_result_is_not_checked_against_its_servers_patterns(

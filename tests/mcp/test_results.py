@@ -34,6 +34,10 @@ PERSON = {"name": "Ada", "born": 1815}
         (['{"result": [1, 2]}'], {"result": [1, 2]}, [1, 2]),
         (["1", "2"], {"result": [1, 2]}, [1, 2]),
         (["a", "b"], {"result": ["a", "b"]}, ["a", "b"]),
+        (["a"], {"result": ["a"]}, ["a"]),
+        (['{"a": 1}'], {"result": [{"a": 1}]}, [{"a": 1}]),
+        (["a", "b", "c"], {"result": [["a", "b"], ["c"]]}, [["a", "b"], ["c"]]),
+        (["a"], {"result": [None, "a", []]}, [None, "a", []]),
         (["[]"], {"result": []}, []),
         (["null"], {"result": None}, None),
         (["1" * 5000], {"result": 5}, {"text": "1" * 5000, "result": 5}),
@@ -52,6 +56,16 @@ def test_text_that_says_something_else_stands_beside_structured_content() -> Non
     assert both == {"content": "More.", "text": "Less."}
     both = value_of(result("Ten found.", held={"result": [1, 2]}))
     assert both == {"text": "Ten found.", "result": [1, 2]}
+
+
+def test_a_value_has_the_form_that_its_servers_schema_declares() -> None:
+    number = {"properties": {"result": {"type": "integer"}}}
+    assert value_of(result("five", held={"result": 5}), number) == 5
+    array = {"type": "array", "items": {"type": "integer"}}
+    assert value_of(result("one and two", held=[1, 2]), array) == [1, 2]
+    more = {"properties": {"result": {"type": "integer"}, "unit": {"type": "string"}}}
+    assert value_of(result("5", held={"result": 5}), more) == {"result": 5}
+    assert value_of(result("five", held={"result": 5}), more) == {"text": "five", "result": 5}
 
 
 def test_what_is_no_text_is_a_short_note() -> None:

@@ -132,10 +132,14 @@ def script(what: str, before: str = "", **more: Any) -> dict[str, Any]:
     return {"command": sys.executable, "args": ["-c", program], **more}
 
 
-async def test_an_old_server_that_ends_at_a_new_request_is_asked_in_the_old_way(
-    configure: Configure,
+LOOSE = 'answer(asked, {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}})'
+
+
+@pytest.mark.parametrize("what", ["sys.exit('what is server/discover?')", LOOSE])
+async def test_an_old_server_that_cannot_answer_a_new_request_is_asked_in_the_old_way(
+    configure: Configure, what: str
 ) -> None:
-    configure(a=script("sys.exit('what is server/discover?')"))
+    configure(a=script(what))
     assert set(await with_mcp(OWN)) == {"end"}
 
 

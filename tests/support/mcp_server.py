@@ -22,6 +22,7 @@ from mcp.types import (
     TextContent,
     Tool,
     ToolAnnotations,
+    ToolExecution,
 )
 from pydantic import BaseModel
 
@@ -55,6 +56,8 @@ PAGED = {
     "$defs": {"Filter": {"type": "object", "properties": {"name": {"type": "string"}}}},
 }
 NONE = {"type": "object", "properties": {"a": {"enum": 5}}}
+ALIKE = {"type": "object", "properties": {"max-size": {}, "max_size": {}}}
+AS_TASK = ToolExecution(task_support="required")
 SLOW_PATTERN = {"type": "string", "pattern": "(a+)+$"}
 EVIL = {"type": "object", "properties": {"text": SLOW_PATTERN}, "required": ["text"]}
 EVIL_RESULT = {"type": "object", "properties": {"result": SLOW_PATTERN}}
@@ -69,6 +72,8 @@ class Server(MCPServer):
             Tool(name="odd.names", description="Odd.", input_schema=ODD, annotations=READS),
             Tool(name="paged", description="Pages.", input_schema=PAGED, annotations=READS),
             Tool(name="no.schema", input_schema=NONE, annotations=READS),
+            Tool(name="alike", input_schema=ALIKE, annotations=READS),
+            Tool(name="task", input_schema={"type": "object"}, execution=AS_TASK),
             Tool(name="evil", input_schema=EVIL, output_schema=EVIL_RESULT, annotations=READS),
             Tool(name="both", input_schema={"type": "object"}, annotations=READS),
         ]
