@@ -25,7 +25,8 @@ from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.run.turn_journal import records_of
 from llm_compiler.scheduling.facts import Prior
-from llm_compiler.state import State, asked_by, mended_messages
+from llm_compiler.state import State, asked_by
+from llm_compiler.thread_messages import mended_messages
 
 _NODES = ("planner", "scheduler", "joiner")
 _WHY = "it had not ended when another message came"

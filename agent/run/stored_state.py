@@ -17,8 +17,9 @@ from langgraph.types import Command, StateUpdate
 from llm_compiler.run.stored_outcomes import mended_outcomes
 from llm_compiler.run.stored_plan import mended_plan
 from llm_compiler.run.stored_values import is_data, text_of, whole
-from llm_compiler.state import RoleUsage, State, asked_by, check_messages, mended_messages
+from llm_compiler.state import RoleUsage, State, asked_by
 from llm_compiler.text import clean
+from llm_compiler.thread_messages import check_messages, mended_messages
 
 _MAX_SECONDS = 10**9
 _MAX_TOKENS = 2**53
