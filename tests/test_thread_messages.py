@@ -13,7 +13,7 @@ from llm_compiler.thread_messages import mended_messages, with_messages
 IDS = st.sampled_from("abcd")
 MESSAGES = st.one_of(
     st.builds(lambda text, id: HumanMessage(text, id=id), st.text(max_size=3), IDS),
-    st.builds(lambda text, id: AIMessageChunk(text, id=id), st.text(max_size=3), IDS),
+    st.builds(lambda text, id: AIMessageChunk(content=text, id=id), st.text(max_size=3), IDS),
     IDS.map(lambda id: RemoveMessage(id)),
 )
 

@@ -17,6 +17,7 @@ from llm_compiler.language.task import (
     is_call,
 )
 from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, loops_around, root_of
+from llm_compiler.pacing import MANY, off_loop, paced
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.facts import Known, Planned, Prior
 
@@ -38,10 +39,10 @@ class Stored:
     """How many calls loops make that the state does not have yet, by key."""
 
 
-def load(round: Round, stored: Stored) -> None:
+async def load(round: Round, stored: Stored) -> None:
     """Plan the tasks of the state again."""
-    loading = _Loading(round, stored)
-    for data in stored.plan:
+    loading = await off_loop(len(stored.plan) > MANY, _Loading, round, stored)
+    async for data in paced(stored.plan):
         if not is_instance(data["id"]):
             round.unit.tell(loading.planned(data))
 
