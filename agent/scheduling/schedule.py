@@ -153,8 +153,8 @@ class Schedule:
         return orders
 
     def _plan(self, planned: Planned) -> None:
-        self.loops.note(planned, counts=is_call(planned.task.tool) and not planned.priors)
-        self._add(Known(planned.task, planned.priors, planned.asked), self._last_writes)
+        task = self.loops.note(planned)
+        self._add(Known(task, planned.priors, planned.asked), self._last_writes)
 
     def _plan_instance(self, task: Task | Refused, known: Known, loop: TaskRecord) -> None:
         assert loop.last_writes is not None
@@ -166,13 +166,13 @@ class Schedule:
         assert it.task is not None
         record = self._graph.add(it.task, it.priors, it.asked, loop)
         if isinstance(it.task, Task):
-            around = None if loop is None else loop.id
-            self.taint.add(it.task, record.data, earlier=record.earlier, loop=around)
+            self.taint.add(
+                it.task, record.data, earlier=record.earlier, loop=loop.id if loop else None
+            )
             if record.task.tool == EACH:
                 record.last_writes = LastWrites(last_writes)
             effects = Effects.of(it.task, self._tools)
-            behind = last_writes.add(record.id, effects)
-            record.behind = behind[0] if behind else None
+            record.order = last_writes.add(record.id, effects)
             record.writes = bool(effects.writes)
         if self._late is not None and not it.priors and record.needs:
             self._graph.drop(record, "skipped", self._late)
