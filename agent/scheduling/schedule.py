@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from llm_compiler.language.references import Room
-from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_call, is_pure
+from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_pure
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.asking import Asking
@@ -147,6 +147,7 @@ class Schedule:
                 self._expire(seconds)
         for record in self._graph.met():
             self._begin(record)
+        self._graph.heights.complete = self._ended and self.loops.idle
         self._running.launch()
         self._ask()
         orders, self._orders[:] = [*self._orders], []
