@@ -121,7 +121,7 @@ class Scheduler:
             return run.round
         await journal.read()
         if not run.answered:
-            drop_used_answer(config)
+            drop_used_answer(config, journal.decided)
         run.clock.count_on(journal.seconds)
         round = await open_round(
             self._setup,

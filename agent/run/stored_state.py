@@ -39,7 +39,7 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
     """
     round = _round(values.get("round"), values.get("plan"))
     if _is_known(values, known):
-        plan, outcomes, names = values["plan"], values["outcomes"], values["names"]
+        plan, outcomes, names = values["plan"], values["outcomes"], values.get("names") or {}
     else:
         plan, errors = mended_plan(values.get("plan"), max(round, 1), values.get("outcomes"))
         outcomes = mended_outcomes(values.get("outcomes"), plan, errors)
