@@ -164,19 +164,23 @@ def scratchpad_of(config: RunnableConfig) -> PregelScratchpad | None:
     return scratchpad
 
 
-def drop_used_answer(config: RunnableConfig) -> None:
+def drop_used_answer(config: RunnableConfig, decided: int) -> None:
     """Forget the answer to a node's last question if it waits to be the answer to the next one.
 
     LangGraph keeps the value that a run was resumed with beside the answers of the node. A run that
     goes on after a kill without a value would give the old one to the next question. Where that
-    cannot be told from a new value that is equal, the person is asked again.
+    cannot be told from a new value that is equal, the person is asked again. Of the node's
+    questions, `decided` are answered: if more than LangGraph has stored, the value was used for
+    the last of them by a run that was killed.
 
     For: a decision applies to the calls that it was made on, and to no others. Else: run nothing
     that was asked about before this run, unless it was resumed with a value.
     """
     scratchpad = scratchpad_of(config)
     used = scratchpad.resume[-1:] if scratchpad is not None else []
-    if scratchpad is not None and used == [scratchpad.get_null_resume(False)]:
+    if scratchpad is None or decided > len(scratchpad.resume):
+        return
+    if used == [scratchpad.get_null_resume(False)]:
         scratchpad.get_null_resume(True)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -87,8 +88,16 @@ def round_messages(
                 status="success" if is_ok else "error",
                 response_metadata=trust,
                 artifact=outcome.get("artifact"),
+                id=_new_id(),
             )
         )
         texts = (outcome.get("command") or {}).get("messages", ())
-        said += (AIMessage(text, response_metadata=trust, name=name) for text in texts)
-    return [AIMessage("", tool_calls=calls, name=name), *answers, *said]
+        said += (
+            AIMessage(text, response_metadata=trust, name=name, id=_new_id()) for text in texts
+        )
+    return [AIMessage("", tool_calls=calls, name=name, id=_new_id()), *answers, *said]
+
+
+def _new_id() -> str:
+    # The state would give the message one, on the event loop.
+    return str(uuid.uuid4())

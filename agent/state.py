@@ -1,7 +1,7 @@
 """The graph's state: plain JSON data, which every checkpointer stores and a person can edit."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from langchain_core.messages import (
     AIMessage,
@@ -9,29 +9,17 @@ from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
     MessageLikeRepresentation,
-    RemoveMessage,
     SystemMessage,
     ToolMessage,
-    convert_to_messages,
 )
 from langchain_core.messages.ai import UsageMetadata
-from langgraph.graph.message import REMOVE_ALL_MESSAGES, Messages, add_messages
-from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
 from llm_compiler.language.task import OutcomeData, TaskData
 from llm_compiler.text import clean, truncated
+from llm_compiler.thread_messages import with_messages
 
 _MAX_INSTRUCTIONS_CHARS = 20_000
-_UNREADABLE = (
-    AttributeError,
-    LookupError,
-    NotImplementedError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What LangChain raises for what is not a message."""
 
 
 class RoleUsage(TypedDict):
@@ -40,63 +28,6 @@ class RoleUsage(TypedDict):
     calls: int
     input: int
     output: int
-
-
-def mended_messages(value: Any) -> list[AnyMessage]:
-    """The messages among what is stored in their place, each id once; the same list if sound."""
-    if value is None:
-        return []
-    messages = [it for it in _read(value) if not isinstance(it, RemoveMessage)]
-    by_id = {message.id or number: message for number, message in enumerate(messages)}
-    sound = isinstance(value, list) and len(by_id) == len(value)
-    sound = sound and all(map(lambda a, b: a is b, messages, value))
-    return cast(list[AnyMessage], value if sound else [*by_id.values()])
-
-
-def with_messages(stored: Any, messages: Any) -> Messages:
-    """As `add_messages`, but it never raises.
-
-    LangGraph stores what is written before it reduces it: if that raised, so would every reading
-    of the thread. What is not a message is left out, as is the removal of an unknown message.
-    """
-    left, right = mended_messages(stored), []
-    known = {REMOVE_ALL_MESSAGES, *(message.id for message in left)}
-    for message in _read(messages):
-        if not isinstance(message, RemoveMessage) or message.id in known:
-            right.append(message)
-            known.add(message.id)
-    return add_messages(cast(Messages, left), cast(Messages, right))
-
-
-def check_messages(values: Any) -> None:
-    """Check the messages that a client gives to a run, or writes into a thread.
-
-    Raises:
-        ValueError: they are not messages; servers report that as a client error.
-    """
-    given = values.get("messages", ()) if isinstance(values, Mapping) else ()
-    of = given if isinstance(given, Mapping) else {}
-    if isinstance(given, Overwrite) or "__overwrite__" in (*of, of.get("type")):
-        return  # it bypasses the reducer, and is mended when it is read
-    try:
-        convert_to_messages([*given] if isinstance(given, list | tuple) else [given])
-    except _UNREADABLE as error:
-        raise ValueError(f"these are not messages: {error}") from error
-
-
-def _read(value: Any) -> list[BaseMessage]:
-    """The messages among these."""
-    found = []
-    for item in value if isinstance(value, list) else [value]:
-        message = item
-        if not isinstance(item, BaseMessage):
-            try:
-                [message] = convert_to_messages([item])
-            except _UNREADABLE:
-                continue
-        if isinstance(message.content, str | list):
-            found.append(message)
-    return found
 
 
 class InputState(TypedDict):

@@ -11,7 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FLOORS = [
-    {"errors", "text", "redaction", "retries", "clock", "silent_parser", "tools", "prompts"},
+    {
+        *("errors", "text", "redaction", "retries", "clock", "silent_parser", "thread_messages"),
+        "pacing",
+        *("tools", "prompts"),
+    },
     {"language"},
     {"scheduling"},
     {"prompting", "observability"},

@@ -388,7 +388,7 @@ async def test_max_tasks_holds_for_a_plan_that_is_built_again_from_the_state(
     await graph.ainvoke(ask(), THREAD, context=two, interrupt_before=["scheduler"])
     state = await graph.ainvoke(None, THREAD, context=two)
     assert ledger.begun == [(1, 2), (2, 2)]
-    assert "more than 2 tasks" in state["outcomes"]["3"]["error"]
+    assert "more than 2 calls" in state["outcomes"]["3"]["error"]
 
 
 async def test_an_edited_plan_may_be_careless(ledger: Ledger) -> None:

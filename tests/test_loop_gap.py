@@ -17,7 +17,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import StructuredTool, ToolException
 from langgraph.checkpoint.memory import InMemorySaver
 
-from llm_compiler import build_graph
+from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError, PlanError
 from llm_compiler.language.program import Program
 from llm_compiler.language.stored_tasks import compile_data
@@ -352,6 +352,39 @@ async def test_turns_with_large_results(large: str, use: str, stored: bool) -> N
     async def turn() -> None:
         config: Any = {"configurable": {"thread_id": str(next(threads))}}
         await graph.ainvoke({"messages": [("user", "Go.")]}, config)
+
+    await check(turn)
+
+
+MANY = {
+    "calls": "".join(f"a{i} = use({i})\n" for i in range(3000)),
+    "a loop": "y = [use(i) for i in range(10_000)]\nanswer(f'{len(y)} are done.')\n",
+    "loops in a loop": "for i in range(600):\n    for j in range(5):\n        use(i * j)\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("plan", "stops"),
+    [("calls", False), ("calls", True), ("a loop", False), ("loops in a loop", False)],
+)
+async def test_turns_of_many_calls(plan: str, stops: bool) -> None:
+    """At once; or stopped at the breakpoint and gone on with, as another process would."""
+    graph = build_graph(
+        turn_tools(1, is_async=True),
+        planner=Writer(text=MANY[plan]),
+        joiner=Writer(text="Done."),
+        checkpointer=InMemorySaver() if stops else None,
+    )
+    threads = count()
+
+    async def turn() -> None:
+        config: Any = {"configurable": {"thread_id": str(next(threads))}}
+        asked: Any = {"messages": [("user", "Go.")]}
+        context = Context(max_tasks=10_000)
+        if stops:
+            await graph.ainvoke(asked, config, context=context, interrupt_before=["scheduler"])
+            asked = None
+        await graph.ainvoke(asked, config, context=context)
 
     await check(turn)
 

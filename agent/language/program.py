@@ -98,6 +98,11 @@ class Program:
         return self._lowering.top.last is not None
 
     @property
+    def unfinished_tokens(self) -> int:
+        """How long the statement that is being read is by now."""
+        return self._source.unfinished_tokens
+
+    @property
     def answer(self) -> Answer:
         """What it printed and answered so far; its parts refer to values."""
         top = self._lowering.top

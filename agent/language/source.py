@@ -57,6 +57,11 @@ class Source:
         """Whether it is reading inside a fence."""
         return self._fenced is True
 
+    @property
+    def unfinished_tokens(self) -> int:
+        """How long the statement that is being read is by now."""
+        return len(self._raw)
+
     def feed(self, text: str) -> Iterator[Event]:
         """The events of `text`; the caller takes them all, one by one, before it feeds more."""
         return self._events(self._tokens.feed(text))

@@ -23,11 +23,6 @@ from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.text import clean
 
 
-def too_many(max_tasks: int) -> str:
-    """Why the task after the last allowed one is refused."""
-    return f"the plan has more than {max_tasks} tasks (max_tasks); plan fewer"
-
-
 def compile_data(
     tools: Toolbox,
     data: TaskData,

@@ -1,14 +1,16 @@
 """The joiner: answers from the results, or asks for another plan."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.profiles import DEFAULT_PROFILE
@@ -30,6 +32,7 @@ from llm_compiler.nodes.round_result import (
 from llm_compiler.nodes.structured_response import planned_data, structured_response
 from llm_compiler.nodes.unread import has_attachments, unread
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import joiner_messages
 from llm_compiler.round_messages import UNTRUSTED, untrusted
@@ -42,6 +45,9 @@ from llm_compiler.state import (
     tasks_of_round,
     usage_metadata,
 )
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _MAX_TOKENS = 1024
 _MADE_UP = 'The answer says "{}", which no result has: look it up, or compute it from results.'
@@ -87,7 +93,7 @@ class _Joining:
         asked, usage = bool(self._meter.usage["calls"]), state["usage"]
         if asked:
             usage = spent(usage, "joiner", self._meter.usage)
-        ids = [task["id"] for task in tasks_of_round(state)]
+        ids = await self._apart(_ids, state)
         if feedback is not None:
             self._events.round_end(ids, "replan", feedback, asked=asked)
             return {"feedback": feedback, "usage": usage}
@@ -97,12 +103,13 @@ class _Joining:
         counted = usage_metadata(usage)
         reply.end(counted)
         self._events.round_end(ids, "answer", reply.unanswered, asked=asked)
+        marked = await self._apart(untrusted, state["messages"])
         answer = AIMessage(
             content=reply.text,
             id=reply.id,
             name=self._setup.author,
             # The planner of the next turn reads the answer, so the mark must stay on it.
-            response_metadata=UNTRUSTED if untrusted(state["messages"]) else {},
+            response_metadata=UNTRUSTED if marked else {},
             usage_metadata=counted,
         )
         structured = {} if form is None else {"structured_response": self._data}
@@ -117,9 +124,9 @@ class _Joining:
         if self._may_replan:
             if invented:
                 return _MADE_UP.format(invented)
-            if reasons := none_compiled(self._state):
+            if reasons := await self._apart(none_compiled, self._state):
                 return reasons
-        elif failed := nothing_succeeded(self._state):
+        elif failed := await self._apart(nothing_succeeded, self._state):
             self._reply.show(failed)
             self._reply.unanswered = failed
             return None
@@ -128,12 +135,12 @@ class _Joining:
     async def _planned_words(self) -> tuple[str | None, str]:
         """The reply that the plan itself has, if it is to be said, and what is made up in it."""
         state, form = self._state, self._setup.form
-        if (said := direct_result(state)) is not None:
+        if (said := await self._apart(direct_result, state)) is not None:
             return said, ""
-        if self._answers() != "plan" or write_failed(state):
+        if self._answers() != "plan" or await self._apart(write_failed, state):
             return None, ""
-        planned = planned_data(state, form) if form is not None else None
-        said = planned[0] if planned is not None else own_words(state)
+        planned = None if form is None else await self._apart(planned_data, state, form)
+        said = planned[0] if planned is not None else await self._apart(own_words, state)
         if said is None:
             return None, ""
         told = self._setup.told(state)
@@ -159,9 +166,9 @@ class _Joining:
                 self._model = model = await self._setup.model(self._context, "joiner")
                 profile = model.profile
                 at_once = profile.replan_on_failure and self._may_replan
-                if at_once and (reasons := came_to_nothing(self._state)):
+                if at_once and (reasons := await self._apart(came_to_nothing, self._state)):
                     return reasons
-                if not profile.offer_replan_when_all_ok and all_ok(self._state):
+                if not profile.offer_replan_when_all_ok and await self._apart(all_ok, self._state):
                     self._may_replan = False
                 if left is not None:
                     time.reschedule(asyncio.get_running_loop().time() + left + profile.silence)
@@ -228,10 +235,18 @@ class _Joining:
                     form, model, self._state, self._context, self._reply.text, self._meter
                 )
 
+    async def _apart(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """What `work` makes of a state that may have many tasks."""
+        return await off_loop(len(self._state["plan"]) > MANY, work, *args, **options)
+
     def _left(self) -> float | None:
         """Seconds until the deadline; None without one."""
         deadline = self._context.deadline
         return None if deadline is None else max(self._clock.until(deadline), 0)
+
+
+def _ids(state: State) -> list[TaskId]:
+    return [task["id"] for task in tasks_of_round(state)]
 
 
 def _limit(state: State, context: Context, *, late: bool) -> str:

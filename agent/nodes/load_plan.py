@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from llm_compiler.language.references import literal
-from llm_compiler.language.stored_tasks import as_planned, compile_data, too_many
+from llm_compiler.language.stored_tasks import as_planned, compile_data
 from llm_compiler.language.task import (
     EACH,
     Outcome,
@@ -14,9 +14,9 @@ from llm_compiler.language.task import (
     Task,
     TaskData,
     did_not_compile,
-    is_call,
 )
 from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, loops_around, root_of
+from llm_compiler.pacing import MANY, off_loop, paced
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.facts import Known, Planned, Prior
 
@@ -38,10 +38,10 @@ class Stored:
     """How many calls loops make that the state does not have yet, by key."""
 
 
-def load(round: Round, stored: Stored) -> None:
+async def load(round: Round, stored: Stored) -> None:
     """Plan the tasks of the state again."""
-    loading = _Loading(round, stored)
-    for data in stored.plan:
+    loading = await off_loop(len(stored.plan) > MANY, _Loading, round, stored)
+    async for data in paced(stored.plan):
         if not is_instance(data["id"]):
             round.unit.tell(loading.planned(data))
 
@@ -50,7 +50,6 @@ class _Loading:
     def __init__(self, round: Round, stored: Stored) -> None:
         self._round = round
         self._stored = stored
-        self._tasks_left = round.context.max_tasks
         self._instances = self._by_loop()
         self._calls = Counter(
             loop for it in stored.outcomes.values() if (loop := loop_of(it["id"])) is not None
@@ -110,18 +109,9 @@ class _Loading:
         return Known(task, tuple(priors), key in self._stored.asked)
 
     def _task(self, data: TaskData, priors: Sequence[Prior]) -> Task | Refused:
-        refused = None
-        if not priors and is_call(data["tool"]) and not is_instance(data["id"]):
-            self._tasks_left -= 1
-            if self._tasks_left < 0:
-                refused = too_many(self._round.context.max_tasks)
-        elif (
-            priors and did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome)
-        ):
-            refused = last.error or ""
-        if refused is not None:
+        if priors and did_not_compile(data) and _failed_without_a_call(last := priors[-1].outcome):
             text = data.get("text", "")
-            return Refused(data["id"], data["tool"], refused, text, data["args"])
+            return Refused(data["id"], data["tool"], last.error or "", text, data["args"])
         # Of a loop that has begun, what has ended stands without its tool; other iterations fail.
         names, ended = self._stored.names, bool(priors or self._instances.get(data["id"]))
         task = compile_data(self._round.tools, data, names=names, ended=ended)

@@ -28,6 +28,11 @@ class PlanReader:
         return self._program.ended
 
     @property
+    def unfinished_tokens(self) -> int:
+        """How long the statement that is being written is by now."""
+        return self._program.unfinished_tokens
+
+    @property
     def full(self) -> bool:
         """Whether it has the most tasks that it may have."""
         return self._program.full

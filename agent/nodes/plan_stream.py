@@ -12,6 +12,7 @@ from llm_compiler.language.task import Refused, Task, TaskData
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
+from llm_compiler.pacing import off_loop, paced
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.effects import EffectOrder, with_rules
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
@@ -20,6 +21,10 @@ from llm_compiler.text import clean
 _MAX_CHARS = 100_000
 """The most characters of a plan, besides `_MAX_CHARS_OF_TASK` for each task that it may have."""
 _MAX_CHARS_OF_TASK = 1000
+_PIECE_CHARS = 500
+"""Of a plan that comes at once, what is read before the event loop may run others."""
+_LONG_STATEMENT_TOKENS = 1000
+"""A statement that is longer is read in a thread."""
 _MAX_EQUAL_LINES = 2
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -102,13 +107,18 @@ class PlanStream:
         fenced = _FENCED.search(text)
         return clean(fenced[1] if fenced else text).strip("\n")
 
-    def feed(self, text: str) -> None:
+    async def feed(self, text: str) -> None:
         """Take the next text of the plan, up to the most characters that a plan may have."""
         room = _MAX_CHARS + _MAX_CHARS_OF_TASK * self.round.context.max_tasks - self._characters
         self.too_long = len(text) > room
         self._characters += len(text)
         self._lines.feed(text[:room])
-        self._read(self._calls.feed(text[:room]))
+        read = self._calls.feed(text[:room])
+        self._text.append(read)
+        async for at in paced(range(0, len(read), _PIECE_CHARS)):
+            piece = read[at : at + _PIECE_CHARS]
+            long = self._reader.unfinished_tokens > _LONG_STATEMENT_TOKENS
+            self._plan_all(await off_loop(long, self._reader.feed, piece))
 
     def broke(self) -> None:
         """The stream broke off: its calls are kept for the plan that follows."""
@@ -138,14 +148,14 @@ class PlanStream:
             why = f"the planner's model {model} wrote no task; use another model"
             raise EmptyReplyError(why, transient=True, wait=0)
 
-    def close(self) -> list[TaskData]:
+    async def close(self) -> list[TaskData]:
         """End the plan; return its tasks in id order, as the state holds them."""
         self.leave_off()
         self.round.unit.tell(PlanEnded())
         binding = self.round.unit.schedule.binding
         mark, statements = uuid.uuid4().hex[:8], self._reader.statements
         written = []
-        for id in sorted(self._ids):
+        async for id in paced(sorted(self._ids)):
             task = binding.data(id, round=self.round.number, key=f"{mark}-{id}")
             if (statement := statements.get(id)) is not None:
                 task["name"], task["source"] = statement.name, statement.source
@@ -156,12 +166,9 @@ class PlanStream:
     def _close_reader(self, *, cut: bool) -> None:
         if not self._closed:
             self._closed = True
-            self._read(self._calls.close())
+            self._text.append(text := self._calls.close())
+            self._plan_all(self._reader.feed(text))
             self._plan_all(self._reader.close(cut=cut))
-
-    def _read(self, text: str) -> None:
-        self._text.append(text)
-        self._plan_all(self._reader.feed(text))
 
     def _free(self, id: TaskId) -> int:
         """`id` if it is one of the plan that no task has, else the next id after all others."""

@@ -22,6 +22,7 @@ from llm_compiler.nodes.heard import asked_and_heard
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.nodes.plan_stream import PlanStream
+from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
 from llm_compiler.prompting.question_form import unwanted
@@ -63,7 +64,7 @@ class Planner:
         )
         warm_up(round.tools)
         run.watch_deadline()
-        load(round, Stored(before.plan, before.outcomes, before.names))
+        await load(round, Stored(before.plan, before.outcomes, before.names))
         plan, meter = PlanStream(round, before.plan, before.names), Meter()
         deadline = round.context.deadline
         try:
@@ -81,13 +82,15 @@ class Planner:
             if deadline is None:
                 raise
             plan.expire(deadline)
+        written = await plan.close()
+        many = len(written) > MANY
         # The data of the turn before.
         stale = {"structured_response": None} if self._setup.form and before.asked else {}
         return {
             **stale,
-            "plan": sorted([*before.plan, *plan.close()], key=lambda task: order_of(task["id"])),
+            "plan": await off_loop(many, _in_order, [*before.plan, *written]),
             "outcomes": before.outcomes,
-            "names": plan.names,
+            "names": await off_loop(many, lambda: plan.names),
             "turn": asked_by(state),
             "round": round.number,
             "feedback": None,
@@ -125,7 +128,7 @@ class Planner:
             try:
                 async with aclosing(pieces):
                     async for piece in pieces:
-                        plan.feed(piece)
+                        await plan.feed(piece)
                         if plan.full:
                             break
                         # A small model that repeats itself would do so until its limit.
@@ -175,6 +178,10 @@ class _Before:
         if begins_turn(state):
             return cls(asked=question(state))
         return cls(state["plan"], state["outcomes"], state["usage"], state["names"])
+
+
+def _in_order(plan: list[TaskData]) -> list[TaskData]:
+    return sorted(plan, key=lambda task: order_of(task["id"]))
 
 
 def _with_examples(context: Context, model: Model) -> bool:

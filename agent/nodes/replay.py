@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from llm_compiler.language.task import Outcome, TaskData
 from llm_compiler.language.task_ids import TaskId, is_instance
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.pacing import paced
 from llm_compiler.state import State, question
 
 
-def replay(
+async def replay(
     events: Events,
     state: State,
     plan: Sequence[TaskData],
@@ -31,10 +32,10 @@ def replay(
         last, again = number == state["round"], events.again(number)
         if number == 1:
             again.turn_start(question(state))
-        for task in tasks:
+        async for task in paced(tasks):
             again.plan_data(task)
         again.plan_end([it for it in tasks if not is_instance(it["id"])], _program(tasks))
-        for id in ids:
+        async for id in paced(ids):
             if id in outcomes:
                 again.task_finished(outcomes[id])
         if replanned or not last:

@@ -5,7 +5,6 @@ the turn's journal. What a person was asked before is asked again in the same or
 the answers of one node apart by their order alone.
 """
 
-import asyncio
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -39,6 +38,7 @@ from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
 from llm_compiler.nodes.replay import replay
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.pacing import MANY, off_loop, paced
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.run.turn_journal import journal_of
@@ -48,8 +48,6 @@ from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.state import State, spent
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
-_MANY = 500
-"""Tasks of which a thread makes what the state gets."""
 
 
 class Scheduler:
@@ -69,9 +67,8 @@ class Scheduler:
             await _Running(round, journal, run).to_the_end()
         finally:
             await journal.close()
-        if len(round.unit.schedule.records) > _MANY:
-            return await asyncio.to_thread(self._update, state, round)
-        return self._update(state, round)
+        many = len(round.unit.schedule.records) > MANY
+        return await off_loop(many, self._update, state, round)
 
     def _update(self, state: State, round: Round) -> dict[str, Any]:
         """What the state gets of a round in which all has ended."""
@@ -124,7 +121,7 @@ class Scheduler:
             return run.round
         await journal.read()
         if not run.answered:
-            drop_used_answer(config)
+            drop_used_answer(config, journal.decided)
         run.clock.count_on(journal.seconds)
         round = await open_round(
             self._setup,
@@ -139,17 +136,18 @@ class Scheduler:
             state["plan"],
             state["outcomes"],
             state["names"],
-            journal.ended(),
+            await off_loop(True, journal.ended),
             journal.asked_keys,
             journal.loops,
         )
         round.events.silent = True
-        load(round, stored)
+        await load(round, stored)
         round.unit.tell(PlanEnded())
         await round.unit.idle()
         round.events.silent = False
-        plan = with_instances(state["plan"], round.unit.schedule)
-        replay(round.events, state, plan, round.unit.schedule.outcomes)
+        many, schedule = len(state["plan"]) > MANY, round.unit.schedule
+        plan = await off_loop(many, with_instances, state["plan"], schedule)
+        await replay(round.events, state, plan, schedule.outcomes)
         return round
 
 
@@ -181,7 +179,7 @@ class _Running:
         # What happened while the plan was written:
         for id, calls in schedule.loops.calls.items():
             self.journal.loop(id, calls)
-        for outcome in schedule.outcomes.values():
+        async for outcome in paced([*schedule.outcomes.values()]):
             self._record(outcome)
         await self._ask_again()
         self.run.watch_deadline()

@@ -12,8 +12,10 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
 from llm_compiler.language.task import Outcome
+from llm_compiler.language.task_ids import TaskId
 from llm_compiler.nodes.replay import replay
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.run.resources import RunResources
 from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.state import State, begins_turn, next_round
@@ -41,8 +43,8 @@ def timed(name: str, node: Node) -> Any:
         goes_on = name == "joiner" or (name == "planner" and not begins_turn(state))
         if run.state is None and goes_on:
             events = Events(runtime.stream_writer, state["round"], run.clock.seconds)
-            outcomes = {it["id"]: Outcome.of(it) for it in state["outcomes"].values()}
-            replay(events, state, state["plan"], outcomes, replanned=name == "planner")
+            outcomes = await off_loop(len(state["plan"]) > MANY, _outcomes, state)
+            await replay(events, state, state["plan"], outcomes, replanned=name == "planner")
         with run.node(), run.span.node(name, number):
             update = await node(state, config, runtime)
         update = {**repairs(stored, state), **update, "seconds": run.clock.seconds()}
@@ -51,3 +53,7 @@ def timed(name: str, node: Node) -> Any:
         return update
 
     return run_node
+
+
+def _outcomes(state: State) -> dict[TaskId, Outcome]:
+    return {it["id"]: Outcome.of(it) for it in state["outcomes"].values()}

@@ -21,11 +21,13 @@ from llm_compiler.langgraph_private import own_namespace
 from llm_compiler.language.references import literal
 from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData, stored_data
 from llm_compiler.language.task_ids import is_instance, order_of
+from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs
 from llm_compiler.run.turn_journal import records_of
 from llm_compiler.scheduling.facts import Prior
-from llm_compiler.state import State, asked_by, mended_messages
+from llm_compiler.state import State, asked_by
+from llm_compiler.thread_messages import mended_messages
 
 _NODES = ("planner", "scheduler", "joiner")
 _WHY = "it had not ended when another message came"
@@ -70,7 +72,7 @@ async def close_abandoned_turn(
     if node.name == ("planner" if written else "scheduler"):  # its plan has not run to its end
         journal = Journal(records_of(saver, snapshot.config, state))
         await journal.read()
-        found = journal.ended()
+        found = await off_loop(True, journal.ended)
         state["plan"] = _with_instances(state["plan"], found)
         plan = [task for task in state["plan"] if str(task["id"]) not in outcomes]
         ended = {
@@ -80,7 +82,9 @@ async def close_abandoned_turn(
             for task in plan
         }
         mark = call_mark(state["turn"], state["round"], state["messages"], own_namespace(config))
-        messages = round_messages(plan, ended, context.max_result_chars, mark=mark)
+        messages = await off_loop(
+            len(plan) > MANY, round_messages, plan, ended, context.max_result_chars, mark=mark
+        )
         outcomes = {**outcomes, **ended}
     if not answered and not _is_asked_again(state, given):
         messages = [*messages, AIMessage(ABANDONED)]

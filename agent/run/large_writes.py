@@ -11,7 +11,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from llm_compiler.language.weight import exceeds
 from llm_compiler.run.saver_wrapper import SaverWrapper, remember
 
-_LARGE = 50_000
+_LARGE = 10_000
 """Parts of what is turned into bytes in a thread (`exceeds`)."""
 
 

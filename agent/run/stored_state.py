@@ -17,9 +17,12 @@ from langgraph.types import Command, StateUpdate
 from llm_compiler.run.stored_outcomes import mended_outcomes
 from llm_compiler.run.stored_plan import mended_plan
 from llm_compiler.run.stored_values import is_data, text_of, whole
-from llm_compiler.state import RoleUsage, State, asked_by, check_messages, mended_messages
+from llm_compiler.state import RoleUsage, State, asked_by
 from llm_compiler.text import clean
+from llm_compiler.thread_messages import check_messages, mended_messages
 
+_LONG = ("plan", "outcomes", "names", "round")
+"""What may be long, and the round that the tasks must fit."""
 _MAX_SECONDS = 10**9
 _MAX_TOKENS = 2**53
 """Sums of many of them stay within 64 bits."""
@@ -35,16 +38,17 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
         known: A sound state: values that are the same object there are not checked again.
     """
     round = _round(values.get("round"), values.get("plan"))
-    if known and all(values.get(key) is known.get(key) for key in ("plan", "outcomes", "round")):
-        plan, outcomes = values["plan"], values["outcomes"]
+    if _is_known(values, known):
+        plan, outcomes, names = values["plan"], values["outcomes"], values.get("names") or {}
     else:
         plan, errors = mended_plan(values.get("plan"), max(round, 1), values.get("outcomes"))
         outcomes = mended_outcomes(values.get("outcomes"), plan, errors)
+        names = _names(values.get("names"))
     state: State = {
         "messages": mended_messages(values.get("messages")),
         "plan": plan,
         "outcomes": outcomes,
-        "names": _names(values.get("names")),
+        "names": names,
         "round": round,
         "feedback": _feedback(values.get("feedback")),
         "usage": _usage(values.get("usage")),
@@ -58,9 +62,13 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
 
 async def read_state(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> State:
     """As `mended`; a plan that nothing is known of is read in a thread, since it may be long."""
-    if known or not values.get("plan"):
+    if _is_known(values, known) or not values.get("plan"):
         return mended(values, known)
     return await asyncio.to_thread(mended, values)
+
+
+def _is_known(values: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:
+    return known is not None and all(values.get(key) is known.get(key) for key in _LONG)
 
 
 def repairs(values: Mapping[str, Any], state: State) -> dict[str, Any]:

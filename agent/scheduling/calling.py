@@ -63,10 +63,11 @@ class Calling:
         if filled.prior is not None:
             self._recall(record, filled.prior, filled.key)
             return
-        if record.stopper is not None and not (record.asked or record.id in self._asking):
+        key, asked = filled.key, record.asked or record.id in self._asking
+        if record.stopper is not None and (key is None or not asked):
             self._graph.stop(record, record.stopper, args)
             return
-        if (key := filled.key) is None:
+        if key is None:
             self._graph.drop(record, "failed", str(filled.error), args)
             return
         record.priors = ()

@@ -59,7 +59,7 @@ class Heights:
         self._height: dict[TaskId, int] = {}
         self._new: list[TaskId] = []
         self.complete = False
-        """No more tasks come."""
+        """No more tasks come, those of loops included."""
 
     def __getitem__(self, id: TaskId) -> int:
         """As of the last `rank`."""

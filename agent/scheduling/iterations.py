@@ -6,11 +6,11 @@ An instance is a task like any other. What a loop comes to follows from its inst
 anew by each run and in each round.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.task import Refused, Task
+from llm_compiler.language.task import Refused, Task, is_call
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import Known, Planned, Tools
@@ -70,13 +70,22 @@ class Iterations:
         """No loop has more iterations to make."""
         return not self._continuing
 
-    def note(self, planned: Planned, *, counts: bool) -> None:
-        """A task was planned; `counts` if it is a call of this plan."""
+    def note(self, planned: Planned) -> Task | Refused:
+        """A task was planned. It is refused if it is a call too many."""
+        task = planned.task
+        counts = is_call(task.tool) and not planned.priors
+        too_many = self._max_tasks is not None and self._calls >= self._max_tasks
+        if counts and too_many and isinstance(task, Task):
+            those = ", those of its loops included" if self.calls else ""
+            why = f"the plan has more than {self._max_tasks:,} calls (max_tasks){those}; plan fewer"
+            text = task.text or task.source or f"{task.tool}(…)"
+            return Refused(task.id, task.tool, why, text, task.args)
         self._calls += counts
         self._known |= planned.instances
         self._allowed |= planned.allowed
         if not planned.priors:
             self._calls += sum(planned.allowed.values())
+        return task
 
     def forget_plan(self) -> None:
         """The plan of this round broke off."""
@@ -94,6 +103,10 @@ class Iterations:
         task = record.task
         assert isinstance(task, Task)
         if record.state == "waiting":
+            stops = (it.stops for need in record.told if (it := self._graph.records.get(need)))
+            if (stopper := next(filter(None, stops), None)) is not None:
+                self._graph.stop(record, stopper, task.args)
+                return
             record.move("looping")
             record.unmet = 1  # until all iterations are made
             self._graph.wait_for(record, record.later_needs)
@@ -139,7 +152,8 @@ class Iterations:
 
     def _make(self, made: Task | Refused, record: TaskRecord) -> None:
         known = self._known.get(made.id, _NOTHING)
-        task = _as_stored(made, known.task) if isinstance(made, Task) else made
+        records = self._graph.records
+        task = _as_stored(made, known.task, records) if isinstance(made, Task) else made
         self._orders.append(Added(task, bool(known.priors)))
         self._plan(task, known, record)
 
@@ -154,8 +168,9 @@ class Iterations:
         more = calls - self._allowed.get(task.id, 0)
         left = 0 if self._max_tasks is None else max(0, self._max_tasks - self._calls)
         if more > 0 and self._max_tasks is not None and more > left:
+            most = "up to " if loop.conditional else ""
             raise PlanError(
-                f"line {task.line} would make {calls:,} calls; max_tasks leaves {left:,}"
+                f"line {task.line} would make {most}{calls:,} calls; max_tasks leaves {left:,}"
             )
         if loop.size * count > HARD_MAX_INSTANCES:
             raise PlanError(
@@ -165,14 +180,22 @@ class Iterations:
         self._calls += max(0, more)
 
 
-def _as_stored(made: Task, stored: Task | Refused | None) -> Task | Refused:
-    """An instance, with what a person made of it and what was stored when it was planned."""
+def _as_stored(
+    made: Task, stored: Task | Refused | None, planned: Container[TaskId]
+) -> Task | Refused:
+    """An instance, with what a person made of it and what was stored when it was planned.
+
+    It waits for what the person wrote among its needs, as far as that comes before it in the
+    program.
+    """
     if stored is None or isinstance(stored, Refused):
         return stored or made
-    if (stored.tool, stored.args) == (made.tool, made.args):
-        return replace(made, taint=stored.taint or "", rules=(*made.rules, *stored.rules))
-    needs = dict.fromkeys((*stored.needs, *made.needs))
+    added = [need for need in stored.needs if need not in made.needs]
+    if unknown := [need for need in added if isinstance(need, int) and need not in planned]:
+        error = f"no task has the id {unknown[0]}; take it out of the needs of {made.id}"
+        return Refused(made.id, stored.tool, error, f"{stored.tool}(…)", stored.args)
+    needs = (*made.needs, *(need for need in added if need in planned))
+    rules = (*made.rules, *stored.rules)
     return replace(
-        made, tool=stored.tool, args=stored.args, needs=tuple(needs), taint=stored.taint or "",
-        rules=(*made.rules, *stored.rules),
-    )  # fmt: skip
+        made, tool=stored.tool, args=stored.args, needs=needs, taint=stored.taint or "", rules=rules
+    )

@@ -63,6 +63,11 @@ class Loop:
         return sum(is_call(it.tool) for it in self._body)
 
     @property
+    def conditional(self) -> bool:
+        """Whether some of its calls may not be taken: behind a `break` or an `if`, say."""
+        return any(it.when is not None and is_call(it.tool) for it in self._body)
+
+    @property
     def size(self) -> int:
         """The tasks of one iteration."""
         return len(self._body)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from llm_compiler.language.references import Room
-from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_call, is_pure
+from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_pure
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.asking import Asking
@@ -147,14 +147,15 @@ class Schedule:
                 self._expire(seconds)
         for record in self._graph.met():
             self._begin(record)
+        self._graph.heights.complete = self._ended and self.loops.idle
         self._running.launch()
         self._ask()
         orders, self._orders[:] = [*self._orders], []
         return orders
 
     def _plan(self, planned: Planned) -> None:
-        self.loops.note(planned, counts=is_call(planned.task.tool) and not planned.priors)
-        self._add(Known(planned.task, planned.priors, planned.asked), self._last_writes)
+        task = self.loops.note(planned)
+        self._add(Known(task, planned.priors, planned.asked), self._last_writes)
 
     def _plan_instance(self, task: Task | Refused, known: Known, loop: TaskRecord) -> None:
         assert loop.last_writes is not None
@@ -166,13 +167,13 @@ class Schedule:
         assert it.task is not None
         record = self._graph.add(it.task, it.priors, it.asked, loop)
         if isinstance(it.task, Task):
-            around = None if loop is None else loop.id
-            self.taint.add(it.task, record.data, earlier=record.earlier, loop=around)
+            self.taint.add(
+                it.task, record.data, earlier=record.earlier, loop=loop.id if loop else None
+            )
             if record.task.tool == EACH:
                 record.last_writes = LastWrites(last_writes)
             effects = Effects.of(it.task, self._tools)
-            behind = last_writes.add(record.id, effects)
-            record.behind = behind[0] if behind else None
+            record.order = last_writes.add(record.id, effects)
             record.writes = bool(effects.writes)
         if self._late is not None and not it.priors and record.needs:
             self._graph.drop(record, "skipped", self._late)

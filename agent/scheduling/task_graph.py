@@ -70,7 +70,6 @@ class TaskGraph:
 
     def end(self) -> None:
         """No more tasks come: a need that no task has as its id is unknown."""
-        self.heights.complete = True
         for record in self.records.values():
             task = record.task
             if record.state not in ("waiting", "looping") or not isinstance(task, Task):

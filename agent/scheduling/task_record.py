@@ -101,8 +101,8 @@ class TaskRecord:
     """How many of its needs have not ended."""
     data: Mapping[TaskId, None] = field(default_factory=dict)
     """Those of its needs that its arguments refer to; the others are for order."""
-    behind: TaskId | None = None
-    """The last write of the domain that it reads, written before it."""
+    order: Sequence[TaskId] = ()
+    """The last write of each domain that it reads, written before it."""
     writes: bool = False
     """It has effects, or is a loop of such tasks."""
     last_writes: LastWrites | None = None
@@ -139,11 +139,24 @@ class TaskRecord:
         return self.task.when if isinstance(self.task, Task) else None
 
     @property
+    def behind(self) -> TaskId | None:
+        """The last write of the domain that it reads, written before it."""
+        return self.order[0] if self.order else None
+
+    @property
+    def told(self) -> list[TaskId]:
+        """Of a loop of reads: what it comes after because a person says so."""
+        condition = self.when and self.when.id
+        others = (it for it in self.needs if it not in self.data and it != condition)
+        return [] if self.writes else [it for it in others if it not in self.order]
+
+    @property
     def first_needs(self) -> Iterable[TaskId]:
         """What it waits for first: a loop for its data, since its instances keep the order."""
         if self.task.tool != EACH or isinstance(self.task, Refused):
             return self.needs
-        return self.data if self.when is None else {**self.data, self.when.id: None}
+        condition = () if self.when is None else (self.when.id,)
+        return dict.fromkeys((*self.data, *condition, *self.told))
 
     @property
     def later_needs(self) -> list[TaskId]:

@@ -39,14 +39,19 @@ class Step:
         return self.tool in WRITES or self.destructive
 
     @property
+    def target(self) -> str:
+        """How its line begins, in a plan and where a model is shown it, whoever edited its call."""
+        return f"x{self.id} = "
+
+    @property
     def call(self) -> str:
-        """How its call begins, in a plan and where a model is shown it."""
+        """How its call begins in a plan."""
         return f"{self.tool}({self.id}, "
 
     def line(self) -> str:
         """The step in the plan language."""
         inputs = ", ".join(f"x{id}" for id in self.inputs)
-        return f"x{self.id} = {self.call}[{inputs}], {self.milliseconds})\n"
+        return f"{self.target}{self.call}[{inputs}], {self.milliseconds})\n"
 
 
 def random_plan(

@@ -118,7 +118,7 @@ class Speaker(StreamedModel):
 
 def models(turn: Turn, ledger: Ledger) -> tuple[Speaker, Speaker]:
     rounds = turn.rounds
-    in_first, in_second = rounds[0][0].call, rounds[-1][0].call
+    in_first, in_second = rounds[0][0].target, rounds[-1][0].target
 
     looped = turn.looped
 

@@ -30,10 +30,10 @@ from tests.campaigns import (
 )
 from tests.campaigns.dag import Step, ends, random_plan, value
 from tests.campaigns.escapes import CANARY
-from tests.campaigns.ledger import Line
+from tests.campaigns.ledger import Ledger, Line
 from tests.campaigns.leftovers import Leftovers, temporary_folder
 from tests.campaigns.promises import judged
-from tests.campaigns.restartable import ANSWER
+from tests.campaigns.restartable import ANSWER, Turn, models
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +143,18 @@ def test_a_result_whose_checkpoint_was_not_written_may_be_lost() -> None:
     lines = ledger()
     del lines[1]  # the checkpoint
     assert judged([STEPS], [*lines[:6], line("begin", 1), *lines[6:]]).broken == []
+
+
+@pytest.mark.parametrize("call", ["scan(13, [], 26)", "scan(id=13, inputs=[], milliseconds=26)"])
+def test_the_joiner_asks_for_a_second_round_until_it_was_planned(tmp_path: Path, call: str) -> None:
+    """A call that a person edited is shown with its arguments' names."""
+    turn = next(
+        it for n in range(99) if len((it := Turn(n, tmp_path / "l", "sqlite", "")).rounds) > 1
+    )
+    _, joiner = models(turn, Ledger(turn.ledger))
+    first = f"{turn.rounds[0][0].target}{call}"
+    assert joiner.reply(first).startswith("REPLAN")
+    assert joiner.reply(f"{first}\n{turn.rounds[1][0].target}{call}") == ANSWER
 
 
 def test_plans_end_as_their_steps_say() -> None:

@@ -144,7 +144,7 @@ async def test_a_round_that_has_ended_stands_in_the_next(
         (lambda w: w.deploy("wipe"), Context(), "no tool 'wipe'"),
         (lambda w: w.deploy(more="wipe"), Context(), "wipe needs the argument 'reason'"),
         (lambda w: w.deploy(), Context(allow=("look",)), "no tool 'wipe'"),
-        (lambda w: w.deploy(), Context(max_tasks=1), "the plan has more than 1 tasks"),
+        (lambda w: w.deploy(), Context(max_tasks=1), "the plan has more than 1 calls"),
     ],
     ids=["dropped", "an argument more", "not allowed", "max_tasks"],
 )

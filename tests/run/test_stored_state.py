@@ -14,13 +14,8 @@ from llm_compiler.language.task import Outcome
 from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.stored_state import check_input, mended, read_state, repairs
-from llm_compiler.state import (
-    check_messages,
-    mended_messages,
-    question,
-    tasks_of_round,
-    with_messages,
-)
+from llm_compiler.state import question, tasks_of_round
+from llm_compiler.thread_messages import check_messages, mended_messages, with_messages
 from tests.support.loop_watch import LoopWatch
 from tests.support.protocol import follows_protocol
 from tests.support.stored import STATES, deep, outcome, task

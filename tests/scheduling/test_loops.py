@@ -1,6 +1,7 @@
 """Loops and conditions: one plain test a rule, then random plans against running them in order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -372,6 +373,49 @@ def test_loop_that_would_make_too_many_calls_makes_none() -> None:
 def test_loops_share_what_max_tasks_leaves() -> None:
     it = Machine(over([1] * 6), over([1] * 6, id=3), max_tasks=10)
     assert it.how(3) == ("failed", "line 1 would make 6 calls; max_tasks leaves 4")
+
+
+def test_calls_behind_a_loop_share_what_max_tasks_leaves() -> None:
+    it = Machine(over([1] * 6), call(3), call(4), call(5), call(6), call(7), max_tasks=10)
+    assert it.how(7)[0] == "failed"
+    assert "more than 10 calls (max_tasks), those of its loops included" in str(it.how(7)[1])
+    assert it.schedule.records[6].state in ("running", "sharing", "ready", "held")
+
+
+def test_loop_that_may_end_early_says_how_many_calls_it_makes_at_most() -> None:
+    body = inner(
+        "2[].1",
+        "see",
+        {"x": "$(2[].0)", "from": []},
+        when={"id": "2[].0", "holds": True, "line": 1},
+    )
+    it = Machine(each(2, [1] * 6, body), max_tasks=5)
+    assert it.how(2) == ("failed", "line 1 would make up to 6 calls; max_tasks leaves 5")
+
+
+def test_loop_comes_after_what_a_person_wrote_among_its_needs() -> None:
+    for end in (Returned(0, 1), Returned(0, error="no")):
+        schedule = Schedule(tools(), max_parallel=9)
+        schedule.handle(Planned(call(1)))
+        schedule.handle(Planned(replace(over([1, 2]), needs=(1,))))
+        schedule.handle(PlanEnded())
+        assert "2[0]" not in schedule.records
+        schedule.handle(end)
+        assert ("2[0]" in schedule.records) == (end.error is None)
+    assert schedule.outcomes[2].error == "comes after 1, which failed"
+
+
+def test_instance_comes_after_what_a_person_wrote_among_its_needs() -> None:
+    later = Known(Task("2[1]", "see", {"x": 2, "from": []}, needs=("2[0]",)))
+    schedule = Schedule(tools(), max_parallel=9)
+    schedule.handle(Planned(over([1, 2]), instances={"2[1]": later}))
+    assert [schedule.records[id].state for id in ("2[0]", "2[1]")] == ["running", "waiting"]
+    schedule = Schedule(tools(), max_parallel=9)
+    unknown = Known(Task("2[1]", "see", {"x": 2, "from": []}, needs=(9,)))
+    schedule.handle(Planned(over([1, 2]), instances={"2[1]": unknown}))
+    assert (
+        schedule.outcomes["2[1]"].error == "no task has the id 9; take it out of the needs of 2[1]"
+    )
 
 
 def test_loop_that_has_begun_goes_on_whatever_the_limit_is_by_then() -> None:

@@ -20,8 +20,8 @@ def as_asked(body: Body) -> Reply:
     return Reply(text_of(body["messages"][-1]))
 
 
-def scripted(joiner: Script = ANSWER) -> ModelServer:
-    script = by_role({"Write a plan": as_asked, "Answer the question": joiner})
+def scripted(joiner: Script = ANSWER, planner: Script = as_asked) -> ModelServer:
+    script = by_role({"Write a plan": planner, "Answer the question": joiner})
     return ModelServer(script, first_token=0, rate=None)
 
 

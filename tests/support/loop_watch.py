@@ -37,10 +37,11 @@ class LoopWatch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        gc.enable()
-        # The last gap counts too: the task wakes behind it.
+        # The last gap counts too: the task wakes behind it. What the collector then has to do does
+        # not.
         await asyncio.sleep(2 * self.EVERY)
         self._task.cancel()
+        gc.enable()
 
     async def _watch(self) -> None:
         while True:
