@@ -11,6 +11,7 @@ from llm_compiler.language.functions import FUNCTIONS, as_key
 from llm_compiler.language.operators import equal
 from llm_compiler.language.parts import items, kind, shown
 from llm_compiler.language.sets import distinct, include
+from llm_compiler.language.text_keys import key_in
 
 _ABSENT = object()
 
@@ -113,9 +114,7 @@ def remove(budget: Budget, holder: Any, key: Any) -> None:
 
 
 def _known(d: dict[Any, Any], key: Any) -> Any:
-    """The key as a dict has it: a number that was a key before is a text by now."""
-    key = as_key(key)
-    return str(key) if key not in d and str(key) in d else key
+    return key_in(d, as_key(key))
 
 
 _LIST: Mapping[str, Callable[..., Any]] = {

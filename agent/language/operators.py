@@ -14,6 +14,7 @@ from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
 from llm_compiler.language.parts import date_in, items, kind, read, shown
+from llm_compiler.language.text_keys import key_in
 
 Number = int | float
 MAX_EXPONENT = 10_000
@@ -200,9 +201,7 @@ def contains(holder: Any, value: Any, budget: Budget) -> bool:
         budget.step(len(holder) // 100)
         return (value if isinstance(value, str) else str(number(value))) in holder
     if isinstance(holder, dict):
-        return isinstance(value, str | int | float | None) and (
-            value in holder or str(value) in holder
-        )
+        return isinstance(value, str | int | float | None) and key_in(holder, value) in holder
     found = items(holder, budget)
     kinds = {*map(type, found), type(value)}
     if kinds == {str} or kinds <= _NUMBERS:

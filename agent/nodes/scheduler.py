@@ -32,8 +32,9 @@ from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.langgraph_private import drop_used_answer
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Outcome, Task, TaskData, did_not_compile
+from llm_compiler.language.task import Outcome, Task, TaskData, did_not_compile, is_call
 from llm_compiler.language.task_ids import order_of
+from llm_compiler.language.weight import exceeds
 from llm_compiler.nodes.instances import with_instances
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
@@ -50,6 +51,8 @@ from llm_compiler.state import State, spent
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
 _MANY = 500
 """Tasks of which a thread makes what the state gets."""
+_MANY_PARTS = 20_000
+"""The same of what was computed, which is gone through for the keys of dicts."""
 
 
 class Scheduler:
@@ -69,7 +72,7 @@ class Scheduler:
             await _Running(round, journal, run).to_the_end()
         finally:
             await journal.close()
-        if len(round.unit.schedule.records) > _MANY:
+        if _is_large(round.unit.schedule):
             return await asyncio.to_thread(self._update, state, round)
         return self._update(state, round)
 
@@ -151,6 +154,13 @@ class Scheduler:
         plan = with_instances(state["plan"], round.unit.schedule)
         replay(round.events, state, plan, round.unit.schedule.outcomes)
         return round
+
+
+def _is_large(schedule: Schedule) -> bool:
+    if len(schedule.records) > _MANY:
+        return True
+    outcomes = schedule.outcomes.values()
+    return exceeds((it.value for it in outcomes if not is_call(it.tool)), _MANY_PARTS)
 
 
 def _as_it_ran(task: TaskData, schedule: Schedule) -> None:

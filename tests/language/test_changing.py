@@ -57,7 +57,7 @@ CHANGES = {
     "d = {}\nd['a'] = d.get('a', 0) + 1\nd['a'] = d.get('a', 0) + 1": {"a": 2},
     "d = {'a': 1, 'b': 2}\ndel d['a']": {"b": 2},
     "d = {'a': 1}\nd.update({'b': 2}, c=3)": {"a": 1, "b": 2, "c": 3},
-    "d = {}\nd[3] = 1\nd[3] += 1\nd[4] = 1": {"3": 2, "4": 1},
+    "d = {}\nd[3] = 1\nd[3] += 1\nd[4] = 1": {3: 2, 4: 1},
     "d = [3, 1, 2]\nd.sort(reverse=True)\nd.insert(0, 5)\nd.remove(1)": [5, 3, 2],
     "d = [3, 1, 2]\nd.reverse()\nx = d.pop()\ndel d[0]\nd[0] += x": [4],
     "d = numbers(7)\nd.extend([9])\nd.clear()\nd.append(1)": [1],
