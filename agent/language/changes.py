@@ -3,6 +3,7 @@
 Only blocks of statements have them (blocks.py), on lists and dicts of their own.
 """
 
+import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -140,6 +141,11 @@ CHANGING = frozenset((*_LIST, *_DICT))
 """The methods that change what they belong to."""
 WITH_VALUE = frozenset(("pop", "setdefault"))
 """Those that have a value, too."""
+
+
+def is_list(value: ast.expr) -> bool:
+    """Whether a value is a list as written: what is added by `+=` is in all names of the list."""
+    return isinstance(value, ast.List | ast.ListComp)
 
 
 def change(

@@ -28,6 +28,7 @@ from tests.support import (
     flow_programs,
     plan_driver,
     programs,
+    python_programs,
     reference,
 )
 
@@ -37,7 +38,7 @@ WRITERS = (
     programs.Writer,
     flow_programs.FlowWriter,
     changing_programs.ChangingWriter,
-    changing_programs.ChangingWriter,
+    python_programs.PythonWriter,
 )
 """What writes the programs, in turn."""
 Evaluate = Callable[[str, Callable[[TaskId], Any]], Any]

@@ -104,6 +104,11 @@ SHARED = [
     "a = []\nc = 1\nb = []\nif c:\n    b = a\na.append(1)",
     "a = [{}]\nb = a\nfor x in a:\n    x['k'] = num(1)",
     "a = [{}]\nfor x in a:\n    x['k'] = num(a)",
+    "a = [1]\nb = a\nb += [2]",
+    "a = []\nb = [a] * 2\na.append(1)",
+    "a = {'x': {}}\nb = a | {}\na['x']['y'] = 1",
+    "a = [[]]\nb = a[:]\nb[0].append(1)",
+    "a = {'x': []}\nb = a['x']\nb.append(num(1))",
 ]
 
 
