@@ -53,6 +53,15 @@ CHANGES = {
         "b": [fake_tools.num("b")],
     },
     "d = {'a': []}\nd['a'].append(1)\nd['a'] += [2]": {"a": [1, 2]},
+    "d = {}\nd.setdefault('a', []).append(num(len(d)))": {"a": [fake_tools.num(1)]},
+    "d = {}\nfor x in [1, 2, 3]:\n    g = d.setdefault(x % 2, [])\n    g.append(x)": {
+        1: [1, 3],
+        0: [2],
+    },
+    "d = {}\nfor x in [1, 2]:\n    g = d[x] = []\n    g += [x]\n    h = g\n    h.append(0)": {
+        1: [1, 0],
+        2: [2, 0],
+    },
     "d = {'a': {'b': {}}}\nd['a']['b']['c'] = 1\nd['a']['b']['c'] += 2": {"a": {"b": {"c": 3}}},
     "d = {}\nd['a'] = d.get('a', 0) + 1\nd['a'] = d.get('a', 0) + 1": {"a": 2},
     "d = {'a': 1, 'b': 2}\ndel d['a']": {"b": 2},

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from llm_compiler.language.excerpts import excerpt
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.text_keys import key_in, with_text_keys
 
@@ -31,6 +32,10 @@ def test_data_become_json_without_a_copy_where_they_are() -> None:
     plain = [{"a": [1]}, {"b": {}}]
     assert with_text_keys(plain) is plain
     assert with_text_keys([{1: {None: 2}}, {True: 1.5}]) == [{"1": {"null": 2}}, {"true": 1.5}]
+
+
+def test_keys_are_shown_as_texts() -> None:
+    assert excerpt({n: n for n in range(9)}, 20).startswith('{"0": 0, "1": 1, ')
 
 
 def test_state_has_texts_as_keys_of_what_was_computed() -> None:

@@ -90,7 +90,7 @@ class PythonWriter:
                 return f"{one} {compared[0]} {two} {compared[1]} {whole}", "bool"
             case 3:
                 spec = self._random.choice(_SPECS)
-                return f'f"w{{{one}:{spec}}}|{{{text}!r:>9}}|{{{nums}}}"', "text"
+                return f'f"w{{{one}:{spec}}}|{{{text}!r:>9}}|{{len({nums})}}"', "text"
             case 4:
                 return f'f"w{{{whole}:{self._random.choice(_WHOLE_SPECS)}}}"', "text"
             case 5:
