@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from llm_compiler.language.budget import ITEM, Missing
 from llm_compiler.language.calls import key_of
-from llm_compiler.language.changes import CHANGING, change, put, remove
+from llm_compiler.language.changes import CHANGING, change, is_list, put, remove
 from llm_compiler.language.comprehensions import binder, names_in
 from llm_compiler.language.expressions import Frame, NodeError, Run, Scope
 from llm_compiler.language.operators import number_in
@@ -120,7 +120,7 @@ def _statement(node: ast.stmt, scope: Scope) -> Do:
         case ast.Assign(targets=targets, value=value):
             return _assign(targets, value, scope)
         case ast.AugAssign(target=ast.Name(id=name), op=op, value=more):
-            return _grow(name, op, more, scope)
+            return _grow(name, op, more, scope, in_place=_changes(node))
         case ast.AugAssign(target=ast.Subscript() | ast.Attribute() as target):
             return _grow_part(target, node.op, node.value, scope)
         case ast.Delete(targets=targets):
@@ -141,11 +141,8 @@ def _doing(run: Run) -> Do:
 def _for(node: ast.For, scope: Scope) -> Do:
     if node.orelse:
         raise NodeError(node.orelse[0], "write what follows else below the loop, at its level")
-    source, bind, body = (
-        scope.compile(node.iter),
-        binder(node.target),
-        _statements(node.body, scope),
-    )
+    source, bind = scope.compile(node.iter), binder(node.target)
+    body = _statements(node.body, scope)
     cost = 2 + sum(map(_cost, node.body))
 
     def run(frame: Frame) -> None:
@@ -200,7 +197,9 @@ def _setter(target: ast.expr, scope: Scope) -> Callable[[Frame, Any], None]:
     return lambda frame, value: put(frame.budget, *place(frame), value)
 
 
-def _grow(name: str, op: ast.operator, more: ast.expr, scope: Scope) -> Do:
+def _grow(
+    name: str, op: ast.operator, more: ast.expr, scope: Scope, *, in_place: bool = False
+) -> Do:
     """`name += more`: only what is added is paid for, and what is there a little."""
     before = ast.Name(name, ast.Load())
     binder(before)
@@ -211,20 +210,20 @@ def _grow(name: str, op: ast.operator, more: ast.expr, scope: Scope) -> Do:
 
     def do(frame: Frame) -> None:
         value, budget = read(frame), frame.budget
-        if isinstance(op, ast.Add) and isinstance(value, list | str):
-            added = right(frame)
-            if isinstance(value, list) and isinstance(added, list):
-                budget.make(ITEM * len(added))
-                budget.step(len(value) // 100)
-                frame.names[name] = value + added
-            elif isinstance(value, str) and isinstance(added, str) and number_in(value) is None:
-                budget.make(len(added))
-                budget.step(len(value) // 100)
-                frame.names[name] = value + added
-            else:
-                frame.names[name] = operate(value, added, budget)
-        else:
+        if not isinstance(op, ast.Add) or not isinstance(value, list | str):
             frame.names[name] = plain(frame)
+            return
+        added = right(frame)
+        texts = isinstance(value, str) and isinstance(added, str) and number_in(value) is None
+        if not texts and not (isinstance(value, list) and isinstance(added, list)):
+            frame.names[name] = operate(value, added, budget)
+            return
+        budget.make((1 if texts else ITEM) * len(added))
+        budget.step(len(value) // 100)
+        if in_place:
+            value += added
+        else:
+            frame.names[name] = value + added
 
     return do
 
@@ -260,6 +259,8 @@ def _changes(node: ast.AST) -> bool:
     """Whether a node changes a list or a dict, by itself."""
     if isinstance(node, ast.Subscript | ast.Attribute):
         return not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.AugAssign):
+        return isinstance(node.op, ast.Add) and is_list(node.value)
     return isinstance(node, ast.expr) and _is_change(node)
 
 

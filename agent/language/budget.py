@@ -63,13 +63,12 @@ class Budget:
         if self._size < 0:
             raise ComputeError("the expression makes too much text or data; make less at once")
 
-    def weigh(self, value: Any) -> bool:
+    def weigh(self, value: Any) -> None:
         """Pay for a walk through all of `value`, in which a part may stand many times.
 
         Without recursion, which costs several times as much where Python's stack grows by a piece.
-        Returns whether the keys of all dicts are texts, as JSON has them.
         """
-        waiting, are_texts = [(value, MAX_LEVELS)], True
+        waiting = [(value, MAX_LEVELS)]
         while waiting:
             value, levels = waiting.pop()
             if isinstance(value, str):
@@ -81,12 +80,10 @@ class Budget:
                 raise ComputeError(f"the data are nested more than {MAX_LEVELS} levels deep")
             self.step(1 + len(value))
             if isinstance(value, dict):
-                are_texts = are_texts and set(map(type, value)) <= {str}
                 value = value.values()
             elif set(map(type, value)) <= _FLAT:
                 continue
             waiting += [(item, levels - 1) for item in value]
-        return are_texts
 
 
 _FLAT = frozenset((int, float, bool, type(None)))

@@ -3,6 +3,7 @@
 Only blocks of statements have them (blocks.py), on lists and dicts of their own.
 """
 
+import ast
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from llm_compiler.language.functions import FUNCTIONS, as_key
 from llm_compiler.language.operators import equal
 from llm_compiler.language.parts import items, kind, shown
 from llm_compiler.language.sets import distinct, include
+from llm_compiler.language.text_keys import key_in
 
 _ABSENT = object()
 
@@ -113,9 +115,7 @@ def remove(budget: Budget, holder: Any, key: Any) -> None:
 
 
 def _known(d: dict[Any, Any], key: Any) -> Any:
-    """The key as a dict has it: a number that was a key before is a text by now."""
-    key = as_key(key)
-    return str(key) if key not in d and str(key) in d else key
+    return key_in(d, as_key(key))
 
 
 _LIST: Mapping[str, Callable[..., Any]] = {
@@ -141,6 +141,11 @@ CHANGING = frozenset((*_LIST, *_DICT))
 """The methods that change what they belong to."""
 WITH_VALUE = frozenset(("pop", "setdefault"))
 """Those that have a value, too."""
+
+
+def is_list(value: ast.expr) -> bool:
+    """Whether a value is a list as written: what is added by `+=` is in all names of the list."""
+    return isinstance(value, ast.List | ast.ListComp)
 
 
 def change(

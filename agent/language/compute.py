@@ -34,7 +34,7 @@ def references(expression: str) -> Iterator[TaskId]:
 
 
 def evaluate(expression: str, result_of: Callable[[TaskId], Any]) -> Any:
-    """The value of an expression, as JSON data.
+    """The value of an expression: JSON data, but for keys of dicts that are numbers.
 
     Takes at most 50 ms and some megabytes, besides time and memory linear in the results; a loop
     ten times as much. A caller that must keep its event loop free evaluates loops and long lists
@@ -52,7 +52,9 @@ def evaluate(expression: str, result_of: Callable[[TaskId], Any]) -> Any:
     values = {_variable(id): result_of(id) for id in ids}
     budget = Budget(values.values(), times=LOOP_TIMES if has_loop(expression) else 1)
     try:
-        return as_json(run(Frame(values, budget)), budget)
+        value = run(Frame(values, budget))
+        budget.weigh(value)
+        return value
     except RecursionError:
         raise ComputeError("the expression is nested too deeply; split it up") from None
 
@@ -93,26 +95,6 @@ def has_loop(expression: str) -> bool:
 def _variable(id: TaskId) -> str:
     """The name that stands for a result while an expression is evaluated."""
     return f"__{id}" if isinstance(id, int) else f"__{_NO_LETTER.sub('_', id)}"
-
-
-def as_json(value: Any, budget: Budget) -> Any:
-    """A result as JSON data: the keys of dicts are strings.
-
-    Raises:
-        ComputeError: it is nested too deeply, or some part occurs in it too many times.
-    """
-    return value if budget.weigh(value) else _with_text_keys(value)
-
-
-def _with_text_keys(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_with_text_keys(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            name if isinstance(name, str) else str(name): _with_text_keys(item)
-            for name, item in value.items()
-        }
-    return value
 
 
 def hole(value: Any, conversion: str, spec: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llm_compiler.language.references import as_text
+from llm_compiler.language.text_keys import key_text
 from llm_compiler.language.weight import exceeds
 
 
@@ -28,7 +29,7 @@ def _json(value: Any, max_chars: int) -> Iterator[str]:
     if isinstance(value, dict):
         between = "{"
         for key, item in value.items():
-            yield f"{between}{as_text([key[:max_chars]])[1:-1]}: "
+            yield f"{between}{as_text([key_text(key)[:max_chars]])[1:-1]}: "
             yield from _json(item, max_chars)
             between = ", "
         yield "}" if value else "{}"

@@ -9,25 +9,19 @@ Its value is a dict of the names that it has assigned.
 """
 
 import ast
-from collections.abc import Iterator
 
 from llm_compiler.language.blocks import bound
 from llm_compiler.language.bodies import behind, part_of
 from llm_compiler.language.changing import resolved_statement
 from llm_compiler.language.checking import checked_block
-from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.liveness import reads_first
 from llm_compiler.language.names import referred
 from llm_compiler.language.owning import (
     ALL,
-    assigns,
     change,
     changes_in,
-    leaves,
-    levels_of,
     owned_in,
     owns,
-    parts_of,
     share,
     statements_in,
 )
@@ -42,27 +36,12 @@ def is_fold(node: ast.For, resolver: Resolver) -> bool:
     frame, read = resolver.frame, _read(node, _names(node), resolver)
     if any(it not in frame.names for it in read):
         return False  # the body as a loop of its own says where
-    least, assigned = dict[str, int](), {*bound([node])}
-    for statement in statements_in([node]):
-        for name, levels in (*leaves(statement), *_made(statement)):
-            least[name] = min(least.get(name, ALL), levels)
-    if any(it.leaves < it.levels for it in map(change, statements_in([node])) if it is not None):
-        return False
+    # In the block itself, names of one list or dict are what they are in Python.
+    assigned = {*bound([node])}
     return all(
-        levels <= least.get(name, ALL) and (name not in read or owns(frame, name, levels, assigned))
+        name not in read or owns(frame, name, levels, assigned)
         for name, levels in changes_in([node])
     )
-
-
-def _made(node: ast.stmt) -> Iterator[tuple[str, int]]:
-    """The names that a statement assigns, with the levels that are new."""
-    if isinstance(node, ast.For):
-        # Items of what a name holds are parts of that, which is told from there (`_changes`).
-        of_names = any(True for _ in parts_of(node.iter))
-        new = ALL if of_names else max(0, levels_of(node.iter) - 1)
-        yield from ((name, new) for name in names_in(node.target))
-    else:
-        yield from assigns(node).items()
 
 
 def lower_fold(node: ast.For, resolver: Resolver) -> None:

@@ -51,6 +51,8 @@ class Frame:
         self.lent: ChainMap[str, dict[str, int]] = parent.lent.new_child() if parent else ChainMap()
         """Of names that loops went through, the loops' variables: each holds what is so many levels
         below, until it is assigned again."""
+        self.places: dict[str, str] = parent.places if parent else {}
+        """The names that were given to parts, `x = d[k]`, with the parts as written."""
         self.collecting: frozenset[str] = parent.collecting if parent else frozenset()
         """Names that hold what the iteration adds to a list or a dict, as a tree."""
         self.said = _NOTHING

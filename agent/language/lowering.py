@@ -81,7 +81,7 @@ class Lowering(Resolver):
         self._calls.clear()
         self._done.clear()
         self.named.clear()
-        self._lowered, self._waits = 0, False
+        self._lowered, self._waits, self.again = 0, False, False
 
     def statement(self, statement: Statement, body: list[ast.stmt]) -> None:
         """Lower a whole statement. It takes effect if all is well.
@@ -160,7 +160,8 @@ class Lowering(Resolver):
         read, done = self._calls[index], self._done.get(index)
         if done is None:
             return self._lower_call(read)
-        if self.frame.tasks is self.top.tasks and self.frame.when == self.top.when:
+        at_top = self.frame.tasks is self.top.tasks and self.frame.when == self.top.when
+        if at_top and not self.again:
             return reference(done[-1])
         self.wasted.update(done)
         return self._lower_call(ReadCall(read.call, parsed(read.call.written, "eval")))

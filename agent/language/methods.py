@@ -7,6 +7,7 @@ from llm_compiler.language.budget import ITEM, Budget, ComputeError
 from llm_compiler.language.operators import contains, equal
 from llm_compiler.language.parts import items, kind, read, shown
 from llm_compiler.language.text_format import text_of
+from llm_compiler.language.text_keys import key_in
 
 Method = Callable[..., Any]
 """Gets the budget and the value, then the arguments."""
@@ -52,7 +53,7 @@ def _zfill(budget: Budget, text: str, width: Any) -> str:
 def _get(budget: Budget, value: dict[Any, Any], key: Any, default: Any = None) -> Any:
     if not contains(value, key, budget):
         return default
-    return value[key] if key in value else value[str(key)]
+    return value[key_in(value, key)]
 
 
 def _pairs(budget: Budget, value: dict[Any, Any]) -> list[Any]:

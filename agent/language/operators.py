@@ -14,6 +14,7 @@ from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
 from llm_compiler.language.parts import date_in, items, kind, read, shown
+from llm_compiler.language.text_keys import key_in
 
 Number = int | float
 MAX_EXPONENT = 10_000
@@ -200,9 +201,7 @@ def contains(holder: Any, value: Any, budget: Budget) -> bool:
         budget.step(len(holder) // 100)
         return (value if isinstance(value, str) else str(number(value))) in holder
     if isinstance(holder, dict):
-        return isinstance(value, str | int | float | None) and (
-            value in holder or str(value) in holder
-        )
+        return isinstance(value, str | int | float | None) and key_in(holder, value) in holder
     found = items(holder, budget)
     kinds = {*map(type, found), type(value)}
     if kinds == {str} or kinds <= _NUMBERS:
@@ -229,12 +228,25 @@ def sort_keys(values: Sequence[Any], budget: Budget) -> list[Any]:
         for value in values:
             budget.weigh(value)
         if len({len(value) for value in values}) == 1:
-            columns = [sort_keys(column, budget) for column in zip(*values, strict=True)]
-            return list(zip(*columns, strict=True)) if columns else list(values)
+            return _row_keys(values, budget)
     if kinds <= {*_NUMBERS, str}:
         return [number(value) for value in values]
     what = " and ".join(sorted({kind(value) for value in values[:5]}))
     raise ComputeError(f"{what} have no order; compare numbers or strings")
+
+
+def _row_keys(rows: Sequence[list[Any]], budget: Budget) -> list[Any]:
+    """As `sort_keys`, for rows of one length; a column need not have an order if those before it
+    tell all rows apart."""
+    keys: list[tuple[Any, ...]] = [() for _ in rows]
+    for column in zip(*rows, strict=True):
+        try:
+            keys = [(*key, it) for key, it in zip(keys, sort_keys(column, budget), strict=True)]
+        except ComputeError:
+            if len(set(keys)) < len(keys):
+                raise
+            break
+    return keys
 
 
 COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any, Budget], bool]] = {

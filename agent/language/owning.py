@@ -13,7 +13,7 @@ import ast
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from llm_compiler.language.changes import CHANGING, WITH_VALUE
+from llm_compiler.language.changes import CHANGING, WITH_VALUE, is_list
 from llm_compiler.language.comprehensions import names_in
 from llm_compiler.language.frames import Frame
 from llm_compiler.language.functions import FUNCTIONS, MATH
@@ -33,6 +33,8 @@ _ROWS = frozenset(("zip", "enumerate", "items"))
 """Those of them that make rows of the parts."""
 _PASSES_ON = frozenset(("max", "min", "next", "get", "setdefault", "pop"))
 """Functions and methods whose value may be one of their arguments, or a part of one."""
+_AT_KEY = frozenset(("setdefault", "insert", "pop", "get"))
+"""Methods whose first argument says where."""
 _SPREAD = frozenset(("extend", "update"))
 """Methods that put the parts of their arguments in."""
 
@@ -68,6 +70,8 @@ def change(node: ast.stmt) -> Change | None:
             return _of(part.value, [value], "")
         case ast.AugAssign(target=ast.Subscript() | ast.Attribute() as part, value=value):
             return _of(part.value, [value], "")
+        case ast.AugAssign(target=ast.Name() as name, op=ast.Add(), value=value) if is_list(value):
+            return _of(name, [ast.Starred(value, ast.Load())], "")
         case ast.Delete(targets=[ast.Subscript() | ast.Attribute() as part]):
             return _of(part.value, [], "")
     return None
@@ -77,7 +81,8 @@ def _by_method(call: ast.Call, to: str) -> Change | None:
     func = call.func
     if not isinstance(func, ast.Attribute) or func.attr not in CHANGING:
         return None
-    values = [*call.args, *(it.value for it in call.keywords if it.arg != "key")]
+    args = call.args[1:] if func.attr in _AT_KEY else call.args
+    values = [*args, *(it.value for it in call.keywords if it.arg != "key")]
     if func.attr in _SPREAD:
         values = [ast.Starred(it, ast.Load()) for it in values]
     return _of(func.value, values, to)
@@ -115,7 +120,7 @@ def levels_of(value: ast.expr) -> int:
             return 1 + levels_of(part)
         case ast.Starred(value=part):
             return max(0, levels_of(part) - 1)
-        case ast.BinOp():
+        case ast.BinOp() | ast.Subscript(slice=ast.Slice()):
             return 1
         case ast.IfExp(body=yes, orelse=no):
             return min(levels_of(yes), levels_of(no))
@@ -195,9 +200,11 @@ def parts_of(value: ast.expr, below: int = 0) -> Iterator[tuple[str, int]]:
             parts = [(it, below) for it in elements]
         case ast.IfExp(body=yes, orelse=no):
             parts = [(yes, below), (no, below)]
+        case ast.Subscript(value=part, slice=ast.Slice()):
+            parts = [(part, copied)]
         case ast.Subscript(value=part) | ast.Attribute(value=part) | ast.Starred(value=part):
             parts = [(part, below + 1)]
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mult() | ast.BitOr(), right=right):
             parts = [(left, copied), (right, copied)]
         case (
             ast.ListComp(elt=part, generators=loops)
@@ -210,7 +217,8 @@ def parts_of(value: ast.expr, below: int = 0) -> Iterator[tuple[str, int]]:
                 if not sources:
                     yield name, levels
         case ast.Call(func=func, args=arguments, keywords=keywords):
-            given = [*arguments, *(it.value for it in keywords if it.arg != "key")]
+            at_key = isinstance(func, ast.Attribute) and func.attr in _AT_KEY
+            given = [*arguments[at_key:], *(it.value for it in keywords if it.arg != "key")]
             holder = [func.value] if isinstance(func, ast.Attribute) else []
             match func:
                 case ast.Name(id=name) | ast.Attribute(attr=name) if name in _ROWS:
@@ -261,10 +269,11 @@ def statements_in(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
 def changes_in(body: Iterable[ast.stmt]) -> Iterator[tuple[str, int]]:
     """The names whose values a block changes, with the levels that must be owned.
 
-    What changes an item of a loop changes what the loop goes through, too.
+    What changes an item of a loop changes what the loop goes through, too; what changes a part by
+    a name of its own changes what it is a part of.
     """
     statements = [*statements_in(body)]
-    loops = [it for it in statements if isinstance(it, ast.For)]
+    named = [it for node in statements for it in _parts_named(node)]
     waiting = [(it.name, it.levels) for it in filter(None, map(change, statements))]
     seen: set[tuple[str, int]] = set()
     while waiting:
@@ -273,6 +282,17 @@ def changes_in(body: Iterable[ast.stmt]) -> Iterator[tuple[str, int]]:
             continue
         seen.add(found)
         yield name, levels
-        for loop in loops:
-            if name in names_in(loop.target):
-                waiting += [(of, levels + below) for of, below in parts_of(loop.iter, 1)]
+        for target, value, below in named:
+            if name in names_in(target):
+                waiting += [(of, levels + around) for of, around in parts_of(value, below)]
+
+
+def _parts_named(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr, int]]:
+    """What a statement gives names: a target, and the value that has it so many levels below."""
+    match node:
+        case ast.For(target=target, iter=value):
+            yield target, value, 1
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                if not isinstance(target, ast.Subscript | ast.Attribute):
+                    yield target, value, int(not isinstance(target, ast.Name))

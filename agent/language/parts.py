@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from llm_compiler.language.budget import ITEM, Budget, ComputeError
+from llm_compiler.language.text_keys import key_in
 
 MAX_NAMES = 12
 """How many of the existing names an error lists."""
@@ -44,9 +45,8 @@ def part(value: Any, key: Any, budget: Budget) -> Any:
     """`value[key]`, and `value.key` if the key is a name."""
     holder = read(value, budget)
     if isinstance(holder, dict):
-        for name in (key, key if isinstance(key, str) else str(key)):
-            if isinstance(name, str | int | float | None) and name in holder:
-                return holder[name]
+        if isinstance(key, str | int | float | None) and (name := key_in(holder, key)) in holder:
+            return holder[name]
         raise ComputeError(f"no {shown(key)} in {{{_listed(holder)}}}")
     if isinstance(holder, list | str) and isinstance(key, int):
         if -len(holder) <= key < len(holder):

@@ -19,6 +19,7 @@ from llm_compiler.language.budget import Budget, ComputeError
 from llm_compiler.language.parts import part
 from llm_compiler.language.task import MAX_LEVELS
 from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.text_keys import with_text_keys
 
 HARD_MAX_ARGUMENT_CHARS = 60_000_000
 """Of a task's arguments with the references filled in; parts count as characters. Without a limit,
@@ -90,6 +91,8 @@ def substitute(
     result_of: Callable[[TaskId], Any],
     known: Callable[[TaskId], bool],
     room: Room | None = None,
+    *,
+    computed: bool = False,
 ) -> Any:
     """Fill every reference in `value`, a task's arguments, with the result it names.
 
@@ -98,13 +101,15 @@ def substitute(
         result_of: What a reference refers to.
         known: Whether a task has this id.
         room: How much may be filled in; it is less afterwards. None if it may take its time.
+        computed: Keep keys that are numbers; else they are texts, as in JSON.
 
     Raises:
         PlanError: a path cannot be resolved in the result, or the filled arguments would be too
             long or nested too deeply. They are not built then.
         NoRoomError: there is not enough room. It is found out before much is done.
     """
-    filling = _Filling(result_of, known, HARD_MAX_ARGUMENT_CHARS if room is None else room.left)
+    left = HARD_MAX_ARGUMENT_CHARS if room is None else room.left
+    filling = _Filling(result_of, known, left, computed=computed)
     # The arguments are an object themselves.
     filled = filling.filled(value, MAX_LEVELS + 1)
     if room is not None:
@@ -130,12 +135,18 @@ class _Filling:
     """Fills one task's arguments, and counts their size before they are put together."""
 
     def __init__(
-        self, result_of: Callable[[TaskId], Any], known: Callable[[TaskId], bool], room: int
+        self,
+        result_of: Callable[[TaskId], Any],
+        known: Callable[[TaskId], bool],
+        room: int,
+        *,
+        computed: bool,
     ) -> None:
         self._result_of = result_of
         self._known = known
         self._remaining = HARD_MAX_ARGUMENT_CHARS
         self.room = room
+        self._computed = computed
 
     def filled(self, value: Any, levels: int) -> Any:
         """`value` filled, where so many more levels of lists and objects may follow."""
@@ -165,7 +176,7 @@ class _Filling:
             if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
                 value = self._follow(id_of(whole), whole["path"], value)
                 self._weigh(value, levels)
-                return value
+                return value if self._computed else with_text_keys(value)
 
         def replacement(found: re.Match[str]) -> str:
             shown = self._replacement(found, text)
@@ -265,7 +276,7 @@ def _follow(id: TaskId, path: str, value: Any) -> Any:
 
 def _what(value: Any) -> str:
     if isinstance(value, dict):
-        return f"an object with {', '.join(list(value)[:8]) or 'no keys'}"
+        return f"an object with {', '.join(map(str, list(value)[:8])) or 'no keys'}"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return {str: "a string", bool: "true or false", type(None): "null"}.get(type(value), "a number")

@@ -55,6 +55,8 @@ class Resolver(TaskBuilder, ABC):
         self.functions = Functions(tools)
         self.statement_line = 0
         self.statement_source = ""
+        self.again = False
+        """Calls that were lowered early are lowered anew: what they read has changed."""
         self._rows = rows
         self._lower = lower
 

@@ -7,7 +7,7 @@ from llm_compiler.language.adding import added_to, lower_adding
 from llm_compiler.language.answers import answer, called, said
 from llm_compiler.language.bodies import row
 from llm_compiler.language.branches import lower_if
-from llm_compiler.language.changing import lower_change
+from llm_compiler.language.changing import lower_change, note_place
 from llm_compiler.language.comprehensions import binder, names_in
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.loops import lower_for
@@ -24,6 +24,9 @@ def _assign(node: ast.Assign, resolver: Resolver) -> None:
         return
     new = assigns(node)
     share(node, resolver)
+    for target in node.targets:
+        if isinstance(target, ast.Name):
+            note_place(target.id, node.value, resolver.frame)
     _bind(node.targets, resolver.resolved(node.value), resolver)
     resolver.frame.owned.update(new)
 

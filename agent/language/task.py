@@ -7,6 +7,7 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.text_keys import with_text_keys
 
 Status = Literal["ok", "failed", "skipped", "rejected"]
 MAX_LEVELS = 100
@@ -222,7 +223,7 @@ class Outcome:
             tool=self.tool,
             args=dict(self.args),
             status=self.status,
-            value=self.value,
+            value=self.value if is_call(self.tool) else with_text_keys(self.value),
             error=self.error,
             started_at=self.started_at,
             ended_at=self.ended_at,

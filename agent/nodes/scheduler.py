@@ -31,8 +31,9 @@ from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.langgraph_private import drop_used_answer
 from llm_compiler.language.references import literal
-from llm_compiler.language.task import Outcome, Task, TaskData, did_not_compile
+from llm_compiler.language.task import Outcome, Task, TaskData, did_not_compile, is_call
 from llm_compiler.language.task_ids import order_of
+from llm_compiler.language.weight import exceeds
 from llm_compiler.nodes.instances import with_instances
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
@@ -48,6 +49,8 @@ from llm_compiler.scheduling.schedule import Schedule
 from llm_compiler.state import State, spent
 
 _NO_CHECKPOINTER = "approval needs a checkpointer; compile the graph with one"
+_MANY_PARTS = 20_000
+"""Of what was computed, which is gone through for the keys of dicts: a thread does it."""
 
 
 class Scheduler:
@@ -67,8 +70,7 @@ class Scheduler:
             await _Running(round, journal, run).to_the_end()
         finally:
             await journal.close()
-        many = len(round.unit.schedule.records) > MANY
-        return await off_loop(many, self._update, state, round)
+        return await off_loop(_is_large(round.unit.schedule), self._update, state, round)
 
     def _update(self, state: State, round: Round) -> dict[str, Any]:
         """What the state gets of a round in which all has ended."""
@@ -149,6 +151,13 @@ class Scheduler:
         plan = await off_loop(many, with_instances, state["plan"], schedule)
         await replay(round.events, state, plan, schedule.outcomes)
         return round
+
+
+def _is_large(schedule: Schedule) -> bool:
+    if len(schedule.records) > MANY:
+        return True
+    outcomes = schedule.outcomes.values()
+    return exceeds((it.value for it in outcomes if not is_call(it.tool)), _MANY_PARTS)
 
 
 def _as_it_ran(task: TaskData, schedule: Schedule) -> None:

@@ -97,7 +97,7 @@ def _fill(
     loops = task.tool == EACH
     given, needs = task.args["items"] if loops else task.args, task.needs
     try:
-        args = substitute(given, results.value, lambda id: id in needs, room)
+        args = substitute(given, results.value, lambda id: id in needs, room, computed=loops)
         if loops:
             return Filled(number, task.id, items(args, Budget([args])))
     except (PlanError, ToolError) as error:

@@ -19,6 +19,10 @@ from llm_compiler.scheduling.templates import (
 OutcomeOf = Callable[[TaskId], Outcome | None]
 
 
+def _known(id: TaskId) -> bool:
+    return True
+
+
 class Loop:
     """The iterations of one `each`, made one after another.
 
@@ -132,7 +136,7 @@ class Loop:
             }  # fmt: skip
             return {name: value_of(id) for name, id in held.items() if id is not None} | lists
         return [
-            substitute(self._value(self._renaming(index)), value_of, lambda id: True, room)
+            substitute(self._value(self._renaming(index)), value_of, _known, room, computed=True)
             for index in range(self.made)
             if self._is_kept(index, outcome_of, value_of)
         ]

@@ -38,6 +38,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event == "compile" and _is_read_or_allowed(*arguments):
         return
+    if event == "open" and arguments[0] == "<unknown>":
+        return  # there Python looks for the line of a syntax error
     if event == "exec" and arguments[0].co_filename == "<expr>":
         return  # what numexpr compiled from one of the allowed texts
     seen.append(f"{event} {arguments!r:.200}")

@@ -53,11 +53,20 @@ CHANGES = {
         "b": [fake_tools.num("b")],
     },
     "d = {'a': []}\nd['a'].append(1)\nd['a'] += [2]": {"a": [1, 2]},
+    "d = {}\nd.setdefault('a', []).append(num(len(d)))": {"a": [fake_tools.num(1)]},
+    "d = {}\nfor x in [1, 2, 3]:\n    g = d.setdefault(x % 2, [])\n    g.append(x)": {
+        1: [1, 3],
+        0: [2],
+    },
+    "d = {}\nfor x in [1, 2]:\n    g = d[x] = []\n    g += [x]\n    h = g\n    h.append(0)": {
+        1: [1, 0],
+        2: [2, 0],
+    },
     "d = {'a': {'b': {}}}\nd['a']['b']['c'] = 1\nd['a']['b']['c'] += 2": {"a": {"b": {"c": 3}}},
     "d = {}\nd['a'] = d.get('a', 0) + 1\nd['a'] = d.get('a', 0) + 1": {"a": 2},
     "d = {'a': 1, 'b': 2}\ndel d['a']": {"b": 2},
     "d = {'a': 1}\nd.update({'b': 2}, c=3)": {"a": 1, "b": 2, "c": 3},
-    "d = {}\nd[3] = 1\nd[3] += 1\nd[4] = 1": {"3": 2, "4": 1},
+    "d = {}\nd[3] = 1\nd[3] += 1\nd[4] = 1": {3: 2, 4: 1},
     "d = [3, 1, 2]\nd.sort(reverse=True)\nd.insert(0, 5)\nd.remove(1)": [5, 3, 2],
     "d = [3, 1, 2]\nd.reverse()\nx = d.pop()\ndel d[0]\nd[0] += x": [4],
     "d = numbers(7)\nd.extend([9])\nd.clear()\nd.append(1)": [1],
@@ -104,6 +113,11 @@ SHARED = [
     "a = []\nc = 1\nb = []\nif c:\n    b = a\na.append(1)",
     "a = [{}]\nb = a\nfor x in a:\n    x['k'] = num(1)",
     "a = [{}]\nfor x in a:\n    x['k'] = num(a)",
+    "a = [1]\nb = a\nb += [2]",
+    "a = []\nb = [a] * 2\na.append(1)",
+    "a = {'x': {}}\nb = a | {}\na['x']['y'] = 1",
+    "a = [[]]\nb = a[:]\nb[0].append(1)",
+    "a = {'x': []}\nb = a['x']\nb.append(num(1))",
 ]
 
 

@@ -71,7 +71,7 @@ class Writer:
             case 5 if names := self._of("num"):
                 return f"{self._random.choice(names)} += {self.expression('num', 2)} % 100"
             case 6 if names := self._of("nums"):
-                return f"{self._random.choice(names)} += {self.expression('nums', 2)}"
+                return f"{self._random.choice(names)} += list({self.expression('nums', 2)})"
             case 7:
                 return self._if(kind)
             case 8:

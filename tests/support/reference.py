@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from llm_compiler.language.changes import CHANGING
+from llm_compiler.language.changes import CHANGING, is_list
 from tests.support.fake_tools import packed
 
 FAILED = object()
@@ -107,8 +107,10 @@ class Reference:
             ) if self.values.get(name) is FAILED:
                 self._value(added)
                 return False  # it stays what it is
-            case ast.AugAssign(target=ast.Name(id=name)) if isinstance(self.values.get(name), list):
-                # Values are never changed in place: `x += y` is `x = x + y`.
+            case ast.AugAssign(target=ast.Name(id=name), value=value) if isinstance(
+                self.values.get(name), list
+            ) and not is_list(value):
+                # Of lists that are not written there, `x += y` is `x = x + y`.
                 self.values[name] = list(self.values[name])
         names = self._globals()
         try:

@@ -1,0 +1,42 @@
+"""The keys of dicts: numbers in a plan, texts in JSON."""
+
+from typing import Any
+
+import pytest
+
+from llm_compiler.language.excerpts import excerpt
+from llm_compiler.language.task import Outcome
+from llm_compiler.language.text_keys import key_in, with_text_keys
+
+
+@pytest.mark.parametrize(
+    ("holder", "key", "found"),
+    [
+        ({1: "a"}, 1, 1),
+        ({"1": "a"}, 1, "1"),
+        ({1: "a"}, "1", 1),
+        ({2.5: "a"}, "2.5", 2.5),
+        ({"true": "a"}, True, "true"),
+        ({1: "a", "1": "b"}, "1", "1"),
+        ({"a": 1}, "b", "b"),
+        ({1: "a"}, "1x", "1x"),
+        ({1: "a"}, "-", "-"),
+    ],
+)
+def test_key_is_found_as_a_dict_has_it(holder: dict[Any, Any], key: Any, found: Any) -> None:
+    assert key_in(holder, key) == found
+    assert type(key_in(holder, key)) is type(found)
+
+
+def test_data_become_json_without_a_copy_where_they_are() -> None:
+    plain = [{"a": [1]}, {"b": {}}]
+    assert with_text_keys(plain) is plain
+    assert with_text_keys([{1: {None: 2}}, {True: 1.5}]) == [{"1": {"null": 2}}, {"true": 1.5}]
+
+
+def test_keys_are_shown_as_texts() -> None:
+    assert excerpt({n: n for n in range(9)}, 20).startswith('{"0": 0, "1": 1, ')
+
+
+def test_state_has_texts_as_keys_of_what_was_computed() -> None:
+    assert Outcome(3, "compute", "ok", value={2020: [1]}).data()["value"] == {"2020": [1]}
