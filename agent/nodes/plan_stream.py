@@ -12,7 +12,7 @@ from llm_compiler.language.task import Refused, Task, TaskData
 from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
-from llm_compiler.prompting.question_form import asks_rates, asks_which, unwanted
+from llm_compiler.prompting.question_form import asks_rates, chooses, unwanted
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.effects import EffectOrder, with_rules
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
@@ -81,7 +81,7 @@ class PlanStream:
         tools = self.round.tools
         # A tool of another kind may give the rate itself.
         divides = asks_rates(asked) and tools.keys() >= _READING
-        return program_grammar(tools, unwanted(asked), chooses=asks_which(asked), divides=divides)
+        return program_grammar(tools, unwanted(asked), chooses=chooses(asked), divides=divides)
 
     @property
     def ended(self) -> bool:

@@ -23,6 +23,12 @@ _ASKS_WHETHER = re.compile(
     r"\b(?![^?]*\bor\b)|\bwhether\b",
     re.IGNORECASE,
 )
+_CHOOSES = re.compile(
+    r"(?:\A|[.,;:!?]\s+|\b(?:and|or|then|of|for|in|on|at|from|to|with|by)\s+)"
+    r"(?:which|who|whose|where)\b",
+    re.IGNORECASE,
+)
+_ASKS_MORE = re.compile(r"\b(?:what|when|why)\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?!\s|\Z)[^.!?]*)*[.!?]*\s*")
 _CHANGES = re.compile(
     r"\d\s?(?:%|per ?cent\b)|\b(?:doubl|tripl|quadrupl|halv|half\b|twice\b)"
@@ -70,10 +76,17 @@ def asks_which(question: str) -> bool:
     return bool(_ASKS_WHICH.search(asked)) and not _ASKS_HOW_MUCH.search(asked)
 
 
+def chooses(question: str) -> bool:
+    """Whether all it asks for is which one: "whose" may also only describe what it asks about."""
+    asked = _asked(question)
+    alone = _CHOOSES.search(asked) and not _ASKS_MORE.search(asked)
+    return bool(alone) and asks_which(question)
+
+
 def asks_rates(question: str) -> bool:
     """Whether it asks which of several has the smallest or largest of one figure per another."""
     told = _RATES.search(question) and _SEVERAL.search(question) and not _PAIRS.search(question)
-    return bool(told) and asks_which(question) and not changes(question)
+    return bool(told) and chooses(question) and not changes(question)
 
 
 def _asked(question: str) -> str:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from llm_compiler.prompting.question_form import asks_rates, asks_which, changes, form_of, unwanted
+from llm_compiler.prompting.question_form import (
+    asks_rates,
+    asks_which,
+    changes,
+    chooses,
+    form_of,
+    unwanted,
+)
 
 
 def test_names_and_small_words_are_no_form() -> None:
@@ -113,3 +120,18 @@ def test_it_asks_for_a_rate_of_each(question: str) -> None:
 )
 def test_it_asks_for_no_rate_of_each(question: str) -> None:
     assert not asks_rates(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "does"),
+    [
+        ("Which is lower, K2 or Denali?", True),
+        ("Vienna, Madrid, Tokyo: whose metro is the oldest?", True),
+        ("For which of these is it the smallest?", True),
+        ("In what year was the peak of the country whose capital is Oslo climbed?", False),
+        ("Work out the GDP of the country whose capital is Kathmandu.", False),
+        ("When was she born, and where?", False),
+    ],
+)  # fmt: skip
+def test_all_it_asks_for_is_one_of_several(question: str, does: bool) -> None:
+    assert chooses(question) == does
