@@ -24,7 +24,7 @@ DEFAULT_MAX_ITEMS = 20
 HARD_MAX_ITEMS = 200
 _MAX_OPERATIONS = 10
 """In one expression without brackets."""
-_MAX_NAME = 24
+_MAX_NAME = 40
 """Characters behind those that tell a name from Python's keywords."""
 _MAX_COMMENT = 150
 _MAX_ANSWER = 600
@@ -82,14 +82,15 @@ def shared_rules(
         # Which of the two is divided by the other is said first, in the name.
         rate = f'call-{top - 1} " / " call-{top - 1}'
         loop = f'" = {{name: " {rate} " for name in " among "}}\\n"'
-        program = f'name-part "_per_" name-part {loop} {last} | answer'
+        chosen = 'name " = " ("largest(" | "smallest(") name ")\\n" told'
+        program = f'name-part ("_per_" | "_to_") name-part {loop} {chosen} | answer'
     # The loop's variable stands at both ends, which no grammar can compare: it has one name.
     root = f"""root ::= "```python\\n" comment? program "\\n```"
 program ::= {program}
 line ::= kept | called
 kept ::= name " = " (value-{top} | text-{top} | string | each) "\\n"
 each ::= "{{name: " computed-{top - 1} " for name in " (among | name part{{0,2}}) "}}"
-name-part ::= [a-z] [a-z0-9]{{0,{_MAX_NAME}}} ("_" [a-z0-9]{{1,{_MAX_NAME}}}){{0,2}}
+name-part ::= [a-z] [a-z0-9]{{0,8}} ("_" [a-z0-9]{{1,9}})?
 among ::= "[" key (", " key){{1,{DEFAULT_MAX_ITEMS - 1}}} "]"
 called ::= call-{top} "\\n"
 comment ::= "# " [^\\x00-\\x1f\\x7f]{{1,{_MAX_COMMENT}}} "\\n"

@@ -441,6 +441,7 @@ def test_a_program_that_divides_names_the_rate_and_divides_two_figures_of_each()
     rest = 'x = largest(a_per_b)\nanswer(f"It is {x}.")'
     divided = f"a_per_b = {{name: {figure} / {figure} for name in {names}}}\n{rest}"
     assert rules.accepts(fenced(divided))
+    assert rules.accepts(fenced(divided.replace("a_per_b", "some_value_to_another")))
     assert not refused(TOOLBOXES["shipped"], fenced(divided))
     assert rules.accepts(fenced('answer("I do not know.")'))
     for other in (
