@@ -24,7 +24,7 @@ DEFAULT_MAX_ITEMS = 20
 HARD_MAX_ITEMS = 200
 _MAX_OPERATIONS = 10
 """In one expression without brackets."""
-_MAX_NAME = 24
+_MAX_NAME = 40
 """Characters behind those that tell a name from Python's keywords."""
 _MAX_COMMENT = 150
 _MAX_ANSWER = 600
@@ -59,19 +59,39 @@ spec ::= ":" ","? "." [0-3] "f" | ":,"
 
 
 def shared_rules(
-    max_lines: int, taken: Iterable[str], barred: Collection[str] = (), *, tests: bool = True
+    max_lines: int,
+    taken: Iterable[str],
+    barred: Collection[str] = (),
+    *,
+    tests: bool = True,
+    chooses: bool = False,
+    divides: bool = False,
 ) -> str:
     """The rules of the whole program and of its smallest parts.
 
-    Names are none of those `taken`, and begin with none of those `barred`.
+    Names are none of those `taken`, and begin with none of those `barred`. If it `chooses`, the
+    line before the answer assigns a `chosen`, a rule that is not among these. If it `divides`, a
+    loop over names divides what two calls give, and nothing else is computed.
     """
     top = MAX_DEPTH
     test = f" | test-{top}" if tests else ""
     # What was looked up or computed last is what the question asks for, so it is said.
+    last = 'name " = " chosen "\\n" told' if chooses else "kept told"
+    program = f"line{{0,{max_lines - 2}}} ({last} | called answer) | answer"
+    if divides:
+        # Which of the two is divided by the other is said first, in the name.
+        rate = f'call-{top - 1} " / " call-{top - 1}'
+        loop = f'" = {{name: " {rate} " for name in " among "}}\\n"'
+        chosen = 'name " = " ("largest(" | "smallest(") name ")\\n" told'
+        program = f'name-part ("_per_" | "_to_") name-part {loop} {chosen} | answer'
+    # The loop's variable stands at both ends, which no grammar can compare: it has one name.
     root = f"""root ::= "```python\\n" comment? program "\\n```"
-program ::= line{{0,{max_lines - 1}}} (kept told | called answer) | answer
+program ::= {program}
 line ::= kept | called
-kept ::= name " = " (value-{top} | text-{top} | string) "\\n"
+kept ::= name " = " (value-{top} | text-{top} | string | each) "\\n"
+each ::= "{{name: " computed-{top - 1} " for name in " (among | name part{{0,2}}) "}}"
+name-part ::= [a-z] [a-z0-9]{{0,8}} ("_" [a-z0-9]{{1,9}})?
+among ::= "[" key (", " key){{1,{DEFAULT_MAX_ITEMS - 1}}} "]"
 called ::= call-{top} "\\n"
 comment ::= "# " [^\\x00-\\x1f\\x7f]{{1,{_MAX_COMMENT}}} "\\n"
 answer ::= "answer(\\"" said{{1,{_MAX_ANSWER}}} "\\")" | told
@@ -135,26 +155,40 @@ NOTHING = r'"\x00"'
 def _functions(depth: int, hidden: set[str]) -> list[str]:
     """The calls of the language's own functions."""
     inner = depth - 1
-
-    def named(names: Sequence[str]) -> str:
-        return " | ".join(quoted(f"{name}(") for name in names if name not in hidden)
-
-    a_list = f'(list-{inner} | name (".values()")?)' if inner else 'name (".values()")?'
-    pair = f'key ": " number-{inner}'
-    a_dict = f"""("{{" {pair} (", " {pair}){{1,{DEFAULT_MAX_ITEMS - 1}}} "}}" | name)"""
+    a_list = _a_list(inner)
     several = f'number-{inner} (", " number-{inner}){{1,9}}'
-    by = '(", key=" name ".get")? (", reverse=True")?'
     forms = (
         (("abs", "round"), f"number-{inner}"),
         (("round",), f'number-{inner} ", " [0-9]'),
         (("sum", "len", "mean", "min", "max"), a_list),
         (("min", "max"), several),
         (("min", "max"), 'name ", key=" name ".get"'),
-        (("largest", "smallest"), a_dict),
     )
-    found = [f'({opening}) {args} ")"' for names, args in forms if (opening := named(names))]
-    ordered = named(("sorted",))
-    return [*found, *([f'{ordered} {a_list} {by} ")" part?'] if ordered else [])]
+    found = [
+        f'({opening}) {args} ")"' for names, args in forms if (opening := _named(names, hidden))
+    ]
+    return [*found, *choosing_functions(depth, hidden)]
+
+
+def choosing_functions(depth: int, hidden: Collection[str]) -> list[str]:
+    """The calls of those of them that choose one of several."""
+    inner = depth - 1
+    pair = f'key ": " number-{inner}'
+    a_dict = f"""("{{" {pair} (", " {pair}){{1,{DEFAULT_MAX_ITEMS - 1}}} "}}" | name)"""
+    by = '(", key=" name ".get")? (", reverse=True")?'
+    chosen, ordered = _named(("largest", "smallest"), hidden), _named(("sorted",), hidden)
+    return [
+        *([f'({chosen}) {a_dict} ")"'] if chosen else []),
+        *([f'{ordered} {_a_list(inner)} {by} ")" part?'] if ordered else []),
+    ]
+
+
+def _a_list(depth: int) -> str:
+    return f'(list-{depth} | name (".values()")?)' if depth else 'name (".values()")?'
+
+
+def _named(names: Sequence[str], hidden: Collection[str]) -> str:
+    return " | ".join(quoted(f"{name}(") for name in names if name not in hidden)
 
 
 def _names(taken: Iterable[str], barred: Collection[str]) -> Iterator[tuple[str, str]]:

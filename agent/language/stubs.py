@@ -32,7 +32,7 @@ _BOUNDS = {
 
 def stub(tool: Tool, *, brief: bool = False) -> str:
     """A tool as a signature with its docstring; `brief` takes only its first paragraph."""
-    returned, defs = _returned(tool), tool.defs
+    returned, defs = returned_type(tool), tool.defs
     head = f"def {tool.signature}{f' -> {returned}' if returned else ''}:"
     text = inspect.cleandoc(tool.base.description or "").replace('"""', "'''")
     text = text.split("\n\n", 1)[0] if brief else text
@@ -102,7 +102,7 @@ def _bounds(it: Schema) -> Iterator[str]:
         yield f"such as {', '.join(map(repr, it['examples'][:3]))}"
 
 
-def _returned(tool: Tool) -> str:
+def returned_type(tool: Tool) -> str:
     """The type of a tool's result, as far as it is known; else ""."""
     declared = tool.hints.get("returns", tool.hints.get("outputSchema"))
     if isinstance(declared, str):

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from llm_compiler.language.native_calls import NativeCalls
 from llm_compiler.language.program_grammar import program_grammar
@@ -13,10 +13,13 @@ from llm_compiler.language.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
 from llm_compiler.pacing import off_loop, paced
+from llm_compiler.prompting.question_form import asks_rates, chooses, unwanted
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.effects import EffectOrder, with_rules
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from llm_compiler.text import clean
+from llm_compiler.tools.number import number
+from llm_compiler.tools.search import search
 
 _MAX_CHARS = 100_000
 """The most characters of a plan, besides `_MAX_CHARS_OF_TASK` for each task that it may have."""
@@ -26,6 +29,8 @@ _PIECE_CHARS = 500
 _LONG_STATEMENT_TOKENS = 1000
 """A statement that is longer is read in a thread."""
 _MAX_EQUAL_LINES = 2
+_READING = {search.name, number.name}
+"""The tools that read figures out of texts."""
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -76,9 +81,12 @@ class PlanStream:
         self.too_long = False
         self._lines = RepeatedLines()
 
-    def grammar(self, without: Collection[str] = ()) -> str:
-        """The grammar of this plan, for servers that decode under one; `without` functions."""
-        return program_grammar(self.round.tools, without)
+    def grammar(self, asked: str = "") -> str:
+        """The grammar of a plan for this question, for servers that decode under one."""
+        tools = self.round.tools
+        # A tool of another kind may give the rate itself.
+        divides = asks_rates(asked) and tools.keys() >= _READING
+        return program_grammar(tools, unwanted(asked), chooses=chooses(asked), divides=divides)
 
     @property
     def ended(self) -> bool:

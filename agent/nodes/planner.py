@@ -25,7 +25,6 @@ from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
-from llm_compiler.prompting.question_form import unwanted
 from llm_compiler.prompting.templates import STRUCTURED_PLAN, filled
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.state import (
@@ -75,8 +74,8 @@ class Planner:
                 messages = await asyncio.to_thread(
                     _messages, round, model, state, before, today, self._told(state), config
                 )
-                without = unwanted(question(state)) if model.profile.names_which else ()
-                grammar = plan.grammar(without) if model.profile.grammar else None
+                asked = question(state) if model.profile.names_which else ""
+                grammar = plan.grammar(asked) if model.profile.grammar else None
                 await self._stream(plan, model, messages, meter, grammar)
         except TimeoutError:
             if deadline is None:

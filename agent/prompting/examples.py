@@ -9,16 +9,19 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from llm_compiler.prompting.overrides import called_tools, question_and_program
-from llm_compiler.prompting.question_form import form_of, unwanted
+from llm_compiler.prompting.question_form import asks_rates, changes, form_of, unwanted
 from llm_compiler.prompts import examples
 
 NEAREST: Final = 3
 """How many are chosen for a question."""
+_SAME_FORM: Final = 0.7
+"""How much likeness it adds that both change figures first, or ask for a rate."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,21 @@ class _Example:
     always: bool = False
     """Whether it is sent with every question."""
 
+    @cached_property
+    def question(self) -> str:
+        return question_and_program(self.text)[0]
+
     def asks_like(self, question: str) -> bool:
-        """Whether it asks for the same: which one, or how much; True if that is unclear."""
-        own, its = unwanted(question_and_program(self.text)[0]), unwanted(question)
-        return own[:1] == its[:1] or not {"min", "largest"} & {*its[:1]}
+        """Whether it asks for the same: which one, or how much; True if that is unclear.
+
+        One that changes a figure first is like no question that changes none. Of a question that
+        asks for a rate, only those are that do so too: others look up each figure by itself.
+        """
+        if asks_rates(question):
+            return asks_rates(self.question)
+        own, its = unwanted(self.question), unwanted(question)
+        same = own[:1] == its[:1] or not {"min", "largest"} & {*its[:1]}
+        return same and (changes(question) or not changes(self.question))
 
 
 _SHIPPED: Final = tuple(_Example(text, form_of(like), always) for like, always, text in examples())
@@ -69,13 +83,14 @@ def _nearest(offered: Sequence[_Example], question: str) -> Iterator[str]:
     asks which, no program that ends with a value. A question that says no more than one that is
     sent with every question needs none: each takes a small model's server a second to read.
     """
-    said = form_of(question)
+    said, changed, rates = form_of(question), changes(question), asks_rates(question)
     if said and any(said <= example.words for example in offered if example.always):
         return
 
     def likeness(example: _Example) -> float:
         rarity = (math.log(len(_SHIPPED) / _COUNTS[word]) for word in said & example.words)
-        return sum(rarity) / math.sqrt(len(example.words) or 1)
+        same = (changed and changes(example.question)) or rates
+        return _SAME_FORM * same + sum(rarity) / math.sqrt(len(example.words) or 1)
 
     alike = [it for it in offered if not it.always and it.asks_like(question)]
     best = sorted(alike, key=likeness, reverse=True)[:NEAREST]

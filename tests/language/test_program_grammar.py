@@ -202,6 +202,8 @@ def test_worked_programs_are_ones_that_the_model_may_write(text: str) -> None:
         'answer(sorted(d, key=d.get)[0])',
         'answer(a > b)',
         'search("K2")\nanswer("It costs $5, é漢🙂.")',
+        'd = {name: number("m", search(name)) / 2 for name in ["K2", "Rysy"]}\nanswer(largest(d))',
+        'x = read("q", "t")\nd = {name: search(name) for name in x}\nanswer(d)',
     ],
 )  # fmt: skip
 def test_program_that_is_accepted(program: str) -> None:
@@ -239,6 +241,8 @@ def test_program_that_is_accepted(program: str) -> None:
                 'x = search(q="K2")\nanswer(x)',
                 'x = search("K2",)\nanswer(x)',
                 'x = search("K\n2")\nanswer(x)',
+                'x = {name: search(name) for name in ["K2"]}\nanswer(x)',
+                'x = {name: search(name) for peak in ["K2", "Rysy"]}\nanswer(x)',
                 'x = search("K\\2")\nanswer(x)',
                 'x = number(text="x", "m")\nanswer(x)',
                 'x = 1; y = 2\nanswer("a")',
@@ -411,6 +415,41 @@ def test_what_was_computed_last_is_said() -> None:
     assert rules.accepts(fenced('x = 1 + 1\nanswer(f"It is {x}.")'))
     assert rules.accepts(fenced("x = 1 + 1\nanswer(x)"))
     assert rules.accepts(fenced('x = 1 + 1\nnow()\nanswer("Done.")'))
+
+
+def test_a_program_that_chooses_ends_with_one_of_several() -> None:
+    tools = TOOLBOXES["shipped"]
+    rules = Grammar(program_grammar(tools, ["min", "max"], chooses=True))
+    said = 'answer(f"It is {x}.")'
+    heights = 'a = number("m", search("K2"))\nb = number("m", search("Rysy"))\n'
+    for chosen in (
+        'x = largest({"K2": a, "Rysy": b})',
+        "x = smallest(d)",
+        "x = sorted(d, key=d.get)[0]",
+        'x = "K2" if a > b else "Rysy"',
+        'x = read("Which is the higher one?", search("Rysy"))',
+    ):
+        assert rules.accepts(fenced(f"{heights}{chosen}\n{said}"))
+    for value in ("", "x = a - b\n", 'x = number("m", "K2 or Rysy")\n'):
+        assert not rules.accepts(fenced(f"{heights}{value}{said}"))
+    assert rules.accepts(fenced('answer("I do not know.")'))
+
+
+def test_a_program_that_divides_names_the_rate_and_divides_two_figures_of_each() -> None:
+    rules = Grammar(program_grammar(TOOLBOXES["shipped"], ["min"], chooses=True, divides=True))
+    figure, names = 'number("m", search(name))', '["K2", "Rysy"]'
+    rest = 'x = largest(a_per_b)\nanswer(f"It is {x}.")'
+    divided = f"a_per_b = {{name: {figure} / {figure} for name in {names}}}\n{rest}"
+    assert rules.accepts(fenced(divided))
+    assert rules.accepts(fenced(divided.replace("a_per_b", "some_value_to_another")))
+    assert not refused(TOOLBOXES["shipped"], fenced(divided))
+    assert rules.accepts(fenced('answer("I do not know.")'))
+    for other in (
+        f"a_per_b = {{name: {figure} for name in {names}}}\n{rest}",
+        f"a = {{name: {figure} / {figure} for name in {names}}}\n{rest}",
+        'a_per_b = {"K2": 1, "Rysy": 2}\n' + rest,
+    ):
+        assert not rules.accepts(fenced(other))
 
 
 def test_keys_begin_with_a_word() -> None:
