@@ -33,7 +33,7 @@ class Looks:
         return a
 
 
-@pytest.mark.parametrize("given", [texts, "texts", {"texts": texts}, 5], ids=repr)
+@pytest.mark.parametrize("given", [texts, "texts", {"texts": texts}, 5])
 def test_one_tool_is_no_list_of_tools(given: Any) -> None:
     with pytest.raises(SetupError, match=r"which is no list of tools; write tools=\[…\]"):
         as_tools(given)

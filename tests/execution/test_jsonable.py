@@ -7,6 +7,7 @@ import enum
 import io
 import json
 import pathlib
+import re
 import uuid
 from collections import OrderedDict, deque
 from itertools import count
@@ -92,7 +93,7 @@ class Name(str):
         ((n for n in [1]), [1]),
         ([iter("ab")], [["a", "b"]]),
     ],
-    ids=repr,
+    ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)),
 )
 def test_value_becomes_json_data(value: Any, data: Any) -> None:
     reduced = as_data(value)

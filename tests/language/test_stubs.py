@@ -13,7 +13,8 @@ from typing_extensions import TypedDict
 
 from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.language.program import Program
-from llm_compiler.language.stubs import python_name, stub
+from llm_compiler.language.signatures import python_name
+from llm_compiler.language.stubs import stub
 from llm_compiler.language.task import Task
 from llm_compiler.language.toolbox import Toolbox
 from llm_compiler.tools import SHIPPED
@@ -126,7 +127,10 @@ def test_stub_of_a_function(function: Callable[..., Any], signature: str) -> Non
 
 
 def test_stubs_of_what_only_some_tools_have() -> None:
-    assert shown(filtered) == 'def filtered(a: int, **filters) -> int: """Filter."""'
+    assert (
+        shown(filtered)
+        == 'def filtered(a: int, more: list[int] = None, **filters) -> int: """Filter."""'
+    )
     assert shown(OLD) == (
         'def old(due: str, priority: int = 2, made: list[{"id": int}] = []):\n    """Old.\n\n'
         '    due: A day.\n    priority: 1 to 5\n    """'
