@@ -283,7 +283,7 @@ def changes_in(body: Iterable[ast.stmt]) -> Iterator[tuple[str, int]]:
         seen.add(found)
         yield name, levels
         for target, value, below in named:
-            if name in names_in(target):
+            if levels_of(value) - below < levels and name in names_in(target):
                 waiting += [(of, levels + around) for of, around in parts_of(value, below)]
 
 

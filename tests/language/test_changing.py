@@ -99,6 +99,12 @@ def test_the_result_of_a_call_stays_what_it_was() -> None:
     assert values["c"] == [values["a"], [*sorted(values["a"], reverse=True), 9]]
 
 
+def test_what_a_new_list_holds_is_not_changed_with_it() -> None:
+    text = "h = 0\na = []\nfor i in [num(fail(1))]:\n    a = a + [h]\n    a.remove(i)\n"
+    values, _ = ran(text)
+    assert (values["h"], values["a"]) == (0, None)
+
+
 SHARED = [
     "a = {}\nb = a\nb.setdefault('x', 1)",
     "a = []\nb = {'x': a}\nb['x'].append(1)",
