@@ -58,7 +58,7 @@ CHANGES = {
         1: [1, 3],
         0: [2],
     },
-    "d = {}\nfor x in [1, 2]:\n    d[x] = []\n    g = d[x]\n    g += [x]\n    h = g\n    h.append(0)": {
+    "d = {}\nfor x in [1, 2]:\n    d[x] = []\n    g = d[x]\n    g += [x]\n    g.append(0)": {
         1: [1, 0],
         2: [2, 0],
     },
