@@ -20,6 +20,7 @@ from langgraph.errors import EmptyInputError, InvalidUpdateError
 from langgraph.types import Command
 
 from llm_compiler import Context, build_graph
+from llm_compiler.errors import SetupError
 from llm_compiler.run.compiled_graph import LLMCompiler
 from llm_compiler.run.stored_state import mended, repairs
 from tests.campaigns.report import Progress, Report, Say
@@ -192,6 +193,8 @@ class Try:
             self.refused = " ".join(str(error).split())[:40] or repr(error)
             if (await self._graph.aget_state(self._thread)).values != before:
                 yield f"it was refused ({error!r:.100}), and the state is another"
+        except SetupError as error:  # it left no question, and the run says so
+            self.refused = str(error)[:40]
 
     async def _go_on(self) -> AsyncIterator[str]:
         self.step = "the run that went on"
@@ -199,8 +202,8 @@ class Try:
         try:
             given = APPROVED if stopped.interrupts else None
             state = await self._run(given, context=APPROVE)
-        except EmptyInputError:
-            return  # nothing was asked yet
+        except (EmptyInputError, SetupError):
+            return  # nothing was asked yet, or no question is left
         if stopped.next and "__interrupt__" not in state:
             async for fault in self._unsound():
                 yield fault

@@ -50,7 +50,6 @@ HISTORIES: dict[str, list[Any]] = {
     "names": [HumanMessage("Hi", name="Ann B"), AIMessage("Yes?", name="x y"), ASKED],
     "empty contents": [HumanMessage(""), AIMessage(""), AIMessage([]), ASKED],
     "no question": [AIMessage("Hello")],
-    "nothing": [],
     "dicts": [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
     "messages of old": [
         FunctionMessage(content="r", name="f"),
