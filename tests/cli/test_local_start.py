@@ -32,6 +32,7 @@ def test_nothing_starts_that_is_not_needed_or_not_at_hand(
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    LOCAL_SERVER.stop()  # a test before may have used it
     before = {*threading.enumerate()}
     start_local_model(settings, 0.0)
     for thread in {*threading.enumerate()} - before:
