@@ -13,6 +13,7 @@ from llm_compiler.language.diagnostics import nearest
 from llm_compiler.language.expressions import NodeError
 from llm_compiler.language.functions import FUNCTIONS, MATH
 from llm_compiler.language.parts import shown
+from llm_compiler.language.references import alone
 from llm_compiler.language.signatures import python_name
 from llm_compiler.language.task import WORDS
 from llm_compiler.language.task_ids import PATTERN, TaskId
@@ -28,7 +29,6 @@ NO_FUNCTION = "no function"
 _LOAD = ast.Load()
 _JSON_NAMES = {"true": True, "false": False, "null": None}
 _PATH_KEY = frozenset("[]\"'\\")
-_REFERENCE = re.compile(r"\$(\d{1,9})")
 
 
 def reference(id: TaskId) -> ast.expr:
@@ -240,8 +240,8 @@ def tree_of(text: str) -> ast.expr:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it is none.
     """
-    if (found := _REFERENCE.fullmatch(text)) is not None:  # as most are
-        return reference(int(found[1]))
+    if (id := alone(text)) is not None:  # as most are
+        return reference(id)
     node: ast.expr = _with_references(text, "eval").body
     return node
 

@@ -69,7 +69,7 @@ def references(value: Any) -> Iterator[Reference]:
 
 def _collect(value: Any, references: list[Reference]) -> None:
     if isinstance(value, str):
-        if (id := _alone(value)) is not None:
+        if (id := alone(value)) is not None:
             references.append(Reference(id, certain=True))
             return
         for found in PATTERN.finditer(value) if "$" in value else ():
@@ -166,17 +166,13 @@ class _Filling:
         return value
 
     def _fill(self, text: str, levels: int) -> Any:
-        if (id := _alone(text)) is not None:
-            value = self._result_of(id)
-            self._weigh(value, levels)
-            return value
+        if (id := alone(text)) is not None:
+            return self._whole(self._result_of(id), levels)
         whole = PATTERN.fullmatch(text)
         if whole and not whole["dollar"]:
             value = self._follow(id_of(whole), whole["inner"] or "", self._result_of(id_of(whole)))
             if not whole["braced"] or not whole["path"] or isinstance(value, dict | list):
-                value = self._follow(id_of(whole), whole["path"], value)
-                self._weigh(value, levels)
-                return value if self._computed else with_text_keys(value)
+                return self._whole(self._follow(id_of(whole), whole["path"], value), levels)
 
         def replacement(found: re.Match[str]) -> str:
             shown = self._replacement(found, text)
@@ -185,6 +181,11 @@ class _Filling:
 
         self._write(len(text))
         return PATTERN.sub(replacement, text)
+
+    def _whole(self, value: Any, levels: int) -> Any:
+        """A result that takes the place of a whole text."""
+        self._weigh(value, levels)
+        return value if self._computed else with_text_keys(value)
 
     def _replacement(self, found: re.Match[str], text: str) -> str:
         if found["dollar"]:
@@ -244,7 +245,7 @@ class _Filling:
             raise NoRoomError
 
 
-def _alone(text: str) -> TaskId | None:
+def alone(text: str) -> TaskId | None:
     """The task that a text of the most frequent form refers to: `$3`, and nothing else."""
     if not text.startswith("$"):
         return None

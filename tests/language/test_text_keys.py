@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from llm_compiler.language.excerpts import excerpt
+from llm_compiler.language.references import substitute
 from llm_compiler.language.task import Outcome
 from llm_compiler.language.text_keys import key_in, with_text_keys
 
@@ -32,6 +33,17 @@ def test_data_become_json_without_a_copy_where_they_are() -> None:
     plain = [{"a": [1]}, {"b": {}}]
     assert with_text_keys(plain) is plain
     assert with_text_keys([{1: {None: 2}}, {True: 1.5}]) == [{"1": {"null": 2}}, {"true": 1.5}]
+
+
+@pytest.mark.parametrize("written", ["$1", "${1}", "$1[0]", ["$1"], {"of": "$1[0]"}])
+def test_a_tool_gets_keys_that_are_texts_and_what_is_computed_keeps_them(written: Any) -> None:
+    result = [{2020: {True: "a"}}]
+
+    def filled(computed: bool) -> str:
+        return repr(substitute(written, lambda id: result, lambda id: True, computed=computed))
+
+    assert "{'2020': {'true': 'a'}}" in filled(False)
+    assert "{2020: {True: 'a'}}" in filled(True)
 
 
 def test_keys_are_shown_as_texts() -> None:
