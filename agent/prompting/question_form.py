@@ -1,6 +1,7 @@
 """The form of a question, as far as its words show it: whatever it is about."""
 
 import re
+from collections.abc import Iterable
 
 from llm_compiler.tools.words import STOP_WORDS, stem_of
 
@@ -13,16 +14,17 @@ _ASKS_WHICH = re.compile(
     re.IGNORECASE,
 )
 _ASKS_AMOUNT = re.compile(
-    r"\b(?:how|by what|what) .*\b(?:differences?|gaps?|ratios?|averages?|means?|sums?|totals?)\b"
-    r"|\bhow (?!to\b)\w+|\bby what\b|\bwhat(?! (?:is|are|was|were) the \w+(?:est|ost)\b)",
+    r"\bhow (?!to\b)\w+|\bby what\b|\bwhat(?! (?:is|are|was|were) the \w+(?:est|ost)\b)",
     re.IGNORECASE,
 )
 _ASKS_FOR_ONE = re.compile(r"\b(?:which|who|whose|where)\b", re.IGNORECASE)
-_ASKS_WHETHER = re.compile(
+_WHETHER = re.compile(r"\bwhether\b", re.IGNORECASE)
+_VERB_FIRST = re.compile(
     r"(?:\A|[.,;:!?]\s+)(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should)"
-    r"\b(?![^?]*\bor\b)|\bwhether\b",
+    r"\b",
     re.IGNORECASE,
 )
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
 _CHOOSES = re.compile(
     r"(?:\A|[.,;:!?]\s+|\b(?:and|or|then|of|for|in|on|at|from|to|with|by)\s+)"
     r"(?:which|who|whose|where)\b",
@@ -43,14 +45,26 @@ _RATES = re.compile(
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(r"\b(?:or|and)\b", re.IGNORECASE)
-_PAIRS = re.compile(
-    r"\b(?:pairs?|ratios|quotients?|two of|ratio is)\b|\bthat of\b|'s? [^?]*\bto [^?]*'s?\b"
-    r"|\bto\b[^?]*\bor\b[^?]*\bto\b",
-    re.IGNORECASE,
-)
+_PAIRS = re.compile(r"\b(?:pairs?|ratios|quotients?|two of|ratio is)\b|\bthat of\b", re.IGNORECASE)
 """Figures of one thing are divided by those of another."""
 _ASKS_HOW_MUCH = re.compile(
     r"\b(?:how|by what|what is|give|what are|calculate|in which|by which)\b", re.IGNORECASE
+)
+
+
+def _one_by_one(*patterns: str) -> list[re.Pattern[str]]:
+    return [re.compile(it, re.IGNORECASE) for it in patterns]
+
+
+# With anything between them: one pattern of all would take time that grows with the square or the
+# cube of a text, and a person may paste a long one.
+_AMOUNT_IN_TURN = _one_by_one(
+    r"\b(?:how|by what|what) ",
+    r"\b(?:differences?|gaps?|ratios?|averages?|means?|sums?|totals?)\b",
+)
+_PAIRS_IN_TURN = (
+    _one_by_one(r"'s? ", r"\bto ", r"'s?\b"),
+    _one_by_one(r"\bto\b", r"\bor\b", r"\bto\b"),
 )
 
 
@@ -85,8 +99,40 @@ def chooses(question: str) -> bool:
 
 def asks_rates(question: str) -> bool:
     """Whether it asks which of several has the smallest or largest of one figure per another."""
-    told = _RATES.search(question) and _SEVERAL.search(question) and not _PAIRS.search(question)
+    told = _RATES.search(question) and _SEVERAL.search(question) and not _has_pairs(question)
     return bool(told) and chooses(question) and not changes(question)
+
+
+def _asks_amount(asked: str) -> bool:
+    return bool(_ASKS_AMOUNT.search(asked)) or any(
+        _in_turn(line, _AMOUNT_IN_TURN) for line in asked.split("\n")
+    )
+
+
+def _asks_whether(question: str) -> bool:
+    """Whether it is answered by yes or no: no "or" stands behind the verb of a sentence."""
+    # Where a sentence has several such verbs, the last has the least behind it.
+    verbs = {question.find("?", it.end()): it.end() for it in _VERB_FIRST.finditer(question)}
+    return bool(_WHETHER.search(question)) or any(
+        _OR.search(question, verb, end if end >= 0 else len(question)) is None
+        for end, verb in verbs.items()
+    )
+
+
+def _has_pairs(question: str) -> bool:
+    return bool(_PAIRS.search(question)) or any(
+        _in_turn(sentence, words) for sentence in question.split("?") for words in _PAIRS_IN_TURN
+    )
+
+
+def _in_turn(text: str, patterns: Iterable[re.Pattern[str]]) -> bool:
+    """Whether a text has the patterns one behind another."""
+    at = 0
+    for pattern in patterns:
+        if (found := pattern.search(text, at)) is None:
+            return False
+        at = found.end()
+    return True
 
 
 def _asked(question: str) -> str:
@@ -104,9 +150,9 @@ def unwanted(question: str) -> tuple[str, ...]:
     unwanted.
     """
     asked = _asked(question)
-    amount = _ASKS_AMOUNT.search(asked) and not _ASKS_FOR_ONE.search(asked)
+    amount = _asks_amount(asked) and not _ASKS_FOR_ONE.search(asked)
     decided = amount or _ASKS_WHICH.search(asked)
-    compared = () if _ASKS_WHETHER.search(question) or not decided else (">",)
+    compared = () if _asks_whether(question) or not decided else (">",)
     if asks_which(question):
         return ("min", "max", *compared)
     return ("largest", "smallest", *compared) if amount else compared

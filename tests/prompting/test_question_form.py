@@ -10,6 +10,7 @@ from llm_compiler.prompting.question_form import (
     form_of,
     unwanted,
 )
+from tests.support.cost import grows_linearly
 
 
 def test_names_and_small_words_are_no_form() -> None:
@@ -135,3 +136,15 @@ def test_it_asks_for_no_rate_of_each(question: str) -> None:
 )  # fmt: skip
 def test_all_it_asks_for_is_one_of_several(question: str, does: bool) -> None:
     assert chooses(question) == does
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [("'s ", "to "), ("' ", "x "), ("how to ", "x "), (". is ", "x ")]
+)
+def test_long_question_takes_linear_time(first: str, then: str) -> None:
+    def read(times: int) -> None:
+        question = f"Which per or {first * times}or {then * times}"
+        asks_rates(question)
+        unwanted(question)
+
+    assert grows_linearly(read)
