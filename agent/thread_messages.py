@@ -30,7 +30,6 @@ _UNREADABLE = (
 )
 """What LangChain raises for what is not a message."""
 _id, _content = attrgetter("id"), attrgetter("content")
-_id, _content = attrgetter("id"), attrgetter("content")
 
 
 def mended_messages(value: Any) -> list[AnyMessage]:

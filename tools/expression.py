@@ -66,7 +66,7 @@ def parsed(text: str, shown: str) -> ast.expr:
                 shown, "% is the remainder here; 20 % more is * 1.2, 20 % of x is x * 0.2"
             )
         raise refused(shown, "it is not one arithmetic expression; write one such as 3 * (4 + 5)")
-    if _depth(tree) > MAX_DEPTH:
+    if levels(tree) > MAX_DEPTH:
         raise refused(shown, f"it is more than {MAX_DEPTH} levels deep; split it")
     return tree
 
@@ -79,10 +79,10 @@ def _deepest_bracket(text: str) -> int:
     return deepest
 
 
-def _depth(tree: ast.AST) -> int:
-    """Count the levels of `tree` without recursion, because it may be deeper than the stack."""
-    depth, level = 0, [tree]
+def levels(tree: ast.AST) -> int:
+    """The levels of a tree, counted without recursion: it may be deeper than the stack."""
+    count, level = 0, [tree]
     while level:
-        depth += 1
+        count += 1
         level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return depth
+    return count

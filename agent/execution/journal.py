@@ -25,7 +25,7 @@ from llm_compiler.language.task_ids import TaskId, root_of
 from llm_compiler.scheduling.facts import Prior
 from llm_compiler.scheduling.orders import Launch
 
-_SHELF = "journal"
+_SECTION = "journal"
 _CLOSING_SECONDS = 5.0
 """The time that the last write of a cancelled run has."""
 
@@ -80,7 +80,7 @@ class Journal:
         """Read what earlier runs of the turn have journaled."""
         if self._records is None:
             return
-        found = await self._records.read(_SHELF)
+        found = await self._records.read(_SECTION)
         self._entries = sorted(found, key=lambda entry: int(entry["no"]))
         self._numbers = count(self._entries[-1]["no"] + 1 if found else 0)
         for entry in self._entries:
@@ -215,7 +215,7 @@ class Journal:
         """Entries that arrive during a write are stored together by the next one."""
         while self._buffer:
             entries, self._buffer = self._buffer, []
-            await records.add(_SHELF, entries)
+            await records.add(_SECTION, entries)
 
     def _written(self, writing: "asyncio.Task[None]") -> None:
         if not writing.cancelled() and (error := writing.exception()) is not None:

@@ -18,6 +18,7 @@ from collections.abc import Container
 from llm_compiler.language import calls, comprehensions, expressions
 from llm_compiler.language.blocks import block
 from llm_compiler.language.expressions import NodeError, Nodes, Run, Scope
+from llm_compiler.tools.expression import levels
 
 MAX_LEVELS = 120
 """Levels of an expression's tree: a sum of n terms has n, and Python's stack ends at 1000."""
@@ -44,12 +45,3 @@ def compiled_block(tree: ast.Module, names: Container[str]) -> Run:
 def _check_levels(tree: ast.AST) -> None:
     if levels(tree) > MAX_LEVELS:
         raise NodeError(tree, f"this is more than {MAX_LEVELS} levels deep; split it up")
-
-
-def levels(tree: ast.AST) -> int:
-    """The levels of a tree, counted without recursion."""
-    count, level = 0, [tree]
-    while level:
-        count += 1
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return count
