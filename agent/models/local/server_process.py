@@ -160,7 +160,7 @@ class KeptServer:
                 wish = self._greet(talk)
                 guest.settimeout(None)
                 self._do(guest, talk, wish["do"], float(wish["seconds"]))
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 return  # no guest of ours, or one that is gone
 
     def _greet(self, talk: Any) -> dict[str, Any]:
