@@ -20,7 +20,7 @@ from langgraph.types import Checkpointer
 from llm_compiler.context import Context
 from llm_compiler.execution.function_tool import as_tools
 from llm_compiler.execution.tool_call import check_callable
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.models.given import GivenModels
 from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.nodes.joiner import Joiner

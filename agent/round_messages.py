@@ -8,9 +8,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
-from llm_compiler.language.excerpts import excerpt
-from llm_compiler.language.task import OutcomeData, TaskData, is_call
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.excerpts import excerpt
+from llm_compiler.language.tasks.task import OutcomeData, TaskData, is_call
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.text import truncated
 
 ABANDONED = "This question was not answered: another message came first."

@@ -15,7 +15,7 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import UsageMetadata
 from typing_extensions import TypedDict
 
-from llm_compiler.language.task import OutcomeData, TaskData
+from llm_compiler.language.tasks.task import OutcomeData, TaskData
 from llm_compiler.text import clean, truncated
 from llm_compiler.thread_messages import with_messages
 

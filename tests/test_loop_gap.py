@@ -21,7 +21,7 @@ from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError, PlanError
 from llm_compiler.language.program import Program
 from llm_compiler.language.stored_tasks import compile_data
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.models.model import Meter
 from llm_compiler.observability.langsmith import _mask
 from llm_compiler.redaction import one_line

@@ -10,10 +10,10 @@ import pytest
 from langchain_core.tools import tool
 
 from llm_compiler import Context
-from llm_compiler.language.lowered import Refused
+from llm_compiler.language.lowering.lowered import Refused
 from llm_compiler.language.program import Program
-from llm_compiler.language.task import Task
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import Task
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.tools import SHIPPED
 from tests.bench.model_server import ModelServer, by_role
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import llm_compiler
-from llm_compiler.language.compute import evaluate
-from llm_compiler.language.lowered import Refused
+from llm_compiler.language.evaluation.compute import evaluate
+from llm_compiler.language.lowering.lowered import Refused
 from llm_compiler.language.program import Program
-from llm_compiler.language.task import TaskData
+from llm_compiler.language.tasks.task import TaskData
 from llm_compiler.nodes.grounding import _is_literal
 from llm_compiler.prompting.statement_check import StatementCheck
 from llm_compiler.silent_parser import syntax_tree

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from llm_compiler.cli.round_report import TaskReport, TaskStatus
-from llm_compiler.language.task_ids import order_of, root_of
+from llm_compiler.language.tasks.task_ids import order_of, root_of
 
 MAX_UNFOLDED: Final = 20
 """Instances of a task that have a row each."""

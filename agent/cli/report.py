@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from llm_compiler.cli import wording
 from llm_compiler.cli.round_report import ModelCallReport, RoundReport, TaskReport
-from llm_compiler.language.task import ANSWER, EACH
+from llm_compiler.language.tasks.task import ANSWER, EACH
 
 _MAX_NESTED: Final = 60
 """Characters of a call that is shown inside another."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from llm_compiler.language.task import ANSWER, is_call
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import ANSWER, is_call
+from llm_compiler.language.tasks.task_ids import TaskId
 
 TaskStatus = Literal["planned", "waiting", "running", "ok", "failed", "skipped", "rejected"]
 

@@ -18,7 +18,7 @@ from llm_compiler.errors import SetupError
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.graph import build_graph
 from llm_compiler.language.recompile import PROSE
-from llm_compiler.language.task import ANSWER, did_not_compile, is_pure
+from llm_compiler.language.tasks.task import ANSWER, did_not_compile, is_pure
 from llm_compiler.models.choice import LOCAL, ROLES, chosen
 from llm_compiler.models.local.obtain import ensure
 from llm_compiler.models.local.progress import progress_bar

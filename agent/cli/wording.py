@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from llm_compiler.language.references import PATTERN
-from llm_compiler.language.task import ANSWER, COMPUTE
+from llm_compiler.language.evaluation.references import PATTERN
+from llm_compiler.language.tasks.task import ANSWER, COMPUTE
 
 Told = Callable[[str], str]
 """Writes what has the task's result, by its id: a variable, or a call."""

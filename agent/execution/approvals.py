@@ -9,8 +9,8 @@ from typing import Any, Literal
 from llm_compiler.errors import PlanError, ToolError
 from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_interrupts import Asked
-from llm_compiler.language.task import MAX_LEVELS
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import MAX_LEVELS
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import Decision
 from llm_compiler.scheduling.orders import Ask, Launch

@@ -14,7 +14,7 @@ from typing import Any
 
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.execution.turn_records import TurnRecords
-from llm_compiler.language.task import Outcome
+from llm_compiler.language.tasks.task import Outcome
 
 _SECTIONS = 16
 

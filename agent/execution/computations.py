@@ -12,10 +12,10 @@ from functools import partial
 from llm_compiler.clock import Clock
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.tool_threads import Threads
-from llm_compiler.language.budget import MissingError
-from llm_compiler.language.compute import evaluate, has_loop
-from llm_compiler.language.references import NoRoomError, Room
-from llm_compiler.language.weight import exceeds
+from llm_compiler.language.evaluation.budget import MissingError
+from llm_compiler.language.evaluation.compute import evaluate, has_loop
+from llm_compiler.language.evaluation.references import NoRoomError, Room
+from llm_compiler.language.tasks.weight import exceeds
 from llm_compiler.redaction import one_line
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.facts import Computed, Filled, Tools

@@ -19,10 +19,10 @@ from llm_compiler.execution.injected import Surroundings, ToolCall
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_result import Result
 from llm_compiler.execution.tool_threads import LoopWork, Threads
-from llm_compiler.language.fingerprints import fingerprint
-from llm_compiler.language.task import Outcome
-from llm_compiler.language.tool import Tool
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import Outcome
+from llm_compiler.language.toolbox.fingerprints import fingerprint
+from llm_compiler.language.toolbox.tool import Tool
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.observability import spans
 from llm_compiler.redaction import one_line
 from llm_compiler.retries import backoff, is_transient

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from llm_compiler.errors import SetupError
 from llm_compiler.execution.graph_tool import asked_in_words
 from llm_compiler.execution.injected import annotations_of
-from llm_compiler.language.parameters import is_of_the_run
+from llm_compiler.language.toolbox.parameters import is_of_the_run
 from llm_compiler.redaction import one_line
 from llm_compiler.text import shortened
 

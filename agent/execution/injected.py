@@ -23,7 +23,7 @@ from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
 from langgraph.runtime import Runtime
 
 from llm_compiler.errors import SetupError, ToolError
-from llm_compiler.language.tool import Tool
+from llm_compiler.language.toolbox.tool import Tool
 from llm_compiler.state import State
 
 _Kind = Literal["state", "store", "call id", "runtime", "config"]

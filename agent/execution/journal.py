@@ -20,8 +20,8 @@ from llm_compiler.errors import ToolError
 from llm_compiler.execution.claims import Claims, may_have_run
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.execution.turn_records import TurnRecords
-from llm_compiler.language.task import Outcome, is_call
-from llm_compiler.language.task_ids import TaskId, root_of
+from llm_compiler.language.tasks.task import Outcome, is_call
+from llm_compiler.language.tasks.task_ids import TaskId, root_of
 from llm_compiler.scheduling.facts import Prior
 from llm_compiler.scheduling.orders import Launch
 

@@ -22,7 +22,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.task import MAX_LEVELS
+from llm_compiler.language.tasks.task import MAX_LEVELS
 from llm_compiler.text import clean
 
 MAX_ITERATED = 100_000

@@ -17,8 +17,8 @@ from llm_compiler.execution.computations import Computations
 from llm_compiler.execution.executor import CANCEL_GRACE_SECONDS, Executor
 from llm_compiler.execution.tool_interrupts import Asked, Asking
 from llm_compiler.langgraph_private import in_call
-from llm_compiler.language.task import Outcome
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Outcome
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.scheduling.facts import Continued, DeadlinePassed, Fact, Returned
 from llm_compiler.scheduling.orders import (

@@ -22,10 +22,10 @@ from llm_compiler.execution.jsonable import listed
 from llm_compiler.execution.tool_result import Result
 from llm_compiler.execution.tool_threads import LoopWork, Threads
 from llm_compiler.langgraph_private import has_parent
-from llm_compiler.language.parameters import is_of_the_run
-from llm_compiler.language.references import as_text
-from llm_compiler.language.schema_problems import problem_in
-from llm_compiler.language.tool import Tool
+from llm_compiler.language.evaluation.references import as_text
+from llm_compiler.language.toolbox.parameters import is_of_the_run
+from llm_compiler.language.toolbox.schema_problems import problem_in
+from llm_compiler.language.toolbox.tool import Tool
 
 _OF_FUNCTIONS = (StructuredTool, SingleInputTool)
 """LangChain's tools that are made of a function."""

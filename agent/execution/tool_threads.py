@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.weight import exceeds
+from llm_compiler.language.tasks.weight import exceeds
 
 _Job = tuple[Callable[[], Any], asyncio.AbstractEventLoop, "asyncio.Future[Any]"]
 

@@ -11,22 +11,22 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from llm_compiler.language import conditions, gathering
-from llm_compiler.language.branches import ended
-from llm_compiler.language.diagnostics import Diagnostic, PlacedError, diagnostic
-from llm_compiler.language.expressions import NodeError
-from llm_compiler.language.frames import Frame
-from llm_compiler.language.lowered import Answer, Refused
-from llm_compiler.language.lowering import Lowering
-from llm_compiler.language.names import expression, reference, tree_of
-from llm_compiler.language.source import Source
-from llm_compiler.language.statements import lower
-from llm_compiler.language.targets import targets
-from llm_compiler.language.task import Task, When, is_pure
-from llm_compiler.language.task_ids import TaskId, order_of
-from llm_compiler.language.toolbox import Toolbox
-from llm_compiler.language.trees import lone_call, parsed
-from llm_compiler.language.written import Call, Event, Fence, Settled, Statement, bounded
+from llm_compiler.language.evaluation.expressions import NodeError
+from llm_compiler.language.lowering import conditions, gathering
+from llm_compiler.language.lowering.branches import ended
+from llm_compiler.language.lowering.frames import Frame
+from llm_compiler.language.lowering.lowered import Answer, Refused
+from llm_compiler.language.lowering.lowering import Lowering
+from llm_compiler.language.lowering.names import expression, reference, tree_of
+from llm_compiler.language.lowering.statements import lower
+from llm_compiler.language.lowering.targets import targets
+from llm_compiler.language.lowering.trees import lone_call, parsed
+from llm_compiler.language.reading.diagnostics import Diagnostic, PlacedError, diagnostic
+from llm_compiler.language.reading.source import Source
+from llm_compiler.language.reading.written import Call, Event, Fence, Settled, Statement, bounded
+from llm_compiler.language.tasks.task import Task, When, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId, order_of
+from llm_compiler.language.toolbox.toolbox import Toolbox
 
 ROWS = {**conditions.ROWS, **gathering.ROWS}
 _NOT_PYTHON = "this is not Python; write one statement per line, and thoughts after #"

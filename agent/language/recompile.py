@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from llm_compiler.language import lowered
-from llm_compiler.language.compute import references
-from llm_compiler.language.names import NO_FUNCTION
+from llm_compiler.language.evaluation.compute import references
+from llm_compiler.language.lowering import lowered
+from llm_compiler.language.lowering.names import NO_FUNCTION
 from llm_compiler.language.program import Compiled, Program
-from llm_compiler.language.task import COMPUTE, Refused, Task, TaskData
-from llm_compiler.language.task_ids import order_of
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import COMPUTE, Refused, Task, TaskData
+from llm_compiler.language.tasks.task_ids import order_of
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.text import clean
 
 PROSE = "plan"

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language import compute, each
+from llm_compiler.language.evaluation import compute, each
+from llm_compiler.language.evaluation.references import references
 from llm_compiler.language.recompile import recompiled
-from llm_compiler.language.references import references
-from llm_compiler.language.task import (
+from llm_compiler.language.tasks.task import (
     EACH,
     Refused,
     Task,
@@ -18,8 +18,8 @@ from llm_compiler.language.task import (
     is_call,
     is_pure,
 )
-from llm_compiler.language.task_ids import TaskId, is_instance, is_task
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task_ids import TaskId, is_instance, is_task
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.text import clean
 
 

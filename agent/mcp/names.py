@@ -7,9 +7,9 @@ import difflib
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from llm_compiler.language.signatures import python_name
-from llm_compiler.language.tool import plain_name
-from llm_compiler.language.toolbox import RESERVED
+from llm_compiler.language.toolbox.signatures import python_name
+from llm_compiler.language.toolbox.tool import plain_name
+from llm_compiler.language.toolbox.toolbox import RESERVED
 
 if TYPE_CHECKING:
     from llm_compiler.mcp.tools import McpTool

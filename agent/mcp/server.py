@@ -13,8 +13,8 @@ from mcp.types import Tool as Listed
 from pydantic import ValidationError
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.stubs import stub, written_names
-from llm_compiler.language.tool import Tool
+from llm_compiler.language.toolbox.stubs import stub, written_names
+from llm_compiler.language.toolbox.tool import Tool
 from llm_compiler.mcp.config import Server
 from llm_compiler.mcp.elicitation import Ask
 from llm_compiler.mcp.failures import GoneError, RefusedError

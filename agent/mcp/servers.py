@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from llm_compiler.errors import SetupError
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
 from llm_compiler.mcp.names import Names
 

@@ -8,7 +8,7 @@ from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult
 from mcp.types import Tool as Listed
 from pydantic import PrivateAttr
 
-from llm_compiler.language.mcp_hints import hints
+from llm_compiler.language.toolbox.mcp_hints import hints
 from llm_compiler.mcp.elicitation import Ask, ask_person
 from llm_compiler.mcp.results import value_of, wraps
 

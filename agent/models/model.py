@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from llm_compiler.errors import ModelError
 from llm_compiler.langgraph_private import is_empty_stream
-from llm_compiler.language.native_calls import as_program, as_statement
+from llm_compiler.language.toolbox.native_calls import as_program, as_statement
 from llm_compiler.models.errors import broken_error
 from llm_compiler.models.profiles import DEFAULT_PROFILE, ModelProfile
 from llm_compiler.models.reply import StreamedReply

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 
 from llm_compiler.errors import ModelError
-from llm_compiler.language.native_calls import Call
+from llm_compiler.language.toolbox.native_calls import Call
 from llm_compiler.models.errors import CutOffError, EmptyReplyError, ending_error, was_cut
 from llm_compiler.models.inline_reasoning import InlineReasoning
 from llm_compiler.text import clean

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from llm_compiler.language.compute import references
-from llm_compiler.language.task import OutcomeData, TaskData, is_pure
+from llm_compiler.language.evaluation.compute import references
+from llm_compiler.language.tasks.task import OutcomeData, TaskData, is_pure
 from llm_compiler.nodes.figures import NUMBER, WORDS, Figures
 from llm_compiler.nodes.proper_names import ENGLISH, KnownNames, folded
 from llm_compiler.silent_parser import syntax_tree

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from llm_compiler.language.task import Refused, TaskData
-from llm_compiler.language.task_ids import is_instance, order_of, root_of
+from llm_compiler.language.tasks.task import Refused, TaskData
+from llm_compiler.language.tasks.task_ids import is_instance, order_of, root_of
 from llm_compiler.scheduling.schedule import Schedule
 
 

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llm_compiler.language.references import literal
+from llm_compiler.language.evaluation.references import literal
 from llm_compiler.language.stored_tasks import as_planned, compile_data
-from llm_compiler.language.task import (
+from llm_compiler.language.tasks.task import (
     EACH,
     Outcome,
     OutcomeData,
@@ -15,7 +15,7 @@ from llm_compiler.language.task import (
     TaskData,
     did_not_compile,
 )
-from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, loops_around, root_of
+from llm_compiler.language.tasks.task_ids import TaskId, is_instance, loop_of, loops_around, root_of
 from llm_compiler.pacing import MANY, off_loop, paced
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.facts import Known, Planned, Prior

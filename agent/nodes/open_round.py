@@ -14,7 +14,7 @@ from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.injected import Surroundings
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.langgraph_private import checkpointer_of, namespace_of
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.models.choice import Role
 from llm_compiler.models.given import GivenModels

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Set
 from dataclasses import replace
 
-from llm_compiler.language.answers import answer_expression
+from llm_compiler.language.lowering.answers import answer_expression
 from llm_compiler.language.program import Program, Stands
 from llm_compiler.language.recompile import PROSE, planned
-from llm_compiler.language.task import ANSWER, Refused, Task
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import ANSWER, Refused, Task
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.toolbox import Toolbox
 
 _CUT = "the plan was cut off here; what would have followed is missing"
 

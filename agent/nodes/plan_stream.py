@@ -5,11 +5,11 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 
-from llm_compiler.language.native_calls import NativeCalls
-from llm_compiler.language.program_grammar import program_grammar
-from llm_compiler.language.references import literal
-from llm_compiler.language.task import Refused, Task, TaskData
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.references import literal
+from llm_compiler.language.grammar.program_grammar import program_grammar
+from llm_compiler.language.tasks.task import Refused, Task, TaskData
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.native_calls import NativeCalls
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
 from llm_compiler.pacing import off_loop, paced

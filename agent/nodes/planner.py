@@ -13,9 +13,9 @@ from langgraph.runtime import Runtime
 from llm_compiler.context import Context
 from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.execution.executor import warm_up
-from llm_compiler.language.stubs import schema_type
-from llm_compiler.language.task import OutcomeData, TaskData
-from llm_compiler.language.task_ids import order_of
+from llm_compiler.language.tasks.task import OutcomeData, TaskData
+from llm_compiler.language.tasks.task_ids import order_of
+from llm_compiler.language.toolbox.stubs import schema_type
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.nodes.heard import asked_and_heard

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from llm_compiler.language.task import Outcome, TaskData
-from llm_compiler.language.task_ids import TaskId, is_instance
+from llm_compiler.language.tasks.task import Outcome, TaskData
+from llm_compiler.language.tasks.task_ids import TaskId, is_instance
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.pacing import paced
 from llm_compiler.state import State, question

@@ -1,7 +1,7 @@
 """What a reply may take its figures and names from, and whether it has others."""
 
 from llm_compiler.context import Context
-from llm_compiler.language.task import ANSWER, TaskData
+from llm_compiler.language.tasks.task import ANSWER, TaskData
 from llm_compiler.nodes.grounding import Facts, Grounding
 from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.prompting.attachments import kinds_of

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from llm_compiler.language.answers import in_words
-from llm_compiler.language.excerpts import excerpt
+from llm_compiler.language.evaluation.excerpts import excerpt
+from llm_compiler.language.evaluation.references import as_text
+from llm_compiler.language.lowering.answers import in_words
 from llm_compiler.language.recompile import PROSE
-from llm_compiler.language.references import as_text
-from llm_compiler.language.task import (
+from llm_compiler.language.tasks.task import (
     ANSWER,
     TaskData,
     did_not_compile,
@@ -15,7 +15,7 @@ from llm_compiler.language.task import (
     is_pure,
     went_well,
 )
-from llm_compiler.language.task_ids import is_instance
+from llm_compiler.language.tasks.task_ids import is_instance
 from llm_compiler.nodes.no_answer import no_answer
 from llm_compiler.prompting.annotated_program import why_not_ok
 from llm_compiler.prompting.question_form import asks_which

@@ -30,10 +30,10 @@ from llm_compiler.execution.handoff import command_of, with_messages_before
 from llm_compiler.execution.journal import Journal
 from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.langgraph_private import drop_used_answer
-from llm_compiler.language.references import literal
-from llm_compiler.language.task import Outcome, Task, TaskData, did_not_compile, is_call
-from llm_compiler.language.task_ids import order_of
-from llm_compiler.language.weight import exceeds
+from llm_compiler.language.evaluation.references import literal
+from llm_compiler.language.tasks.task import Outcome, Task, TaskData, did_not_compile, is_call
+from llm_compiler.language.tasks.task_ids import order_of
+from llm_compiler.language.tasks.weight import exceeds
 from llm_compiler.nodes.instances import with_instances
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round

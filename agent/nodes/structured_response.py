@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from llm_compiler.context import Context
 from llm_compiler.errors import ModelError
-from llm_compiler.language.task import ANSWER
+from llm_compiler.language.tasks.task import ANSWER
 from llm_compiler.models.errors import CutOffError
 from llm_compiler.models.model import Meter, Model, retrying
 from llm_compiler.models.response_form import ResponseForm

@@ -11,8 +11,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from llm_compiler.context import Context
-from llm_compiler.language.task import Outcome
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Outcome
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.nodes.replay import replay
 from llm_compiler.observability.stream_events import Events
 from llm_compiler.pacing import MANY, off_loop

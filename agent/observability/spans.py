@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.observability.metrics import count, time_since
 from llm_compiler.redaction import one_line
 

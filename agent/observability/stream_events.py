@@ -23,9 +23,9 @@ journaled could be lost instead.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from llm_compiler.language.excerpts import excerpt
-from llm_compiler.language.task import Outcome, Refused, Task, TaskData
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.excerpts import excerpt
+from llm_compiler.language.tasks.task import Outcome, Refused, Task, TaskData
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.orders import Launch
 from llm_compiler.text import shortened
 

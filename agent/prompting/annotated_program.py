@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from llm_compiler.language import compute
-from llm_compiler.language.references import references
-from llm_compiler.language.task import (
+from llm_compiler.language.evaluation import compute
+from llm_compiler.language.evaluation.references import references
+from llm_compiler.language.tasks.task import (
     Outcome,
     OutcomeData,
     TaskData,
@@ -21,7 +21,7 @@ from llm_compiler.language.task import (
     is_pure,
     went_well,
 )
-from llm_compiler.language.task_ids import TaskId, is_instance
+from llm_compiler.language.tasks.task_ids import TaskId, is_instance
 from llm_compiler.prompting.calls_as_code import MAX_STATEMENT_CHARS, Calls
 from llm_compiler.prompting.shown_instances import Instances, in_words
 from llm_compiler.prompting.shown_values import in_line, whole

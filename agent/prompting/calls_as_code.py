@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llm_compiler.language.references import PATTERN, id_of
-from llm_compiler.language.signatures import python_name
-from llm_compiler.language.task import ANSWER, EACH, TaskData, did_not_compile, is_pure
-from llm_compiler.language.task_ids import PATTERN as INSTANCE
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.references import PATTERN, id_of
+from llm_compiler.language.tasks.task import ANSWER, EACH, TaskData, did_not_compile, is_pure
+from llm_compiler.language.tasks.task_ids import PATTERN as INSTANCE
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.signatures import python_name
 from llm_compiler.text import shortened, truncated
 
 MAX_STATEMENT_CHARS = 1000

@@ -13,9 +13,9 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.utils import count_tokens_approximately
 
-from llm_compiler.language.stubs import stub
-from llm_compiler.language.task import OutcomeData, TaskData
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import OutcomeData, TaskData
+from llm_compiler.language.toolbox.stubs import stub
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.prompting.annotated_program import annotated_program, commented, fenced
 from llm_compiler.prompting.attachments import Block, asking, attachments
 from llm_compiler.prompting.examples import worked_programs

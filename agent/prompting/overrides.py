@@ -14,11 +14,11 @@ import re
 
 from langchain_core.tools import StructuredTool
 
-from llm_compiler.language.functions import FUNCTIONS, MATH
-from llm_compiler.language.lowered import Refused
+from llm_compiler.language.evaluation.functions import FUNCTIONS, MATH
+from llm_compiler.language.lowering.lowered import Refused
 from llm_compiler.language.program import Program
-from llm_compiler.language.task import WORDS
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import WORDS
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.prompting.templates import MISSING, TOOLS
 from llm_compiler.text import quoted
 

@@ -5,8 +5,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from llm_compiler.language.task import EACH, OutcomeData, TaskData
-from llm_compiler.language.task_ids import TaskId, loop_of
+from llm_compiler.language.tasks.task import EACH, OutcomeData, TaskData
+from llm_compiler.language.tasks.task_ids import TaskId, loop_of
 from llm_compiler.scheduling.templates import args_template
 
 _FIRST = re.compile(r"first \d[\d.\[\]]*\[(\d+)\](?:\.\d+)?: ")

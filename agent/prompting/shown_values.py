@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from llm_compiler.language.references import as_text
+from llm_compiler.language.evaluation.references import as_text
 
 MAX_INLINE_CHARS = 100
 """Of a result that is shown in line."""

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_compiler.language.each import bodies
-from llm_compiler.language.names import block_of, referred, tree_of
-from llm_compiler.language.references import PATTERN
-from llm_compiler.language.signatures import python_name
-from llm_compiler.language.task import EACH, TaskData, is_call, is_pure
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.each import bodies
+from llm_compiler.language.evaluation.references import PATTERN
+from llm_compiler.language.lowering.names import block_of, referred, tree_of
+from llm_compiler.language.tasks.task import EACH, TaskData, is_call, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.signatures import python_name
 from llm_compiler.silent_parser import syntax_tree
 
 _UNREADABLE = (

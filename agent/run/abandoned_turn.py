@@ -18,9 +18,9 @@ from langgraph.types import StateSnapshot
 from llm_compiler.context import Context
 from llm_compiler.execution.journal import Journal
 from llm_compiler.langgraph_private import own_namespace
-from llm_compiler.language.references import literal
-from llm_compiler.language.task import EACH, Outcome, OutcomeData, Task, TaskData, stored_data
-from llm_compiler.language.task_ids import is_instance, order_of
+from llm_compiler.language.evaluation.references import literal
+from llm_compiler.language.tasks.task import EACH, Outcome, OutcomeData, Task, TaskData, stored_data
+from llm_compiler.language.tasks.task_ids import is_instance, order_of
 from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.round_messages import ABANDONED, call_mark, round_messages
 from llm_compiler.run.stored_state import read_state, repairs

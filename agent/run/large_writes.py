@@ -8,7 +8,7 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from llm_compiler.language.weight import exceeds
+from llm_compiler.language.tasks.weight import exceeds
 from llm_compiler.run.saver_wrapper import SaverWrapper, remember
 
 _LARGE = 10_000

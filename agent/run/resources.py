@@ -18,7 +18,7 @@ from llm_compiler.errors import ThreadTakenError
 from llm_compiler.execution.task_fetching_unit import TaskFetchingUnit
 from llm_compiler.execution.tool_threads import Threads
 from llm_compiler.langgraph_private import RESERVED
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.models.model import Meter
 from llm_compiler.observability.spans import Turn
 from llm_compiler.observability.stream_events import Events

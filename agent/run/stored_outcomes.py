@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.references import substitute
-from llm_compiler.language.task import EACH, MAX_LEVELS, Outcome, OutcomeData, Status, TaskData
-from llm_compiler.language.task_ids import TaskId, is_instance, root_of
+from llm_compiler.language.evaluation.references import substitute
+from llm_compiler.language.tasks.task import (
+    EACH,
+    MAX_LEVELS,
+    Outcome,
+    OutcomeData,
+    Status,
+    TaskData,
+)
+from llm_compiler.language.tasks.task_ids import TaskId, is_instance, root_of
 from llm_compiler.run.stored_values import data, id_of, is_data, is_id, kind_of, text_of, whole
 from llm_compiler.text import clean, quoted
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeGuard, cast
 
-from llm_compiler.language.task import EACH, MAX_LEVELS, TaskData, WhenData, is_pure
-from llm_compiler.language.task_ids import TaskId, is_instance, loop_of, order_of
-from llm_compiler.language.tool_rules import STORED
+from llm_compiler.language.tasks.task import EACH, MAX_LEVELS, TaskData, WhenData, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId, is_instance, loop_of, order_of
+from llm_compiler.language.toolbox.tool_rules import STORED
 from llm_compiler.run.stored_values import (
     MAX_ID,
     data,

@@ -6,9 +6,9 @@ from typing import Any
 
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.jsonable import as_data
-from llm_compiler.language.references import as_text
-from llm_compiler.language.task import MAX_LEVELS
-from llm_compiler.language.task_ids import TaskId, is_instance
+from llm_compiler.language.evaluation.references import as_text
+from llm_compiler.language.tasks.task import MAX_LEVELS
+from llm_compiler.language.tasks.task_ids import TaskId, is_instance
 from llm_compiler.text import clean
 
 MAX_ID = 10**9 - 1

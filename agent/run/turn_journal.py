@@ -18,7 +18,7 @@ from llm_compiler.langgraph_private import (
     durability_of,
     own_namespace,
 )
-from llm_compiler.language.task import Outcome
+from llm_compiler.language.tasks.task import Outcome
 from llm_compiler.run.resources import RunResources
 from llm_compiler.run.run_checkpointer import RunCheckpointer
 from llm_compiler.state import State

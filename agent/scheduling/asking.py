@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from llm_compiler.language.task_ids import TaskId, order_of
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.tasks.task_ids import TaskId, order_of
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Decision
 from llm_compiler.scheduling.orders import Ask
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls

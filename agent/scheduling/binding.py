@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from llm_compiler.language.task import Task, TaskData, is_call, stored_data
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ABSENT, ToolRules
+from llm_compiler.language.tasks.task import Task, TaskData, is_call, stored_data
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.tool_rules import ABSENT, ToolRules
 from llm_compiler.scheduling.facts import Tools
 from llm_compiler.scheduling.taint import Taint
 from llm_compiler.scheduling.task_record import TaskRecord

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.asking import Asking
 from llm_compiler.scheduling.facts import Prior
 from llm_compiler.scheduling.filling import Filling

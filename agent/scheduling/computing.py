@@ -6,10 +6,10 @@ It takes no slot, is never shared, and runs as soon as it can.
 from itertools import count
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.compute import references
-from llm_compiler.language.references import NoRoomError, Room
-from llm_compiler.language.task import Outcome, Status, Task
-from llm_compiler.language.task_ids import loops_around
+from llm_compiler.language.evaluation.compute import references
+from llm_compiler.language.evaluation.references import NoRoomError, Room
+from llm_compiler.language.tasks.task import Outcome, Status, Task
+from llm_compiler.language.tasks.task_ids import loops_around
 from llm_compiler.scheduling.facts import Computed
 from llm_compiler.scheduling.orders import Compute, Gather, Order
 from llm_compiler.scheduling.results import Results

@@ -4,9 +4,9 @@ The condition is decided on first: what else a task needs may fail before it is 
 task waits for it, so that it ends alike in every order of finishing.
 """
 
-from llm_compiler.language.references import references
-from llm_compiler.language.task import EACH, Outcome, Task, When, is_pure
-from llm_compiler.language.task_ids import loop_of
+from llm_compiler.language.evaluation.references import references
+from llm_compiler.language.tasks.task import EACH, Outcome, Task, When, is_pure
+from llm_compiler.language.tasks.task_ids import loop_of
 from llm_compiler.scheduling.effects import may_skip
 from llm_compiler.scheduling.results import how
 from llm_compiler.scheduling.task_record import TaskRecord

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 
-from llm_compiler.language.task import Task
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Task
+from llm_compiler.language.tasks.task_ids import TaskId
 
 Needs = Callable[[TaskId], tuple[TaskId, ...]]
 """What a task waits for, by its id; nothing if it does not wait, or is not planned yet."""

@@ -16,10 +16,10 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from llm_compiler.language.each import bodies, referred
-from llm_compiler.language.task import EACH, Refused, Task, is_call, is_pure
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ABSENT, ToolRules
+from llm_compiler.language.evaluation.each import bodies, referred
+from llm_compiler.language.tasks.task import EACH, Refused, Task, is_call, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.tool_rules import ABSENT, ToolRules
 from llm_compiler.scheduling.facts import Tools
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.tasks.task import Outcome, Refused, Task
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import count
 
 from llm_compiler.errors import PlanError, ToolError
-from llm_compiler.language.budget import Budget
-from llm_compiler.language.parts import items
-from llm_compiler.language.references import NoRoomError, Room, references, substitute
-from llm_compiler.language.task import EACH, Task
+from llm_compiler.language.evaluation.budget import Budget
+from llm_compiler.language.evaluation.parts import items
+from llm_compiler.language.evaluation.references import NoRoomError, Room, references, substitute
+from llm_compiler.language.tasks.task import EACH, Task
 from llm_compiler.scheduling.facts import Filled, Prior, Tools
 from llm_compiler.scheduling.orders import Fill, Found, Order
 from llm_compiler.scheduling.results import Results

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.conditions import is_met
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.shared_calls import SharedCalls

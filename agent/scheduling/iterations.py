@@ -10,8 +10,8 @@ from collections.abc import Callable, Container
 from dataclasses import replace
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.task import Refused, Task, is_call
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Refused, Task, is_call
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import Known, Planned, Tools
 from llm_compiler.scheduling.filling import Filling

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llm_compiler.language.each import referred
-from llm_compiler.language.references import Room, substitute
-from llm_compiler.language.task import Outcome, Task, When, is_call
-from llm_compiler.language.task_ids import TaskId, in_iteration, is_task
+from llm_compiler.language.evaluation.each import referred
+from llm_compiler.language.evaluation.references import Room, substitute
+from llm_compiler.language.tasks.task import Outcome, Task, When, is_call
+from llm_compiler.language.tasks.task_ids import TaskId, in_iteration, is_task
 from llm_compiler.scheduling.templates import (
     Fill,
     Rename,

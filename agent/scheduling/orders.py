@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llm_compiler.language.references import Room
-from llm_compiler.language.task import Outcome, Refused, Task
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.references import Room
+from llm_compiler.language.tasks.task import Outcome, Refused, Task
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.facts import Prior
 
 

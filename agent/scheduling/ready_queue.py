@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
-from llm_compiler.language.task_ids import TaskId, order_of
+from llm_compiler.language.tasks.task_ids import TaskId, order_of
 from llm_compiler.scheduling.critical_path import Heights
 
 Limits = Mapping[str, int]

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.budget import Missing
-from llm_compiler.language.task import Outcome, Task
-from llm_compiler.language.task_ids import TaskId, loop_of
+from llm_compiler.language.evaluation.budget import Missing
+from llm_compiler.language.tasks.task import Outcome, Task
+from llm_compiler.language.tasks.task_ids import TaskId, loop_of
 from llm_compiler.scheduling.task_record import TaskRecord
 
 

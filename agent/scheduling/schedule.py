@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from llm_compiler.language.references import Room
-from llm_compiler.language.task import EACH, Outcome, Refused, Task, is_pure
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.references import Room
+from llm_compiler.language.tasks.task import EACH, Outcome, Refused, Task, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling import invariants
 from llm_compiler.scheduling.asking import Asking
 from llm_compiler.scheduling.binding import Binding

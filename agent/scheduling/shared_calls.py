@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from llm_compiler.language.task import Outcome
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.tasks.task import Outcome
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Prior, Returned
 from llm_compiler.scheduling.orders import Launch
 

@@ -12,9 +12,9 @@ tool that read it is gone, or a person deleted its task.
 
 from collections.abc import Iterable
 
-from llm_compiler.language.references import references
-from llm_compiler.language.task import EACH, Refused, Task, is_call
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.evaluation.references import references
+from llm_compiler.language.tasks.task import EACH, Refused, Task, is_call
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.effects import body_rules
 from llm_compiler.scheduling.facts import Tools
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
 
-from llm_compiler.language.task import Outcome, Refused, Task, is_call
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Outcome, Refused, Task, is_call
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.conditions import why_skipped
 from llm_compiler.scheduling.critical_path import Heights, find_cycle
 from llm_compiler.scheduling.effects import data_needs

@@ -41,8 +41,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from llm_compiler.language.task import EACH, Outcome, Refused, Task, When
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import EACH, Outcome, Refused, Task, When
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.effects import LastWrites
 from llm_compiler.scheduling.facts import Filled, Prior
 from llm_compiler.scheduling.loop import Loop

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from llm_compiler.language.names import written_reference
-from llm_compiler.language.task import EACH
-from llm_compiler.language.task_ids import PATTERN, TaskId
+from llm_compiler.language.lowering.names import written_reference
+from llm_compiler.language.tasks.task import EACH
+from llm_compiler.language.tasks.task_ids import PATTERN, TaskId
 
 Rename = Callable[[str], TaskId]
 """What a template's id is in an iteration."""

@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command
 
 from llm_compiler import build_graph
-from llm_compiler.language.task import is_call
+from llm_compiler.language.tasks.task import is_call
 from llm_compiler.mcp.config import VARIABLE
 from tests.campaigns.branching import random_program
 from tests.campaigns.dag import Looped, Step, random_plan

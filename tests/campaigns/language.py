@@ -12,12 +12,12 @@ from typing import Any
 
 from langchain_core.tools import tool as as_tool
 
-from llm_compiler.language import compute
-from llm_compiler.language.budget import ComputeError
-from llm_compiler.language.lowered import Refused
+from llm_compiler.language.evaluation import compute
+from llm_compiler.language.evaluation.budget import ComputeError
+from llm_compiler.language.lowering.lowered import Refused
 from llm_compiler.language.program import Compiled, Program
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.tools import arithmetic
 from tests.campaigns import trials
 from tests.campaigns.hostile import RESULTS, expressions

@@ -20,7 +20,7 @@ from tenacity import RetryCallState, wait_none
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.executor import Executor
 from llm_compiler.execution.tool_threads import Threads
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.retries import backoff
 from llm_compiler.scheduling.facts import Returned
 from llm_compiler.scheduling.orders import Launch

@@ -10,7 +10,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
 from llm_compiler import Context
-from llm_compiler.language.task import COMPUTE, Task
+from llm_compiler.language.tasks.task import COMPUTE, Task
 from tests.support.looping import THREAD, Looping, ended
 from tests.support.loops import each, inner
 from tests.support.protocol import follows_protocol

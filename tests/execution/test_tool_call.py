@@ -15,7 +15,7 @@ from llm_compiler.execution.jsonable import as_data
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_result import Result
 from llm_compiler.execution.tool_threads import LoopWork, Threads
-from llm_compiler.language.tool import Tool as Inspected
+from llm_compiler.language.toolbox.tool import Tool as Inspected
 from tests.support.functions import (
     REMOTE,
     Place,

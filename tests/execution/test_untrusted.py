@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from llm_compiler import build_graph
-from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.tasks.task import Outcome, Task
 from llm_compiler.scheduling.facts import (
     Decided,
     Decision,

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.tools import tool
 
-from llm_compiler.language.lowered import Either, Hole, Refused
+from llm_compiler.language.lowering.lowered import Either, Hole, Refused
 from llm_compiler.language.program import Compiled, Program
-from llm_compiler.language.stubs import stub
-from llm_compiler.language.task import COMPUTE, EACH, Task, When
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import COMPUTE, EACH, Task, When
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.stubs import stub
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from tests.campaigns import language
-from tests.language.test_source import TEXTS
+from tests.language.reading.test_source import TEXTS
 from tests.support import programs
 from tests.support.cost import grows_linearly
 from tests.support.strategies import FEW, MANY, cut

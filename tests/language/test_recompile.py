@@ -8,8 +8,8 @@ from langchain_core.tools import tool
 from llm_compiler.language.program import Program
 from llm_compiler.language.recompile import planned
 from llm_compiler.language.stored_tasks import compile_data
-from llm_compiler.language.task import Refused, Task, TaskData
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.tasks.task import Refused, Task, TaskData
+from llm_compiler.language.toolbox.toolbox import Toolbox
 
 
 @tool

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.tools import tool
 
 from llm_compiler.language.program import Program
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from tests.support import plan_driver
 
 _ALBUMS = {"Air": [{"id": 1, "title": "Moon"}, {"id": 2, "title": "Talkie"}]}

@@ -6,8 +6,8 @@ import pytest
 from langchain_core.tools import tool
 
 from llm_compiler.language.stored_tasks import compile_data
-from llm_compiler.language.task import Refused, Task, TaskData, When
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Refused, Task, TaskData, When
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.facts import PlanEnded, Planned, Returned
 from llm_compiler.scheduling.orders import Launch, Settle
 from llm_compiler.scheduling.schedule import Schedule

@@ -18,7 +18,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import PlanError, SetupError
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.config import VARIABLE, Server, read_servers
 from llm_compiler.mcp.failures import GoneError

@@ -12,7 +12,7 @@ from mcp.types import Tool as Listed
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import PlanError, SetupError
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from llm_compiler.mcp.names import Names
 from llm_compiler.mcp.servers import MCP_SERVERS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.mcp import with_mcp
 from tests.support.functions import called
 from tests.support.loopback import loopback

@@ -12,7 +12,7 @@ from langgraph.types import Command, interrupt
 
 from llm_compiler import Context, build_graph
 from llm_compiler.errors import ModelError
-from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.tasks.task import Outcome, Task
 from llm_compiler.models import given
 from llm_compiler.models.profiles import ModelProfile
 from llm_compiler.scheduling.facts import DeadlinePassed, Planned, Prior, Returned

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from llm_compiler.language.task import ANSWER, Refused, Task
+from llm_compiler.language.tasks.task import ANSWER, Refused, Task
 from llm_compiler.nodes.plan_reader import PlanReader
 from tests.language.test_program import TOOLS
 

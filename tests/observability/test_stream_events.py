@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler import build_graph
-from llm_compiler.language.references import as_text
-from llm_compiler.language.task import Outcome
+from llm_compiler.language.evaluation.references import as_text
+from llm_compiler.language.tasks.task import Outcome
 from llm_compiler.observability.stream_events import Events
 from tests.support.cost import cost
 from tests.support.scripted import Ledger, ScriptedModel

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llm_compiler.language.references import as_text
+from llm_compiler.language.evaluation.references import as_text
 from llm_compiler.prompting.annotated_program import (
     annotated_program,
     commented,

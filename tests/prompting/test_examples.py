@@ -4,9 +4,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from llm_compiler import build_graph
-from llm_compiler.language.lowered import Refused
+from llm_compiler.language.lowering.lowered import Refused
 from llm_compiler.language.program import Program
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.prompting.examples import NEAREST, worked_programs
 from llm_compiler.prompting.overrides import called_tools, question_and_program
 from llm_compiler.prompts import examples

@@ -14,7 +14,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from llm_compiler import Context, build_graph
-from llm_compiler.language.task import ANSWER, COMPUTE
+from llm_compiler.language.tasks.task import ANSWER, COMPUTE
 from llm_compiler.tools import SHIPPED
 from llm_compiler.tools.fence import mark_for
 from tests.bench.model_server import Body, Reply, text_of

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.tools import BaseTool
 
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.prompting.messages import (
     bounded,
     joiner_messages,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from llm_compiler.context import Context
 from llm_compiler.errors import SetupError
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.prompting.examples import worked_programs
 from llm_compiler.prompting.messages import joiner_messages, planner_messages
 from llm_compiler.prompting.overrides import question_and_program

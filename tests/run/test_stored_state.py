@@ -10,7 +10,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command, Overwrite
 
-from llm_compiler.language.task import Outcome
+from llm_compiler.language.tasks.task import Outcome
 from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.round_messages import round_messages
 from llm_compiler.run.stored_state import check_input, mended, read_state, repairs

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.task import Task
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Task
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.critical_path import find_cycle
 from llm_compiler.scheduling.facts import Planned
 from llm_compiler.scheduling.schedule import Schedule

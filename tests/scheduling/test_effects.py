@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.task import ANSWER, COMPUTE, Outcome, Refused, Task
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import ANSWER, COMPUTE, Outcome, Refused, Task
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
     Computed,

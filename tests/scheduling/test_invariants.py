@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llm_compiler.language.task import Outcome, Task
+from llm_compiler.language.tasks.task import Outcome, Task
 from llm_compiler.scheduling.facts import Planned, Returned
 from llm_compiler.scheduling.schedule import Schedule
 from tests.support.turn import FakeTools

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.budget import MissingError
-from llm_compiler.language.compute import evaluate
-from llm_compiler.language.task import COMPUTE, Outcome, Task
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.evaluation.budget import MissingError
+from llm_compiler.language.evaluation.compute import evaluate
+from llm_compiler.language.tasks.task import COMPUTE, Outcome, Task
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (

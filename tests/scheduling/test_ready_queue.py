@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.critical_path import Heights
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.language.task import COMPUTE, Outcome, Refused, Task, is_pure
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import COMPUTE, Outcome, Refused, Task, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling.effects import data_needs
 from llm_compiler.scheduling.facts import (
     DeadlinePassed,

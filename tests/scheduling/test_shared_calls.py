@@ -2,8 +2,8 @@
 
 import pytest
 
-from llm_compiler.language.task import Outcome, Status
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.tasks.task import Outcome, Status
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Prior, Returned
 from llm_compiler.scheduling.orders import Launch
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from llm_compiler.language.task import Outcome, Task
-from llm_compiler.language.tool_rules import STORED, ToolRules
+from llm_compiler.language.tasks.task import Outcome, Task
+from llm_compiler.language.toolbox.tool_rules import STORED, ToolRules
 from llm_compiler.scheduling.facts import Decided, Decision, PlanEnded, Planned, Prior, TakenOver
 from llm_compiler.scheduling.orders import Ask, Launch, Order, Settle
 from llm_compiler.scheduling.schedule import Schedule

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
-from llm_compiler.language.task import COMPUTE, Outcome, Task
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import COMPUTE, Outcome, Task
+from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.scheduling import task_record
 from llm_compiler.scheduling.task_record import (
     TRANSITIONS,

@@ -8,12 +8,12 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from llm_compiler.language.budget import ComputeError, MissingError
-from llm_compiler.language.compute import evaluate
-from llm_compiler.language.references import substitute
-from llm_compiler.language.task import Outcome, Refused, Task, is_call, is_pure
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.evaluation.budget import ComputeError, MissingError
+from llm_compiler.language.evaluation.compute import evaluate
+from llm_compiler.language.evaluation.references import substitute
+from llm_compiler.language.tasks.task import Outcome, Refused, Task, is_call, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (

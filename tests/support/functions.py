@@ -14,8 +14,8 @@ from llm_compiler.execution.function_tool import as_tool
 from llm_compiler.execution.injected import ToolCall
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_threads import Threads
-from llm_compiler.language.tool import Tool
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.tool import Tool
+from llm_compiler.language.toolbox.toolbox import Toolbox
 
 
 class Unit(enum.Enum):

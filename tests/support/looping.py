@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.tools import BaseTool, tool
 
 from llm_compiler import build_graph
-from llm_compiler.language.task import Task
+from llm_compiler.language.tasks.task import Task
 from tests.support.scripted import ScriptedModel, until
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}

@@ -8,13 +8,13 @@ from random import Random
 from typing import Any, cast
 
 from llm_compiler.errors import ToolError
-from llm_compiler.language.budget import Missing, MissingError
-from llm_compiler.language.compute import evaluate
-from llm_compiler.language.each import referred
-from llm_compiler.language.references import substitute
-from llm_compiler.language.task import COMPUTE, EACH, Task, TaskData, When, is_pure
-from llm_compiler.language.task_ids import TaskId, is_task
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.evaluation.budget import Missing, MissingError
+from llm_compiler.language.evaluation.compute import evaluate
+from llm_compiler.language.evaluation.each import referred
+from llm_compiler.language.evaluation.references import substitute
+from llm_compiler.language.tasks.task import COMPUTE, EACH, Task, TaskData, When, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId, is_task
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from tests.support.effects import REJECTED, RULES, World
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from llm_compiler.language import task
-from llm_compiler.language.answers import answer_expression
-from llm_compiler.language.budget import ComputeError, Missing, MissingError
-from llm_compiler.language.compute import evaluate
-from llm_compiler.language.lowered import Answer, Refused
-from llm_compiler.language.task import Outcome, Task
-from llm_compiler.language.task_ids import TaskId
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.evaluation.budget import ComputeError, Missing, MissingError
+from llm_compiler.language.evaluation.compute import evaluate
+from llm_compiler.language.lowering.answers import answer_expression
+from llm_compiler.language.lowering.lowered import Answer, Refused
+from llm_compiler.language.tasks import task
+from llm_compiler.language.tasks.task import Outcome, Task
+from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder
 from llm_compiler.scheduling.facts import (

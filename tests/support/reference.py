@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from llm_compiler.language.changes import CHANGING, is_list
+from llm_compiler.language.evaluation.changes import CHANGING, is_list
 from tests.support.fake_tools import packed
 
 FAILED = object()

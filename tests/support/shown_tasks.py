@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from llm_compiler.language.lowered import Refused
+from llm_compiler.language.lowering.lowered import Refused
 from llm_compiler.language.program import Compiled
-from llm_compiler.language.task import EACH, TaskData, is_pure
+from llm_compiler.language.tasks.task import EACH, TaskData, is_pure
 
 
 def shown(tasks: Iterable[Compiled]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, ToolMessage
 
-from llm_compiler.language.task import Outcome
+from llm_compiler.language.tasks.task import Outcome
 
 
 def task(id: int = 1, **more: Any) -> dict[str, Any]:

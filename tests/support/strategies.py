@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from llm_compiler.language.task import Outcome, Status, Task, is_pure
-from llm_compiler.language.task_ids import TaskId
+from llm_compiler.language.tasks.task import Outcome, Status, Task, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId
 
 FEW = settings(max_examples=60, deadline=None, derandomize=True)
 MANY = settings(max_examples=300, deadline=None, derandomize=True)

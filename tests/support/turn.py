@@ -12,10 +12,10 @@ from random import Random
 from typing import Any
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.references import references
-from llm_compiler.language.task import EACH, Outcome, Task, is_call, is_pure
-from llm_compiler.language.task_ids import TaskId, order_of, root_of
-from llm_compiler.language.tool_rules import ToolRules
+from llm_compiler.language.evaluation.references import references
+from llm_compiler.language.tasks.task import EACH, Outcome, Task, is_call, is_pure
+from llm_compiler.language.tasks.task_ids import TaskId, order_of, root_of
+from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (

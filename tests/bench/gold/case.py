@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_compiler.language.signatures import python_name
+from llm_compiler.language.toolbox.signatures import python_name
 
 World = Callable[[str, Mapping[str, Any]], Any]
 """What a call of a tool returns."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from llm_compiler.language.signatures import python_name
+from llm_compiler.language.toolbox.signatures import python_name
 from tests.bench.gold.case import GoldCall, GoldTool, World
 
 _BUILTINS = {
