@@ -128,6 +128,8 @@ class Judge:
     def _asks(self, id: int, world: Mapping[str, Any]) -> bool:
         """Whether a person must decide on a task in a world."""
         tool = self._steps[id].tool
+        if tool not in world["tools"]:
+            return False  # it cannot run there, and no setting may name it
         if tool in world["approve"]:
             return True
         writes = _effect(tool, world) in WRITES and tool not in world["trusted_writes"]

@@ -71,6 +71,13 @@ def test_what_began_for_a_plan_that_nobody_finds_may_begin_again() -> None:
     assert Judge([PLAN]).read(lines).broken == []
 
 
+def test_a_rule_for_a_tool_that_was_not_there_when_it_was_planned_rules_nothing() -> None:
+    without: Line = process(approve=("look",))
+    del without["world"]["tools"]["look"]
+    lines = [without, *PLANNED[1:], process(), begin(1), begin(2), begin(4), *MAIL, answer()]
+    assert Judge([PLAN]).read(lines).broken == []
+
+
 @pytest.mark.parametrize(
     ("lines", "broken"),
     [
