@@ -13,14 +13,25 @@ MANY = 500
 """Tasks of which a thread makes what is made of all at once."""
 
 
-async def paced(items: Iterable[T]) -> AsyncIterator[T]:
+class Pace:
+    """Of one piece of work, which may be done by many calls: when others are to run."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    async def keep(self) -> None:
+        """Let the event loop run others if it has not for a few milliseconds."""
+        if time.perf_counter() - self._since > _PIECE_SECONDS:
+            await asyncio.sleep(0)
+            self._since = time.perf_counter()
+
+
+async def paced(items: Iterable[T], pace: Pace | None = None) -> AsyncIterator[T]:
     """Go through `items`; every few milliseconds the event loop runs others."""
-    since = time.perf_counter()
+    pace = pace or Pace()
     for item in items:
         yield item
-        if time.perf_counter() - since > _PIECE_SECONDS:
-            await asyncio.sleep(0)
-            since = time.perf_counter()
+        await pace.keep()
 
 
 async def off_loop(large: bool, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:

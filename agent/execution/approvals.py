@@ -12,6 +12,7 @@ from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.language.tasks.task import MAX_LEVELS
 from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.observability.stream_events import Events
+from llm_compiler.pacing import paced
 from llm_compiler.scheduling.facts import Decision
 from llm_compiler.scheduling.orders import Ask, Launch
 from llm_compiler.text import clean, shortened
@@ -69,16 +70,16 @@ def decisions_of(asked: Asked, answer: Any, tools: Toolbox) -> tuple[Decision, .
     return tuple(_decision(call, decision, tools) for call, decision in decided)
 
 
-def tell_waiting(events: Events, asked: Asked) -> None:
+async def tell_waiting(events: Events, asked: Asked) -> None:
     """The events of calls that a person must decide on."""
     requests = asked.value["action_requests"]
-    for call, request in zip(asked.calls, requests, strict=True):
+    async for call, request in paced(zip(asked.calls, requests, strict=True)):
         events.task_waiting(call["id"], call["tool"], call["args"], request["description"])
 
 
-def tell_decided(events: Events, asked: Asked, decisions: Sequence[Decision]) -> None:
+async def tell_decided(events: Events, asked: Asked, decisions: Sequence[Decision]) -> None:
     """The events of what a person has decided."""
-    for call, it in zip(asked.calls, decisions, strict=True):
+    async for call, it in paced(zip(asked.calls, decisions, strict=True)):
         if it.rejected is not None:
             events.task_decided(it.id, call["tool"], "rejected", reason=it.rejected)
         else:

@@ -12,7 +12,7 @@ records are read once, by a run that takes up a turn that it did not plan.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from itertools import count
 from typing import Any
 
@@ -22,6 +22,7 @@ from llm_compiler.execution.tool_interrupts import Asked
 from llm_compiler.execution.turn_records import TurnRecords
 from llm_compiler.language.tasks.task import Outcome, is_call
 from llm_compiler.language.tasks.task_ids import TaskId, root_of
+from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.scheduling.facts import Prior
 from llm_compiler.scheduling.orders import Launch
 
@@ -81,6 +82,9 @@ class Journal:
         if self._records is None:
             return
         found = await self._records.read(_SECTION)
+        await off_loop(len(found) > MANY, self._take_in, found)
+
+    def _take_in(self, found: list[dict[str, Any]]) -> None:
         self._entries = sorted(found, key=lambda entry: int(entry["no"]))
         self._numbers = count(self._entries[-1]["no"] + 1 if found else 0)
         for entry in self._entries:
@@ -159,7 +163,8 @@ class Journal:
                 await self.release(asked.task)
         for asked in questions:
             keys = [self.key_of(call["id"]) for call in asked.calls]
-            entry = {"asked": asdict(asked), "keys": keys, "node": self._node, "seconds": seconds}
+            parts = {it.name: getattr(asked, it.name) for it in fields(asked)}
+            entry = {"asked": parts, "keys": keys, "node": self._node, "seconds": seconds}
             self._add(entry)
             self._asked += 1
         await self.flush()
@@ -212,9 +217,10 @@ class Journal:
             self._writing.add_done_callback(self._written)
 
     async def _write(self, records: TurnRecords) -> None:
-        """Entries that arrive during a write are stored together by the next one."""
+        """Entries that arrive during a write are stored together by the next one, though not too
+        many: checkpointers turn them into bytes on the event loop."""
         while self._buffer:
-            entries, self._buffer = self._buffer, []
+            entries, self._buffer = self._buffer[:MANY], self._buffer[MANY:]
             await records.add(_SECTION, entries)
 
     def _written(self, writing: "asyncio.Task[None]") -> None:

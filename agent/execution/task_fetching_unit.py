@@ -62,6 +62,7 @@ class TaskFetchingUnit:
         self._ending: set[asyncio.Task[Returned]] = set()
         self._stopped = asyncio.Event()
         self._idle = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self._broken: BaseException | None = None
         self._questions: dict[TaskId, tuple[Launch, Asking, Asked]] = {}
         """The calls that have asked, and have to run again with the answer."""
@@ -156,11 +157,23 @@ class TaskFetchingUnit:
             self._idle.clear()
             await self._idle.wait()
 
+    async def caught_up(self) -> None:
+        """Wait until all that was told is handled: the schedule knows of it.
+
+        Raises:
+            BaseException: the round has broken meanwhile.
+        """
+        while self.schedule.behind and not self.closed:
+            self._caught_up.clear()
+            await self._caught_up.wait()
+            if self._broken is not None:
+                raise self._broken
+
     def fail(self, error: BaseException) -> None:
         """Make the node that waits raise an error now, whatever still runs."""
         self._broken = error
-        self._stopped.set()
-        self._idle.set()
+        for waited_for in (self._stopped, self._idle, self._caught_up):
+            waited_for.set()
 
     async def close(self) -> None:
         """Cancel the calls that still run, and wait until they have ended."""
@@ -173,13 +186,16 @@ class TaskFetchingUnit:
         if ending := self._ending | self._computations.in_threads:
             # A tool that ignores its cancellation is not waited for any longer.
             await asyncio.wait(ending, timeout=CANCEL_GRACE_SECONDS)
-        self._stopped.set()
-        self._idle.set()
+        for waited_for in (self._stopped, self._idle, self._caught_up):
+            waited_for.set()
 
     def _check(self) -> None:
         if not self._idle.is_set() and (self.schedule.idle or self._broken is not None):
             self._idle.set()
-        waits = self._broken is not None or self._questions or self.interrupted
+        broken, behind = self._broken is not None, self.schedule.behind
+        if broken or not behind:
+            self._caught_up.set()
+        waits = broken or (not behind and (self._questions or self.interrupted))
         if self.schedule.finished or (waits and not self._running):
             self._stopped.set()
 

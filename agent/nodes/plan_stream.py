@@ -2,8 +2,9 @@
 
 import re
 import uuid
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import ParamSpec
 
 from llm_compiler.language.evaluation.references import literal
 from llm_compiler.language.grammar.program_grammar import program_grammar
@@ -12,7 +13,7 @@ from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.language.toolbox.native_calls import NativeCalls
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
-from llm_compiler.pacing import off_loop, paced
+from llm_compiler.pacing import Pace, off_loop, paced
 from llm_compiler.prompting.question_form import asks_rates, chooses, unwanted
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.effects import EffectOrder, with_rules
@@ -21,13 +22,16 @@ from llm_compiler.text import clean
 from llm_compiler.tools.number import number
 from llm_compiler.tools.search import search
 
+P = ParamSpec("P")
+
 _MAX_CHARS = 100_000
 """The most characters of a plan, besides `_MAX_CHARS_OF_TASK` for each task that it may have."""
 _MAX_CHARS_OF_TASK = 1000
-_PIECE_CHARS = 500
+_PIECE_CHARS = 100
 """Of a plan that comes at once, what is read before the event loop may run others."""
-_LONG_STATEMENT_TOKENS = 1000
-"""A statement that is longer is read in a thread."""
+_LONG_STATEMENT_TOKENS = 300
+"""A statement that is longer is read in a thread, `_LONG_PIECE_CHARS` at a time."""
+_LONG_PIECE_CHARS = 5000
 _MAX_EQUAL_LINES = 2
 _READING = {search.name, number.name}
 """The tools that read figures out of texts."""
@@ -65,6 +69,7 @@ class PlanStream:
         self.round = round
         self._taken = [id for task in plan if isinstance(id := task["id"], int)]
         self._names = names
+        self._pace = Pace()
         self.first_id = max(self._taken, default=0) + 1
         self.begin()
 
@@ -74,6 +79,8 @@ class PlanStream:
         self._reader = PlanReader(tools, self._names, self.first_id, max_tasks)
         self._calls = NativeCalls(tools.keys())
         self._order = EffectOrder(tools, self._taken)
+        self._due: deque[Task | Refused] = deque()
+        """Tasks that were read and are not planned yet."""
         self._ids: list[int] = []
         self._text: list[str] = []
         self._characters = 0
@@ -123,43 +130,42 @@ class PlanStream:
         self._lines.feed(text[:room])
         read = self._calls.feed(text[:room])
         self._text.append(read)
-        async for at in paced(range(0, len(read), _PIECE_CHARS)):
-            piece = read[at : at + _PIECE_CHARS]
-            long = self._reader.unfinished_tokens > _LONG_STATEMENT_TOKENS
-            self._plan_all(await off_loop(long, self._reader.feed, piece))
+        await self._read(read)
 
     def broke(self) -> None:
         """The stream broke off: its calls are kept for the plan that follows."""
         self.round.unit.tell(PlanBroke())
         self.begin()
 
-    def leave_off(self) -> None:
+    async def leave_off(self) -> None:
         """The model stopped before the plan's end; a statement that is incomplete is not run."""
-        self._close_reader(cut=True)
+        await self._close_reader(cut=True)
 
-    def expire(self, deadline: float) -> None:
+    async def expire(self, deadline: float) -> None:
         """The deadline passed. Calls that ran for a plan that broke off are added to this plan."""
-        self.leave_off()
+        await self.leave_off()
+        await self.round.unit.caught_up()
         unclaimed = self.round.unit.schedule.unclaimed
         for call in sorted(unclaimed, key=lambda call: self._free(call.id) != call.id):
             self._plan(Task(self._free(call.id), call.tool, literal(dict(call.args))))
         self.round.unit.tell(DeadlinePassed(deadline))
 
-    def finish(self, model: str) -> None:
+    async def finish(self, model: str) -> None:
         """The stream ended.
 
         Raises:
             EmptyReplyError: it had no task.
         """
-        self._close_reader(cut=False)
+        await self._close_reader(cut=False)
         if not self._ids:
             why = f"the planner's model {model} wrote no task; use another model"
             raise EmptyReplyError(why, transient=True, wait=0)
 
     async def close(self) -> list[TaskData]:
         """End the plan; return its tasks in id order, as the state holds them."""
-        self.leave_off()
+        await self.leave_off()
         self.round.unit.tell(PlanEnded())
+        await self.round.unit.caught_up()
         binding = self.round.unit.schedule.binding
         mark, statements = uuid.uuid4().hex[:8], self._reader.statements
         written = []
@@ -171,22 +177,49 @@ class PlanStream:
         self.round.events.plan_end(written, self.program)
         return written
 
-    def _close_reader(self, *, cut: bool) -> None:
+    async def _close_reader(self, *, cut: bool) -> None:
         if not self._closed:
             self._closed = True
             self._text.append(text := self._calls.close())
-            self._plan_all(self._reader.feed(text))
-            self._plan_all(self._reader.close(cut=cut))
+            await self._read(text)
+            await self._take(self._reader.close, cut=cut)
+        await self._plan_read()
+
+    async def _read(self, text: str) -> None:
+        async for piece in paced(self._pieces(text), self._pace):
+            await self._take(self._reader.feed, piece)
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        at = 0
+        while at < len(text):
+            size = _LONG_PIECE_CHARS if self._is_long else _PIECE_CHARS
+            yield text[at : at + size]
+            at += size
+
+    @property
+    def _is_long(self) -> bool:
+        return self._reader.unfinished_tokens > _LONG_STATEMENT_TOKENS
+
+    async def _take(
+        self, read: Callable[P, list[Task | Refused]], *args: P.args, **options: P.kwargs
+    ) -> None:
+        """Plan what the reader reads. If this is cancelled, what it has read is planned later."""
+
+        def reading() -> None:
+            self._due += read(*args, **options)
+
+        await off_loop(self._is_long, reading)
+        await self._plan_read()
+
+    async def _plan_read(self) -> None:
+        async for task in paced(_taken_from(self._due), self._pace):
+            self._order.forget(self._reader.wasted)
+            self._plan(task)
 
     def _free(self, id: TaskId) -> int:
         """`id` if it is one of the plan that no task has, else the next id after all others."""
         taken = {*self._taken, *self._ids}
         return id if isinstance(id, int) and id not in taken else max(taken, default=0) + 1
-
-    def _plan_all(self, tasks: list[Task | Refused]) -> None:
-        for task in tasks:
-            self._order.forget(self._reader.wasted)
-            self._plan(task)
 
     def _plan(self, task: Task | Refused) -> None:
         task = self._order.ordered(with_rules(task, self.round.tools))
@@ -194,3 +227,8 @@ class PlanStream:
         self._ids.append(task.id)
         self.round.events.plan_task(task)
         self.round.unit.tell(Planned(task))
+
+
+def _taken_from(tasks: deque[Task | Refused]) -> Iterator[Task | Refused]:
+    while tasks:
+        yield tasks.popleft()

@@ -80,7 +80,7 @@ class Planner:
         except TimeoutError:
             if deadline is None:
                 raise
-            plan.expire(deadline)
+            await plan.expire(deadline)
         written = await plan.close()
         many = len(written) > MANY
         # The data of the turn before.
@@ -132,14 +132,14 @@ class Planner:
                             break
                         # A small model that repeats itself would do so until its limit.
                         if plan.too_long or (grammar and plan.repeats):
-                            plan.leave_off()
+                            await plan.leave_off()
                             break
             except CutOffError:
-                plan.leave_off()
+                await plan.leave_off()
             except ModelError:
                 if not plan.ended:
                     raise
-            plan.finish(model.name)
+            await plan.finish(model.name)
 
         with suppress(EmptyReplyError):  # the joiner answers a plan without tasks
             await retrying(anew=plan.broke)(read)

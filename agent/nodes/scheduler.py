@@ -147,7 +147,8 @@ class Scheduler:
         round.unit.tell(PlanEnded())
         await round.unit.idle()
         round.events.silent = False
-        many, schedule = len(state["plan"]) > MANY, round.unit.schedule
+        schedule = round.unit.schedule
+        many = len(schedule.records) > MANY
         plan = await off_loop(many, with_instances, state["plan"], schedule)
         await replay(round.events, state, plan, schedule.outcomes)
         return round
@@ -186,10 +187,11 @@ class _Running:
         unit.on_settled = self._record
         unit.on_loop = self.journal.loop
         # What happened while the plan was written:
-        for id, calls in schedule.loops.calls.items():
+        async for id, calls in paced([*schedule.loops.calls.items()]):
             self.journal.loop(id, calls)
-        async for outcome in paced([*schedule.outcomes.values()]):
-            self._record(outcome)
+        async for record in paced([*schedule.records.values()]):
+            if record.outcome is not None:
+                self._record(record.outcome)
         await self._ask_again()
         self.run.watch_deadline()
         unit.tell(TakenOver())
@@ -223,14 +225,14 @@ class _Running:
             elif following is not None and following.calls == this.calls:
                 _answer(this)  # it was refused, and asked for again
             else:
-                tell_waiting(again, this)
+                await tell_waiting(again, this)
                 self.round.unit.tell(Decided(await self._decided(this, told, number + 1)))
 
     async def _decisions(self, ask: Ask) -> tuple[Decision, ...]:
         if not self.journal.lasting:
             return reject_all(ask, _NO_CHECKPOINTER)
-        asked = request_of(ask, self.round.tools)
-        tell_waiting(self.round.events, asked)
+        asked = await off_loop(len(ask.calls) > MANY, request_of, ask, self.round.tools)
+        await tell_waiting(self.round.events, asked)
         try:
             _answer(asked)
         except GraphInterrupt:
@@ -248,13 +250,15 @@ class _Running:
         """Stop the run until a person has decided on all the calls; tell what they decided."""
         while True:
             try:
-                decisions = decisions_of(asked, _answer(asked), self.round.tools)
+                answer, tools = _answer(asked), self.round.tools
+                many = len(asked.calls) > MANY
+                decisions = await off_loop(many, decisions_of, asked, answer, tools)
             except PlanError as error:
                 asked, number = refused(asked, error), None
                 await self._journal(asked)
             else:
                 self.journal.decide(number)
-                tell_decided(events, asked, decisions)
+                await tell_decided(events, asked, decisions)
                 return decisions
 
     def _answered(

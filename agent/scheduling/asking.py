@@ -1,12 +1,14 @@
 """Which calls a person must decide on, and what becomes of the decisions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from operator import itemgetter
 
 from llm_compiler.language.tasks.task_ids import TaskId, order_of
 from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Decision
 from llm_compiler.scheduling.orders import Ask
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
+from llm_compiler.scheduling.steps import EVERY, Steps
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -44,10 +46,12 @@ class Asking:
         record.why_asked = None if rules.asks else reached or None
         return True
 
-    def decide(self, decisions: Iterable[Decision]) -> list[TaskRecord]:
+    def decide(self, decisions: Iterable[Decision]) -> Generator[None, None, list[TaskRecord]]:
         """A person decided; return the tasks whose turn it is."""
         due = []
-        for decision in decisions:
+        for number, decision in enumerate(decisions):
+            if number % EVERY == EVERY - 1:
+                yield
             record = self._graph.records.get(decision.id)
             if record is not None and record.state not in ("waiting", "filling", "asked"):
                 continue  # it has ended: by the deadline, say, while the person was deciding
@@ -57,30 +61,34 @@ class Asking:
                 due.append(record)
         return due
 
-    def carry_out(self, record: TaskRecord) -> None:
+    def carry_out(self, record: TaskRecord) -> Steps:
         """It is an asked task's turn: do what a person decided on its call, if that is known."""
         call, decision = record.known_call, self._take(record)
         if decision is not None and decision.rejected is not None:
             self._calls.reject(call, decision.rejected)
-            self._graph.settle_owners(call)
+            yield from self._graph.settle_owners(call)
         elif record.stopper is not None:
             for id in call.owners:
                 self._graph.stop(self._graph.records[id], record.stopper, call.args)
+                yield
         elif decision is not None:
             if decision.args is not None:
                 # An equal call shares what the person made of it.
                 call.planned, call.args = call.args, decision.args
             self._admit(record, call)
 
-    def question(self) -> Ask | None:
+    def question(self) -> Generator[None, None, Ask | None]:
         """One question about all calls that wait for a decision; None if none does."""
-        records = self._graph.records.values()
-        undecided = (it for it in records if it.state == "asked" and it.id not in self._decided)
-        asked = sorted(undecided, key=lambda it: order_of(it.id))
-        if not asked:
-            return None
-        why = {it.id: it.why_asked for it in asked if it.why_asked is not None}
-        return Ask(tuple(it.known_call.launch(it.id) for it in asked), why)
+        asked, why = [], dict[TaskId, str]()
+        for number, it in enumerate(self._graph.records.values()):
+            if number % EVERY == EVERY - 1:
+                yield
+            if it.state == "asked" and it.id not in self._decided:
+                asked.append((order_of(it.id), it.known_call.launch(it.id)))
+                if it.why_asked is not None:
+                    why[it.id] = it.why_asked
+        asked.sort(key=itemgetter(0))
+        return Ask(tuple(launch for _, launch in asked), why) if asked else None
 
     def _take(self, record: TaskRecord) -> Decision | None:
         """The decision on a task's call, if it is the call that the person was shown."""

@@ -9,6 +9,7 @@ from llm_compiler.scheduling.asking import Asking
 from llm_compiler.scheduling.facts import Prior
 from llm_compiler.scheduling.filling import Filling
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
+from llm_compiler.scheduling.steps import Steps
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -83,13 +84,14 @@ class Calling:
             else:
                 self._admit(record, call)
 
-    def ask_in_advance(self) -> None:
+    def ask_in_advance(self) -> Steps:
         """Let a person decide on all calls whose arguments are known, though they come later.
 
         What would not become a call of its own is left to its turn.
         """
         for record in self._graph.waiting_in_order():
-            if record.id in self._asking or not self._must_ask(record):
+            yield
+            if record is None or record.id in self._asking or not self._must_ask(record):
                 continue
             if (filled := self._filling.begin(record)) is None:
                 continue  # it is asked about as soon as they are filled in
@@ -101,10 +103,10 @@ class Calling:
                 self._add(record, filled.args, key)
                 record.move("asked")
 
-    def forget(self, forgotten: Mapping[TaskId, TaskRecord]) -> Iterator[TaskRecord]:
+    def forget(self, forgotten: Mapping[TaskId, TaskRecord]) -> Iterator[TaskRecord | None]:
         """The plan of these tasks broke off; yield those that stand now where they stood: tasks of
-        an earlier round that shared a call with one of them."""
-        self._calls.disown(forgotten)
+        an earlier round that shared a call with one of them. Yield None for each other one."""
+        yield from self._calls.disown(forgotten)
         for record in forgotten.values():
             call = record.call
             if call is not None and call.owners and record.state not in ("sharing", "settled"):
@@ -112,6 +114,7 @@ class Calling:
                 heir.move(record.state)
                 yield heir
             record.move("forgotten")
+            yield None
 
     def _must_ask(self, record: TaskRecord) -> bool:
         id = record.id

@@ -17,6 +17,8 @@ from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 
 _PARTS_OF_AN_INSTANCE = 10
+_SHARE_OF_ALL = 8
+"""A loop with a larger share of all tasks gets all results: to copy them takes less time."""
 
 
 class Computing:
@@ -65,7 +67,10 @@ class Computing:
             else:
                 self._settle(record, computed)
                 return
-        results = found.only([*loop.tasks, *task.needs, task.id, *loops_around(task.id)])
+        if len(loop.tasks) > len(self._graph.records) // _SHARE_OF_ALL:
+            results = found.all()
+        else:
+            results = found.only([*loop.tasks, *task.needs, task.id, *loops_around(task.id)])
         self._order(record, Gather(number, task.id, loop, results))
 
     def _order(self, record: TaskRecord, order: Compute | Gather) -> None:

@@ -1,10 +1,10 @@
 """Paths of tasks that wait for one another: cycles, and how long the path behind a task is."""
 
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 
 from llm_compiler.language.tasks.task import Task
 from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.scheduling.steps import EVERY
 
 Needs = Callable[[TaskId], tuple[TaskId, ...]]
 """What a task waits for, by its id; nothing if it does not wait, or is not planned yet."""
@@ -78,8 +78,8 @@ class Heights:
         self._new.clear()
         self._height.clear()
 
-    def rank(self) -> set[TaskId]:
-        """Bring heights up to date; return the ids of the tasks that were raised.
+    def rank(self) -> Generator[None, None, set[TaskId]]:
+        """Bring heights up to date, in steps; return the ids of the tasks that were raised.
 
         A task's height is one more than the highest that waits for it. It passes it on when every
         new task that waits for it has, so that each need costs one step; only tasks ranked before
@@ -88,18 +88,36 @@ class Heights:
         """
         if not self.complete and len(self._new) < len(self._height) // 8:
             return set()
-        new = {id: needs for id in self._new if (needs := self._needs(id))}
+        new: dict[TaskId, tuple[TaskId, ...]] = {}
+        for number, id in enumerate(self._new):
+            if needs := self._needs(id):
+                new[id] = needs
+            if number % EVERY == EVERY - 1:
+                yield
         self._new.clear()
-        above = Counter(need for needs in new.values() for need in needs if need in new)
+        above: dict[TaskId, int] = {}
+        for number, needs in enumerate(new.values()):
+            for need in needs:
+                if need in new:
+                    above[need] = above.get(need, 0) + 1
+            if number % EVERY == EVERY - 1:
+                yield
         top = [id for id in new if id not in above]
         raised_ids = set()
         known = self._height
+        number = 0
         while top:
+            number += 1
+            if number % EVERY == 0:
+                yield
             id = top.pop()
             needs = new.pop(id)
             height = known.get(id, 0) + 1
             raised = [(need, height) for need in needs]
             while raised:
+                number += 1
+                if number % EVERY == 0:
+                    yield
                 id, height = raised.pop()
                 if known.get(id, 0) < height:
                     known[id] = height

@@ -126,9 +126,9 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """It is the turn of loop `id` again, after `Continue`."""
+    """It is the turn of loop `id` again, after `Continue`; or of the facts that have come."""
 
-    id: TaskId
+    id: TaskId | None
 
 
 @dataclass(frozen=True, slots=True)

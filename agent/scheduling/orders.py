@@ -73,9 +73,10 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """Give others a turn, and loop `id` then another one: it has more iterations to make."""
+    """Give others a turn, and loop `id` then another one: it has more iterations to make. None is
+    the schedule itself: more follows from the facts that have come."""
 
-    id: TaskId
+    id: TaskId | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from heapq import heapify, heappop, heappush
 
 from llm_compiler.language.tasks.task_ids import TaskId, order_of
 from llm_compiler.scheduling.critical_path import Heights
+from llm_compiler.scheduling.steps import EVERY, Steps
 
 Limits = Mapping[str, int]
 """The most calls at once, by the name of the limit."""
@@ -59,15 +60,18 @@ class ReadyQueue:
         self._ready[id] = _Ready(call, limits, height)
         heappush(self._heap, _entry(height, id))
 
-    def start(self) -> list[TaskId]:
-        """Fill the free slots; return the tasks whose calls start."""
-        started: list[TaskId] = []
+    def start(self) -> Iterator[TaskId | None]:
+        """Fill the free slots; yield the tasks whose calls start, and None after other steps."""
         free = self._max_parallel - len(self.running)
         if not free or not self._heap:
-            return started
+            return
         if len(self._ready) > free or any(self._parked.values()):
-            self._rank()
+            yield from self._rank()
+        looked_at = 0
         while self._heap and len(self.running) < self._max_parallel:
+            looked_at += 1
+            if looked_at % EVERY == 0:
+                yield None
             entry = heappop(self._heap)
             if self._is_stale(entry):
                 continue
@@ -80,8 +84,7 @@ class ReadyQueue:
             self.running[ready.call] = ready.limits
             for name in ready.limits:
                 self._used[name] += 1
-            started.append(id)
-        return started
+            yield id
 
     def release(self, call: int) -> None:
         """A call has ended, or was cancelled: others may take its slot."""
@@ -132,10 +135,13 @@ class ReadyQueue:
         once = dict.fromkeys(self._ready, 1)
         assert queued == once, f"{dict(queued)} are queued and {once} ready"
 
-    def _rank(self) -> None:
-        for id in self._heights.rank() & self._ready.keys():
+    def _rank(self) -> Steps:
+        raised = yield from self._heights.rank()
+        for number, id in enumerate(raised & self._ready.keys()):
             self._ready[id].height = height = self._heights[id]
             heappush(self._heap, _entry(height, id))
+            if number % EVERY == EVERY - 1:
+                yield
 
     def _full(self, limits: Limits) -> str:
         """The name of a limit that is reached; "" if none is."""

@@ -26,6 +26,10 @@ class Results:
                 found[named] = record
         return Results(found)
 
+    def all(self) -> "Results":
+        """All of them, which stay as they are whatever happens to the tasks."""
+        return Results({**self._records})
+
     def outcome(self, id: TaskId) -> Outcome | None:
         """How a task ended; None for what is no task."""
         record = self._records.get(id)

@@ -4,6 +4,7 @@ from llm_compiler.scheduling.facts import Returned
 from llm_compiler.scheduling.orders import Cancel, Order
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
+from llm_compiler.scheduling.steps import Steps
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import TaskRecord
 
@@ -31,22 +32,25 @@ class Running:
         call = record.known_call
         self._queue.add(record.id, call.number, call.rules.limits)
 
-    def launch(self) -> None:
+    def launch(self) -> Steps:
         """Fill the free slots, the call with the longest path of waiting tasks behind it first."""
         for id in self._queue.start():
+            if id is None:
+                yield
+                continue
             record = self._graph.records[id]
             record.move("running")
             call = record.known_call
             call.launched_for = id
             self._orders.append(call.launch(id))
 
-    def end(self, returned: Returned) -> None:
+    def end(self, returned: Returned) -> Steps:
         """A call returned, unless it was stopped before."""
         if returned.call in self._queue.running:
             self._queue.release(returned.call)
             call = self._calls.known[returned.call]
             call.returned = returned
-            self._graph.settle_owners(call)
+            yield from self._graph.settle_owners(call)
 
     def stop_kept(self) -> None:
         """Stop the calls that were kept for a plan which has ended without them."""
@@ -54,11 +58,11 @@ class Running:
             self._stop(call)
             self._calls.forget(call)
 
-    def expire(self, why: str) -> None:
+    def expire(self, why: str) -> Steps:
         """Stop all calls, and let none start any more."""
         for call in self._running():
             call.returned = Returned(call.number, error=why)
-            self._graph.settle_owners(call)
+            yield from self._graph.settle_owners(call)
             self._stop(call)
             if not call.kept:
                 self._calls.forget(call)

@@ -5,7 +5,7 @@ manner of dask/distributed's worker state machine: each task has a record, and t
 is drawn and ruled in task_record.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,11 +35,12 @@ from llm_compiler.scheduling.facts import (
 )
 from llm_compiler.scheduling.filling import IN_LINE, Filling
 from llm_compiler.scheduling.iterations import SLICE, Iterations
-from llm_compiler.scheduling.orders import Launch, Order
+from llm_compiler.scheduling.orders import Continue, Launch, Order
 from llm_compiler.scheduling.ready_queue import ReadyQueue
 from llm_compiler.scheduling.results import Results
 from llm_compiler.scheduling.running import Running
 from llm_compiler.scheduling.shared_calls import Call, SharedCalls
+from llm_compiler.scheduling.steps import EVERY, STEPS, Backlog, Steps
 from llm_compiler.scheduling.taint import Taint
 from llm_compiler.scheduling.task_graph import TaskGraph
 from llm_compiler.scheduling.task_record import Column, TaskRecord
@@ -61,12 +62,14 @@ class Schedule:
         read_untrusted: bool = False,
         max_tasks: int | None = None,
         in_line: int = IN_LINE,
+        steps: int = STEPS,
     ) -> None:
         self._orders: list[Order] = []
         self._graph = TaskGraph(self._orders)
         self._queue = ReadyQueue(max_parallel, self._graph.heights)
         self._calls = SharedCalls()
         self._running = Running(self._graph, self._queue, self._calls, self._orders)
+        self._backlog = Backlog(self._handle, steps)
         self._in_line = in_line
         self._room = Room(in_line)
         self._computing = Computing(self._graph, self._orders, self._room)
@@ -101,12 +104,17 @@ class Schedule:
     @property
     def finished(self) -> bool:
         """The plan has ended and every task has its outcome."""
-        return self._ended and not self._graph.unsettled
+        return self._ended and not self._graph.unsettled and not self.behind
+
+    @property
+    def behind(self) -> bool:
+        """Facts have come that are not handled to their end: `Continue` was ordered."""
+        return self._backlog.behind
 
     @property
     def idle(self) -> bool:
         """Nothing runs, is computed or is filled in, and nothing more can start as it stands."""
-        return all(it.idle for it in (self._queue, self._computing, self.loops, self._filling))
+        return not self.behind and self._at_rest
 
     @property
     def unclaimed(self) -> list[Launch]:
@@ -119,39 +127,54 @@ class Schedule:
         return call.planned if call is not None else None
 
     def handle(self, fact: Fact) -> list[Order]:
-        """Advance by one fact; return what is to be done, in order."""
-        self._room.left, self.loops.room = self._in_line, SLICE
+        """Advance by one fact; return what is to be done, in order.
+
+        If much follows from it, some of that is ordered now, and the rest, and what follows from
+        later facts, after `Continue(None)`.
+        """
+        goes_on = isinstance(fact, Continued) and fact.id is None
+        if not goes_on:
+            self._backlog.add(fact)
+        if goes_on or not self.behind:
+            self._room.left, self.loops.room = self._in_line, SLICE
+            self._backlog.go_on()
+            if self.behind:
+                self._orders.append(Continue(None))
+        orders, self._orders[:] = [*self._orders], []
+        return orders
+
+    def _handle(self, fact: Fact) -> Iterator[None]:
         match fact:
             case Planned():
                 self._plan(fact)
-            case Continued(id):
+            case Continued(id) if id is not None:
                 self.loops.go_on(self.records.get(id))
             case Returned():
-                self._running.end(fact)
+                yield from self._running.end(fact)
             case Computed():
                 self._computing.end(self.records.get(fact.id), fact)
             case Filled():
                 for record in self._filling.end(self.records.get(fact.id), fact):
-                    self._begin(record)
+                    yield from self._begin(record)
             case PlanBroke():
-                self._break()
+                yield from self._break()
             case PlanEnded():
-                self._end()
+                yield from self._end()
             case TakenOver():
-                self._take_over()
+                yield from self._take_over()
             case Decided(decisions):
-                due = self._asking.decide(decisions)
+                due = yield from self._asking.decide(decisions)
                 for record in due if self._taken_over else ():
-                    self._asking.carry_out(record)
+                    yield from self._asking.carry_out(record)
             case DeadlinePassed(seconds):
-                self._expire(seconds)
-        for record in self._graph.met():
-            self._begin(record)
+                yield from self._expire(seconds)
+        for met in self._graph.met():
+            if met is not None:
+                yield from self._begin(met)
+            yield
         self._graph.heights.complete = self._ended and self.loops.idle
-        self._running.launch()
-        self._ask()
-        orders, self._orders[:] = [*self._orders], []
-        return orders
+        yield from self._running.launch()
+        yield from self._ask()
 
     def _plan(self, planned: Planned) -> None:
         task = self.loops.note(planned)
@@ -180,27 +203,30 @@ class Schedule:
         else:
             self._graph.connect(record)
 
-    def _end(self) -> None:
+    def _end(self) -> Steps:
         self._ended = True
-        self._graph.end()
+        yield from self._graph.end()
         self._running.stop_kept()
 
-    def _break(self) -> None:
+    def _break(self) -> Steps:
         """Forget the plan of this round, but keep its launched calls for the plan that follows."""
-        forgotten = self._graph.forget_plan()
+        forgotten = yield from self._graph.forget_plan()
         self._queue.forget(forgotten)
         for id in forgotten:
             self.taint.forget(id)
+            yield
         for heir in self._calling.forget(forgotten):
-            if heir.state == "ready":
+            if heir is not None and heir.state == "ready":
                 self._running.enqueue(heir)
+            yield
         self.loops.forget_plan()
         self._last_writes = LastWrites()
         for record in self.records.values():
             if isinstance(record.task, Task) and isinstance(record.id, int):
                 self._last_writes.add(record.id, Effects.of(record.task, self._tools))
+            yield
 
-    def _begin(self, record: TaskRecord) -> None:
+    def _begin(self, record: TaskRecord) -> Steps:
         """All needs of a task have ended, those for data ok."""
         if record.untaken:
             self._graph.skip_untaken(record)
@@ -217,7 +243,8 @@ class Schedule:
             if record.state != "asked":
                 self._calling.begin(record, self._late)
             if record.state == "asked" and self._taken_over:
-                self._asking.carry_out(record)
+                return self._asking.carry_out(record)
+        return ()
 
     def _admit(self, record: TaskRecord, call: Call) -> None:
         """Let a call start: at once, or when the scheduler has taken over."""
@@ -227,33 +254,42 @@ class Schedule:
         else:
             record.move("held")
 
-    def _take_over(self) -> None:
+    def _take_over(self) -> Steps:
         self._taken_over = True
-        for record in self.records.values():
+        for number, record in enumerate(self.records.values()):
             if record.state == "held":
                 self._admit(record, record.known_call)
             elif record.state == "asked":
-                self._asking.carry_out(record)
+                yield from self._asking.carry_out(record)
+            if number % EVERY == EVERY - 1:
+                yield
 
-    def _ask(self) -> None:
+    def _ask(self) -> Steps:
         """Ask about all calls that need a person at once, after everything else has run."""
-        if not self._ended or not self._taken_over or self.finished or not self.idle:
+        if not (self._ended and self._taken_over and self._graph.unsettled and self._at_rest):
             return
-        self._calling.ask_in_advance()
-        if self._filling.idle and (question := self._asking.question()) is not None:
+        yield from self._calling.ask_in_advance()
+        if self._filling.idle and (question := (yield from self._asking.question())) is not None:
             self._orders.append(question)
 
-    def _expire(self, seconds: float) -> None:
+    @property
+    def _at_rest(self) -> bool:
+        return all(it.idle for it in (self._queue, self._computing, self.loops, self._filling))
+
+    def _expire(self, seconds: float) -> Steps:
         self._late = why = f"the turn's deadline of {seconds:g} s passed"
-        self._running.expire(why)
+        yield from self._running.expire(why)
         self.loops.clear()
         for record in self.records.values():
             if record.state != "settled":
                 self._graph.drop(record, "skipped", why)
+                yield
         self._ended = True
 
     def validate(self) -> None:
         """Raises AssertionError if an invariant does not hold. It costs a walk over all tasks."""
+        if self.behind:
+            return  # they hold when what has come is handled to its end
         self._graph.validate()
         self._queue.validate()
         self._calls.validate()

@@ -16,6 +16,7 @@ from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.language.toolbox.tool_rules import ToolRules
 from llm_compiler.scheduling.facts import Prior, Returned
 from llm_compiler.scheduling.orders import Launch
+from llm_compiler.scheduling.steps import EVERY, Steps
 
 
 @dataclass(slots=True, eq=False)
@@ -148,9 +149,11 @@ class SharedCalls:
         if self._by_key.get((call.key, call.behind)) is call:
             del self._by_key[call.key, call.behind]
 
-    def disown(self, ids: Container[TaskId]) -> None:
+    def disown(self, ids: Container[TaskId]) -> Steps:
         """Take calls from tasks that are forgotten; keep those that were launched."""
-        for call in list(self.known.values()):
+        for number, call in enumerate([*self.known.values()]):
+            if number % EVERY == EVERY - 1:
+                yield
             call.owners = [id for id in call.owners if id not in ids]
             if call.kept and call.launched_for is None:
                 self.forget(call)

@@ -1,7 +1,7 @@
 """The tasks of a turn and what they wait for: from planned to needs met, and how each ended."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from llm_compiler.scheduling.invariants import validate_needs
 from llm_compiler.scheduling.orders import Order, Settle
 from llm_compiler.scheduling.results import how
 from llm_compiler.scheduling.shared_calls import Call
+from llm_compiler.scheduling.steps import EVERY, Steps
 from llm_compiler.scheduling.task_record import TaskRecord
 
 
@@ -68,9 +69,11 @@ class TaskGraph:
         else:
             self._wait(record)
 
-    def end(self) -> None:
+    def end(self) -> Steps:
         """No more tasks come: a need that no task has as its id is unknown."""
-        for record in self.records.values():
+        for number, record in enumerate(self.records.values()):
+            if number % EVERY == EVERY - 1:
+                yield
             task = record.task
             if record.state not in ("waiting", "looping") or not isinstance(task, Task):
                 continue
@@ -88,10 +91,11 @@ class TaskGraph:
                 if not record.unmet:
                     self._moved.append(record)
 
-    def forget_plan(self) -> dict[TaskId, TaskRecord]:
+    def forget_plan(self) -> Generator[None, None, dict[TaskId, TaskRecord]]:
         """Forget the tasks of this round; return their records, as they were."""
         forgotten = {id: record for id, record in self.records.items() if not record.earlier}
         for id, record in forgotten.items():
+            yield
             del self.records[id]
             if record.outcome is None:
                 self.unsettled -= 1
@@ -101,14 +105,16 @@ class TaskGraph:
         self._dependants.clear()
         self.heights.clear()
         for record in self.records.values():
+            yield
             if record.state == "waiting":
                 self._wait(record)
             elif record.state == "looping":
                 self.wait_for_instances(record)
         return forgotten
 
-    def met(self) -> Iterator[TaskRecord]:
-        """Notify the waiting tasks; yield those whose needs have all ended, those for data ok.
+    def met(self) -> Iterator[TaskRecord | None]:
+        """Notify the waiting tasks; yield those whose needs have all ended, those for data ok, and
+        None after other steps.
 
         A task that comes after one that failed is yielded too, with its `stopper`, and one that its
         condition skips, `untaken`; a loop is once for its data and once for its instances.
@@ -122,26 +128,27 @@ class TaskGraph:
                 continue
             for id in self._dependants.pop(moved.id, ()):
                 record = self.records[id]
-                if record.state not in ("waiting", "asked", "looping"):
-                    continue
-                if not self._goes_on(record, moved):
-                    continue
-                record.unmet -= 1
-                if not record.unmet:
-                    yield record
+                is_met = False
+                if record.state in ("waiting", "asked", "looping") and self._goes_on(record, moved):
+                    record.unmet -= 1
+                    is_met = not record.unmet
+                yield record if is_met else None
 
-    def waiting_in_order(self) -> list[TaskRecord]:
-        """The waiting tasks that have their data, and come after others that have not ended."""
-        return [
-            record
-            for record in self.records.values()
-            if record.state == "waiting"
-            and is_call(record.task.tool)
-            and record.stopper is None
-            and not record.untaken
-            and (record.when is None or self._ended(record.when.id))
-            and all(need not in record.data or self._ended(need) for need in record.needs)
-        ]
+    def waiting_in_order(self) -> Iterator[TaskRecord | None]:
+        """The waiting tasks that have their data, and come after others that have not ended; None
+        after other steps."""
+        for number, record in enumerate(self.records.values()):
+            if (
+                record.state == "waiting"
+                and is_call(record.task.tool)
+                and record.stopper is None
+                and not record.untaken
+                and (record.when is None or self._ended(record.when.id))
+                and all(need not in record.data or self._ended(need) for need in record.needs)
+            ):
+                yield record
+            elif number % EVERY == EVERY - 1:
+                yield None
 
     # ── settling ──────────────────────────────────────────────────────────────────────────────
 
@@ -192,10 +199,11 @@ class TaskGraph:
         """Skip a task that comes after one that failed."""
         self.drop(record, "skipped", f"comes after {stopper.id}, which {how(stopper)}", args)
 
-    def settle_owners(self, call: Call) -> None:
+    def settle_owners(self, call: Call) -> Steps:
         """Give the tasks that wait for a call its outcome."""
         for id in call.owners:
             self.settle(self.records[id], call.outcome(id))
+            yield
 
     def _refuse(self, record: TaskRecord, error: str) -> None:
         """A task that parsed turns out not to compile with the others."""

@@ -24,7 +24,7 @@ def add(ready: ReadyQueue, *ids: int, **limits: int) -> None:
 
 
 def start(ready: ReadyQueue) -> list[TaskId]:
-    started = ready.start()
+    started = [id for id in ready.start() if id is not None]
     ready.validate()
     return started
 

@@ -85,7 +85,7 @@ def test_outcome_of_a_rejected_call(calls: SharedCalls) -> None:
 def test_disowned_call_is_kept_if_it_was_launched(calls: SharedCalls) -> None:
     launched, waiting = add(calls, 1), add(calls, 2, "read 6")
     launched.launched_for = 1
-    calls.disown({1, 2})
+    list(calls.disown({1, 2}))
     assert list(calls.known.values()) == [launched]
     assert calls.unclaimed == [Launch(0, 1, "read", ARGS)]
     assert calls.find("read 5") is launched
@@ -97,7 +97,7 @@ def test_disowned_call_is_kept_if_it_was_launched(calls: SharedCalls) -> None:
 def test_call_that_one_of_its_tasks_keeps_is_not_disowned(calls: SharedCalls) -> None:
     call = add(calls, 1)
     call.owners.append(2)
-    calls.disown({1})
+    list(calls.disown({1}))
     assert call.owners == [2]
     assert calls.find("read 5") is call
     assert calls.unclaimed == []
@@ -106,7 +106,7 @@ def test_call_that_one_of_its_tasks_keeps_is_not_disowned(calls: SharedCalls) ->
 def test_kept_call_is_found_even_of_a_tool_that_shares_none(calls: SharedCalls) -> None:
     call = add(calls, 1, rules=ALONE)
     call.launched_for = 1
-    calls.disown({1})
+    list(calls.disown({1}))
     assert calls.find("read 5") is call
 
 

@@ -33,6 +33,7 @@ from llm_compiler.scheduling.facts import (
 from llm_compiler.scheduling.filling import IN_LINE, fill
 from llm_compiler.scheduling.orders import Ask, Compute, Continue, Fill, Gather, Launch, Settle
 from llm_compiler.scheduling.schedule import Schedule
+from llm_compiler.scheduling.steps import STEPS
 from tests.support.turn import FakeTools
 
 RULES = {
@@ -148,14 +149,18 @@ class Running:
         parallel = self._random.randint(1, 4)
         in_line = self._random.choice((0, IN_LINE))
         self.schedule = Schedule(
-            tools(), max_parallel=parallel, early_start=early_start, in_line=in_line
+            tools(),
+            max_parallel=parallel,
+            early_start=early_start,
+            in_line=in_line,
+            steps=self._random.choice((1, 3, STEPS)),
         )
         self._calls: dict[int, Launch] = {}
         self._returned: dict[int, Returned] = {}
         """Of calls that have had their effect, and have not returned."""
         self._computing: dict[int, Compute | Gather] = {}
         self._filling: dict[int, Fill] = {}
-        self._looping: list[TaskId] = []
+        self._looping: list[TaskId | None] = []
         self._asking: Ask | None = None
 
     def _begin_plan(self) -> None:
@@ -182,7 +187,8 @@ class Running:
             possible.append(self._decide)
         # A write that was cut off may have had its effect: claims.py sees to those.
         writing = any(RULES[launch.tool].writes for launch in self._calls.values())
-        if self._kills and self._taken_over and not writing and not self.schedule.finished:
+        busy = self.schedule.behind or self.schedule.finished
+        if self._kills and self._taken_over and not writing and not busy:
             possible.append(self._kill)
         return possible
 
@@ -235,7 +241,7 @@ class Running:
     def _fill(self, number: int) -> None:
         self._tell(fill(self._filling.pop(number), tools()))
 
-    def _continue(self, id: TaskId) -> None:
+    def _continue(self, id: TaskId | None) -> None:
         self._looping.remove(id)
         self._tell(Continued(id))
 

@@ -28,6 +28,7 @@ from llm_compiler.scheduling.facts import (
 from llm_compiler.scheduling.filling import IN_LINE, fill
 from llm_compiler.scheduling.orders import Compute, Continue, Fill, Gather, Launch
 from llm_compiler.scheduling.schedule import Schedule
+from llm_compiler.scheduling.steps import STEPS
 
 Carried = Launch | Compute | Fill | Gather | Continue
 """The orders that something comes of."""
@@ -85,7 +86,8 @@ def run(
     """
     ran = Ran()
     in_line = random.choice((0, IN_LINE))
-    schedule = Schedule(tools, max_parallel=random.randint(1, 4), in_line=in_line)
+    steps = random.choice((1, STEPS))
+    schedule = Schedule(tools, max_parallel=random.randint(1, 4), in_line=in_line, steps=steps)
     coming: list[Fact] = [
         *map(Planned, _in_order(tasks, tools, wasted)),
         PlanEnded(),

@@ -20,6 +20,7 @@ from llm_compiler.scheduling.computing import gather
 from llm_compiler.scheduling.effects import EffectOrder, data_needs
 from llm_compiler.scheduling.facts import (
     Computed,
+    Continued,
     DeadlinePassed,
     Decided,
     Decision,
@@ -38,6 +39,7 @@ from llm_compiler.scheduling.orders import (
     Ask,
     Cancel,
     Compute,
+    Continue,
     Fill,
     Gather,
     Launch,
@@ -106,6 +108,8 @@ def drive(
                 running.append(it.call)
             elif isinstance(it, Fill):
                 tell(fill(it, FakeTools()))
+            elif isinstance(it, Continue):
+                tell(Continued(it.id))
             elif isinstance(it, Ask):
                 tell(Decided(tuple(Decision(call.id) for call in it.calls)))
 
