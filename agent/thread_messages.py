@@ -49,11 +49,9 @@ def with_messages(stored: Any, messages: Any) -> Messages:
     LangGraph stores what is written before it reduces it: if that raised, so would every reading
     of the thread. What is not a message is left out, as is the removal of an unknown message.
     """
+    if (both := _appended(stored, messages)) is not None:
+        return both
     left, right = _whole(mended_messages(stored)), _whole(_read(messages))
-    if RemoveMessage not in {*map(type, right)} and len({*map(_id, left), *map(_id, right)}) == (
-        len(left) + len(right)
-    ):
-        return cast(Messages, left + right)
     cleared = [it for it, message in enumerate(right) if message.id == REMOVE_ALL_MESSAGES]
     if cleared:
         left, right = [], right[cleared[-1] + 1 :]
@@ -91,14 +89,35 @@ def check_messages(values: Any) -> None:
         raise ValueError(f"these are not messages: {error}") from error
 
 
+def _appended(left: Any, right: Any) -> Messages | None:
+    """Sound messages with others behind them, if each of all is whole and has an id of its own."""
+    if not isinstance(left, list) or not isinstance(right, list):
+        return None
+    both = left + right
+    kinds = {*map(type, both)}
+    if not _are_messages(kinds) or any(issubclass(it, BaseMessageChunk) for it in kinds):
+        return None
+    ids = {*map(_id, both)}
+    if len(ids) < len(both) or not all(ids) or not _have_content(both):
+        return None
+    return cast(Messages, both)
+
+
 def _are_sound(value: Any) -> bool:
     """Whether these are messages, of which no two have the same id; of many, found out quickly."""
-    kinds = {*map(type, value)} if isinstance(value, list) else {type(None)}
-    if not all(issubclass(it, BaseMessage) and it is not RemoveMessage for it in kinds):
+    if not isinstance(value, list) or not _are_messages({*map(type, value)}):
         return False
     ids = [*filter(None, map(_id, value))]
-    contents = {*map(type, map(_content, value))}
-    return len(ids) == len({*ids}) and all(issubclass(it, str | list) for it in contents)
+    return len(ids) == len({*ids}) and _have_content(value)
+
+
+def _are_messages(kinds: set[type]) -> bool:
+    return all(issubclass(it, BaseMessage) and it is not RemoveMessage for it in kinds)
+
+
+def _have_content(messages: list[BaseMessage]) -> bool:
+    contents = {*map(type, map(_content, messages))}
+    return all(issubclass(it, str | list) for it in contents)
 
 
 def _whole(messages: Sequence[BaseMessage]) -> list[BaseMessage]:

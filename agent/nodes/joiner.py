@@ -1,11 +1,11 @@
 """The joiner: answers from the results, or asks for another plan."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
@@ -191,14 +191,14 @@ class _Joining:
         )
 
         async def read() -> None:
-            messages = joiner_messages(
+            messages = await self._apart(
+                _messages,
                 asked,
-                conversation(state),
+                state,
                 shown,
                 may_replan=self._may_replan,
                 template=context.joiner_prompt,
                 instructions=told,
-                attached=attachments(asked_message(state)),
                 ungrounded=reply.ungrounded,
             )
             pieces = model.stream(
@@ -243,6 +243,11 @@ class _Joining:
         """Seconds until the deadline; None without one."""
         deadline = self._context.deadline
         return None if deadline is None else max(self._clock.until(deadline), 0)
+
+
+def _messages(asked: str, state: State, shown: Sequence[str], **more: Any) -> list[BaseMessage]:
+    attached = attachments(asked_message(state))
+    return joiner_messages(asked, conversation(state), shown, attached=attached, **more)
 
 
 def _ids(state: State) -> list[TaskId]:

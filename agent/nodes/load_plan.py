@@ -43,14 +43,15 @@ async def load(round: Round, stored: Stored) -> None:
     loading = await off_loop(len(stored.plan) > MANY, _Loading, round, stored)
     async for data in paced(stored.plan):
         if not is_instance(data["id"]):
-            round.unit.tell(loading.planned(data))
+            many = len(loading.instances[data["id"]]) > MANY
+            round.unit.tell(await off_loop(many, loading.planned, data))
 
 
 class _Loading:
     def __init__(self, round: Round, stored: Stored) -> None:
         self._round = round
         self._stored = stored
-        self._instances = self._by_loop()
+        self.instances = self._by_loop()
         self._calls = Counter(
             loop for it in stored.outcomes.values() if (loop := loop_of(it["id"])) is not None
         )
@@ -61,7 +62,7 @@ class _Loading:
         assert known.task is not None
         if data["tool"] != EACH:
             return Planned(known.task, known.priors, known.asked)
-        key, instances = data["key"], self._instances[data["id"]]
+        key, instances = data["key"], self.instances[data["id"]]
         allowed = {it: n for it, n in self._calls.items() if root_of(it)[0] == data["id"]}
         for loop, calls in self._stored.loops.items():
             if loop == key or loop.startswith(f"{key}["):
@@ -113,7 +114,7 @@ class _Loading:
             text = data.get("text", "")
             return Refused(data["id"], data["tool"], last.error or "", text, data["args"])
         # Of a loop that has begun, what has ended stands without its tool; other iterations fail.
-        names, ended = self._stored.names, bool(priors or self._instances.get(data["id"]))
+        names, ended = self._stored.names, bool(priors or self.instances.get(data["id"]))
         task = compile_data(self._round.tools, data, names=names, ended=ended)
         if priors and isinstance(task, Refused) and did_not_compile(data):
             # Its text compiled when it ran; by now its tool is not there.

@@ -13,7 +13,8 @@ from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.language.toolbox.native_calls import NativeCalls
 from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
-from llm_compiler.pacing import Pace, off_loop, paced
+from llm_compiler.observability.stream_events import ids_and_names
+from llm_compiler.pacing import MANY, Pace, off_loop, paced
 from llm_compiler.prompting.question_form import asks_rates, chooses, unwanted
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.effects import EffectOrder, with_rules
@@ -174,7 +175,9 @@ class PlanStream:
             if (statement := statements.get(id)) is not None:
                 task["name"], task["source"] = statement.name, statement.source
             written.append(task)
-        self.round.events.plan_end(written, self.program)
+        many = len(written) > MANY
+        ids, names = await off_loop(many, ids_and_names, written)
+        self.round.events.plan_end(ids, names, await off_loop(many, lambda: self.program))
         return written
 
     async def _close_reader(self, *, cut: bool) -> None:

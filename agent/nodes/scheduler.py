@@ -62,9 +62,10 @@ class Scheduler:
     async def __call__(
         self, state: State, config: RunnableConfig, runtime: Runtime[Context]
     ) -> dict[str, Any]:
-        state = {**state, "plan": [task.copy() for task in state["plan"]]}
-        run = RunResources.of(config)
-        journal = journal_of(config, state, run)
+        stored, run = state["plan"], RunResources.of(config)
+        plan = await off_loop(len(stored) > MANY, lambda: [task.copy() for task in stored])
+        state = {**state, "plan": plan}
+        journal = await off_loop(len(plan) > MANY, journal_of, config, state, run)
         try:
             round = await self._take_over(state, config, runtime, run, journal)
             await _Running(round, journal, run).to_the_end()

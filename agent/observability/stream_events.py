@@ -118,12 +118,12 @@ class Events:
         edited = None if args is None else dict(args)
         self._event("task.decided", id=id, tool=tool, args=edited, reason=reason, status=status)
 
-    def plan_end(self, tasks: Sequence[TaskData], program: str) -> None:
+    def plan_end(self, ids: Sequence[TaskId], names: Mapping[str, str], program: str) -> None:
         self._event(
             "plan.end",
-            ids=[task["id"] for task in tasks],
-            tasks=len(tasks),
-            names={str(task["id"]): task["name"] for task in tasks if task["name"]},
+            ids=ids,
+            tasks=len(ids),
+            names=names,
             program=program,
             status="planned",
         )
@@ -132,6 +132,12 @@ class Events:
         self, ids: Sequence[TaskId], verdict: str, feedback: str | None, *, asked: bool
     ) -> None:
         self._event("round.end", ids=list(ids), status=verdict, feedback=feedback, asked=asked)
+
+
+def ids_and_names(tasks: Sequence[TaskData]) -> tuple[list[TaskId], dict[str, str]]:
+    """What `plan_end` tells of the tasks that were written."""
+    names = {str(task["id"]): task["name"] for task in tasks if task["name"]}
+    return [task["id"] for task in tasks], names
 
 
 def _shown(value: Any) -> str:

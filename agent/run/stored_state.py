@@ -6,7 +6,6 @@ tuple. Where that would hide a mistake, the task in question fails, and its outc
 the joiner and the user learn of it. No value makes the thread's next message fail.
 """
 
-import asyncio
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -14,6 +13,7 @@ from typing import Any, cast
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command, StateUpdate
 
+from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.run.stored_outcomes import mended_outcomes
 from llm_compiler.run.stored_plan import mended_plan
 from llm_compiler.run.stored_values import is_data, text_of, whole
@@ -61,10 +61,11 @@ def mended(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) ->
 
 
 async def read_state(values: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> State:
-    """As `mended`; a plan that nothing is known of is read in a thread, since it may be long."""
-    if _is_known(values, known) or not values.get("plan"):
-        return mended(values, known)
-    return await asyncio.to_thread(mended, values)
+    """As `mended`; a plan that nothing is known of, and many messages, are read in a thread."""
+    messages = values.get("messages")
+    many = isinstance(messages, list) and len(messages) > MANY
+    long = values.get("plan") and not _is_known(values, known)
+    return await off_loop(bool(many or long), mended, values, known)
 
 
 def _is_known(values: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:

@@ -39,14 +39,15 @@ class Backlog:
         self._waiting.append(fact)
 
     def go_on(self) -> None:
-        """Handle the facts, as far as one turn goes."""
+        """Handle the facts, as far as one turn goes; a fact is a step, too."""
         left, self.behind = self._steps, True
-        while True:
+        while left > 0:
             for _ in self._under_way:
                 left -= 1
-                if not left:
+                if left <= 0:
                     return
             if not self._waiting:
-                break
+                self.behind = False
+                return
             self._under_way = iter(self._handle(self._waiting.popleft()))
-        self.behind = False
+            left -= 1
