@@ -9,9 +9,10 @@ import asyncio
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from llm_compiler.langgraph_private import own_namespace
+from llm_compiler.run.large_reads import LargeReads
 from llm_compiler.run.large_writes import LargeWrites
 from llm_compiler.run.saver_wrapper import SaverWrapper, with_path
 from llm_compiler.run.thread_fence import ThreadFence
@@ -32,6 +33,7 @@ class RunCheckpointer(SaverWrapper):
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._reading = asyncio.Lock()
         self._large: LargeWrites | None = None
+        self._reads: LargeReads | None = None
 
     async def confirm(self, config: RunnableConfig) -> None:
         """Return when the checkpoint that a config names is stored, and the thread is still ours.
@@ -48,6 +50,11 @@ class RunCheckpointer(SaverWrapper):
             await asyncio.shield(self._waiting.setdefault(id, loop.create_future()))
         if self._fence is not None:
             await self._fence.check()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        if self._reads is None or self._reads.of is not self.wrapped_saver:
+            self._reads = LargeReads(self.wrapped_saver)
+        return await self._reads.get(config)
 
     async def aput(
         self, config: RunnableConfig, checkpoint: Any, metadata: Any, new_versions: Any
