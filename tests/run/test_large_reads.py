@@ -33,7 +33,8 @@ async def put(saver: BaseCheckpointSaver[Any], messages: list[Any]) -> Any:
     """Store a checkpoint with messages, and with writes beside it."""
     checkpoint = empty_checkpoint()
     checkpoint["channel_values"] = {"messages": messages, "round": 1}
-    checkpoint["channel_versions"] = versions = {"messages": "1", "round": "1"}
+    versions: Any = {"messages": "1", "round": "1"}
+    checkpoint["channel_versions"] = versions
     place = await saver.aput(HERE, checkpoint, {"source": "loop", "step": 1}, versions)
     await saver.aput_writes(place, [("feedback", None), ("messages", messages)], "task")
     return place
