@@ -65,24 +65,24 @@ async def check(work: Work) -> None:
 PROSE = "The tower of the town is 330 m high, and 12 people live in it. It was built in 1889. "
 TEXTS: dict[str, Any] = {
     "8 kB of numbers": "1 " * 4096,
-    "200 kB of numbers": "1 " * 100_000,
+    "40 kB of numbers": "1 " * 20_000,
     "32 kB of CSV": "\n".join(",".join(str(n * 7 % 1000) for n in range(10)) for _ in range(1000)),
     "32 kB of CSV in one line": ",".join(str(n * 7 % 1000) for n in range(8200)),
-    "400 kB of prose": PROSE * 4800,
-    "400 kB of labels": "Height of the tower: 330 m\n" * 15_000,
-    "400 kB of thousands": "1,111,111 " * 40_000,
-    "400 kB of gaps": "1 111 111 " * 40_000,
+    "200 kB of prose": PROSE * 2400,
+    "80 kB of labels": "Height of the tower: 330 m\n" * 3000,
+    "40 kB of thousands": "1,111,111 " * 4000,
+    "40 kB of gaps": "1 111 111 " * 4000,
     "long labels": ("word " * 100 + ": 5 m\n") * 1000,
-    "brackets": "(1 " * 60_000,
-    "no line has an end": "1 m, " * 60_000,
+    "brackets": "(1 " * 4000,
+    "no line has an end": "1 m, " * 4000,
     "a word of 10 MB": "x" * 10_000_000,
     "digits of 10 MB": "9" * 10_000_000,
     "blanks of 10 MB": " " * 10_000_000,
     "ends of lines": "\n" * 10_000_000,
-    "letters of 4 MB": "a " * 2_000_000,
-    "headings": "# x\n" * 500_000,
-    "other letters": "é ü 5 m " * 60_000,
-    "a list": ["8,611 m", {"b": "8,849 m"}] * 50_000,
+    "letters of 2 MB": "a " * 1_000_000,
+    "headings": "# x\n" * 150_000,
+    "other letters": "é ü 5 m " * 4000,
+    "a list": ["8,611 m", {"b": "8,849 m"}] * 4000,
     "deep": json.loads("[" * 90 + "5" + "]" * 90),
 }
 
@@ -357,9 +357,9 @@ async def test_turns_with_large_results(large: str, use: str, stored: bool) -> N
 
 
 MANY = {
-    "calls": "".join(f"a{i} = use({i})\n" for i in range(3000)),
+    "calls": "".join(f"a{i} = use({i})\n" for i in range(1500)),
     "a loop": "y = [use(i) for i in range(10_000)]\nanswer(f'{len(y)} are done.')\n",
-    "loops in a loop": "for i in range(400):\n    for j in range(5):\n        use(i * j)\n",
+    "loops in a loop": "for i in range(200):\n    for j in range(5):\n        use(i * j)\n",
 }
 
 
