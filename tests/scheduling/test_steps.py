@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from llm_compiler.language.task import Task
+from llm_compiler.language.tasks.task import Task
 from llm_compiler.scheduling.facts import (
     Continued,
     DeadlinePassed,
