@@ -27,7 +27,7 @@ from llm_compiler.scheduling.schedule import Schedule
 from tests.support.cost import grows_linearly
 from tests.support.effects import RULES, Running, in_lines, task, tools
 from tests.support.strategies import MANY
-from tests.support.turn import drive
+from tests.support.turn import FakeTools, drive
 
 
 def ordered(*plan: Task | Refused) -> list[Task | Refused]:
@@ -315,6 +315,17 @@ def test_write_that_ran_stays_ok_though_an_edited_one_before_it_fails() -> None:
         3: ("skipped", "comes after 1, which failed"),
     }
     assert schedule.outcomes[2].ok
+
+
+def test_write_that_was_asked_about_stays_skipped_though_its_tool_is_gone() -> None:
+    """Found by the campaign of deploys: it turned from skipped to failed."""
+    schedule = Schedule(FakeTools(RULES, refused=3), max_parallel=9, early_start=False)
+    failed = Prior.of(Outcome(1, "mail", "failed", task(1, "mail").args, error="no", attempts=1))
+    schedule.handle(Planned(task(1, "mail"), (failed,)))
+    schedule.handle(Planned(replace(task(2, "mail", x=3), needs=(1,)), asked=True))
+    schedule.handle(PlanEnded())
+    assert settled(schedule.handle(TakenOver())) == {}
+    assert schedule.outcomes[2].error == "comes after 1, which failed"
 
 
 def test_writes_whose_order_a_person_removed_start_at_once() -> None:
