@@ -1,7 +1,8 @@
 """A file of MCP servers, and a server on HTTP."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from llm_compiler.mcp.config import VARIABLE
+from llm_compiler.mcp.servers import MCP_SERVERS
 from tests.support.mcp_processes import Configure, HttpServer
 
 
@@ -40,3 +42,12 @@ def http(ledger: Path, request: pytest.FixtureRequest) -> Iterator[HttpServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+async def sessions_end() -> AsyncIterator[None]:
+    """Sessions end with the loop that they are in: their processes would outlive it."""
+    yield
+    here = asyncio.get_running_loop()
+    servers = [MCP_SERVERS._servers[key] for key in [*MCP_SERVERS._servers] if key[0] is here]
+    await asyncio.gather(*(server.close() for those in servers for server in those))
