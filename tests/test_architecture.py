@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FLOORS = [
     {
         *("errors", "text", "redaction", "retries", "clock", "silent_parser", "thread_messages"),
-        "pacing",
+        *("pacing", "records"),
         *("tools", "prompts"),
     },
     {"language.tasks", "language.reading"},

@@ -24,6 +24,7 @@ from langgraph.runtime import Runtime
 
 from llm_compiler.errors import SetupError, ToolError
 from llm_compiler.language.toolbox.tool import Tool
+from llm_compiler.records import record
 from llm_compiler.state import State
 
 _Kind = Literal["state", "store", "call id", "runtime", "config"]
@@ -49,7 +50,7 @@ class Surroundings:
     """Of the agent, on the messages that call."""
 
 
-@dataclass(frozen=True)
+@record
 class ToolCall:
     """One call, as the tool may see it."""
 

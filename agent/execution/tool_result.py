@@ -11,7 +11,6 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage, convert_to_messages
@@ -20,6 +19,7 @@ from langgraph.types import Command
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.handoff import handoff_data
 from llm_compiler.execution.jsonable import as_data
+from llm_compiler.records import record
 from llm_compiler.text import clean
 
 _NOT_A_PAIR = (
@@ -27,7 +27,7 @@ _NOT_A_PAIR = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """The result of a call."""
 

@@ -4,15 +4,16 @@ Facts go into `Schedule.handle` (schedule.py), orders (orders.py) come out of it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from llm_compiler.language.tasks.task import Outcome, Refused, Task
 from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.language.toolbox.tool_rules import ToolRules
+from llm_compiler.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prior:
     """How a task ended in an earlier run or round."""
 
@@ -32,7 +33,7 @@ class Prior:
         return cls(outcome, outcome.args)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Known:
     """What is known of an instance before its loop makes it."""
 
@@ -42,7 +43,7 @@ class Known:
     asked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Planned:
     """A task was planned. `priors` say how it ended before: several if it was edited and ran again.
 
@@ -60,22 +61,22 @@ class Planned:
     allowed: Mapping[TaskId, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanBroke:
     """The plan's stream broke off; a new plan of the same round follows."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanEnded:
     """No more tasks come in this round."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TakenOver:
     """The plan is in the checkpoint and the scheduler has it: tasks without early start may run."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Returned:
     """A launched call ended."""
 
@@ -95,7 +96,7 @@ class Returned:
         return cls(call, it.value, it.error, *when, it.attempts, it.artifact, it.command)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Computed:
     """An expression was evaluated; `number` is that of its order."""
 
@@ -109,7 +110,7 @@ class Computed:
     """It read the result of a task that did not end ok."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Filled:
     """The arguments of a task were filled in and checked; `number` is that of the order."""
 
@@ -124,14 +125,14 @@ class Filled:
     """How the task ended before, if it was called with these arguments then."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Continued:
     """It is the turn of loop `id` again, after `Continue`; or of the facts that have come."""
 
     id: TaskId | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decision:
     """What a person decided on a task that was asked about: `args` edit it, `rejected` says why.
 
@@ -145,14 +146,14 @@ class Decision:
     asked: tuple[str, Mapping[str, Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Decided:
     """A person decided on calls. What is not asked about yet is decided when it would be."""
 
     decisions: tuple[Decision, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeadlinePassed:
     """The turn's time is up."""
 

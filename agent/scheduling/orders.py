@@ -1,16 +1,17 @@
 """What the schedule orders: frozen dataclasses, equal by value."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from llm_compiler.language.evaluation.references import Room
 from llm_compiler.language.tasks.task import Outcome, Refused, Task
 from llm_compiler.language.tasks.task_ids import TaskId
+from llm_compiler.records import record
 from llm_compiler.scheduling.facts import Prior
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Launch:
     """Start a call. `id` is the task it is for, `call` the name under which it returns."""
 
@@ -22,7 +23,7 @@ class Launch:
     """It is now, or was when it was planned."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compute:
     """Evaluate the expression of task `id`; `number` is the name under which it returns."""
 
@@ -33,7 +34,7 @@ class Compute:
     """What it may refer to; a `Missing` takes the place of what is not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fill:
     """Fill the arguments of a task in and check them (`fill`); `number` is as in `Compute`."""
 
@@ -45,7 +46,7 @@ class Fill:
     """It is known that this takes long."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gather:
     """Put the value of a loop together (`gather`); it returns as `Computed`."""
 
@@ -55,7 +56,7 @@ class Gather:
     results: "Found"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loops:
     """A loop has its list, and makes so many calls in all, without those of loops inside."""
 
@@ -63,7 +64,7 @@ class Loops:
     calls: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Added:
     """A loop has made an instance. `known`: so it had in an earlier run or round."""
 
@@ -71,7 +72,7 @@ class Added:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Continue:
     """Give others a turn, and loop `id` then another one: it has more iterations to make. None is
     the schedule itself: more follows from the facts that have come."""
@@ -79,21 +80,21 @@ class Continue:
     id: TaskId | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cancel:
     """Stop a launched call; nobody waits for it any more."""
 
     call: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settle:
     """A task has ended."""
 
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ask:
     """A person must decide on these calls; everything else has run."""
 

@@ -1,9 +1,9 @@
 """What the reader of a program's text hands out: complete calls, whole statements, fences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from llm_compiler.records import record
 from llm_compiler.text import clean
 
 PLACEHOLDER = "\U00020000"
@@ -48,7 +48,7 @@ class Written(NamedTuple):
         return self.pieces[-1][1] + len(self.pieces[-1][0]) if self.pieces else 0
 
 
-@dataclass(frozen=True)
+@record
 class Call:
     """A tool's call whose closing bracket has arrived, maybe inside an unfinished statement."""
 
@@ -67,7 +67,7 @@ class Call:
     """As in `Settled`, once the call is read."""
 
 
-@dataclass(frozen=True)
+@record
 class Settled:
     """A bracket closed, or a comma came: what stands before can be a loop's element no more."""
 
@@ -76,7 +76,7 @@ class Settled:
     are open, and bind their names: `[search(x) for x in …`."""
 
 
-@dataclass(frozen=True)
+@record
 class Statement:
     """A whole statement; a compound one with its block."""
 
@@ -92,7 +92,7 @@ class Statement:
     """The text ended with it."""
 
 
-@dataclass(frozen=True)
+@record
 class Fence:
     """A Markdown fence. `tag` is what follows it: the language of what it opens."""
 

@@ -1,13 +1,14 @@
 """A plan's tasks and their outcomes, and their form in the state (plain JSON data)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.language.tasks.text_keys import with_text_keys
+from llm_compiler.records import record
 
 Status = Literal["ok", "failed", "skipped", "rejected"]
 MAX_LEVELS = 100
@@ -89,7 +90,7 @@ class OutcomeData(TypedDict):
     """It is there and true if the task was skipped for its condition alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class When:
     """A condition that a task is run under: whether the value of task `id` is true, or is not."""
 
@@ -103,7 +104,7 @@ class When:
         return f"condition on line {self.line} is {str(not self.holds).lower()}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Task:
     """One planned task that compiled: a call of a tool, or a built-in."""
 
@@ -142,7 +143,7 @@ class Task:
         return data
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refused:
     """One planned tool call that did not compile."""
 
@@ -190,7 +191,7 @@ def stored_data(
     return data
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """How a task ended."""
 

@@ -50,7 +50,7 @@ def resolved(schema: Any, defs: JsonSchema) -> JsonSchema:
     return {key: value for part in reversed(parts) for key, value in part.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Form:
     """What a schema takes, as far as conversions go."""
 
@@ -63,6 +63,12 @@ class _Form:
     properties: JsonSchema
     required: Container[str]
     others: Any
+    options: "list[_Form] | None" = None
+    """The forms of the branches, once they are needed."""
+
+    def takes(self, value: Any) -> bool:
+        """Whether it takes values of this kind."""
+        return not self.kinds or _fits(value, self.kinds)
 
     @classmethod
     def of(cls, schema: Any, defs: JsonSchema) -> "_Form":
@@ -109,11 +115,11 @@ class Conversions:
             return value
         form = self._form(schema)
         if form.branches:
-            return self._of_a_branch(value, form.branches)
+            return self._of_a_branch(value, form)
         return self._in_form(value, form)
 
     def _in_form(self, value: Any, form: _Form) -> Any:
-        if form.kinds and not _fits(value, form.kinds):
+        if not form.takes(value):
             value = _as_one_of(value, form.kinds)
         if isinstance(value, list):
             prefix, items = form.prefix, form.items
@@ -138,20 +144,21 @@ class Conversions:
         form = self._form(schema)
         if form.branches:
             return any(map(self._takes_none, form.branches))
-        return not form.kinds or "null" in form.kinds
+        return form.takes(None)
 
-    def _of_a_branch(self, value: Any, branches: Sequence[Any]) -> Any:
+    def _of_a_branch(self, value: Any, form: _Form) -> Any:
         """`value` as the only branch takes it that takes its kind; else as the first can
         convert it."""
-        forms = [*map(self._form, branches)]
-        if any(form.branches for form in forms):
-            return value
-        fitting = [it for it in forms if not it.kinds or _fits(value, it.kinds)]
+        if form.options is None:
+            options = [*map(self._form, form.branches)]
+            # What has branches in its branches stays as it is.
+            form.options = [] if any(it.branches for it in options) else options
+        fitting = [it for it in form.options if it.takes(value)]
         if fitting:
             # Which of several objects is meant, is for the tool to say.
             return self._in_form(value, fitting[0]) if len(fitting) == 1 else value
-        options = (self._in_form(value, it) for it in forms)
-        return next((it for it in options if type(it) is not type(value)), value)
+        converted = (self._in_form(value, it) for it in form.options)
+        return next((it for it in converted if type(it) is not type(value)), value)
 
 
 def _is_plain(value: Any, schema: Any) -> bool:

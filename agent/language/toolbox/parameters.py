@@ -132,11 +132,14 @@ class Parameters:
         if self.model is None:
             return {**args, **injected}
         fields, given = self.fields, {**args, **injected}
-        extra = {name: given.pop(name) for name in args if name not in self.shown}
+        extra: dict[str, Any] = {}
+        if not args.keys() <= self.shown.keys():
+            extra = {name: given.pop(name) for name in args if name not in self.shown}
         beside = {name: given.pop(name) for name in injected if name not in fields}
         # A function's model has all of `**filters` in one field.
-        collected = extra and self.others in fields
-        given |= {self.others: extra} if collected else extra
+        collected = self.others in fields if extra else False
+        if extra:
+            given |= {self.others: extra} if collected else extra
         if issubclass(self.model, BaseModel):
             made: Any = self.model.model_validate(given, by_alias=True, by_name=True)
         else:
@@ -144,6 +147,8 @@ class Parameters:
                 {fields[name].alias if name in fields else name: it for name, it in given.items()}
             )
         checked = {name: getattr(made, name) for name in (*self.shown, *self.injected)}
+        if not (extra or beside):
+            return checked
         return beside | checked | (getattr(made, self.others) if collected else extra)
 
     def refused(self, args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

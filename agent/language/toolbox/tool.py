@@ -150,12 +150,15 @@ class Tool:
 
     def _check_names(self, args: Mapping[str, Any]) -> None:
         shown, required = self.takes.shown, self.takes.required
-        unknown = next((name for name in args if name not in shown), None)
-        if unknown is not None and (not self.takes.others or unknown in self.takes.injected):
-            raise PlanError(
-                f"{self.name} has no argument {unknown!r}; {nearest(unknown, shown)}",
-                argument=unknown,
-            )
+        if not args.keys() <= shown.keys():
+            unknown = next(name for name in args if name not in shown)
+            if not self.takes.others or unknown in self.takes.injected:
+                raise PlanError(
+                    f"{self.name} has no argument {unknown!r}; {nearest(unknown, shown)}",
+                    argument=unknown,
+                )
+        if required <= args.keys():
+            return
         if missing := [name for name in shown if name in required and name not in args]:
             raise PlanError(
                 f"{self.name} needs the argument {missing[0]!r}; write {self.signature}"

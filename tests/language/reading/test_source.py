@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_compiler.language.reading.source import Source
-from llm_compiler.language.reading.written import Call, Event, Fence, Statement
+from llm_compiler.language.reading.written import Call, Event, Fence, Statement, Written
 from tests.support.cost import grows_linearly
 from tests.support.strategies import FEW, MANY, cut
 
@@ -37,7 +38,7 @@ def faults(text: str) -> list[str]:
 def plain(events: list[Event]) -> list[Any]:
     """Events without how their text was cut into pieces."""
     return [
-        (event.written.text, {**vars(event), "written": None})
+        (event.written.text, replace(event, written=Written("", ())))
         if isinstance(event, Call | Statement)
         else event
         for event in events
