@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from llm_compiler.clock import SYSTEM_CLOCK, Clock
 from llm_compiler.errors import ToolError
 from llm_compiler.execution.injected import Surroundings, ToolCall
+from llm_compiler.execution.time_limit import TimeLimit
 from llm_compiler.execution.tool_call import CallableTool
 from llm_compiler.execution.tool_result import Result
 from llm_compiler.execution.tool_threads import LoopWork, Threads
@@ -173,12 +174,9 @@ class Executor:
         call = ToolCall(id, tool.name, launch.args, config, self.around)
         seconds = float(tool.hints.get("timeout", self.timeout))
         why = f"no result within {seconds:g} s (tool_timeout)"
-        # `asyncio.timeout` cancels the call once, and then waits for it without limit.
-        grace = asyncio.get_running_loop().call_later(
-            seconds + CANCEL_GRACE_SECONDS, lambda: overdue(TimeoutError(why))
-        )
+        limit = TimeLimit(seconds, CANCEL_GRACE_SECONDS, lambda: overdue(TimeoutError(why)))
         try:
-            async with asyncio.timeout(seconds) as clock:
+            with limit:
                 if called.is_async:
                     result: Result = await called.acall(call, self.threads)
                 else:
@@ -186,12 +184,10 @@ class Executor:
                         result = await self.threads.run(lambda: called.call(call, loop))
                 return result
         except TimeoutError:
-            if not clock.expired():
+            if not limit.expired:
                 raise
             # The thread of a sync tool keeps running: a second attempt would run at the same time.
             raise TimeoutError(why) if called.is_async else ToolError(why) from None
-        finally:
-            grace.cancel()
 
 
 def _is_ctrl_c(error: BaseException) -> bool:

@@ -226,8 +226,9 @@ class Program:
 
     def _added(self) -> list[Compiled]:
         """The new tasks, as far as `max_calls` allows."""
-        tasks = self._lowering.take()
-        out = self._was_program() if tasks else []
+        if not (tasks := self._lowering.take()):
+            return []
+        out = self._was_program()
         for task in tasks:
             if self.full:
                 break
@@ -261,8 +262,10 @@ class Program:
     def _was_program(self) -> list[Compiled]:
         """Something made sense outside a fence: what was refused before was not prose."""
         self._source.is_program = True
-        prose, self._prose = self._prose, []
         out: list[Compiled] = []
+        if not self._prose:
+            return out
+        prose, self._prose = self._prose, []
         for refused in prose:
             if not self._spend():
                 return [*out, self._too_many(refused.id, refused.line, refused.source)]

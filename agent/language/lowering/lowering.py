@@ -10,8 +10,7 @@ there; the first one is only wasted.
 """
 
 import ast
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,8 +28,6 @@ from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.language.toolbox.stubs import written_names
 from llm_compiler.language.toolbox.tool import Tool
 from llm_compiler.language.toolbox.toolbox import Toolbox
-
-_REFERENCE = re.compile(r"\$[\d(].*", re.DOTALL)
 
 
 @dataclass
@@ -65,7 +62,7 @@ class Lowering(Resolver):
         """The next one waits for the end of the statement."""
         self._done: dict[int, list[TaskId]] = {}
         """By index, the tasks of calls that were lowered early: what they compute, and the call."""
-        self._lines: list[int] = []
+        self._lines: Sequence[int] = ()
         """The lines of the program that those of the tree being read are on."""
 
     @property
@@ -139,7 +136,7 @@ class Lowering(Resolver):
     def _lower_early(self, read: ReadCall) -> bool:
         if read.call.conditional or not self._tool(read.call).rules.early_start:
             return False
-        out, next_id, wasted = self.top.tasks.out, self.next_id, {*self.wasted}
+        out, next_id, wasted = self.top.tasks.out, self.top.tasks.next, self.wasted.copy()
         count = len(out)
         try:
             self._lower_call(read)
@@ -198,7 +195,7 @@ class Lowering(Resolver):
         tool = self._tool(call)
         around = self._lines, self.line, self.source
         self.line, self.source = call.line, call.source
-        self._lines = [call.line + place for place in range(call.source.count("\n") + 1)]
+        self._lines = range(call.line, call.line + call.source.count("\n") + 1)
         try:
             args, ids, later = self._arguments(read.tree, tool)
         except NodeError as fault:
@@ -222,7 +219,7 @@ class Lowering(Resolver):
         self, tree: ast.Call, tool: Tool
     ) -> tuple[dict[str, Any], tuple[TaskId, ...], list[str]]:
         """The arguments, the tasks that they refer to, and the names of those that do."""
-        parameters = list(tool.parameters)
+        parameters = tool.parameters
         if len(tree.args) > len(parameters):
             taken = "1 argument" if len(parameters) == 1 else f"{len(parameters)} arguments"
             raise NodeError(
@@ -256,8 +253,8 @@ class Lowering(Resolver):
 
 def _as_meant(value: Any) -> Any:
     """A literal argument without the doubling of its dollars, as the tool will get it."""
-    if isinstance(value, str) and "$" in value:
-        return value if _REFERENCE.fullmatch(value) else value.replace("$$", "$")
+    if isinstance(value, str):
+        return value.replace("$$", "$")
     if isinstance(value, list):
         return [_as_meant(item) for item in value]
     if isinstance(value, dict):

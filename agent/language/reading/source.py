@@ -84,12 +84,12 @@ class Source:
                 yield from self._found
                 self._found.clear()
 
-    def _token(self, kind: Kind, text: str, at: int) -> None:
+    def _token(self, kind: Kind, text: str, at: int, blank: str) -> None:
         if kind == "fence" or self._fence is not None:
             self._at_fence(kind, text)
         if self._fenced is False or self._skips or self._fence is not None:
             self._line += text.count("\n")
-            self._new_raw(at + len(text))
+            self._new_raw(at + len(text) + len(blank))
             return
         if kind == "newline" or kind == "unterminated":
             self._raw.append(text)
@@ -102,10 +102,10 @@ class Source:
             elif self._now:
                 self._now.pieces.append((text, at))
         elif kind != "comment":
-            self._significant(kind, text, at)
+            self._significant(kind, text, at, blank)
             if self._now is None:  # at a semicolon
                 return
-        self._raw.append(text)
+        self._raw.append(text + blank)
         if "\n" in text:
             self._line += text.count("\n")
 
@@ -169,8 +169,20 @@ class Source:
         self._found.append(self._ended())
         self._new_raw(at + 1)
 
-    def _significant(self, kind: Kind, text: str, at: int) -> None:
+    def _significant(self, kind: Kind, text: str, at: int, blank: str) -> None:
         now = self._now
+        if now is None or self._line_begins:
+            now = self._first(now, kind, text, at)
+        if text == ";" and not self._is_open and not now.compound:
+            self._found.append(self._ended())
+            # A line of many statements is not kept for each of them.
+            self._raw[:] = [blank]
+            self._raw_at, self._raw_line = at + 1, self._line
+        elif event := now.add(kind, text, at, blank, self._raw, self._line):
+            self._found.append(event)
+
+    def _first(self, now: Unfinished | None, kind: Kind, text: str, at: int) -> Unfinished:
+        """The statement of a token that is the first of a line or of a statement."""
         first_of_line, self._line_begins = self._line_begins, False
         if now and first_of_line and self._ends_before(now, kind, text):
             self._found.append(self._ended())
@@ -181,14 +193,7 @@ class Source:
             now = self._begun(at)
         elif first_of_line and now.in_block and not self._is_open:
             now.pieces.append((" " * (self._width - (self._base or 0)), at))
-        if text == ";" and not self._is_open and not now.compound:
-            self._found.append(self._ended())
-            # A line of many statements is not kept for each of them.
-            self._raw.clear()
-            self._raw_at, self._raw_line = at + 1, self._line
-            return
-        if event := now.add(kind, text, at, self._raw, self._line):
-            self._found.append(event)
+        return now
 
     def _ends_before(self, now: Unfinished, kind: Kind, text: str) -> bool:
         """Whether a token, the first of its line, begins another statement."""

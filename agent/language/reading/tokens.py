@@ -8,7 +8,7 @@ A machine in the manner of h11: `feed` and `close`, no I/O. Python's own `tokeni
 lines, so this one finds the borders; `ast` reads what is between them. Each state consumes
 what it has understood and waits for more only inside a token of at most five characters, so the
 time is linear in the text, whatever the chunking. Only how a string, a comment or white space is
-cut into pieces depends on the chunks.
+cut into pieces depends on the chunks, and whether a blank is a token of its own.
 """
 
 import re
@@ -35,9 +35,10 @@ unterminated: the line ends inside a string
 """
 
 
-Token = tuple[Kind, str, int]
-"""Its kind, its text, and the offset of its first character in the whole text. The text is as
-Python can read it: an escape that Python does not know has its backslash doubled."""
+Token = tuple[Kind, str, int, str]
+"""Its kind, its text, and the offset of its first character in the whole text; and a blank, if one
+follows that came with it. The text is as Python can read it: an escape that Python does not know
+has its backslash doubled."""
 
 
 @dataclass(slots=True)
@@ -51,9 +52,9 @@ class _String:
 
 # A group has the name of the kind that it finds.
 _CODE = re.compile(
-    r"(?P<space>[^\S\n]+|\\\n)|(?P<string>[rbufRBUF]{0,2}(?:\"\"\"|'''|\"|'))|(?P<word>\w+)"
-    r"|(?P<newline>\n)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<comment>\#)|(?P<fence>```|~~~)"
-    r"|(?P<operator>.)",
+    r"(?P<space>[^\S\n]+|\\\n)|(?P<string>[rbufRBUF]{0,2}(?:\"\"\"|'''|\"|'))|(?P<word>\w+)\ ?"
+    r"|(?P<newline>\n)|(?P<open>[(\[{])\ ?|(?P<close>[)\]}])|(?P<comment>\#)|(?P<fence>```|~~~)"
+    r"|(?P<operator>.)\ ?",
     re.DOTALL,
 )
 _UNDECIDED = re.compile(r"\\|`{1,2}|~{1,2}|[rbufRBUF]{0,2}(?:\"{0,2}|'{0,2})")
@@ -161,13 +162,15 @@ class Tokens:
             found = _CODE.match(text, at)
             assert found is not None
             kind: Kind = found.lastgroup  # type: ignore[assignment]
-            it, end = found.group(), found.end()
+            it, end = found[kind], found.end()
             if length - at < 5 and not last and _UNDECIDED.fullmatch(text, at):
                 return at
-            if kind == "word" and end == length and not last:
-                self._word.append(it)
-                return end
-            if kind == "space":
+            blank = " " if end - at > len(it) else ""
+            if kind == "word":
+                if end == length and not blank and not last:
+                    self._word.append(it)
+                    return end
+            elif kind == "space":
                 # Models write no-break spaces, which Python refuses.
                 it = it if it == " " else _SPACE.sub(" ", it)
             elif kind == "string":
@@ -181,9 +184,11 @@ class Tokens:
                 self._open.clear()
             elif kind == "fence":
                 kind, it, end = "operator", it[0], at + 1
-            elif self._open:
+            if self._open and kind != "string":
                 kind = self._in_hole(kind, it)
-            out.append((kind, it, before + at))
+                if blank:  # it may be the first character of a text
+                    end, blank = end - 1, ""
+            out.append((kind, it, before + at, blank))
             if kind != "space":
                 self._line_begins = kind in ("newline", "unterminated")
             at = end
@@ -244,5 +249,5 @@ class Tokens:
         return at + 1
 
     def _put(self, kind: Kind, text: str, at: int) -> None:
-        self._out.append((kind, text, self._at + at))
+        self._out.append((kind, text, self._at + at, ""))
         self._line_begins = kind == "unterminated"

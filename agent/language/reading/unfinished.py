@@ -100,7 +100,7 @@ class Unfinished:
     after_dot: bool = False
 
     def add(
-        self, kind: Kind, text: str, at: int, raw: list[str], line: int
+        self, kind: Kind, text: str, at: int, blank: str, raw: list[str], line: int
     ) -> Call | Settled | None:
         """Take in the next token; `raw` is what was written before it. What it completes."""
         if len(self.head) < 4:
@@ -109,10 +109,9 @@ class Unfinished:
                 self.groups[0].for_good = text in _OPERATORS and text not in _STRAIGHT
             self.head.append(text)
         group = self.groups[-1]
-        name, self.name = self.name, None
-        before, self.before = self.before, "operator"
-        after_dot, self.after_dot = self.after_dot, False
-        self.pieces.append((text, at))
+        name, before, after_dot = self.name, self.before, self.after_dot
+        self.name, self.before, self.after_dot = None, "operator", False
+        self.pieces.append((text + blank, at))
         if kind == "word":
             self._word(text, at, before, len(raw), after_dot=after_dot)
         elif kind == "operator":
@@ -121,7 +120,8 @@ class Unfinished:
                 return self._settle()
             if text == ".":
                 self.after_dot = True
-                if before == "operand" and not after_dot and self.pieces[-2][0][0].isdigit():
+                word = self.pieces[-2][0] if before == "operand" and not after_dot else ""
+                if word[:1].isdigit() and not word.endswith(" "):
                     self.before = "number."
             elif text == ":" and len(self.groups) == 1 and self.compound:
                 group.for_good = True

@@ -141,7 +141,7 @@ class Tool:
         self._check_names(args)
         if later is None:
             later = {name for name, value in args.items() if next(references(value), None)}
-        complete = {name: value for name, value in args.items() if name not in later}
+        complete = {name: args[name] for name in args if name not in later} if later else args
         if later and not complete:
             return
         for name, error in self._validate(complete, {})[1]:
