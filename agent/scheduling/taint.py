@@ -86,9 +86,11 @@ class Taint:
             if unknown:
                 following |= dict.fromkeys(unknown)
                 continue
-            reached = (self.of_result(it) for it in sources if it in self._reached)
-            known = self.read if stored is None else stored
-            self._reached[this] = known or next(filter(None, reached), "")
+            reached = self.read if stored is None else stored
+            for it in sources:
+                if not reached and it in self._reached:
+                    reached = self.of_result(it)
+            self._reached[this] = reached
             del following[this]
         return self._reached[id]
 

@@ -184,6 +184,8 @@ class _Filling:
 
     def _whole(self, value: Any, levels: int) -> Any:
         """A result that takes the place of a whole text."""
+        if type(value) in _SCALARS:
+            return value
         self._weigh(value, levels)
         return value if self._computed else with_text_keys(value)
 

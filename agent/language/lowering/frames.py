@@ -123,7 +123,7 @@ def needed(ids: Iterable[TaskId], when: When | None) -> tuple[TaskId, ...]:
     needs = {id for id in ids if is_task(id)}
     if when is not None:
         needs.add(when.id)
-    return tuple(sorted(needs, key=order_of))
+    return tuple(sorted(needs, key=order_of)) if len(needs) > 1 else tuple(needs)
 
 
 def made(
