@@ -4,6 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
@@ -71,6 +72,9 @@ def round_messages(
         {"name": task["tool"], "args": task["args"], "id": call_id(mark, task["id"])}
         for task in plan
     ]
+    # The state would give each message an id, on the event loop.
+    fresh = uuid.uuid4()
+    ids = (f"{fresh}-{number}" for number in count())
     answers: list[AnyMessage] = []
     said: list[AnyMessage] = []
     for task in plan:
@@ -88,16 +92,11 @@ def round_messages(
                 status="success" if is_ok else "error",
                 response_metadata=trust,
                 artifact=outcome.get("artifact"),
-                id=_new_id(),
+                id=next(ids),
             )
         )
         texts = (outcome.get("command") or {}).get("messages", ())
         said += (
-            AIMessage(text, response_metadata=trust, name=name, id=_new_id()) for text in texts
+            AIMessage(text, response_metadata=trust, name=name, id=next(ids)) for text in texts
         )
-    return [AIMessage("", tool_calls=calls, name=name, id=_new_id()), *answers, *said]
-
-
-def _new_id() -> str:
-    # The state would give the message one, on the event loop.
-    return str(uuid.uuid4())
+    return [AIMessage("", tool_calls=calls, name=name, id=next(ids)), *answers, *said]

@@ -9,7 +9,7 @@
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from llm_compiler.errors import PlanError
@@ -23,16 +23,15 @@ _OWN = re.compile(r"(?:\.(\w{1,99}))?")
 _SHAPE = '{"items": "$1", "body": [tasks with ids such as "7[].1"], "value": …}'
 
 
-def referred(id: TaskId, tool: str, args: Mapping[str, Any]) -> Iterator[TaskId]:
+def referred(id: TaskId, tool: str, args: Mapping[str, Any]) -> Iterable[TaskId]:
     """The ids that a task's arguments refer to, whatever its tool: those of items and variables of
     the loops around it (`7[].0`, `7[].total`) too, but not those of its own loop."""
     if is_pure(tool):
-        yield from compute.references(str(args.get("expression")))
-    elif tool == EACH:
+        return compute.references(str(args.get("expression")))
+    if tool == EACH:
         own = f"{id}[]"
-        yield from (it for it in _referred_by_loop(args) if not str(it).startswith(own))
-    else:
-        yield from (it.id for it in references(args))
+        return (it for it in _referred_by_loop(args) if not str(it).startswith(own))
+    return [it.id for it in references(args)]
 
 
 def bodies(args: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

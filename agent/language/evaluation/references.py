@@ -69,10 +69,12 @@ def references(value: Any) -> Iterator[Reference]:
 
 def _collect(value: Any, references: list[Reference]) -> None:
     if isinstance(value, str):
+        if "$" not in value:
+            return
         if (id := alone(value)) is not None:
             references.append(Reference(id, certain=True))
             return
-        for found in PATTERN.finditer(value) if "$" in value else ():
+        for found in PATTERN.finditer(value):
             if not found["dollar"]:
                 whole = found.end() - found.start() == len(value)
                 references.append(Reference(id_of(found), whole or found["id"] is None))

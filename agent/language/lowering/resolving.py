@@ -26,6 +26,7 @@ from llm_compiler.language.lowering.names import (
 )
 from llm_compiler.language.lowering.task_builder import TaskBuilder
 from llm_compiler.language.lowering.trees import has_calls
+from llm_compiler.language.reading.written import PLACEHOLDER
 from llm_compiler.language.toolbox.toolbox import Toolbox
 
 MAX_LITERAL = 1000
@@ -168,9 +169,12 @@ class Resolver(TaskBuilder, ABC):
         return node if sure else self.compute(self.checked(node))
 
     def _name(self, node: ast.Name, inner: frozenset[str]) -> ast.expr:
-        if (index := placeholder(node)) is not None:
-            return self.called(index)
-        if node.id in inner or referred(node) is not None:
+        if node.id >= PLACEHOLDER:  # it may be a name of ours
+            if (index := placeholder(node)) is not None:
+                return self.called(index)
+            if referred(node) is not None:
+                return node
+        if node.id in inner:
             return node
         names = self.frame.names
         if inner and node.id not in names:

@@ -98,7 +98,7 @@ class Source:
             return
         if kind == "space":
             if self._line_begins:
-                self._width += len(text.expandtabs(8))
+                self._width = len((" " * self._width + text).expandtabs(8))
             elif self._now:
                 self._now.pieces.append((text, at))
         elif kind != "comment":

@@ -14,13 +14,16 @@ cut into pieces depends on the chunks, and whether a blank is a token of its own
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from keyword import kwlist
 from typing import Literal
 
 Kind = Literal[
-    "word", "open", "close", "operator", "string", "text", "string end", "newline", "space",
+    "call", "word", "open", "close", "operator", "string", "text", "string end", "newline", "space",
     "comment", "fence", "unterminated",
 ]  # fmt: skip
 """
+call: a call of constants and names, `search("K2", limit=5)`, if it came at once: it means what its
+    tokens would, of which there are many
 word: a name, a keyword or a number, whole
 open, close: a bracket
 operator: one character: `==` is two
@@ -50,13 +53,28 @@ class _String:
     raw: bool
 
 
-# A group has the name of the kind that it finds.
-_CODE = re.compile(
-    r"(?P<space>[^\S\n]+|\\\n)|(?P<string>[rbufRBUF]{0,2}(?:\"\"\"|'''|\"|'))|(?P<word>\w+)\ ?"
-    r"|(?P<newline>\n)|(?P<open>[(\[{])\ ?|(?P<close>[)\]}])|(?P<comment>\#)|(?P<fence>```|~~~)"
-    r"|(?P<operator>.)\ ?",
-    re.DOTALL,
-)
+# A call of constants and names. It is possessive (`*+`), so that it takes linear time to find none.
+_WORDS = "|".join({*kwlist, "match"} - {"True", "False", "None"})
+_NAME = rf"(?!(?:{_WORDS})\b)[A-Za-z_][A-Za-z0-9_]*+"
+_ATOM = rf"""-?[0-9]++(?:\.[0-9]++)?|{_NAME}(?:\.{_NAME})*+|"[^"\\\n]*+"|'[^'\\\n]*+'"""
+_LIST = rf"\[(?:(?:{_ATOM})(?:,\ ?(?:{_ATOM}))*+)?\]"
+_ARGUMENT = rf"(?:{_NAME}=)?(?:{_ATOM}|{_LIST})"
+_CALL = rf"(?=[A-Za-z_][A-Za-z0-9_]*+\(){_NAME}\((?:{_ARGUMENT}(?:,\ ?{_ARGUMENT})*+)?\)"
+
+
+def _code(first: str, blank: str) -> re.Pattern[str]:
+    """What code consists of. A group has the name of the kind that it finds."""
+    return re.compile(
+        rf"{first}(?P<space>[^\S\n]+|\\\n)|(?P<string>[rbufRBUF]{{0,2}}(?:\"\"\"|'''|\"|'))"
+        rf"|(?P<word>\w+){blank}|(?P<newline>\n)|(?P<open>[(\[{{]){blank}|(?P<close>[)\]}}])"
+        rf"|(?P<comment>\#)|(?P<fence>```|~~~)|(?P<operator>.){blank}",
+        re.DOTALL,
+    )
+
+
+_CODE = _code(rf"(?P<call>{_CALL})|", r"\ ?")
+# There a string is read by itself, and a blank may be the first character of a text.
+_HOLE = _code("", "")
 _UNDECIDED = re.compile(r"\\|`{1,2}|~{1,2}|[rbufRBUF]{0,2}(?:\"{0,2}|'{0,2})")
 _WORD = re.compile(r"\w*")
 _SPACE = re.compile(r"[^\t\n\\]")
@@ -159,18 +177,17 @@ class Tokens:
         """Read code up to where a string, a comment or a fence begins, or a hole may end."""
         out, before, length = self._out, self._at, len(text)
         while at < length:
-            found = _CODE.match(text, at)
+            found = (_HOLE if self._open else _CODE).match(text, at)
             assert found is not None
             kind: Kind = found.lastgroup  # type: ignore[assignment]
             it, end = found[kind], found.end()
             if length - at < 5 and not last and _UNDECIDED.fullmatch(text, at):
                 return at
             blank = " " if end - at > len(it) else ""
-            if kind == "word":
-                if end == length and not blank and not last:
-                    self._word.append(it)
-                    return end
-            elif kind == "space":
+            if kind == "word" and end == length and not blank and not last:
+                self._word.append(it)
+                return end
+            if kind == "space":
                 # Models write no-break spaces, which Python refuses.
                 it = it if it == " " else _SPACE.sub(" ", it)
             elif kind == "string":
@@ -184,10 +201,8 @@ class Tokens:
                 self._open.clear()
             elif kind == "fence":
                 kind, it, end = "operator", it[0], at + 1
-            if self._open and kind != "string":
+            elif self._open:
                 kind = self._in_hole(kind, it)
-                if blank:  # it may be the first character of a text
-                    end, blank = end - 1, ""
             out.append((kind, it, before + at, blank))
             if kind != "space":
                 self._line_begins = kind in ("newline", "unterminated")

@@ -107,13 +107,19 @@ class Unfinished:
             if not self.head and kind == "word":
                 self.compound = text in _COMPOUND
                 self.groups[0].for_good = text in _OPERATORS and text not in _STRAIGHT
-            self.head.append(text)
+            self.head += text.partition("(")[:2] if kind == "call" else (text,)
         group = self.groups[-1]
         name, before, after_dot = self.name, self.before, self.after_dot
         self.name, self.before, self.after_dot = None, "operator", False
         self.pieces.append((text + blank, at))
         if kind == "word":
             self._word(text, at, before, len(raw), after_dot=after_dot)
+        elif kind == "call":
+            self._word(text.partition("(")[0], at, before, len(raw), after_dot=after_dot)
+            name, self.name = self.name, None
+            if name is None or self.fault:
+                return self._settle()
+            return self._call(self._opened("(", name, line, before), text, raw)
         elif kind == "operator":
             if text == ",":
                 group.for_now = group.is_element = False
@@ -166,7 +172,7 @@ class Unfinished:
 
     def cannot_go_on_with(self, kind: Kind, text: str) -> bool:
         """Whether a token, the first of a line inside brackets, cannot belong to the statement."""
-        operand = kind == "word" and text not in _OPERATORS
+        operand = kind in ("word", "call") and text not in _OPERATORS
         return operand and self.before in ("operand", "string")
 
     def _word(self, word: str, at: int, before: str, raw: int, *, after_dot: bool) -> None:
