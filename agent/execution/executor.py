@@ -100,7 +100,8 @@ class Executor:
 
         async def attempt() -> Result:
             nonlocal attempts
-            if (running := asyncio.current_task()) is not None and running.cancelling():
+            running = asyncio.current_task() if attempts else None
+            if running is not None and running.cancelling():
                 raise ToolError("it was cancelled")  # and its tool turned that into an error
             attempts += 1
             return await self._attempt(tool, launch, config, overdue)

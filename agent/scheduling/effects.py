@@ -164,7 +164,7 @@ class EffectOrder:
         if isinstance(task, Refused):
             self._since[task.id] = None
             return task
-        if any(need not in self._known or need in self._unordered for need in task.needs):
+        if not (self._known.issuperset(task.needs) and self._unordered.isdisjoint(task.needs)):
             self._unordered.add(task.id)
         counted = task.id not in self._unordered
         effects = Effects.of(task, self._tools)

@@ -130,7 +130,9 @@ def literal(value: Any) -> Any:
 
 def as_text(value: Any) -> str:
     """A result as it reads inside a longer string."""
-    return value if isinstance(value, str) else _json(value)
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) is int else _json(value)
 
 
 class _Filling:

@@ -20,7 +20,7 @@ from llm_compiler.language.evaluation.expressions import NodeError
 from llm_compiler.language.lowering.names import placeholder, reference, template
 from llm_compiler.language.lowering.owning import ALL
 from llm_compiler.language.lowering.resolving import Resolver, Row, Statements
-from llm_compiler.language.lowering.trees import has_names, parsed
+from llm_compiler.language.lowering.trees import has_calls, has_names, parsed
 from llm_compiler.language.reading.diagnostics import PlacedError, lines_on
 from llm_compiler.language.reading.written import Call, Statement
 from llm_compiler.language.tasks.task import Task
@@ -238,7 +238,7 @@ class Lowering(Resolver):
         args: dict[str, Any] = {}
         ids: list[TaskId] = []
         later: list[str] = []
-        last = self.last_write([node for _, node in written])
+        last = self.last_write([node for _, node in written]) if has_calls(tree) else 0
         for place, (name, node) in enumerate(written):
             if isinstance(node, ast.Constant) and (constant := template(node)) is not ...:
                 args[name] = constant

@@ -26,7 +26,8 @@ def exceeds(values: Iterable[Any], most: int, *, characters_per_part: int = 16) 
         elif isinstance(value, _OBJECTS):
             left -= 2 * len(value)
             if left >= 0:
-                waiting += [*value, *value.values()]
+                waiting += value
+                waiting += value.values()
         elif isinstance(value, _LISTS):
             left -= len(value)
             if left >= 0:

@@ -131,25 +131,29 @@ class Parameters:
         """
         if self.model is None:
             return {**args, **injected}
-        fields, given = self.fields, {**args, **injected}
-        extra: dict[str, Any] = {}
-        if not args.keys() <= self.shown.keys():
-            extra = {name: given.pop(name) for name in args if name not in self.shown}
+        shown, fields, given = self.shown, self.fields, {**args, **injected}
+        if args.keys() <= shown.keys() and injected.keys() <= fields.keys():
+            return self._values(given)
+        extra = {name: given.pop(name) for name in args if name not in shown}
         beside = {name: given.pop(name) for name in injected if name not in fields}
         # A function's model has all of `**filters` in one field.
-        collected = self.others in fields if extra else False
-        if extra:
-            given |= {self.others: extra} if collected else extra
-        if issubclass(self.model, BaseModel):
-            made: Any = self.model.model_validate(given, by_alias=True, by_name=True)
+        if not extra or self.others not in fields:
+            return beside | self._values(given | extra) | extra
+        values = self._values(given | {self.others: extra}, self.others)
+        filters: dict[str, Any] = values.pop(self.others)
+        return beside | values | filters
+
+    def _values(self, given: dict[str, Any], *others: str) -> dict[str, Any]:
+        """What the model makes of the fields of the planner and the run, and of others."""
+        model: Any = self.model
+        if issubclass(model, BaseModel):
+            made: Any = model.model_validate(given, by_alias=True, by_name=True)
         else:
-            made = self.model.parse_obj(
+            fields = self.fields
+            made = model.parse_obj(
                 {fields[name].alias if name in fields else name: it for name, it in given.items()}
             )
-        checked = {name: getattr(made, name) for name in (*self.shown, *self.injected)}
-        if not (extra or beside):
-            return checked
-        return beside | checked | (getattr(made, self.others) if collected else extra)
+        return {name: getattr(made, name) for name in (*self.shown, *self.injected, *others)}
 
     def refused(self, args: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """What the validator refuses, if there is one: the parameter, or "", and why."""
