@@ -23,6 +23,7 @@ from llm_compiler.execution.tool_call import check_callable
 from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.models.given import GivenModels
 from llm_compiler.models.response_form import ResponseForm
+from llm_compiler.nodes.beginning import starter
 from llm_compiler.nodes.joiner import Joiner
 from llm_compiler.nodes.open_round import Setup
 from llm_compiler.nodes.planner import Planner
@@ -87,9 +88,8 @@ def build_graph(
     builder.add_edge("planner", "scheduler")
     builder.add_edge("scheduler", "joiner")
     builder.add_conditional_edges("joiner", _route, ["planner", END])
-    return compiled(
-        builder, checkpointer=checkpointer, store=store, cache=cache, name=name, context=context
-    )
+    lent: dict[str, Any] = {"checkpointer": checkpointer, "store": store, "cache": cache}
+    return compiled(builder, **lent, name=name, context=context, starts=starter(setup))
 
 
 def _route(state: State) -> str:

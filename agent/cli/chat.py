@@ -24,6 +24,7 @@ from llm_compiler.cli.command import (
 )
 from llm_compiler.cli.exit_status import ANSWERED, STOPPED, UNDECIDED, explained
 from llm_compiler.cli.keeping import tell_what_is_kept
+from llm_compiler.cli.local_start import start_local_model
 
 _PROMPT: Final = "› "
 _LEAVE: Final = ("exit", "quit", "/exit", "/quit", "/bye")
@@ -56,10 +57,12 @@ def _converse(command: Command, runner: asyncio.Runner) -> int:
     async def begin() -> tuple[Any, Any, bool]:
         display = display_for(command)
         display.begin("starting")
+        start_local_model(command.settings, command.keep)
         try:
             store, _ = await imported("store", "session")
             thread = command.thread or store.new_name()
             session = await stack.enter_async_context(opened(command, thread, stored=True))
+            session.graph.prepare(session.context)  # it reads while the person still types
             snapshot = await session.snapshot()
             return session, snapshot, store.unfinished(snapshot)
         finally:

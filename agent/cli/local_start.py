@@ -1,13 +1,11 @@
 """Starts the local model while Python still imports what a question needs."""
 
 import os
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
-from llm_compiler.errors import SetupError
 from llm_compiler.models.choice import LOCAL, chosen
+from llm_compiler.models.local.server import LOCAL_SERVER, LOCAL_SERVERS
 
 
 def start_local_model(settings: Mapping[str, Any], keep: float) -> None:
@@ -21,14 +19,5 @@ def start_local_model(settings: Mapping[str, Any], keep: float) -> None:
         return settings.get(setting) or os.environ.get(f"LLM_COMPILER_{setting.upper()}")
 
     if chosen("planner", named)[0] == LOCAL:
-        threading.Thread(target=_start, args=(keep,), name="local-model", daemon=True).start()
-
-
-def _start(keep: float) -> None:
-    from llm_compiler.models.local.obtain import at_hand
-    from llm_compiler.models.local.server import LOCAL_SERVER, LOCAL_SERVERS
-
-    with suppress(SetupError, OSError):
-        if at_hand():
-            LOCAL_SERVERS.keep(keep)
-            LOCAL_SERVER.endpoint()
+        LOCAL_SERVERS.keep(keep)
+        LOCAL_SERVER.begin()

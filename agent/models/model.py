@@ -1,12 +1,19 @@
 """An open model: its reply is streamed and metered, and requested again when it breaks off."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_openai_messages
 from langchain_core.runnables import Runnable, RunnableConfig
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
@@ -60,6 +67,11 @@ def retrying(
     )
 
 
+def as_sent(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Messages as OpenAI's protocol has them."""
+    return convert_to_openai_messages([*messages])
+
+
 class Meter:
     """Counts the calls and tokens of one role."""
 
@@ -99,6 +111,14 @@ class Model:
     """LangChain's name for its kind."""
     adapts: bool = False
     """Whether its client itself asks again without what its server refuses."""
+    read_ahead: Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]] | None = None
+    """Has its server know what prompts begin with, as messages of OpenAI's protocol; None if it
+    cannot."""
+
+    async def prepare(self, beginning: Sequence[BaseMessage]) -> None:
+        """Have its server know what prompts begin with, if it can read ahead."""
+        if self.read_ahead is not None:
+            await self.read_ahead(as_sent(beginning))
 
     @property
     def provider(self) -> str:

@@ -5,6 +5,7 @@ A model's name is `"openai:NAME"`, `"provider:NAME"` (if `langchain` is installe
 """
 
 import asyncio
+import importlib
 import importlib.util
 import os
 import time
@@ -33,12 +34,13 @@ from llm_compiler.retries import is_transient
 if TYPE_CHECKING:
     import httpx
 
-    from llm_compiler.models.local.server import Endpoint, LocalServers
+    from llm_compiler.models.local.server import Endpoint, LocalServer, LocalServers
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ASK_SECONDS = 5.0
 """What a server has to say which models it has."""
 _ASK_AGAIN_SECONDS = 60.0
+_CLIENT = "llm_compiler.models.openai_compatible"
 _VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
@@ -91,13 +93,17 @@ class OpenModels:
         models = self._of_loop.setdefault(asyncio.get_running_loop(), {})
         # The local server may have restarted on another port; a variable may have changed.
         provider, _, rest = name.partition(":")
-        endpoint = None
+        endpoint = server = None
         if provider == LOCAL:
-            servers = await asyncio.to_thread(_local_servers)
-            endpoint = await servers.of(rest).start()
+            server = (await asyncio.to_thread(_local_servers)).of(rest)
+            # The client takes as long to import as the server to start.
+            client = asyncio.to_thread(importlib.import_module, _CLIENT)
+            endpoint, _ = await asyncio.gather(server.start(), client)
         key = (name, endpoint, *(os.environ.get(variable) for variable in _VARIABLES))
         if key not in models:
-            models.setdefault(key, await _open(name, endpoint))  # another run may have been quicker
+            models.setdefault(
+                key, await _open(name, endpoint, server)
+            )  # another run may have been quicker
         await models[key].ask()
         return models[key].model
 
@@ -121,12 +127,13 @@ def _local_servers() -> "LocalServers":
     return LOCAL_SERVERS
 
 
-async def _open(name: str, endpoint: "Endpoint | None") -> _OpenModel:
-    if endpoint is not None:
+async def _open(name: str, endpoint: "Endpoint | None", server: "LocalServer | None") -> _OpenModel:
+    if endpoint is not None and server is not None:
         chat = await asyncio.to_thread(
             _openai, name, endpoint.base_url, endpoint.api_key, temperature=0
         )
-        return _OpenModel(Model(name, chat, known_profile(name), adapts=True))
+        profile = known_profile(name)
+        return _OpenModel(Model(name, chat, profile, adapts=True, read_ahead=server.read_ahead))
     check_name(name)
     provider, _, rest = name.partition(":")
     if provider == "openai":

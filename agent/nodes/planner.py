@@ -15,9 +15,9 @@ from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.execution.executor import warm_up
 from llm_compiler.language.tasks.task import OutcomeData, TaskData
 from llm_compiler.language.tasks.task_ids import order_of
-from llm_compiler.language.toolbox.stubs import schema_type
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
+from llm_compiler.nodes.beginning import beginning, constant, instructions
 from llm_compiler.nodes.heard import asked_and_heard
 from llm_compiler.nodes.load_plan import Stored, load
 from llm_compiler.nodes.open_round import Setup, open_round
@@ -25,7 +25,6 @@ from llm_compiler.nodes.plan_stream import PlanStream
 from llm_compiler.pacing import MANY, off_loop
 from llm_compiler.prompting.attachments import attachments
 from llm_compiler.prompting.messages import planner_messages, replan_message
-from llm_compiler.prompting.templates import STRUCTURED_PLAN, filled
 from llm_compiler.run.resources import Round, RunResources
 from llm_compiler.state import (
     RoleUsage,
@@ -69,10 +68,14 @@ class Planner:
         try:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
                 model = await self._setup.model(round.context, "planner")
+                told = instructions(self._setup, state)
                 today = datetime.date.fromtimestamp(run.clock.source.now())
+                if model.read_ahead is not None:
+                    context = round.context
+                    await model.prepare(beginning(round.tools, context, model.profile, told, today))
                 # Of a long plan, the results are many.
                 messages = await asyncio.to_thread(
-                    _messages, round, model, state, before, today, self._told(state), config
+                    _messages, round, model, state, before, today, told, config
                 )
                 asked = question(state) if model.profile.names_which else ""
                 grammar = plan.grammar(asked) if model.profile.grammar else None
@@ -95,14 +98,6 @@ class Planner:
             "feedback": None,
             "usage": spent(before.usage, "planner", meter.usage),
         }
-
-    def _told(self, state: State) -> str:
-        """The instructions, and the form that the answer is wanted in."""
-        form = self._setup.form
-        if form is None:
-            return self._setup.told(state)
-        wanted = filled(STRUCTURED_PLAN, {"form": schema_type(form.schema)})
-        return "\n\n".join(filter(None, (wanted, self._setup.told(state))))
 
     async def _stream(
         self,
@@ -183,11 +178,6 @@ def _in_order(plan: list[TaskData]) -> list[TaskData]:
     return sorted(plan, key=lambda task: order_of(task["id"]))
 
 
-def _with_examples(context: Context, model: Model) -> bool:
-    """Whether to send the worked programs."""
-    return context.examples == "always" or (context.examples == "auto" and model.profile.few_shot)
-
-
 def _messages(
     round: Round,
     model: Model,
@@ -214,11 +204,7 @@ def _messages(
         round.tools,
         conversation(state),
         asked_and_heard(state, config, context.max_result_chars),
-        with_examples=_with_examples(context, model),
-        today=today,
-        more_examples=() if context.examples == "never" else context.more_examples,
-        template=context.planner_prompt,
-        instructions=told,
+        **constant(context, model.profile, told, today),
         attached=attachments(asked_message(state)),
         replan=replan,
     )

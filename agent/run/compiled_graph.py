@@ -16,6 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, aclosing
+from datetime import date
 from typing import Any, Literal, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -69,6 +70,24 @@ class LLMCompiler(CompiledStateGraph[State, Any, Input, State]):
     """Where its runs read the time."""
     context: Context | None = None
     """The settings of runs that bring none."""
+    starts: Callable[[Context, date], None] | None = None
+    """What `prepare` calls."""
+
+    def prepare(self, context: Context | None = None) -> None:
+        """Start the local model before the first question, if it is the one that plans.
+
+        It reads what all prompts of the day begin with. Returns at once, and does nothing if its
+        weights must be fetched first.
+
+        Args:
+            context: The settings of the runs that follow.
+
+        Raises:
+            SetupError: a setting cannot be right.
+        """
+        if self.starts is not None:
+            today = date.fromtimestamp(self.clock.now())
+            self.starts(Context.of(context, self.context), today)
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **options: Any
@@ -185,7 +204,7 @@ class LLMCompiler(CompiledStateGraph[State, Any, Input, State]):
     def copy(self, update: dict[str, Any] | None = None) -> Self:
         """As LangGraph's, which knows its own attributes only."""
         copied = super().copy(update)
-        copied.clock, copied.context = self.clock, self.context
+        copied.clock, copied.context, copied.starts = self.clock, self.context, self.starts
         return copied
 
     def _fence_to_pass(self, config: RunnableConfig) -> ThreadFence | None:
@@ -230,6 +249,7 @@ def compiled(
     cache: BaseCache[Any] | None,
     name: str | None,
     context: Context | None,
+    starts: Callable[[Context, date], None],
 ) -> LLMCompiler:
     """Compile a graph; a sync-only checkpointer is called from threads."""
     saver = with_async(checkpointer) if isinstance(checkpointer, BaseCheckpointSaver) else None
@@ -244,7 +264,7 @@ def compiled(
     if saver is not None:
         remember(saver, graph.checkpointer)
     made = with_class(graph, LLMCompiler)
-    made.context = context
+    made.context, made.starts = context, starts
     return made
 
 

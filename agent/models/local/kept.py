@@ -69,8 +69,13 @@ def file_for(served: Mapping[str, Any]) -> Path:
     Raises:
         NotKeptError: the folder is not ours, or cannot be written.
     """
+    return private_folder("servers") / f"{digest(served)}.json"
+
+
+def digest(served: Mapping[str, Any]) -> str:
+    """What is served and how, in a file's name."""
     told = json.dumps({**served, "host": socket.gethostname()}, sort_keys=True)
-    return _folder() / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 @contextmanager
@@ -179,13 +184,18 @@ def _private(found: os.stat_result) -> bool:
 
 def _files() -> list[Path]:
     try:
-        return [*_folder().glob("*.json")]
+        return [*private_folder("servers").glob("*.json")]
     except (NotKeptError, OSError):
         return []
 
 
-def _folder() -> Path:
-    folder = cache_folder() / "servers"
+def private_folder(name: str) -> Path:
+    """A folder in the user's cache that only the user can reach, made if it is not there.
+
+    Raises:
+        NotKeptError: others can reach it, or it cannot be made.
+    """
+    folder = cache_folder() / name
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _private(folder.stat()):

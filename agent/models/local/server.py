@@ -7,39 +7,43 @@ The first `endpoint()` fetches the weights and starts the server; later ones ret
 server is a child process (`server_process.py` says why) on a free loopback port, protected by a
 random key. It ends with this process, even if that is killed. A forked process starts its own.
 
+What all prompts begin with is known to a server before the first of them (`prompt_cache.py`).
+
 After `keep`, one that another process has kept is used, and one that is started outlives this
 process until nobody has used it for some time (`kept.py`).
 """
 
 import asyncio
 import atexit
-import json
 import os
 import secrets
 import subprocess
-import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from llm_compiler.errors import SetupError
 from llm_compiler.models.local import kept
 from llm_compiler.models.local.named import weights_named
-from llm_compiler.models.local.obtain import ensure
+from llm_compiler.models.local.obtain import at_hand, ensure
 from llm_compiler.models.local.progress import progress_bar
+from llm_compiler.models.local.prompt_cache import Beginning, PromptCache, folder
 from llm_compiler.models.local.server_settings import (
     LOG_VARIABLE,
-    PROGRAM,
+    converse,
     launch_settings,
+    launched,
     library,
     version,
 )
 
-# Threads that wait for one another spin this long, then sleep. By default they never sleep, and one
-# other busy process on 2 cores reduces the speed from 22 to 1 token/s; with this, to 13.
-SPIN: Final = {"GOMP_SPINCOUNT": "300"}
+_MAX_BEGINNINGS: Final = 4
+"""That one process has a server read ahead: more would push each other out."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ class LocalServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._visit: kept.Visit | None = None
         self._endpoint: Endpoint | None = None
+        self._is_new = False
+        """Whether this process started the server."""
+        self._prompts: PromptCache | None = None
+        self._reading = threading.Lock()
+        self._read: list[Beginning] = []
 
     def after_fork(self) -> None:
         if self._visit:
@@ -96,6 +105,7 @@ class LocalServer:
             with progress_bar() as progress:
                 model = weights_named(self._model, progress) if self._model else ensure(progress)
             settings = launch_settings(xllamacpp, model)
+            self._prompts = PromptCache(folder(), kept.digest(settings | version(model)))
             # What is logged is read by who started it, so that one is not kept.
             if self.keep_seconds and not os.environ.get(LOG_VARIABLE):
                 try:
@@ -108,25 +118,47 @@ class LocalServer:
 
     async def start(self) -> Endpoint:
         """The same as `endpoint` for an event loop, which keeps running while the server starts."""
-        result: Future[Endpoint] = Future()
-        result.set_running_or_notify_cancel()
+        # Fetching the weights can take minutes.
+        return await _in_thread(self.endpoint)
+
+    def begin(self, beginning: Beginning = ()) -> None:
+        """Start in a thread, if the weights are at hand, and have it know what prompts begin with.
+
+        What goes wrong is told to whoever needs the server.
+        """
 
         def run() -> None:
-            try:
-                result.set_result(self.endpoint())
-            except BaseException as error:
-                result.set_exception(error)
+            with suppress(SetupError, OSError):
+                if at_hand():
+                    self.endpoint()
+                    if beginning and self._is_new:
+                        self._read_once(beginning)
 
-        # A daemon thread, not the loop's pool: the interpreter waits for the pool at exit, and
-        # fetching the weights can take minutes.
         threading.Thread(target=run, name="local-model", daemon=True).start()
-        return await asyncio.wrap_future(result)
+
+    async def read_ahead(self, beginning: Beginning) -> None:
+        """Have a server that this process started know what prompts begin with.
+
+        A prompt that comes meanwhile waits, because this is its beginning. One that was started by
+        another process knows already what that has asked.
+        """
+        known = beginning in self._read or len(self._read) == _MAX_BEGINNINGS
+        if self._is_new and not known:
+            await _in_thread(lambda: self._read_once(beginning))
+
+    def _read_once(self, beginning: Beginning) -> None:
+        with self._reading:
+            server, prompts = self._endpoint, self._prompts
+            if server is not None and prompts is not None and beginning not in self._read:
+                prompts.read(server.base_url, server.api_key, beginning)
+                self._read.append(beginning)
 
     def stop(self) -> None:
         """Stop the server at once, whatever it is doing; a later `endpoint()` starts another.
 
         A kept one goes on for others, and until its time is over.
         """
+        self._is_new, self._read = False, []
         visit, self._visit = self._visit, None
         if visit:
             visit.close()
@@ -163,21 +195,10 @@ class LocalServer:
 
     def _start(self, settings: dict[str, Any], model: Path) -> Endpoint:
         api_key = secrets.token_urlsafe(24)
-        # -P: the program's folder contains modules of this project that are not top-level modules.
-        # A new session: Ctrl-C at the terminal must not reach the server.
-        process = subprocess.Popen(
-            [sys.executable, "-P", str(PROGRAM)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=SPIN | os.environ,
-            stderr=None if settings["verbosity"] >= 0 else subprocess.DEVNULL,
-            # Unbuffered pipes have no locks, so a forked process can close its copies.
-            bufsize=0,
-            start_new_session=True,
-        )
+        process = launched(settings)
         self._process = process
         try:
-            reply = _converse(process, {**settings, "api_key": api_key})
+            reply = converse(process, {**settings, "api_key": api_key})
         except BaseException:
             # Ctrl-C may be pressed while the model loads.
             self.stop()
@@ -188,19 +209,23 @@ class LocalServer:
                 f"the local model {model.name} did not start ({reply['error']}); free some "
                 f"memory, or set {LOG_VARIABLE}=1 to see why"
             )
+        self._is_new = True
         return Endpoint(f"{reply['address']}/v1", api_key)
 
 
-def _converse(process: subprocess.Popen[bytes], settings: dict[str, Any]) -> dict[str, str]:
-    """Send the settings and wait for the answer, which arrives when the model is loaded."""
-    assert process.stdin
-    assert process.stdout
-    try:
-        process.stdin.write(json.dumps(settings).encode() + b"\n")
-        answer: dict[str, str] = json.loads(process.stdout.readline())
-        return answer
-    except (OSError, ValueError):
-        return {"error": f"it ended with code {process.wait()}"}
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run something in a daemon thread: the interpreter waits for the loop's pool at exit."""
+    result: Future[T] = Future()
+    result.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="local-model", daemon=True).start()
+    return await asyncio.wrap_future(result)
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -94,6 +94,8 @@ def serve(settings: dict[str, Any]) -> Any:
     # Different kinds of prompts share the slots; with this, an idle slot's prefix stays cached.
     params.cache_ram_mib = settings["cache_mib"]
     params.cache_idle_slots = True
+    if settings["prompts"] is not None:
+        params.slot_save_path = settings["prompts"]
     # Small batches: after each, the other slot gets its turn, and a cancelled prompt ends.
     params.n_batch = params.n_ubatch = 128
     # Fitting and warming up take a second or more and gain nothing with a model this small.

@@ -160,19 +160,32 @@ async def test_cancelled_stream_frees_its_slot(client: httpx.AsyncClient) -> Non
     assert all("choices" in answer for answer in answers)
 
 
-def test_server_that_died_is_started_again_and_stop_stops_it() -> None:
+async def test_server_that_died_is_started_again_and_stop_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("server", "prompt_cache"):
+        monkeypatch.setattr(f"llm_compiler.models.local.{module}.folder", lambda: tmp_path)
+    beginning = [{"role": "system", "content": "Be brief. Never repeat a word. " * 5}]
     server = LocalServer()
-    first = server.endpoint()
+    first = await server.start()
+    await server.read_ahead(beginning)
     process = server._process
     assert process
     process.kill()
     process.wait()
-    second = server.endpoint()
+    second = await server.start()
     assert second != first
-    assert httpx.get(f"{second.base_url}/health").json() == {"status": "ok"}
-    server.stop()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{second.base_url}/health")
+    await server.read_ahead(beginning)
+    headers = {"Authorization": f"Bearer {second.api_key}"}
+    async with httpx.AsyncClient(base_url=second.base_url, headers=headers, timeout=60) as client:
+        said = {"messages": [*beginning, {"role": "user", "content": "hi"}], "max_tokens": 1}
+        reply = await client.post("/chat/completions", json=said)
+        # The second has not read what the first has read, but what that has written.
+        assert reply.json()["timings"]["cache_n"] > 25
+        assert reply.json()["timings"]["prompt_n"] < 15
+        server.stop()
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/health")
     server.stop()
 
 
