@@ -11,7 +11,7 @@ from llm_compiler.language.evaluation.compute import evaluate
 from llm_compiler.language.lowering.lowered import Refused
 from llm_compiler.language.program import Program
 from llm_compiler.language.tasks.task import TaskData
-from llm_compiler.nodes.grounding import _is_literal
+from llm_compiler.nodes.facts import _is_literal
 from llm_compiler.prompting.statement_check import StatementCheck
 from llm_compiler.silent_parser import syntax_tree
 from tests.campaigns.language import toolbox

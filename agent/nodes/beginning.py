@@ -8,8 +8,8 @@ from typing import Any, cast
 from langchain_core.messages import BaseMessage
 
 from llm_compiler.context import Context
-from llm_compiler.language.stubs import schema_type
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.stubs import schema_type
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.mcp.config import VARIABLE
 from llm_compiler.models.choice import LOCAL
 from llm_compiler.models.model import as_sent

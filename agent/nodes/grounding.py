@@ -6,27 +6,19 @@
 Plain words pass at once; a figure or a name is held back until it is whole and was checked.
 """
 
-import ast
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
 
-from llm_compiler.language.evaluation.compute import references
-from llm_compiler.language.tasks.task import OutcomeData, TaskData, is_pure
-from llm_compiler.nodes.figures import NUMBER, WORDS, Figures
-from llm_compiler.nodes.proper_names import ENGLISH, KnownNames, folded
-from llm_compiler.silent_parser import syntax_tree
+from llm_compiler.nodes.facts import Facts
+from llm_compiler.nodes.figures import NUMBER, WORDS
+from llm_compiler.nodes.proper_names import ENGLISH
 
 _MAX_HELD = 400
 """Characters that are held back; a figure or a name is shorter."""
-_MAX_COUNT = 100
-"""Up to this, the number of some of the items of a list needs no result that has it."""
 _MIN_CODE_DIGITS = 3
 _TOKEN = re.compile(
     rf"(?P<url>(?:https?://|www\.)\S*)|(?P<number>{NUMBER})|(?P<word>[^\W\d_](?:[\w'’]|-(?=\w))*)"
     r"|(?P<blank>[ \t\u00a0\u202f]+)|(?P<other>[\s\S])"
 )
-_WORD = re.compile(r"[^\W\d_][\w'’]*")
 _BEGINNINGS = frozenset(
     word[:end] for word in (*WORDS, "https", "www") for end in range(1, len(word) + 1)
 )
@@ -36,87 +28,16 @@ _SCALES = ("hundred", "thousand", "million", "billion", "trillion", "dozen")
 _ORDINALS = ("st", "nd", "rd", "th")
 
 
-class Facts:
-    """All that a reply may take its figures and names from."""
-
-    def __init__(self) -> None:
-        self.figures = Figures()
-        self.names = KnownNames()
-        self.has_attachments = False
-        """Whether pictures or files were said too, which are not read here: they may have any."""
-        self._read: set[str] = set()
-        """The texts that were read: names of arguments, say, come again with every call."""
-
-    @classmethod
-    def of(
-        cls,
-        said: Iterable[str],
-        plan: Iterable[TaskData],
-        outcomes: Mapping[str, OutcomeData],
-        max_chars: int,
-    ) -> "Facts":
-        """Those in what was said, and in the results of a plan: `max_chars` of each text."""
-        facts, calls = cls(), dict[str, int]()
-        for text in said:
-            facts.take(text, max_chars)
-        for task in plan:
-            outcome = outcomes.get(str(task["id"]))
-            if outcome is None:
-                continue
-            facts.take(outcome["error"] or "", max_chars)
-            if outcome["status"] != "ok":
-                facts._words(str(task.get("source") or task.get("args")))
-                continue
-            if not is_pure(task["tool"]):
-                calls[task["tool"]] = calls.get(task["tool"], 0) + 1
-            elif _is_literal(str(task["args"].get("expression", ""))):
-                facts._words(str(task.get("source")))
-                continue  # the planner's own words, which no result has
-            facts.take(task["args"], max_chars)
-            facts.take(outcome["value"], max_chars)
-        facts.figures.count = max(facts.figures.count, *calls.values(), 1)
-        return facts
-
-    def take(self, value: Any, max_chars: int) -> None:
-        """Take in JSON data."""
-        waiting = [value]
-        while waiting:
-            item = waiting.pop()
-            if isinstance(item, str):
-                text = item[:max_chars]
-                if text not in self._read:
-                    self._read.add(text)
-                    self.figures.read(text)
-                    self._words(text)
-            elif isinstance(item, list | dict):
-                count = min(len(item), _MAX_COUNT)
-                self.figures.add(len(item))
-                self.figures.count = max(self.figures.count, count)
-                waiting += [*item, *item.values()] if isinstance(item, dict) else item
-            elif isinstance(item, int | float) and abs(item) < 1e300:
-                self.figures.add(item)
-
-    def _words(self, text: str) -> None:
-        words = {folded(word) for word in _WORD.findall(text)}
-        self.names.read(words)
-        self.figures.read_words(words)
-
-
-def _is_literal(expression: str) -> bool:
-    """Whether an expression computes nothing."""
-    if next(references(expression), None) is not None:
-        return False
-    try:
-        ast.literal_eval(syntax_tree(expression, "eval"))
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
-
-
 class Grounding:
-    """One reply, as it is written."""
+    """One reply, as it is written.
 
-    def __init__(self, facts: Facts) -> None:
+    Args:
+        facts: What it may take its figures and names from.
+        english: Whether it is known to be in a language that capitalizes names alone; else that is
+            seen line by line.
+    """
+
+    def __init__(self, facts: Facts, *, english: bool = False) -> None:
         self._facts = facts
         self.violation = ""
         """The figure or the name that stands nowhere."""
@@ -125,7 +46,7 @@ class Grounding:
         """Whether a line, or a sentence, begins."""
         self._word = ""
         """The word that was passed last, which may go on."""
-        self._english = False
+        self._english = self._always_english = english
         self._heading = False
         self._inside = False
         """A part of the word that goes on was passed already."""
@@ -264,7 +185,7 @@ class Grounding:
             self._line = self._sentence = False
         elif text == "\n":
             self._line = self._sentence = True
-            self._english = self._heading = False
+            self._english, self._heading = self._always_english, False
         elif text in ".!?:;…。！？" or text in '"“‘«([':
             self._sentence, self._line = True, False
         elif text in "#|" and self._line:

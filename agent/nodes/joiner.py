@@ -1,6 +1,7 @@
 """The joiner: answers from the results, or asks for another plan."""
 
 import asyncio
+import datetime
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -18,7 +19,7 @@ from llm_compiler.models.response_form import ResponseForm
 from llm_compiler.nodes.heard import asked_and_heard
 from llm_compiler.nodes.joiner_reply import JoinerReply
 from llm_compiler.nodes.open_round import Setup
-from llm_compiler.nodes.repeated_failure import failed_again
+from llm_compiler.nodes.repeated_failure import failed_again, said_again
 from llm_compiler.nodes.reply_facts import grounded, made_up, results
 from llm_compiler.nodes.round_result import (
     all_ok,
@@ -27,6 +28,7 @@ from llm_compiler.nodes.round_result import (
     none_compiled,
     nothing_succeeded,
     own_words,
+    unread_number,
     write_failed,
 )
 from llm_compiler.nodes.structured_response import planned_data, structured_response
@@ -121,16 +123,24 @@ class _Joining:
         if said is not None and not invented:
             self._reply.show(said)
             return None
+        small = self._setup.planner_profile(self._context).replan_on_failure
+        if invented and small and said_again(self._state):
+            self._may_replan = False
         if self._may_replan:
             if invented:
                 return _MADE_UP.format(invented)
             if reasons := await self._apart(none_compiled, self._state):
                 return reasons
-        elif failed := await self._apart(nothing_succeeded, self._state):
+        elif failed := await self._apart(self._failure, bool(invented), small):
             self._reply.show(failed)
             self._reply.unanswered = failed
             return None
         return await self._write_by_model()
+
+    def _failure(self, made_up: bool, small: bool) -> str | None:
+        """A reply without a model, if the turn found nothing that one could answer from."""
+        failed = nothing_succeeded(self._state, made_up=made_up)
+        return unread_number(self._state) if failed is None and small else failed
 
     async def _planned_words(self) -> tuple[str | None, str]:
         """The reply that the plan itself has, if it is to be said, and what is made up in it."""
@@ -143,7 +153,7 @@ class _Joining:
         said = planned[0] if planned is not None else await self._apart(own_words, state)
         if said is None:
             return None, ""
-        told = self._setup.told(state)
+        told = self._told()
         invented = await asyncio.to_thread(made_up, said, state, self._context, told)
         if planned is not None and not invented:
             self._data = planned[1]
@@ -185,7 +195,7 @@ class _Joining:
         """Stream the model's verdict into the reply."""
         state, context, reply = self._state, self._context, self._reply
         told = self._setup.told(state)
-        shown, facts = await asyncio.to_thread(results, state, context, told)
+        shown, facts = await asyncio.to_thread(results, state, context, self._told())
         asked = await asyncio.to_thread(
             asked_and_heard, state, self._config, context.max_result_chars
         )
@@ -238,6 +248,11 @@ class _Joining:
     async def _apart(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """What `work` makes of a state that may have many tasks."""
         return await off_loop(len(self._state["plan"]) > MANY, work, *args, **options)
+
+    def _told(self) -> str:
+        """What planner and joiner were told besides the messages; the planner also the date."""
+        today = datetime.date.fromtimestamp(self._clock.source.now())
+        return f"{self._setup.told(self._state)}\nToday is {today:%A, %Y-%m-%d, %d %B}."
 
     def _left(self) -> float | None:
         """Seconds until the deadline; None without one."""

@@ -9,9 +9,11 @@ from contextlib import aclosing
 
 from langchain_core.messages.ai import UsageMetadata
 
+from llm_compiler.language.tasks.task import ANSWER
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.nodes.answer_stream import AnswerStream
-from llm_compiler.nodes.grounding import Facts, Grounding
+from llm_compiler.nodes.facts import Facts
+from llm_compiler.nodes.grounding import Grounding
 from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.state import State
 
@@ -21,6 +23,7 @@ _MAX_FEEDBACK_CHARS = 1000
 _MAX_ANSWER_CHARS = 200_000
 _MAX_SHOWN_CHARS = 1000
 _LAST_RESULTS = 5
+_LEFT_OUT = "The joiner's model wrote here what no result has"
 
 
 class JoinerReply:
@@ -71,11 +74,13 @@ class JoinerReply:
 
     def replace_ungrounded(self, state: State) -> None:
         """The results as they are, in place of what follows from `ungrounded` on."""
-        why = f'no result has "{self.ungrounded}", which the joiner\'s model wrote here'
-        self.unanswered = why
+        self.unanswered = f'no result has "{self.ungrounded}", which the joiner\'s model wrote'
         if self.began:
             self.show("…\n\n")
-        self.show(_as_it_stands(why[0].upper() + why[1:], state))
+        # Not a word of what was made up, neither by the joiner nor by a plan.
+        own = self._facts.made_up
+        results = [it for it in state["plan"] if it["tool"] != ANSWER and it["id"] not in own]
+        self.show(_as_it_stands(_LEFT_OUT, {**state, "plan": results}))
 
     async def read(self, pieces: AsyncGenerator[str], facts: Facts) -> None:
         """Read a model's reply to its end. Nothing is shown from `ungrounded` on.

@@ -13,7 +13,7 @@ from langgraph.runtime import Runtime
 from llm_compiler.context import Context
 from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.execution.executor import warm_up
-from llm_compiler.language.tasks.task import OutcomeData, TaskData
+from llm_compiler.language.tasks.task import ANSWER, OutcomeData, TaskData
 from llm_compiler.language.tasks.task_ids import order_of
 from llm_compiler.models.errors import CutOffError, EmptyReplyError
 from llm_compiler.models.model import Meter, Model, retrying
@@ -192,8 +192,10 @@ def _messages(
     if before.asked is None:
         feedback = state.get("feedback") or "what the question asks for"
         max_chars = context.max_result_chars
+        # An answer of an earlier round was none, and a small model writes it again.
+        hidden = () if model.profile.show_failures else (ANSWER,)
         replan = replan_message(
-            before.plan,
+            [task for task in before.plan if task["tool"] not in hidden],
             before.outcomes,
             feedback,
             max_chars,

@@ -2,6 +2,7 @@
 
 import re
 
+from llm_compiler.language.tasks.task import ANSWER
 from llm_compiler.state import State
 
 _LINE = re.compile(r"line \d+: ")
@@ -17,3 +18,12 @@ def failed_again(state: State) -> bool:
             reason = _LINE.sub("", str(outcome["error"])).split("\n")[0]
             seen[task["round"] == state["round"]].add(f"{task['tool']}: {reason}")
     return bool(seen[True]) and seen[True] <= seen[False]
+
+
+def said_again(state: State) -> bool:
+    """Whether this round's plan ends in the words of an earlier one."""
+    said: dict[bool, set[str]] = {True: set(), False: set()}
+    for task in state["plan"]:
+        if task["tool"] == ANSWER:
+            said[task["round"] == state["round"]].add(str(task["args"].get("expression")))
+    return not said[True].isdisjoint(said[False])

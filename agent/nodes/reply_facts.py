@@ -2,11 +2,15 @@
 
 from llm_compiler.context import Context
 from llm_compiler.language.tasks.task import ANSWER, TaskData
-from llm_compiler.nodes.grounding import Facts, Grounding
+from llm_compiler.nodes.facts import Facts
+from llm_compiler.nodes.grounding import Grounding
+from llm_compiler.nodes.language_of import language_of
 from llm_compiler.prompting.annotated_program import annotated_program
 from llm_compiler.prompting.attachments import kinds_of
-from llm_compiler.state import State
+from llm_compiler.state import State, question
 
+_CAPITALIZES = "German"
+"""The language that capitalizes all nouns."""
 _MIN_FACT_CHARS = 20_000
 """Of each result, from which a reply may take its figures and names; more if more is shown."""
 
@@ -21,12 +25,17 @@ def results(state: State, context: Context, told: str) -> tuple[list[str], Facts
 def made_up(said: str, state: State, context: Context, told: str) -> str:
     """A figure or a name in a plan's own words that stands in no result or message; "" if none."""
     plan = [task for task in state["plan"] if task["tool"] != ANSWER]
-    return violation(said, _facts(state, context, plan, told))
+    names = _CAPITALIZES not in (language_of(said), language_of(question(state)))
+    return violation(said, _facts(state, context, plan, told), names=names)
 
 
-def violation(said: str, facts: Facts) -> str:
-    """A figure or a name in a text that stands in none of the facts; "" if none."""
-    grounding = Grounding(facts)
+def violation(said: str, facts: Facts, *, names: bool = False) -> str:
+    """A figure or a name in a text that stands in none of the facts; "" if none.
+
+    Args:
+        names: Whether its capitalized words are names for sure.
+    """
+    grounding = Grounding(facts, english=names)
     grounding.feed(said)
     grounding.close()
     return grounding.violation

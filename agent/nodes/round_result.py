@@ -16,11 +16,14 @@ from llm_compiler.language.tasks.task import (
     went_well,
 )
 from llm_compiler.language.tasks.task_ids import is_instance
+from llm_compiler.nodes.language_of import ENGLISH, is_english, language_of
 from llm_compiler.nodes.no_answer import no_answer
 from llm_compiler.prompting.annotated_program import why_not_ok
 from llm_compiler.prompting.question_form import asks_which
 from llm_compiler.state import State, outcome_of, question, tasks_of_round
+from llm_compiler.tools.number import number
 
+_NOT_LOOKED_UP = "nothing was looked up"
 _MAX_REASONS = 20
 _MAX_REASONS_SAID = 3
 _MAX_VALUE_CHARS = 200
@@ -41,6 +44,8 @@ def own_words(state: State) -> str | None:
     values = [outcomes[str(need)]["value"] for need in answers[-1]["needs"]]
     if said["status"] != "ok" or any(map(_is_long, values)):
         return None
+    if language_of(question(state)) != ENGLISH and is_english(as_text(said["value"])):
+        return None  # the joiner says it in the language of the question
     # Words that a condition chooses may name it; others were written before anything was known.
     if " if " not in expression and all(type(it) in (int, float) for it in values or [None]):
         return None if asks_which(question(state)) else as_text(said["value"])
@@ -103,19 +108,40 @@ def came_to_nothing(state: State) -> str | None:
     return "\n".join(list(dict.fromkeys(reasons))[:_MAX_REASONS])
 
 
-def nothing_succeeded(state: State) -> str | None:
+def nothing_succeeded(state: State, *, made_up: bool = False) -> str | None:
     """A reply that says so in the question's language, if no call of the turn succeeded and
-    something failed."""
+    something failed.
+
+    Args:
+        made_up: Whether what the plan itself said is its own invention.
+    """
     plan = [task for task in state["plan"] if str(task["id"]) in state["outcomes"]]
     if all(task["tool"] == PROSE for task in plan):
         return None  # it planned nothing: a person may only have said hello
     succeeded = (
         outcome_of(state, task)["status"] == "ok"
         for task in plan
-        if is_call(task["tool"]) or task["tool"] == ANSWER
+        if is_call(task["tool"]) or (task["tool"] == ANSWER and not made_up)
     )
-    if any(succeeded) or not (reasons := why_not_ok(plan, state["outcomes"])):
+    reasons = why_not_ok(plan, state["outcomes"]) or ([_NOT_LOOKED_UP] if made_up else [])
+    return None if any(succeeded) or not reasons else _no_answer(state, reasons)
+
+
+def unread_number(state: State) -> str | None:
+    """A reply that says so, if the round's answer needs a number that was not read.
+
+    A small model takes another one out of the same text: for a profit the revenue.
+    """
+    tasks = tasks_of_round(state)
+    if came_to_nothing(state) is None or all(
+        task["tool"] != number.name or went_well(outcome_of(state, task)) for task in tasks
+    ):
         return None
+    reasons = why_not_ok(tasks, state["outcomes"])
+    return _no_answer(state, reasons or why_not_ok(state["plan"], state["outcomes"]))
+
+
+def _no_answer(state: State, reasons: list[str]) -> str:
     more = len(reasons) - _MAX_REASONS_SAID
     listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
     return no_answer(question(state), listed)

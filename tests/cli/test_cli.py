@@ -286,7 +286,7 @@ def test_turn_without_an_ok_task_exits_with_1(run: Run, model: Model) -> None:
     ("answer", "shown"),
     [
         ("REPLAN: the height of K2", "Not found: the height of K2"),
-        ("It is 4711.", 'No result has "4711", which the joiner\'s model wrote here.'),
+        ("It is 4711.", "The joiner's model wrote here what no result has."),
         ("", "wrote nothing; use another model"),
     ],
 )

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_compiler.nodes.grounding import Facts, Grounding
+from llm_compiler.nodes.facts import Facts
+from llm_compiler.nodes.grounding import Grounding
 from tests.support.outcomes import outcome, task
 
 HEIGHT = 8848.86
 
 
 def facts(*results: Any, said: Any = (), tool: str = "f", **args: Any) -> Facts:
-    plan = [task(id, tool, **args) for id, _ in enumerate(results, 1)]
+    plan = [task(id, tool, **args, place=id) for id, _ in enumerate(results, 1)]
     outcomes = {str(id): outcome(id, value) for id, value in enumerate(results, 1)}
     return Facts.of(said, plan, outcomes, 1000)
 

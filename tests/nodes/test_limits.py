@@ -67,9 +67,7 @@ async def test_deadline_that_has_passed_launches_nothing(ledger: Ledger) -> None
     assert state["outcomes"]["1"]["status"] == "skipped"
     assert state["outcomes"]["1"]["error"] == "the turn's deadline of 100 s passed"
     assert ledger.begun == []
-    assert state["messages"][-1].text.startswith(
-        "I found no answer, because nothing that was tried"
-    )
+    assert state["messages"][-1].text.startswith("I found no answer: echo")
     assert "the turn's deadline of 100 s passed" in state["messages"][-1].text
 
 

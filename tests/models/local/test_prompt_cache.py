@@ -14,12 +14,12 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from llm_compiler import Context, build_graph
-from llm_compiler.graph import SHIPPED
-from llm_compiler.language.toolbox import Toolbox
+from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.models.local.prompt_cache import PromptCache
 from llm_compiler.models.profiles import LOCAL_PROFILE
 from llm_compiler.nodes.beginning import beginning, constant
 from llm_compiler.prompting.messages import planner_messages
+from llm_compiler.tools import SHIPPED
 
 KEY = "key of the test"
 HELLO = [{"role": "system", "content": "Be brief."}]
