@@ -31,6 +31,8 @@ _MAX_QUOTED_CHARS = 200
 _MAX_NAME_CHARS = 60
 _SLIP = 0.8
 """How alike a name is, from 0 to 1, that is taken for a misspelt setting."""
+_OTHERS = "auth debug documents_root keep local_log local_model mcp threads".split()
+"""What other variables set."""
 
 if TYPE_CHECKING:  # the types that callers may pass; validation converts them to those below
     _Names = Sequence[str]
@@ -179,6 +181,8 @@ class Context(BaseModel):
             return handler(passed)
         if message := unknown_settings(passed):
             raise PydanticCustomError("unknown_setting", "{message}", {"message": message})
+        if message := _misspelt(os.environ):
+            raise SetupError(message)
         found = {
             name: os.environ[PREFIX + name.upper()]
             for name in cls.model_fields
@@ -239,6 +243,18 @@ def meant(name: object) -> str | None:
     """The setting that a name is, or is a misspelling of."""
     near = difflib.get_close_matches(str(name).casefold(), Context.model_fields, 1, _SLIP)
     return near[0] if near else None
+
+
+def _misspelt(variables: Iterable[str]) -> str:
+    """What is wrong with the first variable that sets nothing but nearly has the name of one that
+    does; empty if there is none."""
+    known = [name.upper() for name in (*Context.model_fields, *_OTHERS)]
+    for name in variables:
+        if name.upper().startswith(PREFIX) and name.removeprefix(PREFIX) not in known:
+            own = name.upper().removeprefix(PREFIX)
+            if near := difflib.get_close_matches(own, known, 1, _SLIP):
+                return f"{name} sets nothing; did you mean {PREFIX}{near[0]}?"
+    return ""
 
 
 def unknown_settings(names: Iterable[object]) -> str:

@@ -183,3 +183,28 @@ def test_link_out_of_the_root_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 def test_server_without_a_root_reads_no_documents_of_a_context(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="set LLM_COMPILER_DOCUMENTS_ROOT"):
         Context(documents=tmp_path).folder(on_server=True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("MAX_ROUND", "MAX_ROUNDS"),
+        ("JOINER_MODLE", "JOINER_MODEL"),
+        ("max_rounds", "MAX_ROUNDS"),
+        ("THREAD", "THREADS"),
+    ],
+)
+def test_misspelt_variable_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    monkeypatch.setenv(PREFIX + variable, "1")
+    with pytest.raises(SetupError, match=f"^{PREFIX}{variable} sets nothing; .*{PREFIX}{meant}"):
+        Context()
+
+
+@pytest.mark.parametrize("variable", ["IMAGE", "LOCAL_MODEL", "KEEP", "AUTH"])
+def test_variable_that_sets_something_else_is_none_of_its_business(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(PREFIX + variable, "1")
+    assert Context().max_rounds == 3

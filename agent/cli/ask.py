@@ -2,19 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from llm_compiler.cli import command, options
+from llm_compiler.cli.command_names import COMMANDS, misspelt
 
-COMMANDS: Final = {
-    "chat": "ask one question after another",
-    "threads": "list, show or delete stored conversations",
-    "library": "show what can be asked without the web",
-    "models": "show which model each role uses, and why",
-    "stop": "end a local model that stays loaded",
-}
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -84,6 +78,11 @@ def ask(
     text = " ".join(question or ()).strip()
     if len(question or ()) == 1 and text in COMMANDS:
         raise typer.BadParameter(f"write the command first: llm-compiler {text} …")
+    if name := misspelt(text.split()):
+        raise typer.BadParameter(
+            f'there is no command "{text.split()[0]}"; did you mean "{name}"? If it is a question,'
+            f' write: llm-compiler "{text}?"'
+        )
     wanted = options.command_of(
         question=text
         or _from_stdin(

@@ -1,8 +1,4 @@
-"""The program `llm-compiler`: a question, or a command with its own options.
-
-A question needs no quotes, so it may begin with the name of a command: `chat with me` is one. A
-name is a command alone, before an option, or before what it takes.
-"""
+"""The program `llm-compiler`: a question, or a command with its own options."""
 
 import atexit
 import os
@@ -13,8 +9,7 @@ from contextlib import suppress
 import typer
 
 from llm_compiler.cli import ask, commands
-
-_OF_THREADS = ("list", "show", "delete")
+from llm_compiler.cli.command_names import is_command
 
 
 def main() -> None:
@@ -58,14 +53,4 @@ class _QuickEnd:
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
     """What the arguments are for."""
-    if not arguments or arguments[0] not in ask.COMMANDS:
-        return ask.app
-    name, *rest = arguments
-    if not rest or rest[0].startswith("-"):
-        return commands.app
-    if name == "library" and (len(rest) == 1 or rest[1].startswith("-")):
-        return commands.app
-    # With few words it is rather a command that is misspelt: it is told, and costs nothing.
-    if name == "threads" and (rest[0] in _OF_THREADS or len(rest) <= 2):
-        return commands.app
-    return ask.app
+    return commands.app if is_command(arguments) else ask.app

@@ -7,6 +7,7 @@ import pytest
 
 from llm_compiler.cli import timeline_file
 from llm_compiler.cli.ask import app as question
+from llm_compiler.cli.command_names import misspelt
 from llm_compiler.cli.commands import app as command
 from llm_compiler.cli.keeping import KEEP, keep_seconds
 from llm_compiler.cli.program import app_for
@@ -64,6 +65,32 @@ def test_command_behind_its_options_is_told(run: Run, model: Model) -> None:
     assert done.exit_code == 2
     assert "write the command first: llm-compiler models" in done.output
     assert model.asked == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        *(("chta", "chat"), ("cht", "chat"), ("stopp", "stop"), ("model", "models")),
+        *(("libary K2", "library"), ("theads show a", "threads"), ("treads", "threads")),
+    ],
+)
+def test_misspelt_command_is_told_and_costs_nothing(arguments: str, name: str) -> None:
+    assert misspelt(arguments.split()) == name
+
+
+def test_what_is_told_of_a_misspelt_command(run: Run, model: Model) -> None:
+    done = run("chta", "--keep", "0")
+    assert done.exit_code == 2
+    told = " ".join(done.output.replace("│", " ").split())
+    assert 'no command "chta"; did you mean "chat"?' in told
+    assert model.asked == []
+
+
+@pytest.mark.parametrize(
+    "words", ["hello", "Everest?", "what", "that", "chart", "chta?", "chta with me", "Hat", "7", ""]
+)
+def test_word_that_may_be_a_question_is_one(words: str) -> None:
+    assert misspelt(words.split()) is None
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["--help"]])
