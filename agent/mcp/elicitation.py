@@ -17,7 +17,7 @@ from mcp import MCPError, UrlElicitationRequiredError
 from mcp.types import URL_ELICITATION_REQUIRED, ElicitRequestParams, ElicitResult
 
 from llm_compiler.errors import PlanError
-from llm_compiler.language.toolbox.toolbox import schema_checks
+from llm_compiler.language.toolbox import schema_checks
 from llm_compiler.text import clean, quoted, shortened
 
 Ask = Callable[[ElicitRequestParams], ElicitResult]
