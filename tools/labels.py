@@ -22,8 +22,11 @@ _MEASURES = [
 _EVENTS = [
     stems(kind)
     for kind in (
-        *("born birth", "died death", "founded founding foundation", "published publication"),
-        *("completed completion", "ascent climb climbed"),
+        *("born birth", "died death", "published publication written wrote released release"),
+        "founded founding foundation established establishment created creation formed",
+        *("completed completion built construction constructed finished", "ascent climb climbed"),
+        *("opened opening inaugurated dedicated", "invented invention patented patent"),
+        "discovered discovery",
     )
 ]
 """Words for one kind of event, which years date."""
@@ -62,6 +65,18 @@ def labelled(lines: list[str], found: list[Quantity], what: str) -> list[Quantit
 def words(text: str) -> set[str]:
     """Return what the significant words mean: one stem for all words of a kind."""
     return {_MEANING.get(stem, stem) for stem in stems(text)} - _SMALL
+
+
+def means(word: str, text: set[str]) -> bool:
+    """Whether the stems of a text have a word, or another one for the same kind."""
+    kinds = [kind for kind in (*_MEASURES, *_EVENTS) if word in kind]
+    return word in text or any(kind & text for kind in kinds)
+
+
+def dates(label: str) -> bool:
+    """Whether a label is of an event, which years date and nobody counts."""
+    own = stems(label)
+    return any(kind & own for kind in _EVENTS)
 
 
 def of_kind(found: list[Quantity], lines: list[str], what: str) -> list[Quantity]:

@@ -22,9 +22,10 @@ from langchain_core.tools import ToolException, tool
 from .about import lines_about
 from .excerpt import HARD_MAX_TEXT_CHARS, excerpt, lines_of, question_of, text_of
 from .fence import mark_for
-from .labels import labelled, of_kind, words
+from .labels import dates, labelled, of_kind, words
 from .numbers_in_text import Quantity, is_title, label_of, quantities
 from .resources import Reader, Resources
+from .told import can_be_told, names_odd_unit
 from .units import Asked, asked
 
 MAX_TEXT = 2000
@@ -101,6 +102,7 @@ def _read(what: str, value: Any) -> _Candidates:
     fitting = _fitting(found, lines, what, wanted)
     about = lines_about(lines, wanted.rest)
     told = of_kind([it for it in fitting if it.line in about], lines, what)
+    told = can_be_told(told, lines, what, wanted)
     if fitting and not told:
         raise ToolException(f"not in the text: {what!r}; {_told_instead(lines)}")
     fitting = told
@@ -139,7 +141,10 @@ def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) 
             # A year that is labelled as something else counts nothing: "Born: 1879", no children.
             about = words(what)
             labels = {it.line: words(label_of(lines[it.line])) for it in years}
-            return [it for it in found if not labels.get(it.line) or labels[it.line] & about]
+            counts = [it for it in found if not labels.get(it.line) or labels[it.line] & about]
+            return [it for it in counts if not it.is_year or not dates(label_of(lines[it.line]))]
+        if names_odd_unit(what):
+            return [it for it in found if it.unit is None]
         # Nobody counts years in millions.
         return (others or found) if wanted.scale > 1 else found
     same = [
@@ -150,7 +155,8 @@ def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) 
     # A text may leave its unit out, as a table does; then the number is taken to be in it, unless
     # its label is about something else.
     about = words(what)
-    bare = [it for it in others if it.unit is None] + years
+    bare = [it for it in others if it.unit is None and not it.counted]
+    bare += [it for it in years if not it.dates and not it.aside]
     labels = {it.line: words(label_of(lines[it.line])) for it in bare}
     bare = [it for it in bare if not labels[it.line] or labels[it.line] & about]
     return same or [it for it in bare if not it.is_year] or bare

@@ -23,6 +23,9 @@ class Quantity:
     dates: bool = False
     """Whether it is a year in brackets behind a figure, when that was taken: "6,961 m (2012)"."""
 
+    counted: bool = False
+    """Whether words behind it are a unit of its own: "317.8 Earth masses"."""
+
     @property
     def is_year(self) -> bool:
         """Whether it stands as a year of the calendar does: four plain digits."""
@@ -30,6 +33,7 @@ class Quantity:
 
 
 _YEAR = re.compile(r"1\d{3}|20\d{2}")
+_COUNTED = re.compile(r" [A-Z][a-z]+ [a-z]{3,}")
 _STOP = re.compile(r"[.,;:(]")
 _BRACKETS = re.compile(r"\([^()]*\)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
@@ -130,7 +134,8 @@ def _on_line(line: str, index: int) -> Iterator[Quantity]:
         elif is_year and measured is not None:
             between = ahead[measured:].rpartition("(")[0]
             dates = not _STOP.search(_BRACKETS.sub("", between))
-        yield Quantity(written, value, unit, index, aside, dates)
+        counted = unit is None and bool(_COUNTED.match(line, found.end()))
+        yield Quantity(written, value, unit, index, aside, dates, counted)
 
 
 def _value(found: re.Match[str]) -> Fraction:

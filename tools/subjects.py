@@ -34,6 +34,7 @@ MEASURES = stems(
     "wikipedia current latest today about exact find search get list tell show give compare"
 )
 """What is asked about a subject, or how, and never the subject itself."""
+_OF = stem("of")
 SMALL = stems(" ".join(STOP_WORDS))
 _WORD = re.compile(r"[^\W_]+")
 _LABEL = re.compile(r"^[^\S\n]*[-*]?[^\S\n]*(?P<label>[^\n:]{1,80}):\s", re.MULTILINE)
@@ -126,6 +127,7 @@ class Subjects:
         for file in [*named]:
             if self._is_longer(asked, named[file], self._pages[file], every):
                 del named[file]
+        self._drop_common(asked, named)
         # "London in 1984" does not name the novel, unless nothing else is named.
         worded = {file: name for file, name in named.items() if not "".join(name).isdecimal()}
         named = worded or named
@@ -138,6 +140,14 @@ class Subjects:
             and (name not in titles or name == {*self._pages[file].title})
         ]
         return sorted(best, key=lambda file: -len(named[file]))[:MAX_SUBJECTS]
+
+    def _drop_common(self, asked: Sequence[Asked], named: dict[str, frozenset[str]]) -> None:
+        """Leave out what only a common noun names beside a name: of "moon of Venus", the Moon."""
+        capital = {word.stem for word in asked if word.capital}
+        common = [it for it in named if named[it] <= self._common and not named[it] & capital]
+        if len(common) < len(named):
+            for file in common:
+                del named[file]
 
     def besides(self, file: str, words: list[str]) -> list[str]:
         """Those of `words` that are not in a page's title."""
@@ -204,6 +214,8 @@ class Subjects:
         allowed = named | page.common | {*page.title} | _PREFIXES | MEASURES | SMALL
         run: set[str] = set()
         for word in [*asked, Asked("", capital=False, joined=False)]:
+            if word.joined and word.stem == _OF and len(run) > 1:
+                continue  # "Great Wall of China"
             if not (word.joined and word.capital):
                 if name & run and run - allowed:
                     return True

@@ -204,6 +204,8 @@ _MEASURE = (
 _AFTER_IN = rf"(?:\b(?:in|as)\s+|[(\[,]\s*(?:in\s+)?)(?:the\s+)?{_MEASURE}"
 # Without "in", a duration must be plural: "founding year" does not ask for a duration.
 _AT_END = rf"\s(?!(?:year|week|day|hour|minute|second|min|sec)\s*$){_MEASURE}\s*$"
+_POUNDS = re.compile(r"\b(?:in|as)\s+pounds?\s*$", re.IGNORECASE)
+_WEIGHS = re.compile(r"\b(?:weigh|mass|heav)", re.IGNORECASE)
 _SHARE = re.compile(r"%|\bper\s?cent|\bpercentage\b", re.IGNORECASE)
 
 
@@ -215,6 +217,11 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 def asked(phrase: str) -> Asked:
     """Return the unit and the scale that `phrase` names; the last ones if there are several."""
+    if pounds := _POUNDS.search(phrase):
+        rest = phrase[: pounds.start()] + phrase[pounds.end() :]
+        return Asked(
+            _WORDS["pound of weight" if _WEIGHS.search(rest) else "pound sterling"], 1, rest
+        )
     found = [match for pattern in _patterns() for match in pattern.finditer(phrase)]
     if found:
         last = found[-1]

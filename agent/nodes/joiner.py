@@ -52,7 +52,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _MAX_TOKENS = 1024
-_MADE_UP = 'The answer says "{}", which no result has: look it up, or compute it from results.'
+_MADE_UP = 'The answer says "{}", which no result has: look it up with search, or leave it out.'
 
 
 class Joiner:

@@ -1,5 +1,6 @@
 """What a round came to, as far as its outcomes say it: no model is asked."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ from llm_compiler.prompting.question_form import asks_which
 from llm_compiler.state import State, outcome_of, question, tasks_of_round
 from llm_compiler.tools.number import number
 
+_REFERENCE = re.compile(r"\$(?:\d+|\{\d+\}|\([^()]*\))")
+"""What only a plan understands."""
 _NOT_LOOKED_UP = "nothing was looked up"
 _MAX_REASONS = 20
 _MAX_REASONS_SAID = 3
@@ -143,5 +146,6 @@ def unread_number(state: State) -> str | None:
 
 def _no_answer(state: State, reasons: list[str]) -> str:
     more = len(reasons) - _MAX_REASONS_SAID
-    listed = [*reasons[:_MAX_REASONS_SAID], *([f"and {more} more"] if more > 0 else [])]
+    said = [_REFERENCE.sub("…", reason) for reason in reasons[:_MAX_REASONS_SAID]]
+    listed = [*said, *([f"and {more} more"] if more > 0 else [])]
     return no_answer(question(state), listed)
