@@ -144,7 +144,7 @@ def _fitting(found: list[Quantity], lines: list[str], what: str, wanted: Asked) 
             counts = [it for it in found if not labels.get(it.line) or labels[it.line] & about]
             return [it for it in counts if not it.is_year or not dates(label_of(lines[it.line]))]
         if names_odd_unit(what):
-            return [it for it in found if it.unit is None]
+            return [it for it in found if it.unit is None and not it.aside]
         # Nobody counts years in millions.
         return (others or found) if wanted.scale > 1 else found
     same = [

@@ -60,7 +60,8 @@ def _untold(what: str, rest: str, lines: list[str]) -> str | None:
         if not means(stem_of(word), text):
             return word
     if "year" in what.casefold().split():
-        asked = [it for it in _WORD.findall(rest.casefold()) if stem_of(it) not in SMALL | _YEARS]
+        said: list[str] = _WORD.findall(rest.casefold())
+        asked = [it for it in said if stem_of(it) not in SMALL | _YEARS]
         if asked and not any(means(stem_of(it), text) for it in asked):
             return asked[0]
     return None

@@ -89,6 +89,7 @@ ABSENT = [
 ]
 LONGER = [
     "Tokyo Tower height",
+    "Great Wall of China",
     "London Bridge length",
     "Lake Zurich depth",
     "Apple Records founded",
@@ -113,6 +114,20 @@ def test_subject_of_a_page_is_found(query: str, page: str) -> None:
 def test_what_is_only_mentioned_is_not_found(query: str) -> None:
     assert found(query) == []
     assert found(query.lower()) == []
+
+
+@library
+@pytest.mark.parametrize(
+    ("query", "pages"),
+    [
+        ("largest moon of Venus", ["venus"]),
+        ("Neptune moons", ["neptune"]),
+        ("moon", ["moon"]),
+        ("distance of the Moon from the Earth", ["earth", "moon"]),
+    ],
+)
+def test_common_noun_beside_a_name_names_no_page(query: str, pages: list[str]) -> None:
+    assert sorted({*found(query)}) == pages
 
 
 @library
