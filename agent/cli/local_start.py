@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_compiler.models.choice import LOCAL, chosen
-from llm_compiler.models.local.server import LOCAL_SERVER, LOCAL_SERVERS
 
 
 def start_local_model(settings: Mapping[str, Any], keep: float) -> None:
@@ -19,5 +18,7 @@ def start_local_model(settings: Mapping[str, Any], keep: float) -> None:
         return settings.get(setting) or os.environ.get(f"LLM_COMPILER_{setting.upper()}")
 
     if chosen("planner", named)[0] == LOCAL:
+        from llm_compiler.models.local.server import LOCAL_SERVER, LOCAL_SERVERS
+
         LOCAL_SERVERS.keep(keep)
         LOCAL_SERVER.begin()

@@ -140,8 +140,9 @@ def unread_number(state: State) -> str | None:
         task["tool"] != number.name or went_well(outcome_of(state, task)) for task in tasks
     ):
         return None
-    reasons = why_not_ok(tasks, state["outcomes"])
-    return _no_answer(state, reasons or why_not_ok(state["plan"], state["outcomes"]))
+    # What went wrong first: later rounds look for it where it cannot be.
+    reasons = why_not_ok(state["plan"], state["outcomes"])[:1]
+    return _no_answer(state, reasons) if reasons else None
 
 
 def _no_answer(state: State, reasons: list[str]) -> str:
