@@ -71,8 +71,8 @@ class Planner:
                 told = instructions(self._setup, state)
                 today = datetime.date.fromtimestamp(run.clock.source.now())
                 if model.read_ahead is not None:
-                    context = round.context
-                    await model.prepare(beginning(round.tools, context, model.profile, told, today))
+                    constants = (round.tools, round.context, model.profile, told, today)
+                    await model.prepare(await asyncio.to_thread(beginning, *constants))
                 # Of a long plan, the results are many.
                 messages = await asyncio.to_thread(
                     _messages, round, model, state, before, today, told, config
