@@ -250,9 +250,10 @@ class _Joining:
         return await off_loop(len(self._state["plan"]) > MANY, work, *args, **options)
 
     def _told(self) -> str:
-        """What planner and joiner were told besides the messages; the planner also the date."""
+        """What planner and joiner were told besides the messages."""
         today = datetime.date.fromtimestamp(self._clock.source.now())
-        return f"{self._setup.told(self._state)}\nToday is {today:%A, %Y-%m-%d, %d %B}."
+        told = self._context.planner_prompt, self._setup.told(self._state)
+        return "\n".join([*told, f"Today is {today:%A, %Y-%m-%d, %d %B}."])
 
     def _left(self) -> float | None:
         """Seconds until the deadline; None without one."""

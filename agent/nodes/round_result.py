@@ -131,13 +131,12 @@ def nothing_succeeded(state: State, *, made_up: bool = False) -> str | None:
 
 
 def unread_number(state: State) -> str | None:
-    """A reply that says so, if the round's answer needs a number that was not read.
+    """A reply that says so, if the round came to nothing and a number of the turn was not read.
 
     A small model takes another one out of the same text: for a profit the revenue.
     """
-    tasks = tasks_of_round(state)
     if came_to_nothing(state) is None or all(
-        task["tool"] != number.name or went_well(outcome_of(state, task)) for task in tasks
+        task["tool"] != number.name or went_well(outcome_of(state, task)) for task in state["plan"]
     ):
         return None
     # What went wrong first: later rounds look for it where it cannot be.

@@ -39,6 +39,18 @@ async def test_where_a_number_was_not_read_the_reply_says_so_without_a_model() -
     assert joiner.prompts == []
 
 
+async def test_nor_in_a_round_that_no_longer_tries() -> None:
+    again = 'age = gone + 1\nanswer(f"It made {age}.")'
+    reply, _, joiner = await ask("What profit did Tesla make?", PROFIT, again, again)
+    assert reply.startswith("I found no answer: profit failed: not in the text")
+    assert joiner.prompts == []
+
+
+async def test_what_the_planner_was_told_can_be_said() -> None:
+    reply, _, _ = await ask("Who are you?", 'answer("I am a Python program.")')
+    assert reply == "I am a Python program."
+
+
 async def test_an_invention_that_comes_again_is_not_asked_for_a_third_time() -> None:
     plan = 'answer("It has 96,000,000 inhabitants.")'
     reply, planner, joiner = await ask("How many people live in Egypt?", plan, plan)
