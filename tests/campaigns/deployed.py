@@ -7,7 +7,7 @@ process that comes next. What it does it writes into the turn's ledger.
 import asyncio
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from random import Random
 from typing import Any, Literal
@@ -70,9 +70,12 @@ def run(turn: Deployed, process: int, stop: Stop, begun: Connection) -> None:
     """Go on with the turn in the world of a process, until it stops or the turn is answered."""
     begun.send(None)
     ledger = Ledger(turn.ledger)
+    planned = bool(_kept(turn).rounds)
     # In another world, a plan with loops has other ids: what does not compile takes fewer.
-    planned = turn.looped is None or bool(_kept(turn).rounds)
-    world, changes = turn.world(process if planned else 0)
+    world, changes = turn.world(process if planned or turn.looped is None else 0)
+    if not planned and len(turn.rounds) > 1:
+        # So has the second plan, where the first was too long.
+        world = replace(world, max_tasks=World.max_tasks)
     ledger.note("process", number=process, world=asdict(world), changes=changes, stop=stop)
     if turn.served:
         file = turn.ledger.with_suffix(".json")
