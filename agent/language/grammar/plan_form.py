@@ -1,0 +1,99 @@
+"""The form that a plan for a question has to have: for small models, which forget what was asked.
+
+lookups ─► each change of a figure, once ─► what is computed ─► the answer
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from llm_compiler.language.grammar.gbnf import quoted
+
+_MAX_LOOKUPS = 16
+_MAX_HOPS = 3
+_MAX_SAME_CHANGES = 6
+_MAX_LINES = 40
+"""Before the answer."""
+_MAX_ITEMS = 20
+
+Change = tuple[str, str]
+"""An operator and what stands behind it: `*` and `1 - 20 / 100`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanForm:
+    """What is demanded of a plan."""
+
+    without: Collection[str] = ()
+    """The language's own functions that it does not use; `">"` for all comparisons."""
+    chooses: bool = False
+    """Whether what it looks up or computes ends with one of several things, or with the result of
+    a tool that may give one: not with a number."""
+    divides: bool = False
+    """Whether it divides two figures of each of several things, and chooses one of the things."""
+    changes: Sequence[Sequence[Change]] = ()
+    """The changes of figures that it makes, each in one of these ways."""
+    changes_several: bool = False
+    """Whether one change may be that of several figures."""
+    figures: int = 1
+    """How many figures it looks up at least, if it changes some."""
+    in_pairs: bool = False
+    """Whether its lookups come in pairs, one figure and the one by which it is divided."""
+    in_quotients: bool = False
+    """Whether each line that looks up figures divides one by another."""
+    unsaid: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By the names of tools: how the words begin that do not stand in the strings that they are
+    called with."""
+
+
+ANY_FORM: Final = PlanForm()
+
+
+def program_rules(form: PlanForm, depth: int) -> str:
+    """The rule `program`, of calls and values of this depth at most."""
+    chosen = 'name " = " chosen "\\n" told'
+    # What was looked up or computed last is what the question asks for, so it is said.
+    last = chosen if form.chooses else "kept told"
+    rules = [f"program ::= {_program(form, last, depth)} | answer"]
+    most = _MAX_SAME_CHANGES if form.changes_several else 1
+    for place, ways in enumerate(form.changes):
+        kept = " | ".join(quoted(f" {sign}= {by}\n") for sign, by in ways)
+        new = " | ".join(quoted(f" {sign} {_held(by)}\n") for sign, by in ways)
+        rules.append(f'change-{place} ::= (name ({kept} | " = " name ({new}))){{1,{most}}}')
+    found = f'name " = " call-{depth} "\\n"'
+    if form.in_quotients:
+        rules.append(f'found ::= name " = " call-{depth} " / " call-{depth} "\\n"')
+    elif form.in_pairs:
+        rules.append(f"found ::= {found} {found}")
+        rate = 'key ": " name " / " name'
+        rates = f'"{{" {rate} (", " {rate}){{1,{_MAX_ITEMS - 1}}} "}}"'
+        rules.append(f'rates ::= name " = " ("largest(" | "smallest(") {rates} ")\\n"')
+    else:
+        rules.append(f"found ::= {found}")
+        rules.append('sum ::= name " = " name (" + " name)+ "\\n"')
+    return "\n".join(rules) + "\n"
+
+
+def _held(operand: str) -> str:
+    return f"({operand})" if " " in operand else operand
+
+
+def _program(form: PlanForm, last: str, depth: int) -> str:
+    lines = f"line{{0,{_MAX_LINES - 2}}}"
+    of_rates = form.in_pairs or form.in_quotients
+    if form.changes or of_rates:
+        changes = " ".join(f"change-{place}" for place in range(len(form.changes)))
+        sums = "" if of_rates else "sum{0,2} "
+        rest = "rates told" if form.divides and form.in_pairs else f"{lines} {last}"
+        hops = f'(name " = " finds "\\n"){{0,{_MAX_HOPS}}} ' if of_rates else ""
+        # A single quotient may be all that is asked for.
+        rest = f"({rest} | told)" if form.in_quotients else rest
+        least = 1 if of_rates else min(form.figures, _MAX_LOOKUPS)
+        return f"{hops}found{{{least},{_MAX_LOOKUPS}}} {sums}{changes} {rest}"
+    if form.divides:
+        # Which of the two is divided by the other is said first, in the name.
+        rate = f'call-{depth - 1} " / " call-{depth - 1}'
+        loop = f'" = {{name: " {rate} " for name in " among "}}\\n"'
+        chosen = 'name " = " ("largest(" | "smallest(") name ")\\n" told'
+        return f'name-part ("_per_" | "_to_") name-part {loop} {chosen}'
+    return f"{lines} ({last} | called answer)"
