@@ -89,7 +89,9 @@ class PlanStream:
     def grammar(self, asked: str = "") -> str:
         """The grammar of a plan for this question, for servers that decode under one."""
         tools = self.round.tools
-        return program_grammar(tools, form_for(asked, tools) if asked else ANY_FORM)
+        continues = bool(self._taken)
+        form = form_for(asked, tools, continues=continues) if asked else ANY_FORM
+        return program_grammar(tools, form)
 
     @property
     def ended(self) -> bool:

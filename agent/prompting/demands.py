@@ -21,12 +21,16 @@ _READING = {search.name, number.name}
 """The tools that read figures out of texts."""
 
 
-def form_for(question: str, tools: Mapping[str, Tool]) -> PlanForm:
-    """The form of a plan that answers a question with these tools."""
+def form_for(question: str, tools: Mapping[str, Tool], *, continues: bool = False) -> PlanForm:
+    """The form of a plan that answers a question with these tools.
+
+    One that `continues` the plan of an earlier round does only what is missing: of it, neither
+    changes nor lookups are demanded.
+    """
     reads = tools.keys() >= _READING
     # Tools of other kinds may give a rate themselves, or take a percentage.
-    alone = reads and tools.keys() <= {*_READING, read.name}
-    rates = reads and asks_rates(question)
+    alone = reads and tools.keys() <= {*_READING, read.name} and not continues
+    rates = reads and asks_rates(question) and not continues
     changes = changes_in(question) if alone else ()
     return PlanForm(
         without=unwanted(question),

@@ -22,21 +22,20 @@ _PARTS = {
     "tenth": 10,
 }
 _FACTORS = {"doubl": 2, "twic": 2, "tripl": 3, "quadrupl": 4}
-_COMPARATIVES = (
-    "more fewer less extra additional taller higher lower deeper shallower longer shorter wider"
-    " larger bigger smaller heavier lighter faster slower older younger"
-)
+_MORE = "more extra additional taller higher deeper longer wider larger bigger heavier faster older"
+_FEWER = "fewer less lower shallower shorter narrower smaller lighter slower younger"
+_COMPARATIVES = rf"(?P<how>{'|'.join([*_MORE.split(), *_FEWER.split()])})"
 _NUMBER = r"\d(?:[\d,]*\d)?(?:\.\d+)?"
 _YEAR = r"(?:1\d|20)\d\d\b"
 _CHANGE = re.compile(
-    rf"(?P<percent>{_NUMBER})\s?(?:%|per ?cent\b)"
+    rf"(?P<percent>{_NUMBER})\s?(?:%|per ?cent\b)(?: {_COMPARATIVES}\b)?"
     rf"|\b(?P<times>{_NUMBER}|{'|'.join(_COUNTS)}) times\b"
     rf"|\b(?P<factor>{'|'.join(_FACTORS)})(?:es?|ed|ing)?\b"
     r"|\b(?P<half>half|halve[sd]?|halving)\b"
     rf"|\b(?P<count>an?|one|two|three|four)[ -](?P<part>{'|'.join(_PARTS)})s?\b"
-    rf"|\b(?!{_YEAR})(?P<added>{_NUMBER})(?: [\w²³/]+)??"
-    rf" (?:{_COMPARATIVES.replace(' ', '|')})\b"
-    rf"|\b(?:gain|los[te]|add|remov|grow|grew|dropp?)(?:s|es|ed|ing)? (?:by )?(?P<moved>{_NUMBER})"
+    rf"|\b(?!{_YEAR})(?P<added>{_NUMBER})(?: [\w²³/]+)?? {_COMPARATIVES.replace('how', 'than')}\b"
+    rf"|\b(?P<verb>gain|los[te]|add|remov|grow|grew|dropp?)(?:s|es|ed|ing)? (?:by )?"
+    rf"(?P<moved>{_NUMBER})"
     r"(?!\d|[.,]\d| ?(?:%|per ?cent|times|thousand|million|billion|trillion))",
     re.IGNORECASE,
 )
@@ -72,23 +71,28 @@ def _names(question: str) -> Iterator[list[str]]:
 
 
 def _ways(found: re.Match[str]) -> Iterator[Change]:
-    match found.lastgroup:
-        case "percent":
-            yield from _by(f"{_plain(found['percent'])} / 100")
-        case "times":
-            times = _COUNTS.get(found["times"].lower()) or _plain(found["times"])
-            yield "*", f"{times}"
-            yield "/", f"{times}"  # "three times smaller"
-        case "factor":
-            yield "*", f"{_FACTORS[found['factor'].lower()]}"
-        case "half":
+    said = {name: text.lower() for name, text in found.groupdict().items() if text}
+    match said:
+        case {"percent": percent}:
+            part, how = f"{_plain(percent)} / 100", said.get("how", "")
+            signs = "-" if how in _FEWER.split() else "+" if how else "-+"
+            yield from (("*", f"1 {sign} {part}") for sign in signs)
+            if not how:
+                yield "*", part
+        case {"times": times}:
+            number = str(_COUNTS.get(times) or _plain(times))
+            yield "*", number
+            yield "/", number  # "three times smaller"
+        case {"factor": factor}:
+            yield "*", str(_FACTORS[factor])
+        case {"half": _}:
             yield from _by("1 / 2")
-        case "part":
-            yield from _by(f"{_COUNTS[found['count'].lower()]} / {_PARTS[found['part'].lower()]}")
-        case group:
-            number = _plain(found[group or 0])
-            yield "+", number
-            yield "-", number
+        case {"count": count, "part": part}:
+            yield from _by(f"{_COUNTS[count]} / {_PARTS[part]}")
+        case {"added": number, "than": how}:
+            yield "-" if how in _FEWER.split() else "+", _plain(number)
+        case {"moved": number, "verb": verb}:
+            yield "+" if verb in ("gain", "add", "grow", "grew") else "-", _plain(number)
 
 
 def _by(part: str) -> Iterator[Change]:

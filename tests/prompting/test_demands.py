@@ -10,7 +10,7 @@ TOOLS = Toolbox.of(SHIPPED)
 
 def test_changes_and_pairs_are_demanded_of_tools_that_read_figures() -> None:
     form = form_for("If A were 5% larger, which has more people per km², A or B?", TOOLS)
-    assert form.changes == ((("*", "1 - 5 / 100"), ("*", "1 + 5 / 100"), ("*", "5 / 100")),)
+    assert form.changes == ((("*", "1 + 5 / 100"),),)
     assert {form.chooses, form.divides, form.in_pairs} == {True}
     form = form_for("How many people per km² does A have?", TOOLS)
     assert form.in_quotients
@@ -21,6 +21,14 @@ def test_changes_and_pairs_are_demanded_of_tools_that_read_figures() -> None:
     assert not form.in_quotients
     form = form_for("How many km per hour does A run?", TOOLS)
     assert not form.in_quotients
+
+
+def test_a_later_round_writes_only_what_is_missing() -> None:
+    asked = "If A were 5% larger, which has more people per km², A or B?"
+    form = form_for(asked, TOOLS, continues=True)
+    assert form.chooses
+    assert not form.changes
+    assert {form.divides, form.in_pairs, form.in_quotients} == {False}
 
 
 def test_other_tools_may_take_a_percentage_and_give_a_rate() -> None:

@@ -32,6 +32,13 @@ def test_a_change_may_be_made_in_these_ways(said: str, way: Change) -> None:
     assert way in ways
 
 
+def test_a_word_behind_it_says_whether_it_is_more_or_less() -> None:
+    fewer, more, trams = changes_in("If A had 5% fewer men, B 2% more, and C 3 more trams, which?")
+    assert fewer == (("*", "1 - 5 / 100"),)
+    assert more == (("*", "1 + 2 / 100"),)
+    assert trams == (("+", "3"),)
+
+
 @pytest.mark.parametrize(
     "question",
     [
