@@ -7,10 +7,10 @@ from llm_compiler.language.toolbox.tool import Tool
 from llm_compiler.prompting.question_changes import changes_in, changes_several, figures_changed
 from llm_compiler.prompting.question_form import (
     asks_per,
-    asks_rates,
     chooses,
     computed,
     in_pairs,
+    rate_words,
     unwanted,
 )
 from llm_compiler.tools.number import number
@@ -30,7 +30,7 @@ def form_for(question: str, tools: Mapping[str, Tool], *, continues: bool = Fals
     reads = tools.keys() >= _READING
     # Tools of other kinds may give a rate themselves, or take a percentage.
     alone = reads and tools.keys() <= {*_READING, read.name} and not continues
-    rates = reads and asks_rates(question) and not continues
+    rates = rate_words(question) if reads and not continues else ()
     changes = changes_in(question) if alone else ()
     return PlanForm(
         without=unwanted(question),

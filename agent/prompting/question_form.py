@@ -114,6 +114,14 @@ def asks_rates(question: str) -> bool:
     return bool(told) and chooses(question)
 
 
+def rate_words(question: str) -> tuple[str, ...]:
+    """What stands between two figures in the name of the rate that it asks for, if it does."""
+    if not asks_rates(question):
+        return ()
+    # "Kilograms per metre" names the two in the order in which they are divided.
+    return ("per",) if _PER.search(question) else ("per", "to")
+
+
 def asks_per(question: str) -> bool:
     """Whether it asks how much of one figure there is for each of another."""
     return bool(_PER.search(question)) and not asks_which(question)

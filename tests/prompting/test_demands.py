@@ -11,7 +11,10 @@ TOOLS = Toolbox.of(SHIPPED)
 def test_changes_and_pairs_are_demanded_of_tools_that_read_figures() -> None:
     form = form_for("If A were 5% larger, which has more people per km², A or B?", TOOLS)
     assert form.changes == ((("*", "1 + 5 / 100"),),)
-    assert {form.chooses, form.divides, form.in_pairs} == {True}
+    assert {form.chooses, form.in_pairs} == {True}
+    assert form.divides == ("per",)
+    assert form_for("Has A or B the lower ratio of x to y?", TOOLS).divides == ()
+    assert form_for("Which has the lower ratio of x to y, A or B?", TOOLS).divides == ("per", "to")
     form = form_for("How many people per km² does A have?", TOOLS)
     assert form.in_quotients
     assert not form.in_pairs
@@ -28,7 +31,8 @@ def test_a_later_round_writes_only_what_is_missing() -> None:
     form = form_for(asked, TOOLS, continues=True)
     assert form.chooses
     assert not form.changes
-    assert {form.divides, form.in_pairs, form.in_quotients} == {False}
+    assert not form.divides
+    assert {form.in_pairs, form.in_quotients} == {False}
 
 
 def test_other_tools_may_take_a_percentage_and_give_a_rate() -> None:

@@ -29,8 +29,9 @@ class PlanForm:
     chooses: bool = False
     """Whether what it looks up or computes ends with one of several things, or with the result of
     a tool that may give one: not with a number."""
-    divides: bool = False
-    """Whether it divides two figures of each of several things, and chooses one of the things."""
+    divides: Collection[str] = ()
+    """If it divides two figures of each of several things, and chooses one of the things: the words
+    between the figures' names in that of the rate, `per` or `to`."""
     changes: Sequence[Sequence[Change]] = ()
     """The changes of figures that it makes, each in one of these ways."""
     changes_several: bool = False
@@ -95,5 +96,6 @@ def _program(form: PlanForm, last: str, depth: int) -> str:
         rate = f'call-{depth - 1} " / " call-{depth - 1}'
         loop = f'" = {{name: " {rate} " for name in " among "}}\\n"'
         chosen = 'name " = " ("largest(" | "smallest(") name ")\\n" told'
-        return f'name-part ("_per_" | "_to_") name-part {loop} {chosen}'
+        words = " | ".join(quoted(f"_{word}_") for word in form.divides)
+        return f"name-part ({words}) name-part {loop} {chosen}"
     return f"{lines} ({last} | called answer)"

@@ -39,7 +39,9 @@ def test_a_program_that_chooses_ends_with_one_of_several() -> None:
 
 
 def test_a_program_that_divides_names_the_rate_and_divides_two_figures_of_each() -> None:
-    rules = Grammar(program_grammar(TOOLS, PlanForm(without=["min"], chooses=True, divides=True)))
+    rules = Grammar(
+        program_grammar(TOOLS, PlanForm(without=["min"], chooses=True, divides=("per", "to")))
+    )
     figure, names = 'number("m", search(name))', '["K2", "Rysy"]'
     rest = 'x = largest(a_per_b)\nanswer(f"It is {x}.")'
     divided = f"a_per_b = {{name: {figure} / {figure} for name in {names}}}\n{rest}"
@@ -110,7 +112,7 @@ def test_a_line_that_looks_up_figures_divides_them() -> None:
 
 
 def test_changed_rates_are_divided_and_one_of_the_things_is_chosen() -> None:
-    form = PlanForm(in_pairs=True, divides=True, chooses=True, changes=[[("*", "2")]])
+    form = PlanForm(in_pairs=True, divides=("per", "to"), chooses=True, changes=[[("*", "2")]])
     rules = Grammar(program_grammar(TOOLS, form))
     pairs = "".join(looked_up(name) for name in ("a_men", "a_km", "b_men", "b_km"))
     rest = 'x = largest({"A": a_men / a_km, "B": b_men / b_km})\nanswer(f"It is {x}.")'
