@@ -25,7 +25,7 @@ _FACTORS = {"doubl": 2, "twic": 2, "tripl": 3, "quadrupl": 4}
 _MORE = "more extra additional taller higher deeper longer wider larger bigger heavier faster older"
 _FEWER = "fewer less lower shallower shorter narrower smaller lighter slower younger"
 _COMPARATIVES = rf"(?P<how>{'|'.join([*_MORE.split(), *_FEWER.split()])})"
-_NUMBER = r"\d(?:[\d,]*\d)?(?:\.\d+)?"
+_NUMBER = r"(?<![\d.,])(?:\d{1,3}(?:,\d{3}){1,4}(?!,?\d)|\d{1,12}(?![\d,]*\d))(?:\.\d{1,6}(?!\d))?"
 _YEAR = r"(?:1\d|20)\d\d\b"
 _CHANGE = re.compile(
     rf"(?P<percent>{_NUMBER})\s?(?:%|per ?cent\b)(?: {_COMPARATIVES}\b)?"
@@ -33,12 +33,15 @@ _CHANGE = re.compile(
     rf"|\b(?P<factor>{'|'.join(_FACTORS)})(?:es?|ed|ing)?\b"
     r"|\b(?P<half>half|halve[sd]?|halving)\b"
     rf"|\b(?P<count>an?|one|two|three|four)[ -](?P<part>{'|'.join(_PARTS)})s?\b"
-    rf"|\b(?!{_YEAR})(?P<added>{_NUMBER})(?: [\w²³/]+)?? {_COMPARATIVES.replace('how', 'than')}\b"
-    rf"|\b(?P<verb>gain|los[te]|add|remov|grow|grew|dropp?)(?:s|es|ed|ing)? (?:by )?"
+    rf"|\b(?!{_YEAR})(?P<added>{_NUMBER})(?: [\w²³/]{{1,20}})??"
+    rf" {_COMPARATIVES.replace('how', 'than')}\b"
+    rf"|\b(?P<verb>gain|lost|lose|add|remov|grow|grew|dropp?)(?:s|es|ed|ing)? (?:by )?"
     rf"(?P<moved>{_NUMBER})"
     r"(?!\d|[.,]\d| ?(?:%|per ?cent|times|thousand|million|billion|trillion))",
     re.IGNORECASE,
 )
+_OTHER_FIGURE = re.compile(rf"(?<!\w)(?!{_YEAR})\d")
+_MAX_CHARS = 500
 _WORD = re.compile(r"[^\W_]+")
 _SEVERAL = re.compile(
     r"\b(?:both|(?:each|all) (?:of|two|three|four|five|were|was|had|grew|gained|lost))\b",
@@ -47,7 +50,12 @@ _SEVERAL = re.compile(
 
 
 def changes_in(question: str) -> tuple[tuple[Change, ...], ...]:
-    """For each change, in its order, the ways to make it."""
+    """For each change, in its order, the ways to make it.
+
+    None of a long text, and none of one with figures of its own: "20% of 350" looks nothing up.
+    """
+    if len(question) > _MAX_CHARS or _OTHER_FIGURE.search(_CHANGE.sub("", question)):
+        return ()
     return tuple(tuple(_ways(found)) for found in _CHANGE.finditer(question))
 
 

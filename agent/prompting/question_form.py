@@ -51,7 +51,8 @@ _PER = re.compile(
 )
 """Speeds and other figures by time are told as they are."""
 _MERGES = re.compile(
-    r"\b(?:merg|join|unit(?:e|ed|ing)\b(?! (?:states|kingdom|arab))|combin|together\b|bec[ao]me)",
+    r"\b(?:merg|join|combine|combining|together\b|bec[ao]me)"
+    r"|\bunit(?:e|ed|ing)\b(?! (?:states|kingdom|arab))",
     re.IGNORECASE,
 )
 _COMPUTED = ("per", "ratio", "difference")

@@ -47,6 +47,9 @@ def test_a_word_behind_it_says_whether_it_is_more_or_less() -> None:
         "By what percentage is Oslo larger?",
         "What did it gain in 1903, and which other one is older?",
         "If Oslo gained 5 million people, which would be larger?",
+        "What is 20% of 350?",
+        "A car at 80 km/h becomes 10% faster. How fast is it?",
+        f"What was said of {'20% more, ' * 100}?",
     ],
 )
 def test_other_figures_change_nothing(question: str) -> None:
@@ -76,3 +79,8 @@ def test_one_change_may_be_that_of_several(said: str) -> None:
 )
 def test_as_many_figures_are_changed(question: str, count: int) -> None:
     assert figures_changed(question) == count
+
+
+def test_a_long_row_of_digits_is_read_in_linear_time() -> None:
+    assert changes_in("1" * 490) == ()
+    assert changes_in("1" * 100_000 + "% more") == ()
