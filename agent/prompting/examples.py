@@ -102,9 +102,10 @@ def _nearest(offered: Sequence[_Example], question: str) -> Iterator[str]:
         return
 
     def likeness(example: _Example) -> float:
+        # The order of a set differs from process to process, and so would the rounding of a sum.
         rarity = (math.log(len(_SHIPPED) / _COUNTS[word]) for word in said & example.words)
         same = (changed and changes(example.question)) or rates
-        return _SAME_FORM * same + sum(rarity) / math.sqrt(len(example.words) or 1)
+        return _SAME_FORM * same + math.fsum(rarity) / math.sqrt(len(example.words) or 1)
 
     alike = [it for it in offered if not it.always and it.asks_like(question)]
     best = sorted(alike, key=likeness, reverse=True)[:NEAREST]
