@@ -40,6 +40,7 @@ _OPEN_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0
 """How long a server may take to end."""
 _LISTEN_AGAIN_SECONDS = 30.0
+_CLOSED = "the session was closed"
 _DISCOVERED = {"result_type", "ttl_ms", "cache_scope"}
 """What servers since the protocol of 2026-07-28 answer; MCP's client makes up what is not there."""
 _CLIENT = Implementation(name="llm-compiler", version="1")
@@ -117,7 +118,7 @@ class Session:
 
     async def close(self) -> None:
         """Leave the session; a process that does not end on its own is killed."""
-        self._leave.set()
+        self._lose(_CLOSED)
         await asyncio.wait({self._task}, timeout=_CLOSE_SECONDS)
 
     async def _opened(self) -> Client:
@@ -189,7 +190,7 @@ class Session:
                 self._refused = refusal_of(error, self._opening)
             self._lose(one_line(innermost(error)))
         finally:
-            self._lose("the session was closed")
+            self._lose(_CLOSED)
 
     async def _lived(self, opening: Client) -> None:
         async with opening as client:

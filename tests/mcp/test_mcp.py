@@ -233,10 +233,21 @@ async def test_a_server_that_does_not_answer_is_given_up_with_its_process(ledger
     assert not [pid for pid in pids(ledger) if runs(pid)]
 
 
+async def test_a_session_that_is_closed_while_it_opens_ends_at_once() -> None:
+    session = Session(Server(command=sys.executable, args=("-c", SILENT["initialize"])))
+    asked = asyncio.ensure_future(session.request(lambda session: session.list_tools()))
+    began = time.perf_counter()
+    await session.close()
+    assert session.ended
+    assert time.perf_counter() - began < 2
+    with pytest.raises(GoneError, match=r"^the session was closed$"):
+        await asked
+
+
 async def test_a_turn_does_not_wait_for_a_slow_server_past_its_deadline(
     configure: Configure,
 ) -> None:
-    configure(slow={"command": sys.executable, "args": ["-c", "import time; time.sleep(100)"]})
+    configure(slow={"command": sys.executable, "args": ["-c", SILENT["initialize"]]})
     began = time.perf_counter()
     tools = await with_mcp(OWN, 0.3)
     assert time.perf_counter() - began < 3
@@ -245,7 +256,7 @@ async def test_a_turn_does_not_wait_for_a_slow_server_past_its_deadline(
 
 
 SILENT = {
-    "initialize": "import time; time.sleep(100)",
+    "initialize": "import sys; sys.stdin.read()",
     "tools/list": """
 import json, sys
 for line in sys.stdin:
