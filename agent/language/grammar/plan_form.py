@@ -1,6 +1,9 @@
 """The form that a plan for a question has to have: for small models, which forget what was asked.
 
 lookups ─► each change of a figure, once ─► what is computed ─► the answer
+
+A change has a line of its own, or stands in the line of what is computed last: a model that cannot
+write the bracket that it has begun would make up a name.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -59,8 +62,11 @@ def program_rules(form: PlanForm, depth: int) -> str:
     most = _MAX_SAME_CHANGES if form.changes_several else 1
     for place, ways in enumerate(form.changes):
         kept = " | ".join(quoted(f" {sign}= {by}\n") for sign, by in ways)
-        new = " | ".join(quoted(f" {sign} {_held(by)}\n") for sign, by in ways)
-        rules.append(f'change-{place} ::= (name ({kept} | " = " name ({new}))){{1,{most}}}')
+        new = " | ".join(quoted(f" {sign} {_held(by)}") for sign, by in ways)
+        rules.append(f"changed-{place} ::= name ({new})")
+        rules.append(
+            f'change-{place} ::= (name ({kept} | " = " changed-{place} "\\n")){{1,{most}}}'
+        )
     found = f'name " = " call-{depth} "\\n"'
     if form.in_quotients:
         rules.append(f'found ::= name " = " call-{depth} " / " call-{depth} "\\n"')
@@ -71,8 +77,27 @@ def program_rules(form: PlanForm, depth: int) -> str:
         rules.append(f'rates ::= name " = " ("largest(" | "smallest(") {rates} ")\\n"')
     else:
         rules.append(f"found ::= {found}")
+        rules.append('sign ::= " - " | " + " | " / "')
         rules.append('sum ::= name " = " name (" + " name)+ "\\n"')
     return "\n".join(rules) + "\n"
+
+
+def _changed_inside(form: PlanForm, first: int) -> str:
+    """A line that makes the changes from one on, each in its term, among terms without any."""
+    changes = [
+        f'(changed-{place} | "(" changed-{place} ")")' for place in range(first, len(form.changes))
+    ]
+    if form.chooses:
+        item, between = 'key ": " ', '", "'
+        opening, closing = '(("largest({" | "smallest({")', '"})")'
+    else:
+        item, between = "", "sign"
+        opening, closing = '("abs("', '")")'
+    more = f"({item}name {between}){{0,{_MAX_SAME_CHANGES}}}"
+    terms = f" {between} ".join(f"{more} {item}{change}" for change in changes)
+    terms += f" ({between} {item}name){{0,{_MAX_SAME_CHANGES}}}"
+    line = f"({opening} {terms} {closing}" + ("" if form.chooses else f" | {terms}") + ")"
+    return f'name " = " {line} "\\n"'
 
 
 def _held(operand: str) -> str:
@@ -81,16 +106,19 @@ def _held(operand: str) -> str:
 
 def _program(form: PlanForm, last: str, depth: int) -> str:
     lines = f"line{{0,{_MAX_LINES - 2}}}"
-    of_rates = form.in_pairs or form.in_quotients
-    if form.changes or of_rates:
+    if form.in_pairs or form.in_quotients:
         changes = " ".join(f"change-{place}" for place in range(len(form.changes)))
-        sums = "" if of_rates else "sum{0,2} "
         rest = "rates told" if form.divides and form.in_pairs else f"{lines} {last}"
-        hops = f'(name " = " finds "\\n"){{0,{_MAX_HOPS}}} ' if of_rates else ""
         # A single quotient may be all that is asked for.
         rest = f"({rest} | told)" if form.in_quotients else rest
-        least = 1 if of_rates else min(form.figures, _MAX_LOOKUPS)
-        return f"{hops}found{{{least},{_MAX_LOOKUPS}}} {sums}{changes} {rest}"
+        hops = f'(name " = " finds "\\n"){{0,{_MAX_HOPS}}}'
+        return f"{hops} found{{1,{_MAX_LOOKUPS}}} {changes} {rest}"
+    if form.changes:
+        rest = f"{lines} {last}"
+        for place in reversed(range(len(form.changes))):
+            # Those that are left may be made where the answer is computed.
+            rest = f"(change-{place} {rest} | {_changed_inside(form, place)} told)"
+        return f"found{{{min(form.figures, _MAX_LOOKUPS)},{_MAX_LOOKUPS}}} sum{{0,2}} {rest}"
     if form.divides:
         # Which of the two is divided by the other is said first, in the name.
         rate = f'call-{depth - 1} " / " call-{depth - 1}'

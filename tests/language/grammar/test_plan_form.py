@@ -80,6 +80,26 @@ def test_changes_are_made_once_each_in_their_order_behind_the_lookups() -> None:
         assert not rules.accepts(fenced(other))
 
 
+def test_changes_may_be_made_where_the_last_value_is_computed() -> None:
+    changes = ((("-", "300"),), (("*", "1 + 1 / 4"),))
+    found, said = looked_up("a") + looked_up("b") + looked_up("c"), 'answer(f"It is {x}.")'
+    rules = Grammar(program_grammar(TOOLS, PlanForm(changes=changes)))
+    for lines in (
+        "x = a - 300 - b * (1 + 1 / 4)",
+        "x = abs((a - 300) - (b * (1 + 1 / 4)))",
+        "x = abs(c - (a - 300) + b * (1 + 1 / 4) / c)",
+        "a -= 300\nx = c - b * (1 + 1 / 4)",
+    ):
+        assert rules.accepts(fenced(f"{found}{lines}\n{said}"))
+        assert compiles(f"{found}{lines}\n{said}")
+    assert not rules.accepts(fenced(f"{found}x = abs(a - 300 - b)\n{said}"))
+    rules = Grammar(program_grammar(TOOLS, PlanForm(changes=changes, chooses=True)))
+    chosen = 'x = largest({"C": c, "A": a - 300, "B": b * (1 + 1 / 4)})'
+    assert rules.accepts(fenced(f"{found}{chosen}\n{said}"))
+    assert compiles(f"{found}{chosen}\n{said}")
+    assert not rules.accepts(fenced(f"{found}x = a - 300 - b * (1 + 1 / 4)\n{said}"))
+
+
 def test_as_many_figures_are_looked_up_as_are_changed() -> None:
     rules = Grammar(program_grammar(TOOLS, PlanForm(changes=[[("*", "2")]], figures=2)))
     rest = 'a *= 2\nx = a * 3\nanswer(f"It is {x}.")'
