@@ -37,9 +37,9 @@ class ModelProfile:
     answer: Literal["plan", "joiner"] = "plan"
     """Who writes the reply where a plan of this model ends in words of its own and the setting
     `answer` is "auto". "joiner" costs a call, and suits a model whose own words are often wrong."""
-    form_from_question: bool = False
-    """Make a grammar for each question, of what the question demands of its plan. A small model
-    takes `min` for `smallest`, looks up a rate that has to be computed, and forgets a change."""
+    names_which: bool = False
+    """Leave out of the grammar what gives something else than the question asks for: a small model
+    takes `min` for `smallest`, `smallest` for `min`, and compares where it has to choose."""
     max_tokens: int | None = None
     """The most tokens of a reply; a role may ask for fewer. None: no limit is sent, because hosted
     models count their reasoning as part of it. A small model may repeat itself until its context
@@ -68,7 +68,7 @@ LOCAL_PROFILE: Final = ModelProfile(
     show_failures=False,
     replan_on_failure=True,
     offer_replan_when_all_ok=False,
-    form_from_question=True,
+    names_which=True,
     max_tokens=2048,
     silence=600.0,
     names_end=True,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import ParamSpec
 
 from llm_compiler.language.evaluation.references import literal
-from llm_compiler.language.grammar.plan_form import ANY_FORM
 from llm_compiler.language.grammar.program_grammar import program_grammar
 from llm_compiler.language.tasks.task import Refused, Task, TaskData
 from llm_compiler.language.tasks.task_ids import TaskId
@@ -16,11 +15,13 @@ from llm_compiler.models.errors import EmptyReplyError
 from llm_compiler.nodes.plan_reader import PlanReader
 from llm_compiler.observability.stream_events import ids_and_names
 from llm_compiler.pacing import MANY, Pace, off_loop, paced
-from llm_compiler.prompting.demands import form_for
+from llm_compiler.prompting.question_form import asks_rates, chooses, unwanted
 from llm_compiler.run.resources import Round
 from llm_compiler.scheduling.effects import EffectOrder, with_rules
 from llm_compiler.scheduling.facts import DeadlinePassed, PlanBroke, PlanEnded, Planned
 from llm_compiler.text import clean
+from llm_compiler.tools.number import number
+from llm_compiler.tools.search import search
 
 P = ParamSpec("P")
 
@@ -33,6 +34,8 @@ _LONG_STATEMENT_TOKENS = 300
 """A statement that is longer is read in a thread, `_LONG_PIECE_CHARS` at a time."""
 _LONG_PIECE_CHARS = 5000
 _MAX_EQUAL_LINES = 2
+_READING = {search.name, number.name}
+"""The tools that read figures out of texts."""
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -89,9 +92,9 @@ class PlanStream:
     def grammar(self, asked: str = "") -> str:
         """The grammar of a plan for this question, for servers that decode under one."""
         tools = self.round.tools
-        continues = bool(self._taken)
-        form = form_for(asked, tools, continues=continues) if asked else ANY_FORM
-        return program_grammar(tools, form)
+        # A tool of another kind may give the rate itself.
+        divides = asks_rates(asked) and tools.keys() >= _READING
+        return program_grammar(tools, unwanted(asked), chooses=chooses(asked), divides=divides)
 
     @property
     def ended(self) -> bool:

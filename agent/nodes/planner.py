@@ -77,7 +77,7 @@ class Planner:
                 messages = await asyncio.to_thread(
                     _messages, round, model, state, before, today, told, config
                 )
-                asked = question(state) if model.profile.form_from_question else ""
+                asked = question(state) if model.profile.names_which else ""
                 grammar = plan.grammar(asked) if model.profile.grammar else None
                 await self._stream(plan, model, messages, meter, grammar)
         except TimeoutError:

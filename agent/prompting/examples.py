@@ -15,15 +15,7 @@ from typing import Final
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from llm_compiler.prompting.overrides import called_tools, question_and_program
-from llm_compiler.prompting.question_form import (
-    asks_per,
-    asks_rates,
-    changes,
-    form_of,
-    in_pairs,
-    says_rate,
-    unwanted,
-)
+from llm_compiler.prompting.question_form import asks_rates, changes, form_of, unwanted
 from llm_compiler.prompts import examples
 
 NEAREST: Final = 3
@@ -49,19 +41,13 @@ class _Example:
         """Whether it asks for the same: which one, or how much; True if that is unclear.
 
         One that changes a figure first is like no question that changes none. Of a question that
-        asks which has a rate, only those are that do so too: others look up one figure of each.
+        asks for a rate, only those are that do so too: others look up each figure by itself.
         """
-        changed = changes(question), changes(self.question)
         if asks_rates(question):
-            return asks_rates(self.question) and changed[0] == changed[1]
-        if changed == (False, True):
-            return False
-        if asks_per(question):
-            return asks_per(self.question) and in_pairs(question) == in_pairs(self.question)
-        if not says_rate(question) and (asks_rates(self.question) or asks_per(self.question)):
-            return False
+            return asks_rates(self.question)
         own, its = unwanted(self.question), unwanted(question)
-        return own[:1] == its[:1] or not {"min", "largest"} & {*its[:1]}
+        same = own[:1] == its[:1] or not {"min", "largest"} & {*its[:1]}
+        return same and (changes(question) or not changes(self.question))
 
 
 _SHIPPED: Final = tuple(_Example(text, form_of(like), always) for like, always, text in examples())

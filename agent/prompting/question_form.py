@@ -44,18 +44,6 @@ _RATES = re.compile(
     r"|\b(?:divid|dens)|\bcrowded\b|\bfor (?:each|every)\b",
     re.IGNORECASE,
 )
-_PER = re.compile(
-    r"\bper (?!(?:second|minute|hour|day|week|month|year|cent)\b)"
-    r"|\b(?:for|do|does|will|would) each\b",
-    re.IGNORECASE,
-)
-"""Speeds and other figures by time are told as they are."""
-_MERGES = re.compile(
-    r"\b(?:merg|join|combine|combining|together\b|bec[ao]me)"
-    r"|\bunit(?:e|ed|ing)\b(?! (?:states|kingdom|arab))",
-    re.IGNORECASE,
-)
-_COMPUTED = ("per", "ratio", "difference")
 _SEVERAL = re.compile(r"\b(?:or|and)\b", re.IGNORECASE)
 _PAIRS = re.compile(r"\b(?:pairs?|ratios|quotients?|two of|ratio is)\b|\bthat of\b", re.IGNORECASE)
 """Figures of one thing are divided by those of another."""
@@ -71,8 +59,8 @@ def _one_by_one(*patterns: str) -> list[re.Pattern[str]]:
 # With anything between them: one pattern of all would take time that grows with the square or the
 # cube of a text, and a person may paste a long one.
 _AMOUNT_IN_TURN = _one_by_one(
-    r"\b(?:how|by what|what|determine|find|calculate|compute|work out|give|tell me) ",
-    r"\b(?:values?|numbers?|differences?|gaps?|ratios?|averages?|means?|sums?|totals?)\b",
+    r"\b(?:how|by what|what) ",
+    r"\b(?:differences?|gaps?|ratios?|averages?|means?|sums?|totals?)\b",
 )
 _PAIRS_IN_TURN = (
     _one_by_one(r"'s? ", r"\bto ", r"'s?\b"),
@@ -112,30 +100,7 @@ def chooses(question: str) -> bool:
 def asks_rates(question: str) -> bool:
     """Whether it asks which of several has the smallest or largest of one figure per another."""
     told = _RATES.search(question) and _SEVERAL.search(question) and not _has_pairs(question)
-    return bool(told) and chooses(question)
-
-
-def rate_words(question: str) -> tuple[str, ...]:
-    """What stands between two figures in the name of the rate that it asks for, if it does."""
-    if not asks_rates(question):
-        return ()
-    # "Kilograms per metre" names the two in the order in which they are divided.
-    return ("per",) if _PER.search(question) else ("per", "to")
-
-
-def asks_per(question: str) -> bool:
-    """Whether it asks how much of one figure there is for each of another."""
-    return bool(_PER.search(question)) and not asks_which(question)
-
-
-def says_rate(question: str) -> bool:
-    """Whether it says something of one figure in relation to another."""
-    return bool(_RATES.search(question) or _PER.search(question))
-
-
-def in_pairs(question: str) -> bool:
-    """Whether the figures of a rate that it asks for are changed or added up before it."""
-    return asks_per(question) and (changes(question) or bool(_MERGES.search(question)))
+    return bool(told) and chooses(question) and not changes(question)
 
 
 def _asks_amount(asked: str) -> bool:
@@ -191,13 +156,3 @@ def unwanted(question: str) -> tuple[str, ...]:
     if asks_which(question):
         return ("min", "max", *compared)
     return ("largest", "smallest", *compared) if amount else compared
-
-
-def computed(question: str) -> tuple[str, ...]:
-    """How words for what is computed from two figures begin: a small model looks them up instead.
-
-    Without those that a longer word of the question begins with, such as a "period".
-    """
-    words = {word[0].lower() for word in _WORD.finditer(question)}
-    longer = {word for word in words if word not in _COMPUTED}
-    return tuple(it for it in _COMPUTED if not any(word.startswith(it) for word in longer))

@@ -96,7 +96,7 @@ async def test_a_server_that_decodes_under_a_grammar_is_sent_one(
 async def test_a_plan_for_a_question_that_asks_which_takes_no_smallest_value(
     monkeypatch: pytest.MonkeyPatch, question: str, names: bool, offered: bool
 ) -> None:
-    monkeypatch.setattr(providers, "OPENAI_PROFILE", ModelProfile(form_from_question=names))
+    monkeypatch.setattr(providers, "OPENAI_PROFILE", ModelProfile(names_which=names))
     with ModelServer('answer("K2.")', first_token=0, rate=None, owned_by="llamacpp") as server:
         point_to(monkeypatch, server)
         asked: Any = {"messages": [HumanMessage(question)]}

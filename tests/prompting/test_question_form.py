@@ -103,7 +103,6 @@ def test_it_changes_none(question: str) -> None:
         "Per head, which is the richest: A, B or C?",
         "Which of A and B has the most trams per inhabitant?",
         "Which has the smaller ratio of length to width, A or B?",
-        "If A lost 5%, which would have the most trams per inhabitant, A or B?",
     ],
 )
 def test_it_asks_for_a_rate_of_each(question: str) -> None:
@@ -115,6 +114,7 @@ def test_it_asks_for_a_rate_of_each(question: str) -> None:
     [
         "Which ratio is larger: the length of A to that of B, or that of C to that of D?",
         "Which pair has the smaller ratio of lengths: A and B or C and D?",
+        "If A lost 5%, which would have the most trams per inhabitant, A or B?",
         "How many people per square kilometre live in A and B?",
         "Which country has the highest income per head?",
     ],

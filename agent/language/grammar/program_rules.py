@@ -5,11 +5,11 @@ itself until its limit. So an expression has a depth, and holds only those of a 
 """
 
 import keyword
-from collections.abc import Collection, Iterable, Sequence
+import re
+import string
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from llm_compiler.language.grammar.gbnf import quoted
-from llm_compiler.language.grammar.plan_form import PlanForm, program_rules
-from llm_compiler.language.grammar.word_rules import name_rules
 
 MAX_DEPTH = 4
 """Levels of calls, brackets and lists in each other, from 0."""
@@ -24,6 +24,8 @@ DEFAULT_MAX_ITEMS = 20
 HARD_MAX_ITEMS = 200
 _MAX_OPERATIONS = 10
 """In one expression without brackets."""
+_MAX_NAME = 40
+"""Characters behind those that tell a name from Python's keywords."""
 _MAX_COMMENT = 150
 _MAX_ANSWER = 600
 """Characters and holes."""
@@ -35,6 +37,7 @@ _UNQUOTED = r"""[^"'\\\x00-\x1f\x7f]"""
 _KEY_BEGINS = r"""[^"'\\\x00-\x20\x7f!,.:;{}]"""
 """A small model that begins a key with a colon or a brace has lost its way."""
 _CONSTANTS = ("key", '"-"? digits', "boolean", '"None"')
+_WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 PLAIN = r'[^"\\\x00-\x1f\x7f]'
 ESCAPE = r'"\\" ["\\n]'
 
@@ -55,20 +58,36 @@ spec ::= ":" ","? "." [0-3] "f" | ":,"
 """.lstrip()
 
 
-def shared_rules(form: PlanForm, taken: Iterable[str], barred: Collection[str] = ()) -> str:
+def shared_rules(
+    max_lines: int,
+    taken: Iterable[str],
+    barred: Collection[str] = (),
+    *,
+    tests: bool = True,
+    chooses: bool = False,
+    divides: bool = False,
+) -> str:
     """The rules of the whole program and of its smallest parts.
 
-    Names are none of those `taken`, and begin with none of those `barred`. If the program chooses,
-    the line before the answer assigns a `chosen`, a rule that is not among these.
+    Names are none of those `taken`, and begin with none of those `barred`. If it `chooses`, the
+    line before the answer assigns a `chosen`, a rule that is not among these. If it `divides`, a
+    loop over names divides what two calls give, and nothing else is computed.
     """
     top = MAX_DEPTH
-    test = "" if COMPARED in form.without else f" | test-{top}"
-    # One that demands its changes makes no others.
-    changed = "" if form.changes else " | changed"
+    test = f" | test-{top}" if tests else ""
+    # What was looked up or computed last is what the question asks for, so it is said.
+    last = 'name " = " chosen "\\n" told' if chooses else "kept told"
+    program = f"line{{0,{max_lines - 2}}} ({last} | called answer) | answer"
+    if divides:
+        # Which of the two is divided by the other is said first, in the name.
+        rate = f'call-{top - 1} " / " call-{top - 1}'
+        loop = f'" = {{name: " {rate} " for name in " among "}}\\n"'
+        chosen = 'name " = " ("largest(" | "smallest(") name ")\\n" told'
+        program = f'name-part ("_per_" | "_to_") name-part {loop} {chosen} | answer'
     # The loop's variable stands at both ends, which no grammar can compare: it has one name.
     root = f"""root ::= "```python\\n" comment? program "\\n```"
-{program_rules(form, top)}line ::= kept | called{changed}
-changed ::= name (" += " | " -= " | " *= " | " /= ") number-{top} "\\n"
+program ::= {program}
+line ::= kept | called
 kept ::= name " = " (value-{top} | text-{top} | string | each) "\\n"
 each ::= "{{name: " computed-{top - 1} " for name in " (among | name part{{0,2}}) "}}"
 name-part ::= [a-z] [a-z0-9]{{0,8}} ("_" [a-z0-9]{{1,9}})?
@@ -79,7 +98,10 @@ answer ::= "answer(\\"" said{{1,{_MAX_ANSWER}}} "\\")" | told
 told ::= "answer(" (words | choice | number-{top}{test} | list-{top} | dict-{top}) ")"
 words ::= "f\\"" said{{0,{_MAX_ANSWER}}} hole-{top} (said | hole-{top}){{0,{_MAX_ANSWER}}} "\\""
 """
-    return root + name_rules([*keyword.kwlist, *taken], barred) + _SHARED
+    names = "".join(
+        f"{name} ::= {body}\n" for name, body in _names([*keyword.kwlist, *taken], barred)
+    )
+    return root + names + _SHARED
 
 
 def expression_rules(
@@ -167,3 +189,29 @@ def _a_list(depth: int) -> str:
 
 def _named(names: Sequence[str], hidden: Collection[str]) -> str:
     return " | ".join(quoted(f"{name}(") for name in names if name not in hidden)
+
+
+def _names(taken: Iterable[str], barred: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The rules of names: lower case, without two underscores in a row, and none of those taken.
+
+    One rule for each beginning of a taken name: what may follow there.
+    """
+    words = {word for word in taken if _WORD.fullmatch(word)}
+    beginnings = {word[:length] for word in {*words, *barred} for length in range(len(word) + 1)}
+    beginnings -= {begun for begun in beginnings if begun.startswith(tuple(barred))}
+    yield "rest", f'([a-z0-9] | "_" [a-z0-9]){{0,{_MAX_NAME}}}'
+    for begun in sorted(beginnings):
+        following = sorted(it[-1] for it in beginnings if it[:-1] == begun and it)
+        usual = string.ascii_lowercase + (string.digits if begun else "")
+        ways = [f'"{letter}" {_beginning(begun + letter)}' for letter in following]
+        stopped = {word[-1] for word in barred if word[:-1] == begun}
+        ways.append(f"[{''.join(sorted({*usual} - {*following} - stopped))}] rest")
+        if begun and not begun.endswith("_"):
+            ways += [] if "_" in following else ['"_" [a-z0-9] rest']
+            ways += [] if begun in words else ['""']
+        yield _beginning(begun), " | ".join(ways)
+
+
+def _beginning(begun: str) -> str:
+    """The name of the rule of what follows a beginning; GBNF's names have no underscores."""
+    return f"name-{begun.replace('_', '-')}" if begun else "name"

@@ -49,8 +49,6 @@ class Inner:
     """F-strings."""
     any: str
     """Values of any kind."""
-    string: str = "string"
-    """Strings without bounds of their own."""
 
 
 class ToolCalls:
@@ -175,7 +173,7 @@ class ToolCalls:
     def _string(self, schema: Mapping[str, Any]) -> str:
         least, most = schema.get("minLength", 0), schema.get("maxLength")
         if not least and most is None:
-            return f"{self._inner.string} | {self._inner.text}"
+            return f"string | {self._inner.text}"
         bound = _within(least, most, DEFAULT_MAX_STRING_CHARS, HARD_MAX_STRING_CHARS)
         written = rf'"\"" ({PLAIN} | {ESCAPE}){{{least},{bound}}} "\""'
         return f"{self._rules.rule('string', written)} | {self._inner.text}"

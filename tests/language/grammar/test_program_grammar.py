@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, Field
 
-from llm_compiler.language.grammar.plan_form import PlanForm
 from llm_compiler.language.grammar.program_grammar import program_grammar
 from llm_compiler.language.grammar.program_rules import DEFAULT_MAX_STRING_CHARS
 from llm_compiler.language.lowering.lowered import Refused
@@ -21,7 +20,6 @@ from llm_compiler.language.program import Program
 from llm_compiler.language.toolbox.signatures import python_name
 from llm_compiler.language.toolbox.toolbox import Toolbox
 from llm_compiler.models.local.server import LOCAL_SERVER
-from llm_compiler.prompting.demands import form_for
 from llm_compiler.prompting.overrides import question_and_program
 from llm_compiler.prompts import examples
 from llm_compiler.tools import SHIPPED
@@ -186,10 +184,7 @@ def refused(tools: Toolbox, text: str) -> list[str]:
 
 @pytest.mark.parametrize("text", [text for *_, text in examples()])
 def test_worked_programs_are_ones_that_the_model_may_write(text: str) -> None:
-    question, program = question_and_program(text)
-    tools = TOOLBOXES["shipped"]
-    assert GRAMMARS["shipped"].accepts(fenced(program))
-    assert Grammar(program_grammar(tools, form_for(question, tools))).accepts(fenced(program))
+    assert GRAMMARS["shipped"].accepts(fenced(question_and_program(text)[1]))
 
 
 @pytest.mark.parametrize(
@@ -401,17 +396,14 @@ def test_functions_of_the_language_can_be_left_out() -> None:
     plans = {name: fenced(f'x = {name}(1, 2)\nanswer(f"{{x}}")') for name in ("min", "max")}
     plans["name"] = fenced('max_x = 1\nanswer(f"{max_x}")')
     keys = fenced('ma = smallest({"a": 1, "b": 2})\nx_max = ma\nanswer(f"{x_max}")')
-    every, some = (
-        Grammar(program_grammar(tools, PlanForm(without=without)))
-        for without in ((), ("min", "max"))
-    )
+    every, some = (Grammar(program_grammar(tools, without)) for without in ((), ("min", "max")))
     assert all(every.accepts(plan) for plan in plans.values())
     assert not any(some.accepts(plan) for plan in plans.values())
     assert some.accepts(keys)
 
 
 def test_comparisons_can_be_left_out_but_not_the_choice_between_two() -> None:
-    rules = Grammar(program_grammar(toolbox(now), PlanForm(without=[">"])))
+    rules = Grammar(program_grammar(toolbox(now), [">"]))
     assert not rules.accepts(fenced('a = 1\nb = 2\nc = a > b\nanswer(f"{c}")'))
     assert not rules.accepts(fenced("answer(a > b)"))
     assert rules.accepts(fenced('answer(f"{"A" if a > b else "B"} is larger.")'))
@@ -423,6 +415,41 @@ def test_what_was_computed_last_is_said() -> None:
     assert rules.accepts(fenced('x = 1 + 1\nanswer(f"It is {x}.")'))
     assert rules.accepts(fenced("x = 1 + 1\nanswer(x)"))
     assert rules.accepts(fenced('x = 1 + 1\nnow()\nanswer("Done.")'))
+
+
+def test_a_program_that_chooses_ends_with_one_of_several() -> None:
+    tools = TOOLBOXES["shipped"]
+    rules = Grammar(program_grammar(tools, ["min", "max"], chooses=True))
+    said = 'answer(f"It is {x}.")'
+    heights = 'a = number("m", search("K2"))\nb = number("m", search("Rysy"))\n'
+    for chosen in (
+        'x = largest({"K2": a, "Rysy": b})',
+        "x = smallest(d)",
+        "x = sorted(d, key=d.get)[0]",
+        'x = "K2" if a > b else "Rysy"',
+        'x = read("Which is the higher one?", search("Rysy"))',
+    ):
+        assert rules.accepts(fenced(f"{heights}{chosen}\n{said}"))
+    for value in ("", "x = a - b\n", 'x = number("m", "K2 or Rysy")\n'):
+        assert not rules.accepts(fenced(f"{heights}{value}{said}"))
+    assert rules.accepts(fenced('answer("I do not know.")'))
+
+
+def test_a_program_that_divides_names_the_rate_and_divides_two_figures_of_each() -> None:
+    rules = Grammar(program_grammar(TOOLBOXES["shipped"], ["min"], chooses=True, divides=True))
+    figure, names = 'number("m", search(name))', '["K2", "Rysy"]'
+    rest = 'x = largest(a_per_b)\nanswer(f"It is {x}.")'
+    divided = f"a_per_b = {{name: {figure} / {figure} for name in {names}}}\n{rest}"
+    assert rules.accepts(fenced(divided))
+    assert rules.accepts(fenced(divided.replace("a_per_b", "some_value_to_another")))
+    assert not refused(TOOLBOXES["shipped"], fenced(divided))
+    assert rules.accepts(fenced('answer("I do not know.")'))
+    for other in (
+        f"a_per_b = {{name: {figure} for name in {names}}}\n{rest}",
+        f"a = {{name: {figure} / {figure} for name in {names}}}\n{rest}",
+        'a_per_b = {"K2": 1, "Rysy": 2}\n' + rest,
+    ):
+        assert not rules.accepts(fenced(other))
 
 
 def test_keys_begin_with_a_word() -> None:
