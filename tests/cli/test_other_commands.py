@@ -70,8 +70,8 @@ def test_command_behind_its_options_is_told(run: Run, model: Model) -> None:
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
-        *(("chta", "chat"), ("cht", "chat"), ("stopp", "stop"), ("model", "models")),
-        *(("libary K2", "library"), ("theads show a", "threads"), ("treads", "threads")),
+        *(("chta", "chat"), ("cht", "chat"), ("stopq", "stop"), ("model", "models")),
+        *(("librxry K2", "library"), ("theads show a", "threads"), ("treads", "threads")),
     ],
 )
 def test_misspelt_command_is_told_and_costs_nothing(arguments: str, name: str) -> None:
