@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 
@@ -30,3 +31,8 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+
+
+def today(clock: Clock) -> date:
+    """The date where the process runs."""
+    return date.fromtimestamp(clock.now())

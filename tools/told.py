@@ -51,20 +51,18 @@ def can_be_told(
     return [it for it in found if _RATE.search(lines[it.line])] if rate else found
 
 
-def _untold(what: str, rest: str, lines: list[str]) -> str | None:
-    """A word of what is asked for that the text does not have, so that it cannot tell it."""
+def _untold(what: str, rest: str, lines: list[str]) -> bool:
+    """Whether the text does not have what is asked for, so that it cannot tell it."""
     if not any(map(is_title, lines)):
-        return None  # a part of a text, or a result that only its caller can read
+        return False  # a part of a text, or a result that only its caller can read
     text = stems("\n".join(lines))
-    for word in _parts(rest):
-        if not means(stem_of(word), text):
-            return word
-    if "year" in what.casefold().split():
-        said: list[str] = _WORD.findall(rest.casefold())
-        asked = [it for it in said if stem_of(it) not in SMALL | _YEARS]
-        if asked and not any(means(stem_of(it), text) for it in asked):
-            return asked[0]
-    return None
+    if not all(means(stem_of(word), text) for word in _parts(rest)):
+        return True
+    if "year" not in what.casefold().split():
+        return False
+    asked = [stem_of(word) for word in _WORD.findall(rest.casefold())]
+    dated = [it for it in asked if it not in SMALL | _YEARS]
+    return bool(dated) and not any(means(it, text) for it in dated)
 
 
 def _parts(rest: str) -> Iterator[str]:

@@ -172,8 +172,7 @@ class TaskFetchingUnit:
     def fail(self, error: BaseException) -> None:
         """Make the node that waits raise an error now, whatever still runs."""
         self._broken = error
-        for waited_for in (self._stopped, self._idle, self._caught_up):
-            waited_for.set()
+        self._wake()
 
     async def close(self) -> None:
         """Cancel the calls that still run, and wait until they have ended."""
@@ -186,6 +185,10 @@ class TaskFetchingUnit:
         if ending := self._ending | self._computations.in_threads:
             # A tool that ignores its cancellation is not waited for any longer.
             await asyncio.wait(ending, timeout=CANCEL_GRACE_SECONDS)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Whatever is waited for, it is not waited for any longer."""
         for waited_for in (self._stopped, self._idle, self._caught_up):
             waited_for.set()
 

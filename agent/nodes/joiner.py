@@ -1,7 +1,6 @@
 """The joiner: answers from the results, or asks for another plan."""
 
 import asyncio
-import datetime
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -10,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
+from llm_compiler.clock import today
 from llm_compiler.context import Context
 from llm_compiler.language.tasks.task_ids import TaskId
 from llm_compiler.models.errors import EmptyReplyError, RefusedError
@@ -251,9 +251,9 @@ class _Joining:
 
     def _told(self) -> str:
         """What planner and joiner were told besides the messages."""
-        today = datetime.date.fromtimestamp(self._clock.source.now())
+        date = today(self._clock.source)
         told = self._context.planner_prompt, self._setup.told(self._state)
-        return "\n".join([*told, f"Today is {today:%A, %Y-%m-%d, %d %B}."])
+        return "\n".join([*told, f"Today is {date:%A, %Y-%m-%d, %d %B}."])
 
     def _left(self) -> float | None:
         """Seconds until the deadline; None without one."""

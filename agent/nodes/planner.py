@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
+from llm_compiler.clock import today
 from llm_compiler.context import Context
 from llm_compiler.errors import ModelError, SetupError
 from llm_compiler.execution.executor import warm_up
@@ -69,13 +70,13 @@ class Planner:
             async with asyncio.timeout(None if deadline is None else run.clock.until(deadline)):
                 model = await self._setup.model(round.context, "planner")
                 told = instructions(self._setup, state)
-                today = datetime.date.fromtimestamp(run.clock.source.now())
+                date = today(run.clock.source)
                 if model.read_ahead is not None:
-                    constants = (round.tools, round.context, model.profile, told, today)
+                    constants = (round.tools, round.context, model.profile, told, date)
                     await model.prepare(await asyncio.to_thread(beginning, *constants))
                 # Of a long plan, the results are many.
                 messages = await asyncio.to_thread(
-                    _messages, round, model, state, before, today, told, config
+                    _messages, round, model, state, before, date, told, config
                 )
                 asked = question(state) if model.profile.names_which else ""
                 grammar = plan.grammar(asked) if model.profile.grammar else None
@@ -183,7 +184,7 @@ def _messages(
     model: Model,
     state: State,
     before: _Before,
-    today: datetime.date,
+    date: datetime.date,
     told: str,
     config: RunnableConfig,
 ) -> list[BaseMessage]:
@@ -206,7 +207,7 @@ def _messages(
         round.tools,
         conversation(state),
         asked_and_heard(state, config, context.max_result_chars),
-        **constant(context, model.profile, told, today),
+        **constant(context, model.profile, told, date),
         attached=attachments(asked_message(state)),
         replan=replan,
     )

@@ -31,7 +31,7 @@ from langgraph.stream import CustomTransformer, UpdatesTransformer
 from langgraph.types import Checkpointer, Command, StateUpdate
 from pydantic import BaseModel
 
-from llm_compiler.clock import SYSTEM_CLOCK, Clock
+from llm_compiler.clock import SYSTEM_CLOCK, Clock, today
 from llm_compiler.context import Context
 from llm_compiler.execution.graph_tool import graph_tool
 from llm_compiler.langgraph_private import (
@@ -86,8 +86,7 @@ class LLMCompiler(CompiledStateGraph[State, Any, Input, State]):
             SetupError: a setting cannot be right.
         """
         if self.starts is not None:
-            today = date.fromtimestamp(self.clock.now())
-            self.starts(Context.of(context, self.context), today)
+            self.starts(Context.of(context, self.context), today(self.clock))
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **options: Any
