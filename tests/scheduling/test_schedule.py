@@ -831,12 +831,7 @@ def shape(name: str, size: int) -> Iterator[Task]:
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
-    "name",
-    [
-        *("independent", "random", "forward", "chain", "ladder", "backward", "fan-in"),
-        # All are ready at once, so it is memory that takes the time, which others then use too.
-        pytest.param("fan-out", marks=pytest.mark.alone),
-    ],
+    "name", ["independent", "random", "forward", "chain", "ladder", "backward", "fan-in", "fan-out"]
 )
 @pytest.mark.slow
 def test_time_is_linear_in_the_number_of_tasks(name: str, streamed: bool) -> None:
